@@ -1,0 +1,35 @@
+//! Errors as JavaScript sees them: an `Error` with a stable `code`. An error without one means that
+//! this instance is dead.
+
+use eyot_core::ReplicaError;
+use wasm_bindgen::JsValue;
+
+use crate::js;
+
+/// The arguments are not what they should be.
+pub const INVALID: &str = "invalid";
+/// Storage can't be read or written.
+pub const STORAGE: &str = "storage";
+/// The space is closed.
+pub const CLOSED: &str = "closed";
+
+/// An `Error` with a code.
+pub fn coded(code: &str, message: &str) -> JsValue {
+    let error = js_sys::Error::new(message);
+    js::set(&error, "code", &code.into());
+    error.into()
+}
+
+pub fn from_replica(error: ReplicaError) -> JsValue {
+    coded(error.code(), &error.to_string())
+}
+
+/// What an error thrown by the platform says.
+pub fn message(thrown: &JsValue) -> String {
+    let text = |key| js::get(thrown, key).as_string().filter(|text| !text.is_empty());
+    match (text("name"), text("message")) {
+        (Some(name), Some(message)) => format!("{name}: {message}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => thrown.as_string().unwrap_or_else(|| "unknown error".to_owned()),
+    }
+}

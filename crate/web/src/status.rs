@@ -1,0 +1,52 @@
+//! The status of a space as a plain object.
+
+use eyot_core::{State, Status};
+use wasm_bindgen::JsValue;
+
+use crate::js;
+
+pub fn object(status: &Status) -> JsValue {
+    let behind = js::object([]);
+    for (region, commits) in &status.behind {
+        js::set(&behind, region, &number(*commits));
+    }
+    let object = js::object([
+        ("state", state(&status.state).into()),
+        ("synced", status.synced.into()),
+        ("unsaved", number(status.unsaved)),
+        ("unsent", number(status.unsent)),
+        ("behind", behind.into()),
+        ("peers", number(status.peers)),
+        ("quarantined", number(status.quarantined)),
+    ]);
+    if let Some(relay) = &status.relay {
+        let relay = js::object([
+            ("url", relay.url.as_str().into()),
+            ("region", relay.region.as_str().into()),
+            ("rttMs", number(relay.rtt_ms)),
+        ]);
+        js::set(&object, "relay", &relay);
+    }
+    if let Some((code, message)) = &status.error {
+        let error = js::object([("code", (*code).into()), ("message", message.as_str().into())]);
+        js::set(&object, "error", &error);
+    }
+    object.into()
+}
+
+fn state(state: &State) -> &'static str {
+    match state {
+        State::Local => "local",
+        State::Connecting => "connecting",
+        State::Syncing => "syncing",
+        State::Live => "live",
+        State::Offline => "offline",
+        State::Denied => "denied",
+        State::Closed => "closed",
+    }
+}
+
+/// Counts stay below 2^53.
+fn number(count: u64) -> JsValue {
+    JsValue::from_f64(count as f64)
+}

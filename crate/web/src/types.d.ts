@@ -1,0 +1,68 @@
+/** Errors thrown or rejected have a `code`. Anything else thrown means that this instance is dead. */
+export interface EngineOptions {
+  space: string;
+  relays: string[];
+  /** Asked before each link is dialled. */
+  token?: () => string | Promise<string>;
+  storage: { kind: "memory" } | { kind: "indexedDb"; database?: string } | { kind: "store"; store: AsyncStore };
+  /** Called outside of any call of the engine's, and may call it again. Must not throw. Bring the values of all documents up to date before any listener runs. */
+  onEvents: (events: EngineEvent[]) => void;
+  /** Opens a WebSocket. Default: the global class. */
+  connect?: (url: string, protocol: string) => WebSocket;
+}
+
+export type EngineEvent =
+  /** Changes by others to an open document. */
+  | { type: "patches"; doc: Uint8Array; patches: Uint8Array }
+  /** An open document was rebuilt: its whole value. */
+  | { type: "reset"; doc: Uint8Array; value: Uint8Array }
+  /** A document that was not known before is now held. */
+  | { type: "held"; doc: Uint8Array }
+  | { type: "deleted"; doc: Uint8Array }
+  /** Own commits up to here are on this device's disk. */
+  | { type: "saved"; seq: number }
+  /** Own commits up to here could not be saved; everything goes on in memory. */
+  | { type: "saveFailed"; seq: number; message: string }
+  /** `status()` may have changed. */
+  | { type: "status" }
+  /** This instance has panicked. Pending promises have been rejected. */
+  | { type: "dead"; message: string };
+
+export interface EngineStatus {
+  state: "local" | "connecting" | "syncing" | "live" | "offline" | "denied" | "closed";
+  relay?: { url: string; region: string; rttMs: number };
+  synced: boolean;
+  unsaved: number;
+  unsent: number;
+  behind: Record<string, number>;
+  peers: number;
+  quarantined: number;
+  error?: { code: string; message: string };
+}
+
+/** What a call has made; `seq` 0 and an empty `id` where nothing was to be done. */
+export interface Made { doc: Uint8Array; id: Uint8Array; seq: number; patches?: Uint8Array }
+export interface Named { doc: Uint8Array; value: Uint8Array }
+
+/** Ordered keys; keys and values are bytes; a value has at most 1 MiB. */
+export interface AsyncStore {
+  get(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
+  /** from <= key < to, in order, stopping once `bytesMax` bytes of values are passed; at least one entry if there is any. */
+  scan(from: Uint8Array, to: Uint8Array, bytesMax: number): Promise<StoreScan>;
+  /** Atomic, and durable once it resolves. False: the guard did not hold, and nothing was written. */
+  write(batch: StoreWrite): Promise<boolean>;
+  close(): Promise<void>;
+}
+/** The same, at once. */
+export interface SyncStore {
+  get(keys: Uint8Array[]): (Uint8Array | undefined)[];
+  scan(from: Uint8Array, to: Uint8Array, bytesMax: number): StoreScan;
+  write(batch: StoreWrite): boolean;
+}
+export interface StoreScan { keys: Uint8Array[]; values: Uint8Array[]; more: boolean }
+/** Deletes come before puts. Where there is a `guardKey` its value must be `guardValue`, undefined meaning absent. */
+export interface StoreWrite { guardKey?: Uint8Array; guardValue?: Uint8Array; puts: [Uint8Array, Uint8Array][]; deletes: Uint8Array[] }
+
+export interface RelayOptions { space: string; region: string; seed: Uint8Array; store: SyncStore }
+/** A frame to send on a link, or the code and reason to close it with. */
+export type RelayOutput = { link: number; frame: Uint8Array } | { link: number; code: number; reason: string };
