@@ -1,0 +1,130 @@
+//! The project's own commands. Each does all of its own set-up and says what it is doing; standard output carries
+//! what the command is asked for, standard error the rest.
+
+mod purity;
+mod run;
+mod serve;
+mod setup;
+mod stages;
+mod wasm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use lexopt::prelude::*;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  check                                  what to run while working: format, clippy, docs, tsc, the fast tests
+  test [--only STAGE[,STAGE…]] [--list]  everything that must pass before a change lands, cheapest first
+  demo                                   a relay and the demo page, until Ctrl-C
+  relay --region R --port P --data DIR   one relay on workerd, in the foreground
+  sim --seeds N [--seed S] [--steps K]   the simulation, alone
+  pack                                   the npm tarball; its path is the last line
+  wasm                                   crate/web as js/wasm/
+  format                                 writes the format that check asks for
+";
+
+fn main() -> ExitCode {
+    match command(lexopt::Parser::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(mut arguments: lexopt::Parser) -> Result<()> {
+    let name = match arguments.next()? {
+        Some(Value(name)) => name.string()?,
+        Some(Short('h') | Long("help")) => {
+            print!("{USAGE}");
+            return Ok(());
+        }
+        Some(other) => return Err(other.unexpected().into()),
+        None => bail!("a command is missing\n\n{USAGE}"),
+    };
+    match name.as_str() {
+        "check" => {
+            finished(arguments)?;
+            stages::check()
+        }
+        "test" => test(arguments),
+        "format" => {
+            finished(arguments)?;
+            stages::format()
+        }
+        "wasm" => {
+            finished(arguments)?;
+            wasm::build()
+        }
+        "pack" => {
+            finished(arguments)?;
+            println!("{}", stages::pack()?.display());
+            Ok(())
+        }
+        "sim" => sim(arguments),
+        "relay" => relay(arguments),
+        "demo" => {
+            finished(arguments)?;
+            serve::demo()
+        }
+        other => bail!("there is no command `{other}`\n\n{USAGE}"),
+    }
+}
+
+fn test(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut only = Vec::new();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("only") => only.extend(arguments.value()?.string()?.split(',').map(str::to_owned)),
+            Long("list") => {
+                stages::list();
+                return finished(arguments);
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    stages::test(&only)
+}
+
+fn sim(mut arguments: lexopt::Parser) -> Result<()> {
+    let (mut seeds, mut seed, mut steps) = (None, None, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("seeds") => seeds = Some(arguments.value()?.parse()?),
+            Long("seed") => seed = Some(arguments.value()?.parse()?),
+            Long("steps") => steps = Some(arguments.value()?.parse()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    stages::simulate(seeds.context("--seeds is missing")?, seed, steps)?;
+    Ok(())
+}
+
+fn relay(mut arguments: lexopt::Parser) -> Result<()> {
+    let (mut region, mut port, mut data) = (None, None, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("region") => region = Some(arguments.value()?.string()?),
+            Long("port") => port = Some(arguments.value()?.parse()?),
+            Long("data") => data = Some(arguments.value()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    serve::relay(&serve::Relay {
+        region: region.context("--region is missing")?,
+        port: port.context("--port is missing")?,
+        data: data.context("--data is missing")?,
+    })
+}
+
+fn finished(mut arguments: lexopt::Parser) -> Result<()> {
+    match arguments.next()? {
+        Some(argument) => Err(argument.unexpected().into()),
+        None => Ok(()),
+    }
+}

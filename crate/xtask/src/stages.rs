@@ -1,0 +1,354 @@
+//! What `check` and `test` go through, cheapest first.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{cargo, npm_script, program, read, run, run_and_read, say};
+use crate::{purity, setup, wasm, workspace};
+
+struct Stage {
+    name: &'static str,
+    what: &'static str,
+    /// Part of `check` too.
+    quick: bool,
+    run: fn(&mut Findings) -> Result<()>,
+}
+
+/// What one stage measures for the table at the end.
+#[derive(Default)]
+struct Findings {
+    simulated_steps_per_second: Option<u64>,
+}
+
+const STAGES: &[Stage] = &[
+    Stage {
+        name: "format",
+        what: "rustfmt, prettier",
+        quick: true,
+        run: |_| formatted(),
+    },
+    Stage {
+        name: "clippy",
+        what: "clippy, warnings denied, on the host and on wasm32",
+        quick: true,
+        run: |_| clippy(),
+    },
+    Stage {
+        name: "docs",
+        what: "rustdoc, warnings denied",
+        quick: true,
+        run: |_| docs(),
+    },
+    Stage {
+        name: "core",
+        what: "the core does no I/O",
+        quick: true,
+        run: |_| purity::check(),
+    },
+    Stage {
+        name: "types",
+        what: "tsc",
+        quick: true,
+        run: |_| types(),
+    },
+    Stage {
+        name: "rust",
+        what: "Rust tests",
+        quick: true,
+        run: |_| rust(),
+    },
+    Stage {
+        name: "simulation",
+        what: "1,000 seeds of 2,000 steps",
+        quick: false,
+        run: simulation,
+    },
+    Stage {
+        name: "npm",
+        what: "the npm package in Node",
+        quick: false,
+        run: |_| npm("test", "js"),
+    },
+    Stage {
+        name: "interop",
+        what: "documents of @automerge/automerge",
+        quick: false,
+        run: |_| npm("interop", "tests"),
+    },
+    Stage {
+        name: "packaging",
+        what: "the tarball, wherever it must work",
+        quick: false,
+        run: |_| packaging(),
+    },
+    Stage {
+        name: "worker",
+        what: "the Worker on workerd",
+        quick: false,
+        run: |_| npm("test", "worker"),
+    },
+    Stage {
+        name: "browser",
+        what: "browsers",
+        quick: false,
+        run: |_| browser(),
+    },
+    Stage {
+        name: "readme",
+        what: "the example of README.md",
+        quick: false,
+        run: |_| readme(),
+    },
+    Stage {
+        name: "table",
+        what: "sizes and speeds",
+        quick: false,
+        run: table,
+    },
+];
+
+const TABLE_SEEDS: u64 = 20;
+const SEEDS: u64 = 1_000;
+const STEPS: u64 = 2_000;
+
+pub fn check() -> Result<()> {
+    let quick: Vec<_> = STAGES.iter().filter(|stage| stage.quick).collect();
+    go_through(&quick)
+}
+
+pub fn test(only: &[String]) -> Result<()> {
+    if let Some(unknown) = only
+        .iter()
+        .find(|name| STAGES.iter().all(|stage| stage.name != name.as_str()))
+    {
+        bail!("there is no stage `{unknown}`, see `cargo xtask test --list`");
+    }
+    let chosen: Vec<_> = STAGES
+        .iter()
+        .filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name))
+        .collect();
+    go_through(&chosen)
+}
+
+pub fn list() {
+    for stage in STAGES {
+        println!("{:<12} {}", stage.name, stage.what);
+    }
+}
+
+pub fn format() -> Result<()> {
+    setup::components()?;
+    setup::npm()?;
+    run(&mut cargo(&["fmt", "--all"]))?;
+    run(&mut prettier("--write"))
+}
+
+/// The npm package, built.
+pub fn package() -> Result<()> {
+    wasm::build()?;
+    say("building the npm package");
+    run(&mut npm_script("build", "js"))
+}
+
+pub fn pack() -> Result<PathBuf> {
+    package()?;
+    let folder = workspace::target().join("pack");
+    std::fs::create_dir_all(&folder)?;
+    let mut npm_pack = program(
+        "npm",
+        &["pack", "--workspace", "js", "--ignore-scripts", "--loglevel", "error"],
+    );
+    let name = read(npm_pack.arg("--pack-destination").arg(&folder))?;
+    Ok(folder.join(name.lines().last().context("npm pack named no file")?))
+}
+
+/// Runs the simulation and gives back how many steps it did in a second.
+pub fn simulate(seeds: u64, seed: Option<u64>, steps: Option<u64>) -> Result<u64> {
+    let mut simulation = cargo(&[
+        "run",
+        "--quiet",
+        "--locked",
+        "--release",
+        "--package",
+        "eyot-simulation",
+        "--",
+    ]);
+    simulation.args(["--seeds", &seeds.to_string()]);
+    if let Some(seed) = seed {
+        simulation.args(["--seed", &seed.to_string()]);
+    }
+    if let Some(steps) = steps {
+        simulation.args(["--steps", &steps.to_string()]);
+    }
+    steps_per_second(&run_and_read(&mut simulation)?).context("the simulation did not say how many steps/s it did")
+}
+
+fn steps_per_second(output: &str) -> Option<u64> {
+    let words: Vec<_> = output.lines().last()?.split_whitespace().collect();
+    let unit = words.iter().position(|word| word.starts_with("steps/s"))?;
+    words[unit.checked_sub(1)?].replace(',', "").parse().ok()
+}
+
+fn go_through(stages: &[&Stage]) -> Result<()> {
+    let mut findings = Findings::default();
+    let mut times = Vec::new();
+    for (index, stage) in stages.iter().enumerate() {
+        eprintln!("\n── {}/{} {}: {}", index + 1, stages.len(), stage.name, stage.what);
+        let started = Instant::now();
+        if let Err(error) = (stage.run)(&mut findings) {
+            bail!(
+                "stage `{0}` failed after {1}: {error:#}\nonly this again: cargo xtask test --only {0}",
+                stage.name,
+                seconds(started.elapsed())
+            );
+        }
+        eprintln!("── {} took {}", stage.name, seconds(started.elapsed()));
+        times.push((stage.name, started.elapsed()));
+    }
+    let all: Duration = times.iter().map(|(_, time)| *time).sum();
+    let each: Vec<_> = times
+        .iter()
+        .map(|(name, time)| format!("{name} {}", seconds(*time)))
+        .collect();
+    eprintln!("\nall passed in {}: {}", seconds(all), each.join(", "));
+    Ok(())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn formatted() -> Result<()> {
+    setup::components()?;
+    setup::npm()?;
+    run(&mut cargo(&["fmt", "--all", "--check"]))
+        .and_then(|()| run(&mut prettier("--check")))
+        .context("`cargo xtask format` puts it right")
+}
+
+fn prettier(mode: &str) -> std::process::Command {
+    program(
+        "node",
+        &[
+            "node_modules/prettier/bin/prettier.cjs",
+            "--log-level",
+            "warn",
+            mode,
+            ".",
+        ],
+    )
+}
+
+fn clippy() -> Result<()> {
+    setup::wasm_target()?;
+    let host = [
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--exclude",
+        "eyot-web",
+        "--all-targets",
+    ];
+    run(&mut cargo(&[&host[..], &["--", "--deny", "warnings"]].concat()))?;
+    let wasm = [
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--package",
+        "eyot-web",
+        "--target",
+        "wasm32-unknown-unknown",
+    ];
+    run(&mut cargo(&[&wasm[..], &["--", "--deny", "warnings"]].concat()))
+}
+
+fn docs() -> Result<()> {
+    let packages = [
+        "doc",
+        "--quiet",
+        "--locked",
+        "--no-deps",
+        "--workspace",
+        "--exclude",
+        "eyot-web",
+    ];
+    run(cargo(&packages).env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+fn types() -> Result<()> {
+    package()?;
+    for folder in ["js", "worker", "demo"] {
+        run(&mut npm_script("check", folder))?;
+    }
+    Ok(())
+}
+
+fn rust() -> Result<()> {
+    run(&mut cargo(&[
+        "test",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--exclude",
+        "eyot-web",
+    ]))
+}
+
+fn simulation(findings: &mut Findings) -> Result<()> {
+    findings.simulated_steps_per_second = Some(simulate(SEEDS, None, Some(STEPS))?);
+    Ok(())
+}
+
+fn npm(script: &str, folder: &str) -> Result<()> {
+    package()?;
+    run(&mut npm_script(script, folder))
+}
+
+fn packaging() -> Result<()> {
+    let tarball = pack()?;
+    run(npm_script("packaging", "tests")
+        .env("EYOT_TARBALL", tarball)
+        .env("EYOT_CHROMIUM", setup::chromium()?))
+}
+
+fn browser() -> Result<()> {
+    package()?;
+    run(&mut npm_script("build", "demo"))?;
+    run(npm_script("browser", "tests").env("EYOT_CHROMIUM", setup::chromium()?))
+}
+
+fn readme() -> Result<()> {
+    let tarball = pack()?;
+    run(npm_script("readme", "tests").env("EYOT_TARBALL", tarball))
+}
+
+fn table(findings: &mut Findings) -> Result<()> {
+    package()?;
+    let steps_per_second = match findings.simulated_steps_per_second {
+        Some(measured) => measured,
+        None => simulate(TABLE_SEEDS, None, Some(STEPS))?,
+    };
+    let mut table = npm_script("table", "tests");
+    table.env("EYOT_CHROMIUM", setup::chromium()?);
+    run(table.args(["--", "--simulated-steps-per-second", &steps_per_second.to_string()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_simulations_last_line_says_its_speed() {
+        let output = "seed 1 ok\n1,000 seeds of 2,000 steps held, 61,204 steps/s\n";
+        assert_eq!(steps_per_second(output), Some(61_204));
+        assert_eq!(steps_per_second("held\n"), None);
+    }
+
+    #[test]
+    fn an_unknown_stage_is_refused() {
+        assert!(test(&["nothing".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! `crate/web` as the files in `js/wasm`: compiled, bound to JavaScript, made small.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::run::{cargo, program, run, say};
+use crate::{setup, workspace};
+
+const NAME: &str = "eyot_web";
+
+/// By name: all of them would choose an encoding of imports that engines refuse.
+const WASM_OPT: &[&str] = &[
+    "-O3",
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-reference-types",
+    "--enable-multivalue",
+    "--enable-call-indirect-overlong",
+];
+
+pub fn build() -> Result<()> {
+    setup::wasm_target()?;
+    setup::npm()?;
+    let _one_at_a_time = setup::lock("wasm")?;
+
+    say("compiling crate/web to Wasm");
+    let profile = ["build", "--quiet", "--locked", "--package", "eyot-web"];
+    run(&mut cargo(
+        &[
+            &profile[..],
+            &["--profile", "wasm", "--target", "wasm32-unknown-unknown"],
+        ]
+        .concat(),
+    ))?;
+    let compiled = workspace::target().join(format!("wasm32-unknown-unknown/wasm/{NAME}.wasm"));
+    let bytes = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
+
+    let folder = workspace::root().join("js/wasm");
+    let stamp = folder.join(".made-from");
+    let made_from = made_from(&bytes)?;
+    if fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == made_from) {
+        return Ok(());
+    }
+    // Made aside, so that an interrupted or failing step leaves what was there; the stamp comes last.
+    let aside = workspace::target().join("wasm-bindings");
+    bind(bytes, &aside)?;
+    shrink(&aside.join(format!("{NAME}_bg.wasm")))?;
+    fs::create_dir_all(&folder)?;
+    for made in fs::read_dir(&aside)? {
+        let made = made?;
+        fs::copy(made.path(), folder.join(made.file_name()))?;
+    }
+    Ok(fs::write(stamp, made_from)?)
+}
+
+fn bind(bytes: Vec<u8>, folder: &Path) -> Result<()> {
+    let started = Instant::now();
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_bytes(NAME, bytes)
+        .web(true)?
+        .typescript(true)
+        // The package finds the file itself, in each environment by that environment's way.
+        .omit_default_module_path(true)
+        .remove_name_section(true)
+        .remove_producers_section(true);
+    let mut output = bindgen.generate_output()?;
+    // C code, and Rust that believes it has an operating system, import from `env`: no browser can give it that.
+    let foreign: Vec<_> = output
+        .wasm()
+        .imports
+        .iter()
+        .filter(|import| import.module == "env")
+        .map(|import| &import.name)
+        .collect();
+    if !foreign.is_empty() {
+        bail!("the Wasm module imports from `env`: {foreign:?}");
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    output.emit(folder)?;
+    say(format!(
+        "bound it to JavaScript in {:.1} s",
+        started.elapsed().as_secs_f64()
+    ));
+    Ok(())
+}
+
+fn shrink(wasm: &Path) -> Result<()> {
+    let started = Instant::now();
+    let before = fs::metadata(wasm)?.len();
+    let mut wasm_opt = program("node", &["node_modules/binaryen/bin/wasm-opt"]);
+    run(wasm_opt
+        .args(WASM_OPT)
+        .args([wasm.as_os_str(), OsStr::new("--output"), wasm.as_os_str()]))?;
+    let (after, took) = (fs::metadata(wasm)?.len(), started.elapsed().as_secs_f64());
+    say(format!(
+        "wasm-opt: {} kB to {} kB in {took:.1} s",
+        before / 1000,
+        after / 1000
+    ));
+    Ok(())
+}
+
+/// Names everything that decides what comes out.
+fn made_from(compiled: &[u8]) -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    compiled.hash(&mut hasher);
+    WASM_OPT.hash(&mut hasher);
+    fs::read(workspace::root().join("node_modules/binaryen/package.json"))?.hash(&mut hasher);
+    include_str!("wasm.rs").hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
+}
