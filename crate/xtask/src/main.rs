@@ -118,7 +118,8 @@ fn relay(mut arguments: lexopt::Parser) -> Result<()> {
     serve::relay(&serve::Relay {
         region: region.context("--region is missing")?,
         port: port.context("--port is missing")?,
-        data: data.context("--data is missing")?,
+        // The relay runs in the workspace's folder, whoever types this may be elsewhere.
+        data: std::path::absolute(data.context("--data is missing")?)?,
     })
 }
 

@@ -1,9 +1,9 @@
 //! Programs that serve until they are told to stop: relays on workerd and the demo's page.
 
-use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 pub struct Relay {
     pub region: String,
     pub port: u16,
-    pub data: OsString,
+    pub data: PathBuf,
 }
 
 impl Relay {
@@ -61,10 +61,7 @@ pub fn demo() -> Result<()> {
     run(npm_script("build", "demo").env("VITE_RELAYS", &relay_url))?;
 
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
-    say(format!(
-        "starting the relay, its data is in {}",
-        relay.data.to_string_lossy()
-    ));
+    say(format!("starting the relay, its data is in {}", relay.data.display()));
     let mut relay = Service::start(relay.command())?;
     relay.await_line("ready")?;
     let mut vite = program(
