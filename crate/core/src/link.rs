@@ -1,0 +1,469 @@
+//! One link: the sync protocol's state for a connection between two holders.
+//!
+//! A link knows where it is in both logs and what may be sent; it never touches the log itself. The
+//! holder gives it entries to send and tells it what came of those it received.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::commit::{Position, to_cbor};
+use crate::frame::{Commits, Frame, Hello, Piece};
+use crate::id::{CommitId, LogId};
+use crate::io::Millis;
+use crate::limits;
+use crate::log::Entry;
+use crate::vector::{Digest, Tip, Vector};
+
+/// Ranges of the log remembered as having come from the peer, so that they are not sent back.
+const ECHO_RANGES_MAX: usize = 64;
+/// What of a frame is left for commits once the frame itself is encoded.
+const FRAME_BODY_BYTES: usize = limits::FRAME_BYTES_MAX - 1024;
+
+/// Who opened the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// This holder, at this address.
+    Dialer { url: String },
+    /// The other one.
+    Accepter,
+}
+
+/// How far the greeting has got.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Dialler: not open yet.
+    Dialing,
+    /// Dialler: open, the `Hello` to be sent. Accepter: the other's `Hello` to come.
+    Opened,
+    /// Dialler: `Hello` sent, with this digest at this end of the log, and maybe the vector.
+    Greeted { digest: Digest, head: Position, told: bool },
+    /// Accepter: the other's `Hello` came and its cursors are being checked.
+    Checking(Box<Hello>),
+    /// Commits flow.
+    Up,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub side: Side,
+    pub phase: Phase,
+    pub opened_at: Millis,
+    /// When the other side was last heard.
+    pub heard_at: Millis,
+    /// When a frame last went either way that moved a log.
+    pub moved_at: Millis,
+    /// Whether both sides were found to hold the same since then.
+    pub agreed: bool,
+    /// Whether it was asked since then.
+    pub asked: bool,
+    pub peer: Option<Peer>,
+    pub rtt: Option<Millis>,
+    /// The end of the peer's log when it greeted.
+    pub their_head: u64,
+    pub receive: Receive,
+    pub send: Sending,
+    pub their_tips: Vec<Tip>,
+    /// Whether this side's vector was sent and the other's has not come yet.
+    pub exchanging: bool,
+    pub wanted: Option<Wanted>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub log: LogId,
+    pub region: Option<String>,
+}
+
+/// A request for missing causes that is under way.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub nonce: u64,
+    pub asked_at: Millis,
+    pub bytes: u64,
+    pub answered: bool,
+    /// Whether the answer brought anything, or will when asked again.
+    pub useful: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Receive {
+    /// All of the peer's log up to here is in ours.
+    pub read: Position,
+    frames: BTreeMap<u64, InFrame>,
+    next_frame: u64,
+    /// The beginning of a commit in pieces.
+    pub partial: Vec<u8>,
+    /// Commits that came in pieces: the next frame of commits says where they belong.
+    pub whole: Vec<Vec<u8>>,
+    pub partial_answer: Vec<u8>,
+    pub whole_answer: Vec<Vec<u8>>,
+    /// Bytes the peer may still send.
+    window: i64,
+    /// Bytes done with and not yet granted again.
+    owed: u64,
+}
+
+/// The number of a frame of commits on its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameNumber(u64);
+
+/// A frame of commits of which some are not in the log yet.
+#[derive(Debug)]
+struct InFrame {
+    to: Option<Position>,
+    outstanding: BTreeSet<CommitId>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sending {
+    /// Whether the stream has begun.
+    pub started: bool,
+    /// How far this holder's log was sent.
+    pub sent: Position,
+    filter: Option<Filter>,
+    credit: i64,
+    pub reading: bool,
+    echo: VecDeque<(u64, u64)>,
+    /// How far the peer has acknowledged this holder's log.
+    pub acked: u64,
+    /// The furthest end that the peer's log is known to have had.
+    pub seen: Position,
+}
+
+/// What the peer said it holds; skipped until the end that the log had then.
+#[derive(Debug)]
+struct Filter {
+    theirs: Vector,
+    until: u64,
+}
+
+/// What a link keeps when its holder is taken out of memory while the connection stays.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Attachment {
+    #[n(0)]
+    log: LogId,
+    #[n(1)]
+    read: Position,
+    #[n(2)]
+    sent: Position,
+    #[n(3)]
+    credit: i64,
+    #[n(4)]
+    window: i64,
+}
+
+/// What the peer may not do.
+#[derive(Debug)]
+pub(crate) struct OverCredit;
+
+impl Link {
+    pub fn new(side: Side, now: Millis) -> Self {
+        let phase = if side == Side::Accepter {
+            Phase::Opened
+        } else {
+            Phase::Dialing
+        };
+        Self {
+            side,
+            phase,
+            opened_at: now,
+            heard_at: now,
+            moved_at: now,
+            agreed: false,
+            asked: false,
+            peer: None,
+            rtt: None,
+            their_head: 0,
+            receive: Receive {
+                read: Position::START,
+                frames: BTreeMap::new(),
+                next_frame: 0,
+                partial: Vec::new(),
+                whole: Vec::new(),
+                partial_answer: Vec::new(),
+                whole_answer: Vec::new(),
+                window: limits::CREDIT_BYTES as i64,
+                owed: 0,
+            },
+            send: Sending {
+                started: false,
+                sent: Position::START,
+                filter: None,
+                credit: 0,
+                reading: false,
+                echo: VecDeque::new(),
+                acked: 0,
+                seen: Position::START,
+            },
+            their_tips: Vec::new(),
+            exchanging: false,
+            wanted: None,
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up)
+    }
+
+    pub fn is_dialer(&self) -> bool {
+        matches!(self.side, Side::Dialer { .. })
+    }
+
+    /// Nothing is under way in either direction as far as this side can see.
+    pub fn is_idle(&self, stored: Position) -> bool {
+        self.is_up()
+            && !self.exchanging
+            && self.wanted.is_none()
+            && self.receive.frames.is_empty()
+            && self.receive.partial.is_empty()
+            && self.send.started
+            && self.send.sent.seq == stored.seq
+    }
+
+    /// Each side has what the other had when it greeted, and this side's own is acknowledged.
+    pub fn is_caught_up(&self, stored: Position) -> bool {
+        self.is_up() && !self.exchanging && self.receive.read.seq >= self.their_head && self.send.acked >= stored.seq
+    }
+
+    pub fn moved(&mut self, now: Millis) {
+        self.moved_at = now;
+        self.agreed = false;
+        self.asked = false;
+    }
+
+    pub fn attachment(&self) -> Option<Vec<u8>> {
+        let log = self.peer.as_ref()?.log;
+        let is_streaming = self.is_up() && self.send.started && !self.exchanging;
+        is_streaming.then(|| {
+            to_cbor(&Attachment {
+                log,
+                read: self.receive.read,
+                // A pass with a filter is begun anew: what the peer holds is not kept.
+                sent: if self.send.filter.is_some() {
+                    Position::START
+                } else {
+                    self.send.sent
+                },
+                credit: self.send.credit,
+                window: self.receive.window,
+            })
+        })
+    }
+
+    pub fn resume(attachment: &[u8], now: Millis) -> Option<Self> {
+        let kept: Attachment = minicbor::decode(attachment).ok()?;
+        let mut link = Self::new(Side::Accepter, now);
+        link.phase = Phase::Up;
+        link.peer = Some(Peer {
+            log: kept.log,
+            region: None,
+        });
+        link.receive.read = kept.read;
+        link.receive.window = kept.window;
+        link.send.started = true;
+        link.send.sent = kept.sent;
+        link.send.credit = kept.credit;
+        Some(link)
+    }
+
+    /// What of `entries`, which follow `sent`, the peer lacks and may be sent now, as frames.
+    pub fn frames_for(&mut self, entries: &[Entry], ours: &Vector) -> Vec<Frame> {
+        let send = &mut self.send;
+        let mut frames = Vec::new();
+        let mut records: Vec<ByteVec> = Vec::new();
+        let mut bytes = 0;
+        let start = send.sent;
+        let mut told = start;
+        for entry in entries.iter().filter(|entry| entry.at.seq > start.seq) {
+            if send.credit <= 0 {
+                break;
+            }
+            if !send.is_held(entry, ours) {
+                let record = entry.commit.encode();
+                let is_large = record.len() > FRAME_BODY_BYTES;
+                if !records.is_empty() && (is_large || bytes + record.len() > FRAME_BODY_BYTES) {
+                    let full = core::mem::take(&mut records);
+                    frames.push(Frame::Commits(Commits {
+                        records: full,
+                        to: Some(send.sent),
+                    }));
+                    told = send.sent;
+                    bytes = 0;
+                }
+                send.credit -= record.len() as i64;
+                if is_large {
+                    frames.extend(pieces(&record, false));
+                } else {
+                    bytes += record.len() + 8;
+                    records.push(record.into());
+                }
+            }
+            send.sent = entry.at;
+        }
+        if send.sent != told {
+            frames.push(Frame::Commits(Commits {
+                records,
+                to: Some(send.sent),
+            }));
+        }
+        while send.echo.front().is_some_and(|(_, last)| *last <= send.sent.seq) {
+            send.echo.pop_front();
+        }
+        if send.filter.as_ref().is_some_and(|filter| send.sent.seq >= filter.until) {
+            send.filter = None;
+        }
+        frames
+    }
+}
+
+impl Sending {
+    pub fn may_send(&self) -> bool {
+        self.started && !self.reading && self.credit > 0
+    }
+
+    pub fn grant(&mut self, bytes: u64) {
+        let most = 64 * limits::CREDIT_BYTES as i64;
+        self.credit = self.credit.saturating_add_unsigned(bytes).min(most);
+    }
+
+    pub fn start(&mut self, from: Position) {
+        self.started = true;
+        self.sent = from;
+        self.filter = None;
+        self.echo.clear();
+    }
+
+    /// Begins a pass over the whole log that skips what the peer says it holds.
+    pub fn start_filtered(&mut self, theirs: Vector, end: Position) {
+        self.start(Position::START);
+        if end.seq > 0 {
+            self.filter = Some(Filter { theirs, until: end.seq });
+        }
+    }
+
+    /// The entry with this number came from the peer.
+    pub fn came_from_peer(&mut self, seq: u64) {
+        match self.echo.back_mut() {
+            Some((_, last)) if *last + 1 == seq => *last = seq,
+            _ => {
+                if self.echo.len() == ECHO_RANGES_MAX {
+                    self.echo.pop_front();
+                }
+                self.echo.push_back((seq, seq));
+            }
+        }
+    }
+
+    /// Whether all that follows is sent as it is.
+    pub fn is_plain(&self) -> bool {
+        self.filter.is_none() && self.echo.is_empty()
+    }
+
+    pub fn is_echo(&self, seq: u64) -> bool {
+        self.echo.iter().any(|(first, last)| (*first..=*last).contains(&seq))
+    }
+
+    fn is_held(&self, entry: &Entry, ours: &Vector) -> bool {
+        self.is_echo(entry.at.seq)
+            || self
+                .filter
+                .as_ref()
+                .is_some_and(|filter| entry.at.seq <= filter.until && filter.covers(entry, ours))
+    }
+}
+
+impl Filter {
+    /// Whether the peer holds this commit. Where either side has the author forked, only equal tips
+    /// say so; otherwise the chain is taken to be the same one up to the lower tip, and if it is not
+    /// the peer will ask for the rest.
+    fn covers(&self, entry: &Entry, ours: &Vector) -> bool {
+        let header = entry.commit.header();
+        let ours = ours.of(&header.author);
+        match (self.theirs.of(&header.author), ours) {
+            ([], _) => false,
+            ([theirs], [ours]) if theirs.seq == ours.seq => theirs.id == ours.id,
+            ([theirs], [_]) => theirs.seq >= header.seq,
+            (theirs, ours) => theirs == ours,
+        }
+    }
+}
+
+impl Receive {
+    /// Takes note of a frame of commits of the stream; its number on this link.
+    pub fn frame(&mut self, to: Option<Position>, ids: impl IntoIterator<Item = CommitId>) -> FrameNumber {
+        let number = FrameNumber(self.next_frame);
+        self.frames.insert(
+            number.0,
+            InFrame {
+                to,
+                outstanding: ids.into_iter().collect(),
+            },
+        );
+        self.next_frame += 1;
+        number
+    }
+
+    /// Whether commits that came are not all in the log yet.
+    pub fn has_frames(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
+    /// Counts bytes of commits that came.
+    pub fn spend(&mut self, bytes: usize) -> Result<(), OverCredit> {
+        self.window -= bytes as i64;
+        let most = (limits::COMMIT_BYTES_MAX + limits::FRAME_BYTES_MAX) as i64;
+        if self.window < -most { Err(OverCredit) } else { Ok(()) }
+    }
+
+    /// Those bytes are done with; gives what to grant again once it is worth a frame.
+    pub fn settle_bytes(&mut self, bytes: usize) -> Option<u64> {
+        self.owed += bytes as u64;
+        (self.owed >= limits::CREDIT_BYTES / 4).then(|| {
+            let grant = core::mem::take(&mut self.owed);
+            self.window += grant as i64;
+            grant
+        })
+    }
+
+    /// This commit, which came in that frame, is in the log.
+    pub fn settle(&mut self, frame: FrameNumber, id: &CommitId) {
+        if let Some(frame) = self.frames.get_mut(&frame.0) {
+            frame.outstanding.remove(id);
+        }
+    }
+
+    /// The position up to which all is in the log, if it has moved.
+    pub fn advance(&mut self) -> Option<Position> {
+        let mut moved = None;
+        while let Some(frame) = self.frames.first_entry() {
+            if !frame.get().outstanding.is_empty() {
+                break;
+            }
+            moved = frame.remove().to.or(moved);
+        }
+        if let Some(to) = moved {
+            self.read = to;
+        }
+        moved
+    }
+}
+
+/// A record too large for a frame, cut.
+pub(crate) fn pieces(record: &[u8], answer: bool) -> impl Iterator<Item = Frame> {
+    let count = record.len().div_ceil(FRAME_BODY_BYTES);
+    record.chunks(FRAME_BODY_BYTES).enumerate().map(move |(number, piece)| {
+        Frame::Piece(Piece {
+            bytes: piece.to_vec().into(),
+            last: number + 1 == count,
+            answer,
+        })
+    })
+}
+
+/// Whether a record fits into a frame with others of `bytes`.
+pub(crate) fn fits(bytes: usize, record: usize) -> bool {
+    bytes + record <= FRAME_BODY_BYTES
+}
