@@ -95,7 +95,7 @@ impl Engine {
 
     /// Opens a document: resolves with its value, or with undefined where storage does not hold it.
     /// By the time that an `await` of it goes on, `patches` may have come: ask for `value` then.
-    #[wasm_bindgen(js_name = open, unchecked_return_type = "Promise<Uint8Array | undefined>")]
+    #[wasm_bindgen(js_name = openDoc, unchecked_return_type = "Promise<Uint8Array | undefined>")]
     pub fn open_doc(&self, doc: &[u8]) -> Result<Promise, JsValue> {
         let doc = doc_id(doc)?;
         self.driver.wait(Answer::Value, |replica| Ok(replica.open(doc)))

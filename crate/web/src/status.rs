@@ -1,6 +1,6 @@
 //! The status of a space as a plain object.
 
-use eyot_core::{State, Status};
+use eyot_core::Status;
 use wasm_bindgen::JsValue;
 
 use crate::js;
@@ -11,19 +11,19 @@ pub fn object(status: &Status) -> JsValue {
         js::set(&behind, region, &number(*commits));
     }
     let object = js::object([
-        ("state", state(&status.state).into()),
+        ("state", status.state.name().into()),
         ("synced", status.synced.into()),
         ("unsaved", number(status.unsaved)),
         ("unsent", number(status.unsent)),
         ("behind", behind.into()),
-        ("peers", number(status.peers)),
+        ("peers", number(status.peers.into())),
         ("quarantined", number(status.quarantined)),
     ]);
     if let Some(relay) = &status.relay {
         let relay = js::object([
             ("url", relay.url.as_str().into()),
             ("region", relay.region.as_str().into()),
-            ("rttMs", number(relay.rtt_ms)),
+            ("rttMs", number(relay.rtt)),
         ]);
         js::set(&object, "relay", &relay);
     }
@@ -32,18 +32,6 @@ pub fn object(status: &Status) -> JsValue {
         js::set(&object, "error", &error);
     }
     object.into()
-}
-
-fn state(state: &State) -> &'static str {
-    match state {
-        State::Local => "local",
-        State::Connecting => "connecting",
-        State::Syncing => "syncing",
-        State::Live => "live",
-        State::Offline => "offline",
-        State::Denied => "denied",
-        State::Closed => "closed",
-    }
 }
 
 /// Counts stay below 2^53.

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { cp, rm } from "node:fs/promises";
+import { test } from "node:test";
+
+import { until, world } from "./world.mjs";
+
+const KILLS = 20;
+const WRITES_BETWEEN_KILLS = 30;
+/** `workerd` puts an object to sleep after ten seconds in which nobody spoke. */
+const IDLE_MS = 11_500;
+
+test("two replicas see each other's changes through the relay", async (context) => {
+  const place = await world(context);
+  const relay = await place.relay();
+  const [one, two] = await Promise.all([place.replica(relay), place.replica(relay)]);
+  const [left, right] = await Promise.all([one, two].map((space) => space.named("list", { left: "", right: "" })));
+  left.change((draft) => {
+    draft.left = "from the left";
+  });
+  right.change((draft) => {
+    draft.right = "from the right";
+  });
+  const both = { left: "from the left", right: "from the right" };
+  const equal = (doc) => doc.value.left === both.left && doc.value.right === both.right;
+  await Promise.all([left, right].map((doc) => until(doc, () => equal(doc), "both changes")));
+  assert.deepEqual(left.value, right.value);
+});
+
+test("a space has a relay of its own and hears nothing of others", async (context) => {
+  const place = await world(context);
+  const relay = await place.relay();
+  const [one, two] = await Promise.all([place.replica(relay, "one"), place.replica(relay, "two ü/?")]);
+  const doc = one.create({ secret: true });
+  await one.durable();
+  await two.synced();
+  assert.equal(two.documents().length, 0);
+  assert.equal(doc.value.secret, true);
+});
+
+test("kill -9 of workerd, twenty times: what was acknowledged is there, the rest is sent again", async (context) => {
+  const place = await world(context);
+  let relay = await place.relay();
+  const writer = await place.replica(relay);
+  const doc = await writer.named("counts", { written: {} });
+
+  const durable = new Set();
+  let written = 0;
+  for (let kill = 0; kill < KILLS; kill++) {
+    // The first of a round waits, so that each round is known to have reached the relay.
+    for (let index = 0; index < WRITES_BETWEEN_KILLS; index++) {
+      const number = written++;
+      const commit = doc.change((draft) => {
+        draft.written[number] = true;
+      });
+      const stored = commit.durable().then(() => durable.add(number));
+      if (index === kill % WRITES_BETWEEN_KILLS) await stored;
+    }
+    await relay.stop("SIGKILL");
+
+    // At an address that the writer does not know, so that it can't mend what is missing.
+    const promised = [...durable];
+    const survivor = await place.relay();
+    const witness = await place.replica(survivor);
+    await witness.synced();
+    const seen = (await witness.named("counts", { written: {} })).value.written;
+    const lost = promised.filter((number) => !(number in seen));
+    assert.deepEqual(lost, [], `lost after kill ${kill + 1}`);
+    await witness.close();
+    await survivor.stop();
+
+    relay = await place.relay({ port: relay.port });
+  }
+  await writer.durable();
+  const reader = await place.replica(relay);
+  await reader.synced();
+  const seen = (await reader.named("counts", { written: {} })).value.written;
+  assert.equal(Object.keys(seen).length, written);
+});
+
+test("a relay that lost its folder is healed by a replica, for a replica that never met it", async (context) => {
+  const place = await world(context);
+  const first = await place.relay();
+  const old = await place.replica(first);
+  const doc = await old.named("note", { text: "" });
+  doc.change((draft) => {
+    draft.text = "written before the loss";
+  });
+  await old.durable();
+  await first.stop();
+  await rm(place.data, { recursive: true });
+
+  const second = await place.relay({ port: first.port });
+  doc.change((draft) => {
+    draft.text += ", and after";
+  });
+  await old.durable();
+  const young = await place.replica(second);
+  await young.synced();
+  assert.deepEqual((await young.named("note", { text: "" })).value, { text: "written before the loss, and after" });
+});
+
+test("a relay put back to an older copy of its folder is healed by a replica", async (context) => {
+  const place = await world(context);
+  const copy = `${place.data}-copy`;
+  context.after(() => rm(copy, { recursive: true, force: true }));
+  const write = async (space, key) => {
+    const doc = await space.named("keys", {});
+    doc.change((draft) => {
+      draft[key] = true;
+    });
+    await space.durable();
+  };
+
+  let relay = await place.relay();
+  const old = await place.replica(relay);
+  await write(old, "before the copy");
+  await relay.stop();
+  await cp(place.data, copy, { recursive: true });
+
+  relay = await place.relay({ port: relay.port });
+  await write(old, "after the copy");
+  await relay.stop();
+  await rm(place.data, { recursive: true });
+  await cp(copy, place.data, { recursive: true });
+
+  relay = await place.relay({ port: relay.port });
+  await write(old, "after the return");
+  const young = await place.replica(relay);
+  await young.synced();
+  const keys = Object.keys((await young.named("keys", {})).value).sort();
+  assert.deepEqual(keys, ["after the copy", "after the return", "before the copy"]);
+});
+
+test("a relay that was asleep goes on with the connections that it had", async (context) => {
+  const place = await world(context);
+  const relay = await place.relay();
+  const [one, two] = await Promise.all([place.replica(relay), place.replica(relay)]);
+  const [left, right] = await Promise.all([one, two].map((space) => space.named("count", { count: 0 })));
+  left.change((draft) => {
+    draft.count = 1;
+  });
+  await until(right, () => right.value.count === 1, "the first change");
+  const loaded = await counter(relay, "eyot_relays_loaded_total");
+
+  // Nothing but time puts it to sleep.
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  left.change((draft) => {
+    draft.count = 2;
+  });
+  await until(right, () => right.value.count === 2, "the change after the sleep");
+  assert.equal(await counter(relay, "eyot_relays_loaded_total"), loaded + 1);
+  assert.equal(await counter(relay, 'eyot_connections_total{event="accepted"}'), 2);
+});
+
+async function counter(relay, name) {
+  const metrics = await (await fetch(`${relay.url.replace("ws:", "http:")}/metrics`)).text();
+  const line = metrics.split("\n").find((line) => line.startsWith(`${name} `));
+  return Number(line?.slice(name.length));
+}

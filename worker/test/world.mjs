@@ -1,0 +1,62 @@
+// What the tests of the relay share: relays on real `workerd`, real replicas, raw connections.
+
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { memory, openSpace } from "eyot";
+import WebSocket from "ws";
+
+import { bundle, start } from "../workerd.mjs";
+
+const WAIT_MS = 20_000;
+
+/** A folder, a bundle, and everything that was started in it; all of it goes with the test. */
+export async function world(context) {
+  const [folder, data] = await Promise.all([bundle(), mkdtemp(join(tmpdir(), "eyot-data-"))]);
+  const ends = [];
+  context.after(async () => {
+    await Promise.allSettled(ends.map((end) => end()));
+    await Promise.all([folder, data].map((path) => rm(path, { recursive: true, force: true })));
+  });
+  return {
+    data,
+    /** Starts a relay over that data; `port` lets one take the place of another. */
+    async relay(options = {}) {
+      const relay = await start({ folder, region: "eu", data, ...options });
+      ends.push(() => relay.stop("SIGKILL"));
+      return relay;
+    },
+    /** Opens a replica that keeps everything in memory. */
+    async replica(relay, space = "space") {
+      const replica = await openSpace(space, { relays: [relay.url], storage: memory() });
+      ends.push(() => replica.close());
+      return replica;
+    },
+  };
+}
+
+/** Waits until something holds, looking again whenever the document or the space says that it changed. */
+export async function until(source, holds, what) {
+  if (holds()) return;
+  let unsubscribe;
+  const change = new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`waited in vain: ${what}`)), WAIT_MS);
+    unsubscribe = source.subscribe(() => {
+      if (holds()) {
+        clearTimeout(timer);
+        resolve();
+      }
+    });
+  });
+  await change.finally(() => unsubscribe());
+}
+
+/** A bare WebSocket to a relay, opened; `closed` resolves with the code and the reason. */
+export async function connect(relay, space = "space", headers = {}) {
+  const socket = new WebSocket(`${relay.url}/v1/${space}`, "eyot.v1", { headers });
+  const closed = once(socket, "close").then(([code, reason]) => ({ code, reason: reason.toString() }));
+  await once(socket, "open");
+  return { socket, closed };
+}
