@@ -71,6 +71,8 @@ fn bind(bytes: Vec<u8>, folder: &Path) -> Result<()> {
         .typescript(true)
         // The package finds the file itself, in each environment by that environment's way.
         .omit_default_module_path(true)
+        // After a panic the package goes on with a fresh instance.
+        .reset_state_function(true)
         .remove_name_section(true)
         .remove_producers_section(true);
     let mut output = bindgen.generate_output()?;

@@ -2,10 +2,20 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
+/// The workspace's folder. It is `cargo run` that says so, not the compiler: clones that share a target folder share
+/// this program.
 pub fn root() -> &'static Path {
-    let room = Path::new(env!("CARGO_MANIFEST_DIR"));
-    room.ancestors().nth(2).expect("this crate is at crate/xtask")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let room = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Path::new(&room)
+            .ancestors()
+            .nth(2)
+            .expect("this crate is at crate/xtask")
+            .to_owned()
+    });
+    &ROOT
 }
 
 /// Cargo's target folder, wherever it was told to put it: this program runs from `debug` in it.
