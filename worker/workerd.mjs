@@ -67,9 +67,9 @@ export async function start({ folder, region, data, port = 0, origins = [] }) {
     port: listening,
     url: `ws://127.0.0.1:${listening}`,
     exited,
-    /** @param {NodeJS.Signals} signal */
-    async stop(signal = "SIGTERM") {
-      child.kill(signal);
+    /** Asked to end, `workerd` would wait for its connections to. What it has acknowledged is on disk. */
+    async stop() {
+      child.kill("SIGKILL");
       await exited;
     },
   };

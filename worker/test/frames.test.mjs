@@ -9,8 +9,8 @@ const OUT_OF_ORDER = 4002;
 
 /** A greeting's first bytes: a frame of type 1 with a map of which nothing follows. */
 const TRUNCATED = Uint8Array.of(0x82, 0x01, 0xac, 0x00, 0x01);
-/** An acknowledgement before any greeting: type 4 of all that is 0. */
-const ACK = Uint8Array.of(0x82, 0x04, 0xa0);
+/** Commits, none of them, before any greeting. */
+const COMMITS = Uint8Array.of(0x82, 0x02, 0xa1, 0x00, 0x80);
 
 const cases = [
   ["garbage", crypto.getRandomValues(new Uint8Array(100)).fill(0xff, 0, 1), MALFORMED, /malformed/],
@@ -18,7 +18,7 @@ const cases = [
   ["a truncated frame", TRUNCATED, MALFORMED, /malformed/],
   ["an oversized first frame", new Uint8Array(100_000), TOO_LARGE, /limit/],
   ["an oversized frame", new Uint8Array(1_000_000), TOO_LARGE, /limit/],
-  ["a frame before the greeting", ACK, OUT_OF_ORDER, /before the greeting/],
+  ["a frame before the greeting", COMMITS, OUT_OF_ORDER, /before the greeting/],
   ["text", "hello", MALFORMED, /text/],
 ];
 

@@ -55,7 +55,7 @@ test("kill -9 of workerd, twenty times: what was acknowledged is there, the rest
       const stored = commit.durable().then(() => durable.add(number));
       if (index === kill % WRITES_BETWEEN_KILLS) await stored;
     }
-    await relay.stop("SIGKILL");
+    await relay.stop();
 
     // At an address that the writer does not know, so that it can't mend what is missing.
     const promised = [...durable];

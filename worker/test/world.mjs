@@ -25,7 +25,7 @@ export async function world(context) {
     /** Starts a relay over that data; `port` lets one take the place of another. */
     async relay(options = {}) {
       const relay = await start({ folder, region: "eu", data, ...options });
-      ends.push(() => relay.stop("SIGKILL"));
+      ends.push(() => relay.stop());
       return relay;
     },
     /** Opens a replica that keeps everything in memory. */
