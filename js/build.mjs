@@ -1,0 +1,84 @@
+/**
+ * Builds `dist/` from `src/` and the Wasm in `wasm/`: one ES module for each entry, what they share in
+ * chunks, the one .wasm file, and the types.
+ */
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dist = join(here, "dist");
+const wasm = join(here, "wasm/eyot_web_bg.wasm");
+
+if (!existsSync(wasm)) {
+  console.error("js/wasm is empty: `cargo xtask wasm` makes it");
+  process.exit(1);
+}
+
+const started = performance.now();
+rmSync(dist, { recursive: true, force: true });
+const common = {
+  absWorkingDir: here,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  sourcemap: false,
+  legalComments: "none",
+  metafile: true,
+  outdir: dist,
+};
+const library = await build({
+  ...common,
+  entryPoints: ["index", "node", "workerd", "slim", "cloudflare"].map((entry) => `src/${entry}.ts`),
+  chunkNames: "chunk-[hash]",
+  splitting: true,
+  external: ["node:*", "ws", "cloudflare:*", "./eyot.wasm"],
+});
+// What is tested against must not be stripped of its names.
+const conformance = await build({
+  ...common,
+  minify: false,
+  entryPoints: ["src/conformance.ts"],
+  external: ["node:*"],
+});
+copyFileSync(wasm, join(dist, "eyot.wasm"));
+declarations();
+licences([library.metafile, conformance.metafile]);
+report();
+
+function declarations() {
+  const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
+  execFileSync(process.execPath, [tsc, "--project", join(here, "tsconfig.build.json")], { stdio: "inherit" });
+}
+
+/** The licences of what is bundled, as they ask to be told. */
+function licences(metafiles) {
+  const packages = new Set();
+  for (const { inputs } of metafiles) {
+    for (const input of Object.keys(inputs)) {
+      const found = /^(.*node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(input);
+      if (found) packages.add(join(here, found[1]));
+    }
+  }
+  const notices = [...packages].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((name) => /^licen[cs]e(\.|$)/i.test(name));
+    const text = file ? readFileSync(join(folder, file), "utf8").trim() : license;
+    return `## ${name} ${version} (${license})\n\n\`\`\`\n${text}\n\`\`\`\n`;
+  });
+  const head = "# Third-party software in this package\n\nThe JavaScript in `dist/` contains these packages:\n\n";
+  writeFileSync(join(here, "THIRD-PARTY.md"), head + notices.join("\n"));
+  for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(here, "..", name), join(here, name));
+}
+
+function report() {
+  const size = (name) => statSync(join(dist, name)).size;
+  const scripts = readdirSync(dist).filter((name) => name.endsWith(".js") && name !== "conformance.js");
+  const bytes = scripts.reduce((sum, name) => sum + size(name), 0);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`js/dist: ${scripts.length} scripts, ${bytes} bytes; eyot.wasm ${size("eyot.wasm")} bytes; ${seconds} s`);
+}

@@ -1,0 +1,30 @@
+/** Document ids: 16 bytes, written in base58check exactly as automerge-repo writes them. */
+import bs58check from "bs58check";
+import { invalid } from "./error.js";
+import type { DocId, DocUrl } from "./types.js";
+
+const SCHEME = "automerge:";
+const BYTES = 16;
+
+export function formatId(bytes: Uint8Array): DocId {
+  return bs58check.encode(bytes);
+}
+
+export function urlOf(id: DocId): DocUrl {
+  return `${SCHEME}${id}`;
+}
+
+/** The bytes of an id or URL. */
+export function parseId(id: DocId | DocUrl): Uint8Array {
+  if (typeof id !== "string") throw invalid("a document id is a string");
+  const text = id.startsWith(SCHEME) ? id.slice(SCHEME.length) : id;
+  const bytes = bs58check.decodeUnsafe(text);
+  if (bytes === undefined || bytes.length !== BYTES) throw invalid(`not a document id: ${id}`);
+  return new Uint8Array(bytes);
+}
+
+export function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}

@@ -1,0 +1,84 @@
+/** Opening a space, wherever this runs: what differs by platform comes in as `Platform`. */
+import { EngineHost, load, type EngineOptions, type WasmSource } from "./engine.js";
+import { EyotError, invalid, isCode, messageOf } from "./error.js";
+import { OpenSpace } from "./space.js";
+import { openStorage, type AsyncStore, type EngineStorage } from "./storage.js";
+import type { Space, SpaceOptions } from "./types.js";
+import { Limit, throwIfAborted } from "./wait.js";
+
+/** What the entries of this package know of where they run. */
+export interface Platform {
+  wasm: () => WasmSource | Promise<WasmSource>;
+  openDirectory?: (path: string) => Promise<AsyncStore>;
+  /** How to open a WebSocket where there is no global class for it. */
+  socket?: () => Promise<EngineOptions["connect"]>;
+  /** Calls back when the network is believed to have come or gone. Returns how to stop that. */
+  network?: (hint: (online: boolean) => void) => () => void;
+}
+
+export async function openOn(platform: Platform, name: string, options: SpaceOptions = {}): Promise<Space> {
+  check(name, options);
+  throwIfAborted(options.signal);
+  const limit = new Limit({ signal: options.signal });
+  const opening = start(platform, name, options);
+  try {
+    return await limit.race(opening);
+  } catch (error) {
+    // Aborted before it was open: then nobody will close it.
+    opening.then(
+      (space) => space.close(),
+      () => undefined,
+    );
+    throw error;
+  } finally {
+    limit.end();
+  }
+}
+
+async function start(platform: Platform, name: string, options: SpaceOptions): Promise<Space> {
+  const relays = [...(options.relays ?? [])];
+  await load(platform.wasm);
+  const connect = relays.length > 0 ? await platform.socket?.() : undefined;
+  const storage = await storageFor(platform, options);
+  const { token } = options;
+  try {
+    const space = await OpenSpace.open(name, relays.length > 0, (onEvents, onDeath) =>
+      EngineHost.open(
+        {
+          space: name,
+          relays,
+          storage,
+          ...(token !== undefined && { token: typeof token === "function" ? token : () => token }),
+          ...(connect !== undefined && { connect }),
+        },
+        onEvents,
+        onDeath,
+      ),
+    );
+    if (relays.length > 0) space.follow(platform.network);
+    return space;
+  } catch (error) {
+    if (storage.kind === "store") await storage.store.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function storageFor(platform: Platform, options: SpaceOptions): Promise<EngineStorage> {
+  try {
+    return await openStorage(options.storage, platform.openDirectory);
+  } catch (error) {
+    if (error instanceof EyotError) throw error;
+    const code = error instanceof Error && "code" in error && isCode(error.code) ? error.code : "storage";
+    throw new EyotError(code, `storage cannot be opened: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function check(name: string, { relays, token }: SpaceOptions): void {
+  if (typeof name !== "string" || name === "") throw invalid("a space has a name");
+  if (relays !== undefined && !(Array.isArray(relays) && relays.every((relay) => typeof relay === "string"))) {
+    throw invalid("relays is a list of addresses");
+  }
+  if (token !== undefined && typeof token !== "string" && typeof token !== "function") {
+    throw invalid("token is a string, or a function that returns one");
+  }
+}

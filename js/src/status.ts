@@ -1,0 +1,48 @@
+/** How things stand, as an immutable object that is only replaced by a different one. */
+import type { EngineStatus } from "./engine.js";
+import { EyotError, isCode } from "./error.js";
+import type { Status } from "./types.js";
+
+export const STATUS_AT_FIRST: Status = freeze({
+  state: "local",
+  synced: false,
+  unsaved: 0,
+  unsent: 0,
+  behind: {},
+  peers: 0,
+  quarantined: 0,
+});
+
+/** The status now: `last` itself if nothing in it has changed. */
+export function nextStatus(last: Status, now: EngineStatus): Status {
+  const { error, ...rest } = now;
+  const status = { ...rest, ...(error && { error: errorOf(last.error, error) }) };
+  return same(last, status) ? last : freeze(status);
+}
+
+/** The last status of a space: closed, and why if it was not asked to. */
+export function lastStatus(last: Status, error?: EyotError): Status {
+  return freeze({ ...last, state: "closed", ...(error && { error }) });
+}
+
+function errorOf(last: EyotError | undefined, error: { code: string; message: string }): EyotError {
+  if (last?.code === error.code && last.message === error.message) return last;
+  return new EyotError(isCode(error.code) ? error.code : "wasm", error.message);
+}
+
+function same(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (a instanceof Error || b instanceof Error) return false;
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  return keys.every(
+    (key) => Object.hasOwn(b, key) && same(a[key as keyof typeof a], b[key as keyof typeof b]),
+  );
+}
+
+function freeze(status: Status): Status {
+  Object.freeze(status.behind);
+  if (status.relay !== undefined) Object.freeze(status.relay);
+  return Object.freeze(status);
+}
