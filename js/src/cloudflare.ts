@@ -5,7 +5,7 @@
  */
 
 import wasm from "./eyot.wasm";
-import { initSync, RelayEngine, type RelayOutput, type StoreScan, type StoreWrite, type SyncStore } from "../wasm/eyot_web.js";
+import { __wbg_reset_state, initSync, RelayEngine, type RelayOutput, type StoreScan, type StoreWrite, type SyncStore } from "../wasm/eyot_web.js";
 
 /** What a Worker says of the relays that it serves. */
 export interface RelayOptions {
@@ -141,11 +141,18 @@ function metrics(): string {
     .join("\n");
 }
 
+/**
+ * Counts the Wasm instances that this isolate has used up: one that has failed can't be trusted, and
+ * neither can any relay in it.
+ */
+let instance = 0;
+
 /** The relay of one space in one region: a Durable Object with SQLite storage. */
 export class SpaceRelay {
   readonly #context: Context;
   readonly #links = new Map<number, Socket>();
   #engine: RelayEngine | undefined;
+  #instance = 0;
   #nextLink = 1;
 
   constructor(context: unknown, _env: unknown) {
@@ -210,6 +217,7 @@ export class SpaceRelay {
   #wake(space: string, region: string): RelayEngine | undefined {
     if (this.#engine !== undefined) return this.#engine;
     initSync({ module: wasm });
+    this.#instance = instance;
     const seed = crypto.getRandomValues(new Uint8Array(32));
     try {
       this.#engine = new RelayEngine({ space, region, seed, store: sqlStore(this.#context.storage) });
@@ -281,6 +289,11 @@ export class SpaceRelay {
   /** Storage failed, or the relay did. What it believes may be ahead of what is stored: all of it is dropped. */
   #fail(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
+    const isOurs = error instanceof Error && "code" in error;
+    if (!isOurs && this.#instance === instance) {
+      instance += 1;
+      __wbg_reset_state();
+    }
     this.#engine = undefined;
     this.#links.clear();
     for (const socket of this.#context.getWebSockets()) {
