@@ -1,0 +1,44 @@
+//! What must hold of a world, looked at from outside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eyot_core::StorageAnswer;
+use eyot_core::commit::Position;
+use eyot_core::id::CommitId;
+use eyot_core::log::{read_rows, rows_after};
+use eyot_core::store::MemoryStore;
+
+/// The commits of a log as it lies on a disk.
+///
+/// Law: log order is causal order; numbers and running hashes are right; no commit is there twice.
+pub fn log_is_causal(store: &MemoryStore) -> Result<BTreeSet<CommitId>, String> {
+    let mut store = store.clone();
+    let StorageAnswer::Scanned { entries, more } = store.answer(&rows_after(0, usize::MAX)) else {
+        return Err("a scan was not answered".into());
+    };
+    let entries = read_rows(entries, more).map_err(|error| error.to_string())?.entries;
+    let mut at = Position::START;
+    let mut held = BTreeSet::new();
+    let mut named = BTreeMap::new();
+    for entry in entries {
+        let header = entry.commit.header();
+        let id = entry.commit.id();
+        at = at.then(&id);
+        if entry.at != at {
+            return Err(format!("position {} of the log is not where it says", at.seq));
+        }
+        if header.prev.is_some_and(|prev| !held.contains(&prev)) {
+            return Err(format!("{id:?} is in the log before its predecessor"));
+        }
+        for after in &header.after {
+            if !named.contains_key(&(after.author, after.seq, after.short)) {
+                return Err(format!("{id:?} is in the log before its cause {after:?}"));
+            }
+        }
+        if !held.insert(id) {
+            return Err(format!("{id:?} is in the log twice"));
+        }
+        named.insert((header.author, header.seq, id.short()), id);
+    }
+    Ok(held)
+}
