@@ -38,7 +38,7 @@ const library = await build({
   splitting: true,
   external: ["node:*", "ws", "cloudflare:*", "./eyot.wasm"],
 });
-// What is tested against must not be stripped of its names.
+// Its functions' names are read by people.
 const conformance = await build({
   ...common,
   minify: false,

@@ -14,6 +14,9 @@ export type ValueList = unknown[];
 
 /** A number to which concurrent increments add up. */
 export class Counter {
+  // Whoever looks at a value should see what it is, however this package is minified.
+  static readonly name = "Counter";
+
   readonly value: number;
 
   constructor(value = 0) {
@@ -41,6 +44,8 @@ export class Counter {
 
 /** A string that is replaced whole, never merged character by character. */
 export class AtomicString {
+  static readonly name = "AtomicString";
+
   readonly value: string;
 
   constructor(value: string) {
