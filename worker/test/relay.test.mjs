@@ -7,7 +7,7 @@ import { until, world } from "./world.mjs";
 const KILLS = 20;
 const WRITES_BETWEEN_KILLS = 30;
 /** `workerd` puts an object to sleep after ten seconds in which nobody spoke. */
-const IDLE_MS = 11_500;
+const IDLE_MS = 15_000;
 
 test("two replicas see each other's changes through the relay", async (context) => {
   const place = await world(context);
