@@ -78,7 +78,7 @@ export class DirectoryStore implements AsyncStore {
     return new Promise((resolve, reject) => {
       this.#check();
       this.#queue.push({ batch, resolve, reject });
-      this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));
+      this.#writing ??= this.#writeAll();
     });
   }
 
@@ -114,6 +114,8 @@ export class DirectoryStore implements AsyncStore {
         for (const { reject } of group) reject(error);
       }
     }
+    // At once, so that no write can come between this and the last look at the queue.
+    this.#writing = undefined;
   }
 
   /** Guards see what the batches before them in the group have written. */

@@ -1,0 +1,107 @@
+/** The law: after any edits, the value that a replica keeps here is the one its core would give. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { AtomicString, Counter, memory, openSpace, splice, type Doc, type Space } from "./eyot.js";
+
+type Any = any;
+
+const text = fc.string({ unit: fc.constantFrom("a", "b", " ", "é", "😀", "🏳️‍🌈", "\ud83d"), maxLength: 8 });
+const scalar = fc.oneof(
+  fc.constant(null),
+  fc.boolean(),
+  fc.integer(),
+  fc.double({ noNaN: true }),
+  text,
+  text.map((string) => new AtomicString(string)),
+  fc.integer({ min: -9, max: 9 }).map((value) => new Counter(value)),
+  fc.integer({ min: 0, max: 2e12 }).map((ms) => new Date(ms)),
+  fc.uint8Array({ maxLength: 4 }),
+);
+const value = fc.oneof(scalar, fc.array(scalar, { maxLength: 3 }), fc.dictionary(fc.constantFrom("x", "y"), scalar));
+const edit = fc.tuple(fc.nat(9), fc.nat(30), value);
+const session = fc.array(fc.array(edit, { minLength: 1, maxLength: 5 }), { maxLength: 4 });
+
+describe("after any edits", () => {
+  it("of one replica", async () => {
+    await fc.assert(
+      fc.asyncProperty(session, async (changes) => {
+        await inSpace(async (space) => {
+          const doc = space.create<Any>({ list: [], text: "" });
+          for (const edits of changes) doc.change((draft) => run(draft, edits));
+          await agrees(space, doc);
+        });
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("of two replicas, apart and merged both ways", async () => {
+    await fc.assert(
+      fc.asyncProperty(session, session, session, async (shared, mine, yours) => {
+        await inSpace((here) =>
+          inSpace(async (there) => {
+            const a = await here.named<Any>("doc", { list: [], text: "" });
+            const b = await there.named<Any>("doc", { list: [], text: "" });
+            for (const edits of shared) a.change((draft) => run(draft, edits));
+            b.merge(a.export());
+            for (const edits of mine) a.change((draft) => run(draft, edits));
+            for (const edits of yours) b.change((draft) => run(draft, edits));
+            a.merge(b.export());
+            b.merge(a.export());
+            assert.deepEqual(a.heads, b.heads);
+            assert.deepEqual(a.value, b.value);
+            await agrees(here, a);
+            await agrees(there, b);
+          }),
+        );
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+async function inSpace(test: (space: Space) => Promise<void>): Promise<void> {
+  const space = await openSpace("agreement", { storage: memory() });
+  try {
+    await test(space);
+  } finally {
+    await space.close();
+  }
+}
+
+async function agrees(space: Space, doc: Doc<Any>): Promise<void> {
+  const { id, value } = doc;
+  doc.close();
+  assert.deepEqual((await space.open<Any>(id)).value, value);
+}
+
+function run(draft: Any, edits: [number, number, unknown][]): void {
+  for (const [what, where, value] of edits) {
+    const { list } = draft;
+    const at = list.length === 0 ? 0 : where % list.length;
+    const key = `k${where % 3}`;
+    if (what === 0) list.splice(at, 0, value, where);
+    else if (what === 1) list.splice(at, where % 3);
+    else if (what === 2) list[at] = value;
+    else if (what === 3) draft[key] = value;
+    else if (what === 4) delete draft[key];
+    else if (what === 5) splice(draft, ["text"], Math.min(where, draft.text.length), where % 4, "ab😀");
+    else if (what === 6) draft.text = String(value) + draft.text.slice(where % 5);
+    else if (what === 7) bump(draft[key]) || bump(list[at]);
+    else if (what === 8) deepen(draft[key], value) || deepen(list[at], value);
+    else list.sort((a: unknown, b: unknown) => String(a).length - String(b).length);
+  }
+}
+
+function bump(counter: unknown): boolean {
+  if (counter instanceof Counter) counter.increment(2);
+  return counter instanceof Counter;
+}
+
+function deepen(part: Any, value: unknown): boolean {
+  if (Array.isArray(part)) part.unshift(value);
+  else if (part !== undefined && Object.getPrototypeOf(part ?? 0) === Object.prototype) part.x = value;
+  else return false;
+  return true;
+}
