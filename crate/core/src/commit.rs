@@ -186,10 +186,7 @@ impl Commit {
                 .collect(),
         };
         let header_bytes = to_cbor(&header);
-        let items = items
-            .into_iter()
-            .map(|(_, _, bytes)| ItemBytes::Present(bytes))
-            .collect();
+        let items = items.into_iter().map(|(_, _, bytes)| ItemBytes::Present(bytes)).collect();
         Self::check(header_bytes, header, items)
     }
 
@@ -228,10 +225,7 @@ impl Commit {
         if header.seq == 0 || header.prev.is_some() != (header.seq > 1) {
             return malformed("number and predecessor do not fit");
         }
-        if header
-            .after
-            .iter()
-            .any(|after| after.author == header.author || after.seq == 0)
+        if header.after.iter().any(|after| after.author == header.author || after.seq == 0)
             || !header.after.is_sorted_by(|a, b| a < b)
         {
             return malformed("causes are not in order");
@@ -252,12 +246,7 @@ impl Commit {
             return Err(CommitError::TooLarge("items' bytes"));
         }
         let id = CommitId(hash32(&[&header_bytes]));
-        Ok(Self {
-            id,
-            header,
-            header_bytes,
-            items,
-        })
+        Ok(Self { id, header, header_bytes, items })
     }
 
     /// The hash of its header.
@@ -277,11 +266,7 @@ impl Commit {
 
     /// The documents that it deletes.
     pub fn deletes(&self) -> impl Iterator<Item = DocId> + '_ {
-        self.header
-            .items
-            .iter()
-            .filter(|item| item.known_kind() == Some(Kind::Delete))
-            .map(|item| item.doc)
+        self.header.items.iter().filter(|item| item.known_kind() == Some(Kind::Delete)).map(|item| item.doc)
     }
 
     /// Drops the bytes of items whose document is deleted; whether there were any.
@@ -346,18 +331,12 @@ pub struct Position {
 
 impl Position {
     /// Before the first commit.
-    pub const START: Self = Self {
-        seq: 0,
-        hash: RunningHash([0; 16]),
-    };
+    pub const START: Self = Self { seq: 0, hash: RunningHash([0; 16]) };
 
     /// After one more commit.
     #[must_use]
     pub fn then(self, id: &CommitId) -> Self {
-        Self {
-            seq: self.seq + 1,
-            hash: RunningHash(hash16(&[&self.hash.0, &id.0])),
-        }
+        Self { seq: self.seq + 1, hash: RunningHash(hash16(&[&self.hash.0, &id.0])) }
     }
 }
 
@@ -368,9 +347,7 @@ pub(crate) fn to_cbor<T: Encode<()>>(value: &T) -> Vec<u8> {
 
 pub(crate) fn from_cbor<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, CommitError> {
     let mut decoder = minicbor::Decoder::new(bytes);
-    let value = decoder
-        .decode()
-        .map_err(|error| CommitError::Malformed(error.to_string()))?;
+    let value = decoder.decode().map_err(|error| CommitError::Malformed(error.to_string()))?;
     if decoder.position() == bytes.len() {
         Ok(value)
     } else {
@@ -386,11 +363,7 @@ mod tests {
         Commit::new(
             AuthorId([1; 16]),
             None,
-            vec![After {
-                author: AuthorId([2; 16]),
-                seq: 3,
-                short: ShortId([4; 8]),
-            }],
+            vec![After { author: AuthorId([2; 16]), seq: 3, short: ShortId([4; 8]) }],
             5,
             vec![(DocId([6; 16]), Kind::Change, vec![7; 100])],
         )

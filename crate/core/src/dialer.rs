@@ -30,7 +30,7 @@ pub struct RelayStatus {
     pub rtt: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dialer {
     relays: Vec<String>,
     next_relay: usize,
@@ -100,7 +100,13 @@ impl Dialer {
         }
     }
 
-    pub fn link_closed(&mut self, link: LinkId, why: Option<(u16, String)>, holder: &mut Holder, now: Millis) {
+    pub fn link_closed(
+        &mut self,
+        link: LinkId,
+        why: Option<(u16, String)>,
+        holder: &mut Holder,
+        now: Millis,
+    ) {
         if self.link != Some(link) {
             return;
         }
@@ -113,14 +119,9 @@ impl Dialer {
         self.next_relay += 1;
         self.dial_at = now + jittered;
         let is_refusal = |code: u16| {
-            [
-                CloseCode::Denied,
-                CloseCode::Incompatible,
-                CloseCode::Quota,
-                CloseCode::TooLarge,
-            ]
-            .iter()
-            .any(|refusal| *refusal as u16 == code)
+            [CloseCode::Denied, CloseCode::Incompatible, CloseCode::Quota, CloseCode::TooLarge]
+                .iter()
+                .any(|refusal| *refusal as u16 == code)
         };
         match why {
             Some((code, reason)) if is_refusal(code) => {
@@ -132,20 +133,14 @@ impl Dialer {
     }
 
     pub fn is_up(&self, holder: &Holder) -> bool {
-        self.link
-            .and_then(|link| holder.link(link))
-            .is_some_and(|link| link.is_up())
+        self.link.and_then(|link| holder.link(link)).is_some_and(|link| link.is_up())
     }
 
     pub fn relay(&self, holder: &Holder) -> Option<RelayStatus> {
         let link = holder.link(self.link?)?;
         let Side::Dialer { url } = &link.side else { return None };
         let region = link.peer.as_ref()?.region.clone().unwrap_or_default();
-        Some(RelayStatus {
-            url: url.clone(),
-            region,
-            rtt: link.rtt?,
-        })
+        Some(RelayStatus { url: url.clone(), region, rtt: link.rtt? })
     }
 
     pub fn state(&self) -> State {
@@ -155,11 +150,7 @@ impl Dialer {
             State::Offline
         } else if self.is_live {
             State::Live
-        } else if self
-            .refused
-            .as_ref()
-            .is_some_and(|(code, _)| *code == CloseCode::Denied as u16)
-        {
+        } else if self.refused.as_ref().is_some_and(|(code, _)| *code == CloseCode::Denied as u16) {
             State::Denied
         } else if self.is_greeted {
             State::Syncing

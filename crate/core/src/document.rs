@@ -11,8 +11,8 @@ use std::io::Read;
 
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
 use automerge::{
-    ActorId, Automerge, AutomergeError, Change, ChangeHash, LoadOptions, ObjId, ObjType, PatchLog, Prop, ROOT, ReadDoc,
-    ScalarValue, TextEncoding,
+    ActorId, Automerge, AutomergeError, Change, ChangeHash, LoadOptions, ObjId, ObjType, PatchLog, Prop,
+    ROOT, ReadDoc, ScalarValue, TextEncoding,
 };
 
 use crate::id::AuthorId;
@@ -31,11 +31,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self {
-            inflated_bytes: 64 * 1024 * 1024,
-            operations: 4_000_000,
-            dependencies: 4096,
-        }
+        Self { inflated_bytes: 64 * 1024 * 1024, operations: 4_000_000, dependencies: 4096 }
     }
 }
 
@@ -70,6 +66,7 @@ pub struct Applied {
 }
 
 /// A document that is open.
+#[derive(Clone)]
 pub struct Document {
     doc: Automerge,
     budget: Budget,
@@ -152,7 +149,8 @@ impl Document {
         log: &mut PatchLog,
         applied: &mut Applied,
     ) -> Result<(), Change> {
-        let is_within = change.len() <= self.budget.operations && change.deps().len() <= self.budget.dependencies;
+        let is_within =
+            change.len() <= self.budget.operations && change.deps().len() <= self.budget.dependencies;
         if !is_within || !self.doc.get_missing_deps(change.deps()).is_empty() {
             return Err(change);
         }
@@ -205,11 +203,7 @@ impl Document {
     }
 
     fn source(&self, hash: &ChangeHash) -> Source {
-        if self.imported.contains(hash) {
-            Source::Import
-        } else {
-            Source::Author
-        }
+        if self.imported.contains(hash) { Source::Import } else { Source::Author }
     }
 
     /// The change that has this one's place.
@@ -239,8 +233,7 @@ impl Document {
             }
         }
         let mut doc = empty(self.doc.get_actor().clone());
-        doc.apply_changes(kept)
-            .expect("they were applied before, in this order");
+        doc.apply_changes(kept).expect("they were applied before, in this order");
         self.doc = doc;
     }
 
@@ -248,7 +241,12 @@ impl Document {
     ///
     /// # Errors
     /// [`EditError`]: the document is as it was.
-    pub fn change(&mut self, ops: &[Op], message: Option<String>, seconds: i64) -> Result<Option<Vec<u8>>, EditError> {
+    pub fn change(
+        &mut self,
+        ops: &[Op],
+        message: Option<String>,
+        seconds: i64,
+    ) -> Result<Option<Vec<u8>>, EditError> {
         let mut transaction = self.doc.transaction();
         for op in ops {
             if let Err(error) = edit(&mut transaction, op) {
@@ -260,10 +258,7 @@ impl Document {
             transaction.rollback();
             return Ok(None);
         }
-        let options = CommitOptions {
-            message,
-            time: Some(seconds),
-        };
+        let options = CommitOptions { message, time: Some(seconds) };
         transaction.commit_with(options);
         let mut change = self.doc.get_last_local_change().expect("it was just made");
         self.seqs.insert(change.actor_id().clone(), change.seq());
@@ -390,10 +385,9 @@ fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             put(tx, &parent, prop, value)
         }
         Op::Insert { path, values } => match parent(tx, path)? {
-            (parent, Prop::Seq(index)) => values
-                .iter()
-                .enumerate()
-                .try_for_each(|(i, value)| insert(tx, &parent, index + i, value)),
+            (parent, Prop::Seq(index)) => {
+                values.iter().enumerate().try_for_each(|(i, value)| insert(tx, &parent, index + i, value))
+            }
             _ => Err(EditError::Path(path.clone())),
         },
         Op::Delete { path, count } => {
@@ -403,12 +397,7 @@ fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             }
             Ok(())
         }
-        Op::Splice {
-            path,
-            index,
-            remove,
-            insert,
-        } => {
+        Op::Splice { path, index, remove, insert } => {
             let text = object(tx, path, ObjType::Text)?;
             let remove = isize::try_from(*remove).map_err(|_| EditError::Path(path.clone()))?;
             Ok(tx.splice_text(&text, *index, remove, insert)?)
@@ -457,13 +446,12 @@ pub(crate) fn fill(tx: &mut Transaction<'_>, object: &ObjId, value: &Value) -> R
     match value {
         Value::Scalar(_) => Ok(()),
         Value::Text(text) => Ok(tx.splice_text(object, 0, 0, text)?),
-        Value::List(values) => values
-            .iter()
-            .enumerate()
-            .try_for_each(|(i, value)| insert(tx, object, i, value)),
-        Value::Map(map) => map
-            .iter()
-            .try_for_each(|(key, value)| put(tx, object, Prop::Map(key.clone()), value)),
+        Value::List(values) => {
+            values.iter().enumerate().try_for_each(|(i, value)| insert(tx, object, i, value))
+        }
+        Value::Map(map) => {
+            map.iter().try_for_each(|(key, value)| put(tx, object, Prop::Map(key.clone()), value))
+        }
     }
 }
 
@@ -477,11 +465,7 @@ fn parent(tx: &Transaction<'_>, path: &[Prop]) -> Result<(ObjId, Prop), EditErro
         Prop::Map(_) => kind == ObjType::Map || kind == ObjType::Table,
         Prop::Seq(_) => kind == ObjType::List,
     };
-    if fits {
-        Ok((object, last.clone()))
-    } else {
-        Err(nothing())
-    }
+    if fits { Ok((object, last.clone())) } else { Err(nothing()) }
 }
 
 fn object(tx: &Transaction<'_>, path: &[Prop], kind: ObjType) -> Result<ObjId, EditError> {
@@ -491,11 +475,10 @@ fn object(tx: &Transaction<'_>, path: &[Prop], kind: ObjType) -> Result<ObjId, E
 }
 
 fn walk(tx: &Transaction<'_>, path: &[Prop]) -> Option<ObjId> {
-    path.iter()
-        .try_fold(ROOT, |object, prop| match tx.get(&object, prop.clone()).ok()?? {
-            (automerge::Value::Object(_), id) => Some(id),
-            _ => None,
-        })
+    path.iter().try_fold(ROOT, |object, prop| match tx.get(&object, prop.clone()).ok()?? {
+        (automerge::Value::Object(_), id) => Some(id),
+        _ => None,
+    })
 }
 
 /// Whether the key of this map was ever set, in all the history that is held.

@@ -357,11 +357,7 @@ mod tests {
     use crate::id::LogId;
 
     fn frames() -> Vec<Frame> {
-        let tip = Tip {
-            author: AuthorId([1; 16]),
-            seq: 9,
-            id: crate::id::CommitId([2; 32]),
-        };
+        let tip = Tip { author: AuthorId([1; 16]), seq: 9, id: crate::id::CommitId([2; 32]) };
         vec![
             Frame::Hello(Hello {
                 version_min: 1,
@@ -370,62 +366,27 @@ mod tests {
                 log: LogId([3; 16]),
                 region: Some("eu".into()),
                 token: None,
-                cursors: vec![Cursor {
-                    log: LogId([4; 16]),
-                    read: Position::START,
-                    seen: Position::START,
-                }],
+                cursors: vec![Cursor { log: LogId([4; 16]), read: Position::START, seen: Position::START }],
                 digest: Digest::default(),
                 resumed: true,
                 tips: Some(vec![tip]),
                 credit: 10,
                 head: Position::START,
             }),
-            Frame::Commits(Commits {
-                records: vec![vec![1, 2].into()],
-                to: Some(Position::START),
-            }),
-            Frame::Piece(Piece {
-                bytes: vec![1].into(),
-                last: true,
-                answer: false,
-            }),
-            Frame::Ack(Ack {
-                upto: 4,
-                at: Position::START,
-                read: true,
-            }),
+            Frame::Commits(Commits { records: vec![vec![1, 2].into()], to: Some(Position::START) }),
+            Frame::Piece(Piece { bytes: vec![1].into(), last: true, answer: false }),
+            Frame::Ack(Ack { upto: 4, at: Position::START, read: true }),
             Frame::Credit(5),
-            Frame::Vector(VectorPart {
-                tips: vec![tip],
-                last: true,
-                answer: true,
-            }),
-            Frame::Quiet(Quiet {
-                head: 1,
-                read: 2,
-                digest: Digest::default(),
-            }),
+            Frame::Vector(VectorPart { tips: vec![tip], last: true, answer: true }),
+            Frame::Quiet(Quiet { head: 1, read: 2, digest: Digest::default() }),
             Frame::Agree,
             Frame::Want(Want {
                 nonce: 1,
-                ranges: vec![ChainRange {
-                    author: AuthorId([1; 16]),
-                    from: 1,
-                    to: 2,
-                }],
+                ranges: vec![ChainRange { author: AuthorId([1; 16]), from: 1, to: 2 }],
             }),
-            Frame::Answer(Answer {
-                nonce: 1,
-                records: vec![],
-                more: false,
-                cut: true,
-            }),
+            Frame::Answer(Answer { nonce: 1, records: vec![], more: false, cut: true }),
             Frame::Head(Head { nonce: 7, at: None }),
-            Frame::Bye(Bye {
-                code: CloseCode::Denied as u16,
-                reason: "no".into(),
-            }),
+            Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into() }),
         ]
     }
 

@@ -62,11 +62,7 @@ pub fn changes(name: &str, initial: &Value, held: &Automerge) -> Result<Vec<Vec<
         return Err(EditError::Path(Vec::new()));
     };
     let mut changes = Vec::new();
-    let begin = Begin {
-        name,
-        path: Vec::new(),
-        before: Vec::new(),
-    };
+    let begin = Begin { name, path: Vec::new(), before: Vec::new() };
     begin.map(initial, Some((held, &ROOT)), &mut changes)?;
     Ok(changes)
 }
@@ -90,11 +86,7 @@ impl Begin<'_> {
         let Value::Map(map) = value else { return Ok(()) };
         for (key, value) in map {
             let path = self.path.iter().cloned().chain([key.clone()]).collect();
-            let place = Begin {
-                name: self.name,
-                path,
-                before: self.before.clone(),
-            };
+            let place = Begin { name: self.name, path, before: self.before.clone() };
             match held.map(|(doc, object)| (doc, object, doc.get(object, key.as_str()))) {
                 Some((doc, _, Ok(Some((automerge::Value::Object(ObjType::Map), object)))))
                     if place.made(&object) && matches!(value, Value::Map(_)) =>
@@ -149,14 +141,12 @@ impl Begin<'_> {
     /// The change that puts the initial contents there: a scalar, or what is in a list or text.
     fn contents(&self, value: &Value) -> Result<Vec<u8>, EditError> {
         let (_, kind_name) = kind(value);
-        self.change(self.actor(kind_name, Some(value)), |tx, parent, key| {
-            match scalar(value) {
-                Some(scalar) => Ok(tx.put(parent, key, scalar.clone())?),
-                None => match tx.get(parent, key)? {
-                    Some((_, object)) => fill(tx, &object, value),
-                    None => Ok(()),
-                },
-            }
+        self.change(self.actor(kind_name, Some(value)), |tx, parent, key| match scalar(value) {
+            Some(scalar) => Ok(tx.put(parent, key, scalar.clone())?),
+            None => match tx.get(parent, key)? {
+                Some((_, object)) => fill(tx, &object, value),
+                None => Ok(()),
+            },
         })
     }
 
@@ -165,8 +155,8 @@ impl Begin<'_> {
         actor: [u8; 16],
         make: impl FnOnce(&mut automerge::transaction::Transaction<'_>, &ObjId, &str) -> Result<(), EditError>,
     ) -> Result<Vec<u8>, EditError> {
-        let mut doc =
-            Automerge::new_with_encoding(TextEncoding::Utf16CodeUnit).with_actor(ActorId::from(actor.as_slice()));
+        let mut doc = Automerge::new_with_encoding(TextEncoding::Utf16CodeUnit)
+            .with_actor(ActorId::from(actor.as_slice()));
         for before in &self.before {
             doc.load_incremental(before)?;
         }
@@ -179,10 +169,7 @@ impl Begin<'_> {
         }
         let mut tx = doc.transaction();
         make(&mut tx, &parent, key)?;
-        tx.commit_with(CommitOptions {
-            message: None,
-            time: Some(0),
-        });
+        tx.commit_with(CommitOptions { message: None, time: Some(0) });
         let change = doc.get_last_local_change().expect("it was just made");
         Ok(change.raw_bytes().to_vec())
     }
@@ -192,8 +179,7 @@ impl Begin<'_> {
         let mut bytes = Vec::new();
         let mut e = Encoder::new(&mut bytes);
         let value = value.map(|value| ByteVec::from(encode_value(value)));
-        e.encode(("eyot genesis", self.name, &self.path, kind, value))
-            .expect("memory takes all");
+        e.encode(("eyot genesis", self.name, &self.path, kind, value)).expect("memory takes all");
         hash16(&[&bytes])
     }
 }

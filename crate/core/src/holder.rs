@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::commit::{Commit, CommitError, Position, to_cbor};
 use crate::frame::{
-    Ack, Answer, Bye, ChainRange, CloseCode, Commits, Cursor, Frame, Head, Hello, Piece, Quiet, VERSION, VERSION_MIN,
-    VectorPart, Want,
+    Ack, Answer, Bye, ChainRange, CloseCode, Commits, Cursor, Frame, Head, Hello, Piece, Quiet, VERSION,
+    VERSION_MIN, VectorPart, Want,
 };
 use crate::id::{AuthorId, CommitId, LogId, hash32};
 use crate::io::{Effect, LinkId, Millis, RequestId, StorageAnswer, StorageRequest, WriteBatch};
@@ -32,7 +32,7 @@ const SILENCE_MAX: Millis = 20_000;
 const DISK_RETRY: Millis = 5_000;
 
 /// What the owner needs to hear.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Notice {
     /// The log is known; links may be opened.
     Opened,
@@ -82,13 +82,13 @@ enum Origin {
     Answer(LinkId),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Incoming {
     origin: Origin,
     commit: Commit,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Pending {
     Meta,
     Load { range: usize },
@@ -110,7 +110,7 @@ enum Which {
     Read,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct AnswerJob {
     link: LinkId,
     nonce: u64,
@@ -120,14 +120,14 @@ struct AnswerJob {
 }
 
 /// A write under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct InFlight {
     batch: WriteBatch,
     entries: Vec<Entry>,
     origins: Vec<Origin>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Loading,
     Open,
@@ -135,27 +135,29 @@ enum State {
 }
 
 /// Where writes go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Disk {
     Healthy,
     /// Storage has failed. Writes are kept here, and shadow what storage holds, until they can be
     /// written after all.
     Failing {
         kept: MemoryStore,
-        guard: Option<(Vec<u8>, Option<Vec<u8>>)>,
+        guard: Option<log::Guard>,
+        /// How much of the log is in storage.
+        since: u64,
         retry_at: Millis,
     },
 }
 
 /// A commit whose causes are not all in the log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     commit: Commit,
     origins: Vec<Origin>,
     missing: Vec<ChainRange>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct WaitingRoom {
     commits: BTreeMap<CommitId, Waiting>,
     by_cause: BTreeMap<(AuthorId, u64), BTreeSet<CommitId>>,
@@ -170,6 +172,7 @@ pub(crate) struct Identity {
     pub token: Option<String>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Holder {
     pub identity: Identity,
     now: Millis,
@@ -314,10 +317,7 @@ impl Holder {
     /// Takes in a commit that this process made: the `number`-th.
     pub fn append_own(&mut self, commit: Commit, number: u64, now: Millis) {
         self.now = now;
-        self.inbox.push_back(Incoming {
-            origin: Origin::Own(number),
-            commit,
-        });
+        self.inbox.push_back(Incoming { origin: Origin::Own(number), commit });
         self.pump();
     }
 
@@ -338,12 +338,7 @@ impl Holder {
     /// Asks every holder dialled for the end of its log; gives the question's number.
     pub fn ask_heads(&mut self) -> u64 {
         let nonce = self.nonce();
-        let up: Vec<_> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.is_up())
-            .map(|(id, _)| *id)
-            .collect();
+        let up: Vec<_> = self.links.iter().filter(|(_, link)| link.is_up()).map(|(id, _)| *id).collect();
         for link in up {
             self.send(link, &Frame::Head(Head { nonce, at: None }));
         }
@@ -354,13 +349,7 @@ impl Holder {
     pub fn close(&mut self, id: LinkId, code: CloseCode, reason: impl Into<String>) {
         let reason = reason.into();
         if self.links.contains_key(&id) {
-            self.send(
-                id,
-                &Frame::Bye(Bye {
-                    code: code as u16,
-                    reason: reason.clone(),
-                }),
-            );
+            self.send(id, &Frame::Bye(Bye { code: code as u16, reason: reason.clone() }));
             self.effects.push_back(Effect::Close(id, code as u16, reason.clone()));
             self.gone(id, Some((code as u16, reason)));
         }
@@ -370,14 +359,7 @@ impl Holder {
     pub fn save_peers(&mut self) {
         if !self.dirty_peers.is_empty() && self.state == State::Open && !self.writing {
             let (puts, deletes) = self.take_peers();
-            self.write(
-                Pending::Records,
-                WriteBatch {
-                    guard: None,
-                    puts,
-                    deletes,
-                },
-            );
+            self.write(Pending::Records, WriteBatch { guard: None, puts, deletes });
             self.pump();
         }
     }
@@ -518,11 +500,7 @@ impl Holder {
         let [first, second] = log::load_range();
         let (start, to) = if range == 0 { first } else { second };
         let from = from.unwrap_or(start);
-        let scan = StorageRequest::Scan {
-            from,
-            to,
-            bytes_max: limits::READ_BYTES,
-        };
+        let scan = StorageRequest::Scan { from, to, bytes_max: limits::READ_BYTES };
         self.request(Pending::Load { range }, scan);
     }
 
@@ -584,10 +562,7 @@ impl Holder {
                 };
                 let mut merged: BTreeMap<_, _> = stored.into_iter().collect();
                 merged.extend(kept.range(from, &end).map(|(k, v)| (k.clone(), v.clone())));
-                StorageAnswer::Scanned {
-                    entries: merged.into_iter().collect(),
-                    more,
-                }
+                StorageAnswer::Scanned { entries: merged.into_iter().collect(), more }
             }
             (StorageRequest::Write(_), answer) => answer,
         }
@@ -660,10 +635,7 @@ impl Holder {
             (Pending::Append(flight), StorageAnswer::GuardFailed) => {
                 let incoming = flight.entries.into_iter().zip(flight.origins).rev();
                 for (entry, origin) in incoming {
-                    self.inbox.push_front(Incoming {
-                        origin,
-                        commit: entry.commit,
-                    });
+                    self.inbox.push_front(Incoming { origin, commit: entry.commit });
                 }
                 self.reload();
             }
@@ -709,11 +681,7 @@ impl Holder {
     fn load_peers(&mut self, from: Option<Vec<u8>>) {
         let (start, to) = log::peers_range();
         let from = from.unwrap_or(start);
-        let scan = StorageRequest::Scan {
-            from,
-            to,
-            bytes_max: limits::READ_BYTES,
-        };
+        let scan = StorageRequest::Scan { from, to, bytes_max: limits::READ_BYTES };
         self.request(Pending::Peers, scan);
     }
 
@@ -734,42 +702,32 @@ impl Holder {
 
     fn disk_fails(&mut self, batch: WriteBatch) {
         let mut kept = MemoryStore::default();
-        kept.write(&WriteBatch {
-            guard: None,
-            puts: batch.puts,
-            deletes: batch.deletes,
-        });
+        kept.write(&WriteBatch { guard: None, puts: batch.puts, deletes: batch.deletes });
         let retry_at = self.now + DISK_RETRY;
-        self.disk = Disk::Failing {
-            kept,
-            guard: batch.guard,
-            retry_at,
-        };
+        self.disk = Disk::Failing { kept, guard: batch.guard, since: self.stored.seq, retry_at };
     }
 
     /// Storage works again, but another process has written meanwhile: what was kept in memory
     /// comes in once more, after that.
     fn overtaken(&mut self) -> Result<(), CommitError> {
-        if let Disk::Failing { kept, .. } = core::mem::replace(&mut self.disk, Disk::Healthy) {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        for link in links {
+            self.close(link, CloseCode::LogReplaced, "this replica's storage was changed meanwhile");
+        }
+        if let Disk::Failing { kept, since, .. } = core::mem::replace(&mut self.disk, Disk::Healthy) {
+            // Acknowledgements of places in the log that others have now say nothing.
+            for peer in self.peers.values_mut().filter(|peer| peer.acked > since) {
+                peer.acked = since;
+                self.dirty_peers.insert(peer.cursor.log);
+            }
             let rows = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
             for entry in log::read_rows(rows, false)?.entries {
                 let origin = Origin::Again { own: entry.own };
-                self.inbox.push_back(Incoming {
-                    origin,
-                    commit: entry.commit,
-                });
+                self.inbox.push_back(Incoming { origin, commit: entry.commit });
             }
         }
-        let links: Vec<_> = self.links.keys().copied().collect();
-        for link in links {
-            self.close(
-                link,
-                CloseCode::LogReplaced,
-                "this replica's storage was changed meanwhile",
-            );
-        }
-        self.notices.push_back(Notice::DiskRecovered);
         self.notices.push_back(Notice::Reloaded);
+        self.notices.push_back(Notice::DiskRecovered);
         self.reload();
         Ok(())
     }
@@ -829,16 +787,8 @@ impl Holder {
         if let Some(staged) = self.log.take_staged() {
             let (peers, deletes) = self.take_peers();
             let puts = staged.puts.into_iter().chain(peers).collect();
-            let batch = WriteBatch {
-                guard: Some(staged.guard),
-                puts,
-                deletes,
-            };
-            let kept = InFlight {
-                batch: batch.clone(),
-                entries: staged.entries,
-                origins,
-            };
+            let batch = WriteBatch { guard: Some(staged.guard), puts, deletes };
+            let kept = InFlight { batch: batch.clone(), entries: staged.entries, origins };
             self.write(Pending::Append(kept), batch);
         } else if !reads.is_empty() {
             for ReadKey(read) in self.more_reads(reads) {
@@ -879,7 +829,9 @@ impl Holder {
                 link.send.came_from_peer(entry.at.seq);
             }
         }
-        if durable && flight.origins.iter().any(|origin| matches!(origin, Origin::Own(_))) {
+        let is_any_own = flight.entries.iter().any(|entry| entry.own);
+        let is_all_again = !self.inbox.iter().any(|incoming| matches!(incoming.origin, Origin::Again { .. }));
+        if durable && is_any_own && is_all_again {
             self.notices.push_back(Notice::Saved(self.saved));
         }
         self.push_live(before, &flight.entries);
@@ -908,10 +860,7 @@ impl Holder {
     }
 
     fn done_with(&mut self, id: LinkId, bytes: usize) {
-        let grant = self
-            .links
-            .get_mut(&id)
-            .and_then(|link| link.receive.settle_bytes(bytes));
+        let grant = self.links.get_mut(&id).and_then(|link| link.receive.settle_bytes(bytes));
         if let Some(grant) = grant {
             self.send(id, &Frame::Credit(grant));
         }
@@ -941,11 +890,13 @@ impl Holder {
             waiting.origins.push(incoming.origin);
             return;
         }
-        if room.commits.len() >= limits::WAITING_COMMITS_MAX || room.bytes + size > limits::WAITING_BYTES_MAX {
+        if room.commits.len() >= limits::WAITING_COMMITS_MAX || room.bytes + size > limits::WAITING_BYTES_MAX
+        {
             self.evict_waiting();
         }
         let room = &mut self.waiting;
-        if room.commits.len() >= limits::WAITING_COMMITS_MAX || room.bytes + size > limits::WAITING_BYTES_MAX {
+        if room.commits.len() >= limits::WAITING_COMMITS_MAX || room.bytes + size > limits::WAITING_BYTES_MAX
+        {
             if let Origin::Stream(link, ..) | Origin::Answer(link) = incoming.origin {
                 self.close(link, CloseCode::Quota, "too many commits wait for their causes");
             }
@@ -955,11 +906,7 @@ impl Holder {
             room.by_cause.entry((range.author, range.to)).or_default().insert(id);
         }
         room.bytes += size;
-        let waiting = Waiting {
-            commit: incoming.commit,
-            origins: vec![incoming.origin],
-            missing,
-        };
+        let waiting = Waiting { commit: incoming.commit, origins: vec![incoming.origin], missing };
         room.commits.insert(id, waiting);
     }
 
@@ -973,10 +920,7 @@ impl Holder {
                 continue;
             };
             for origin in waiting.origins.into_iter().rev() {
-                let incoming = Incoming {
-                    origin,
-                    commit: waiting.commit.clone(),
-                };
+                let incoming = Incoming { origin, commit: waiting.commit.clone() };
                 self.inbox.push_front(incoming);
             }
         }
@@ -1008,12 +952,8 @@ impl Holder {
             .filter(|(_, link)| link.wanted.as_ref().is_some_and(|wanted| wanted.answered))
             .filter_map(|(id, link)| Some((*id, link.wanted.take()?)))
             .collect();
-        let asked: BTreeSet<_> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.wanted.is_some())
-            .map(|(id, _)| *id)
-            .collect();
+        let asked: BTreeSet<_> =
+            self.links.iter().filter(|(_, link)| link.wanted.is_some()).map(|(id, _)| *id).collect();
         let mut missing: BTreeMap<LinkId, BTreeSet<ChainRange>> = BTreeMap::new();
         for waiting in self.waiting.commits.values() {
             for origin in &waiting.origins {
@@ -1045,13 +985,7 @@ impl Holder {
             let nonce = self.nonce();
             let now = self.now;
             if let Some(link) = self.links.get_mut(&id) {
-                link.wanted = Some(Wanted {
-                    nonce,
-                    asked_at: now,
-                    bytes: 0,
-                    answered: false,
-                    useful: false,
-                });
+                link.wanted = Some(Wanted { nonce, asked_at: now, bytes: 0, answered: false, useful: false });
             }
             self.send(id, &Frame::Want(Want { nonce, ranges }));
         }
@@ -1071,11 +1005,7 @@ impl Holder {
             let hello = self.hello(cursors, false, self.peers.is_empty());
             if let Some(link) = self.links.get_mut(&id) {
                 let told = hello.tips.is_some();
-                link.phase = Phase::Greeted {
-                    digest: hello.digest,
-                    head: self.stored,
-                    told,
-                };
+                link.phase = Phase::Greeted { digest: hello.digest, head: self.stored, told };
                 link.opened_at = self.now;
             }
             self.send(id, &Frame::Hello(hello));
@@ -1109,10 +1039,7 @@ impl Holder {
             return self.close(id, CloseCode::Denied, "this link is for another space");
         }
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.peer = Some(Peer {
-            log: hello.log,
-            region: hello.region.clone(),
-        });
+        link.peer = Some(Peer { log: hello.log, region: hello.region.clone() });
         link.send.grant(hello.credit);
         match &link.phase {
             Phase::Opened if !link.is_dialer() => {
@@ -1144,14 +1071,7 @@ impl Holder {
             self.cursor_checked(id, cursor, which, false);
         } else {
             let request = log::rows_after(at.seq - 1, 0);
-            self.request(
-                Pending::CheckCursor {
-                    link: id,
-                    cursor,
-                    which,
-                },
-                request,
-            );
+            self.request(Pending::CheckCursor { link: id, cursor, which }, request);
         }
     }
 
@@ -1178,11 +1098,7 @@ impl Holder {
     }
 
     fn cursor_checked(&mut self, id: LinkId, cursor: Cursor, which: Which, is_ours: bool) {
-        if !self
-            .links
-            .get(&id)
-            .is_some_and(|link| matches!(link.phase, Phase::Checking(_)))
-        {
+        if !self.links.get(&id).is_some_and(|link| matches!(link.phase, Phase::Checking(_))) {
             return;
         }
         match (is_ours, which) {
@@ -1202,11 +1118,7 @@ impl Holder {
     fn renew_log(&mut self, except: LinkId) {
         let id = LogId(self.rng.bytes16());
         let (guard, put) = self.log.renew(id);
-        let batch = WriteBatch {
-            guard: Some(guard),
-            puts: vec![put],
-            deletes: Vec::new(),
-        };
+        let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
         self.write(Pending::Records, batch);
         let others: Vec<_> = self
             .links
@@ -1215,11 +1127,7 @@ impl Holder {
             .map(|(id, _)| *id)
             .collect();
         for link in others {
-            self.close(
-                link,
-                CloseCode::LogReplaced,
-                "this holder's log was replaced by an older copy",
-            );
+            self.close(link, CloseCode::LogReplaced, "this holder's log was replaced by an older copy");
         }
     }
 
@@ -1254,11 +1162,7 @@ impl Holder {
         }
         self.peers.retain(|log, peer| peer.url != url || *log == hello.log);
         let known = self.peers.remove(&hello.log).filter(|_| hello.resumed);
-        let start = Cursor {
-            log: hello.log,
-            read: Position::START,
-            seen: Position::START,
-        };
+        let start = Cursor { log: hello.log, read: Position::START, seen: Position::START };
         let (mut cursor, mut acked) = known.map_or((start, 0), |peer| (peer.cursor, peer.acked));
         if hello.resumed && hello.digest == digest {
             // Both hold the same: nothing to stream either way.
@@ -1271,15 +1175,7 @@ impl Holder {
         link.send.seen = cursor.seen;
         link.send.acked = acked;
         let region = hello.region.clone().unwrap_or_default();
-        self.peers.insert(
-            hello.log,
-            PeerRecord {
-                cursor,
-                acked,
-                url,
-                region,
-            },
-        );
+        self.peers.insert(hello.log, PeerRecord { cursor, acked, url, region });
         self.dirty_peers.insert(hello.log);
         if hello.resumed {
             // Of a position, only the number matters to where a stream begins.
@@ -1317,23 +1213,12 @@ impl Holder {
         let tips: Vec<_> = self.log.vector().tips().copied().collect();
         let mut parts = tips.chunks(limits::VECTOR_FRAME_TIPS_MAX).peekable();
         if parts.peek().is_none() {
-            let part = VectorPart {
-                tips: Vec::new(),
-                last: true,
-                answer,
-            };
+            let part = VectorPart { tips: Vec::new(), last: true, answer };
             self.send(id, &Frame::Vector(part));
         }
         while let Some(part) = parts.next() {
             let last = parts.peek().is_none();
-            self.send(
-                id,
-                &Frame::Vector(VectorPart {
-                    tips: part.to_vec(),
-                    last,
-                    answer,
-                }),
-            );
+            self.send(id, &Frame::Vector(VectorPart { tips: part.to_vec(), last, answer }));
         }
     }
 
@@ -1416,21 +1301,16 @@ impl Holder {
                 Err(error) => return self.close_for(id, &error),
             }
         }
-        if link
-            .receive
-            .spend(commits.iter().map(|(_, bytes)| bytes).sum())
-            .is_err()
-        {
+        if link.receive.spend(commits.iter().map(|(_, bytes)| bytes).sum()).is_err() {
             return self.close(id, CloseCode::Quota, "more was sent than was granted");
         }
-        let number = link
-            .receive
-            .frame(frame.to, commits.iter().map(|(commit, _)| commit.id()));
+        let number = link.receive.frame(frame.to, commits.iter().map(|(commit, _)| commit.id()));
         self.touched.insert(id);
-        self.inbox.extend(commits.into_iter().map(|(commit, bytes)| Incoming {
-            origin: Origin::Stream(id, number, bytes),
-            commit,
-        }));
+        self.inbox.extend(
+            commits
+                .into_iter()
+                .map(|(commit, bytes)| Incoming { origin: Origin::Stream(id, number, bytes), commit }),
+        );
     }
 
     fn piece_came(&mut self, id: LinkId, piece: Piece) {
@@ -1533,14 +1413,7 @@ impl Holder {
                 link.send.seen = link.receive.read;
             }
             let read = link.send.started && link.send.sent.seq == stored.seq;
-            self.send(
-                id,
-                &Frame::Ack(Ack {
-                    upto: to.seq,
-                    at: stored,
-                    read,
-                }),
-            );
+            self.send(id, &Frame::Ack(Ack { upto: to.seq, at: stored, read }));
             self.note_peer(id);
             self.notices.push_back(Notice::LinkChanged);
         }
@@ -1659,13 +1532,7 @@ impl Holder {
                 self.request(Pending::FindFor(id, want), read);
             }
             Ok(left) => {
-                let job = AnswerJob {
-                    link: id,
-                    nonce: want.nonce,
-                    left,
-                    bytes: 0,
-                    read_bytes: 0,
-                };
+                let job = AnswerJob { link: id, nonce: want.nonce, left, bytes: 0, read_bytes: 0 };
                 self.answer_on(job);
             }
         }
@@ -1680,12 +1547,8 @@ impl Holder {
                 self.request(Pending::AnswerRead(job), request);
             }
             None => {
-                let answer = Answer {
-                    nonce: job.nonce,
-                    records: Vec::new(),
-                    more: false,
-                    cut: !job.left.is_empty(),
-                };
+                let answer =
+                    Answer { nonce: job.nonce, records: Vec::new(), more: false, cut: !job.left.is_empty() };
                 self.send(job.link, &Frame::Answer(answer));
             }
         }
@@ -1725,12 +1588,7 @@ impl Holder {
     fn send_answer(&mut self, job: &AnswerJob, records: &mut Vec<minicbor::bytes::ByteVec>) {
         if !records.is_empty() {
             let records = core::mem::take(records);
-            let answer = Answer {
-                nonce: job.nonce,
-                records,
-                more: true,
-                cut: false,
-            };
+            let answer = Answer { nonce: job.nonce, records, more: true, cut: false };
             self.send(job.link, &Frame::Answer(answer));
         }
     }
@@ -1745,12 +1603,8 @@ impl Holder {
         wanted.answered = !answer.more;
         let large = core::mem::take(&mut link.receive.whole_answer);
         let small = answer.records.iter().map(|record| record.as_slice());
-        let commits: Result<Vec<_>, _> = large
-            .iter()
-            .map(Vec::as_slice)
-            .chain(small.clone())
-            .map(Commit::decode)
-            .collect();
+        let commits: Result<Vec<_>, _> =
+            large.iter().map(Vec::as_slice).chain(small.clone()).map(Commit::decode).collect();
         let commits = match commits {
             Ok(commits) => commits,
             Err(error) => return self.close_for(id, &error),
@@ -1759,10 +1613,7 @@ impl Holder {
         self.answer_grows(id, small.map(<[u8]>::len).sum());
         // Before what waits in the inbox: much of that may be waiting for these.
         for commit in commits.into_iter().rev() {
-            self.inbox.push_front(Incoming {
-                origin: Origin::Answer(id),
-                commit,
-            });
+            self.inbox.push_front(Incoming { origin: Origin::Answer(id), commit });
         }
     }
 
@@ -1809,25 +1660,17 @@ impl Holder {
             self.close(id, CloseCode::GoingAway, "the other side has gone silent");
         }
         for (id, read) in quiet {
-            let quiet = Quiet {
-                head: self.stored.seq,
-                read,
-                digest: self.log.vector().digest(),
-            };
+            let quiet = Quiet { head: self.stored.seq, read, digest: self.log.vector().digest() };
             self.send(id, &Frame::Quiet(quiet));
         }
-        if let Disk::Failing { kept, guard, retry_at } = &mut self.disk
+        if let Disk::Failing { kept, guard, retry_at, .. } = &mut self.disk
             && *retry_at <= now
             && !self.writing
             && self.state == State::Open
         {
             *retry_at = now + DISK_RETRY;
             let puts = kept.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-            let batch = WriteBatch {
-                guard: guard.clone(),
-                puts,
-                deletes: Vec::new(),
-            };
+            let batch = WriteBatch { guard: guard.clone(), puts, deletes: Vec::new() };
             self.writing = true;
             self.request(Pending::Flush, StorageRequest::Write(batch));
         }
@@ -1849,6 +1692,8 @@ impl Holder {
             Disk::Healthy => None,
         };
         let next = links.chain(disk).chain(self.owner_deadline).min();
+        // While the log is not known nothing can be done in time; what comes then looks again.
+        let next = next.filter(|_| self.state == State::Open);
         if next != self.deadline {
             self.deadline = next;
             self.effects.push_back(Effect::SetTimer(next));
@@ -1926,6 +1771,7 @@ impl PartialOrd for ReadKey {
 }
 
 /// Random bytes from a seed: SHA-256 of the seed and a counter.
+#[derive(Clone)]
 pub(crate) struct Rng {
     seed: [u8; 32],
     counter: u64,

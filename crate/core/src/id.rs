@@ -86,13 +86,7 @@ impl DocId {
     ///
     /// `generation` is the number of that name's documents known to be deleted.
     pub fn named(name: &str, generation: u64) -> Self {
-        Self(hash16(&[
-            b"eyot named",
-            &[0],
-            name.as_bytes(),
-            &[0],
-            &generation.to_be_bytes(),
-        ]))
+        Self(hash16(&[b"eyot named", &[0], name.as_bytes(), &[0], &generation.to_be_bytes()]))
     }
 }
 

@@ -35,4 +35,6 @@ mod waits;
 pub use automerge;
 pub use io::{Effect, Input, LinkId, Millis, RequestId, StorageAnswer, StorageRequest, WriteBatch};
 pub use relay::{Relay, RelayConfig};
-pub use replica::{DocInfo, Event, Made, RelayStatus, Replica, ReplicaConfig, ReplicaError, State, Status, WaitId};
+pub use replica::{
+    DocInfo, Event, Made, RelayStatus, Replica, ReplicaConfig, ReplicaError, State, Status, WaitId,
+};

@@ -31,7 +31,7 @@ pub(crate) enum Side {
 }
 
 /// How far the greeting has got.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Phase {
     /// Dialler: not open yet.
     Dialing,
@@ -45,7 +45,7 @@ pub(crate) enum Phase {
     Up,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub side: Side,
     pub phase: Phase,
@@ -77,7 +77,7 @@ pub(crate) struct Peer {
 }
 
 /// A request for missing causes that is under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub nonce: u64,
     pub asked_at: Millis,
@@ -87,7 +87,7 @@ pub(crate) struct Wanted {
     pub useful: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Receive {
     /// All of the peer's log up to here is in ours.
     pub read: Position,
@@ -110,13 +110,13 @@ pub(crate) struct Receive {
 pub(crate) struct FrameNumber(u64);
 
 /// A frame of commits of which some are not in the log yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct InFrame {
     to: Option<Position>,
     outstanding: BTreeSet<CommitId>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sending {
     /// Whether the stream has begun.
     pub started: bool,
@@ -133,7 +133,7 @@ pub(crate) struct Sending {
 }
 
 /// What the peer said it holds; skipped until the end that the log had then.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Filter {
     theirs: Vector,
     until: u64,
@@ -156,16 +156,12 @@ struct Attachment {
 }
 
 /// What the peer may not do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OverCredit;
 
 impl Link {
     pub fn new(side: Side, now: Millis) -> Self {
-        let phase = if side == Side::Accepter {
-            Phase::Opened
-        } else {
-            Phase::Dialing
-        };
+        let phase = if side == Side::Accepter { Phase::Opened } else { Phase::Dialing };
         Self {
             side,
             phase,
@@ -225,10 +221,17 @@ impl Link {
 
     /// Each side has what the other had when it greeted, and this side's own is acknowledged.
     pub fn is_caught_up(&self, stored: Position) -> bool {
-        self.is_up() && !self.exchanging && self.receive.read.seq >= self.their_head && self.send.acked >= stored.seq
+        self.is_up()
+            && !self.exchanging
+            && self.receive.read.seq >= self.their_head
+            && self.send.acked >= stored.seq
     }
 
     pub fn moved(&mut self, now: Millis) {
+        if self.agreed {
+            // Only now is there something to answer: that nothing came before says nothing.
+            self.heard_at = now;
+        }
         self.moved_at = now;
         self.agreed = false;
         self.asked = false;
@@ -242,11 +245,7 @@ impl Link {
                 log,
                 read: self.receive.read,
                 // A pass with a filter is begun anew: what the peer holds is not kept.
-                sent: if self.send.filter.is_some() {
-                    Position::START
-                } else {
-                    self.send.sent
-                },
+                sent: if self.send.filter.is_some() { Position::START } else { self.send.sent },
                 credit: self.send.credit,
                 window: self.receive.window,
             })
@@ -257,10 +256,7 @@ impl Link {
         let kept: Attachment = minicbor::decode(attachment).ok()?;
         let mut link = Self::new(Side::Accepter, now);
         link.phase = Phase::Up;
-        link.peer = Some(Peer {
-            log: kept.log,
-            region: None,
-        });
+        link.peer = Some(Peer { log: kept.log, region: None });
         link.receive.read = kept.read;
         link.receive.window = kept.window;
         link.send.started = true;
@@ -286,10 +282,7 @@ impl Link {
                 let is_large = record.len() > FRAME_BODY_BYTES;
                 if !records.is_empty() && (is_large || bytes + record.len() > FRAME_BODY_BYTES) {
                     let full = core::mem::take(&mut records);
-                    frames.push(Frame::Commits(Commits {
-                        records: full,
-                        to: Some(send.sent),
-                    }));
+                    frames.push(Frame::Commits(Commits { records: full, to: Some(send.sent) }));
                     told = send.sent;
                     bytes = 0;
                 }
@@ -304,10 +297,7 @@ impl Link {
             send.sent = entry.at;
         }
         if send.sent != told {
-            frames.push(Frame::Commits(Commits {
-                records,
-                to: Some(send.sent),
-            }));
+            frames.push(Frame::Commits(Commits { records, to: Some(send.sent) }));
         }
         while send.echo.front().is_some_and(|(_, last)| *last <= send.sent.seq) {
             send.echo.pop_front();
@@ -395,13 +385,7 @@ impl Receive {
     /// Takes note of a frame of commits of the stream; its number on this link.
     pub fn frame(&mut self, to: Option<Position>, ids: impl IntoIterator<Item = CommitId>) -> FrameNumber {
         let number = FrameNumber(self.next_frame);
-        self.frames.insert(
-            number.0,
-            InFrame {
-                to,
-                outstanding: ids.into_iter().collect(),
-            },
-        );
+        self.frames.insert(number.0, InFrame { to, outstanding: ids.into_iter().collect() });
         self.next_frame += 1;
         number
     }
@@ -455,11 +439,7 @@ impl Receive {
 pub(crate) fn pieces(record: &[u8], answer: bool) -> impl Iterator<Item = Frame> {
     let count = record.len().div_ceil(FRAME_BODY_BYTES);
     record.chunks(FRAME_BODY_BYTES).enumerate().map(move |(number, piece)| {
-        Frame::Piece(Piece {
-            bytes: piece.to_vec().into(),
-            last: number + 1 == count,
-            answer,
-        })
+        Frame::Piece(Piece { bytes: piece.to_vec().into(), last: number + 1 == count, answer })
     })
 }
 

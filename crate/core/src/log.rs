@@ -137,7 +137,7 @@ struct Chain {
 }
 
 /// A [`Chain`] and what else of it has been read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct HotChain {
     chain: Chain,
     chunks: BTreeMap<u64, Vec<Place>>,
@@ -146,7 +146,7 @@ struct HotChain {
 }
 
 /// What a holder knows of its log without reading storage.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Log {
     meta: Meta,
     /// What the `m` entry holds, or will once what was taken is written.
@@ -158,7 +158,7 @@ pub struct Log {
     staged: Staged,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Staged {
     entries: Vec<Entry>,
     bytes: usize,
@@ -201,13 +201,7 @@ enum Lookup {
 impl Log {
     /// An empty log.
     pub fn new(log: LogId) -> Self {
-        Self {
-            stored_meta: None,
-            ..Self::open(Meta {
-                log,
-                head: Position::START,
-            })
-        }
+        Self { stored_meta: None, ..Self::open(Meta { log, head: Position::START }) }
     }
 
     /// A log whose tips and deletions are still to be told by [`Log::load`].
@@ -262,8 +256,8 @@ impl Log {
                 self.uncovered.extend(chain.uncovered);
             }
             Some((b'd', doc)) => {
-                let doc =
-                    DocId::from_slice(doc).ok_or_else(|| CommitError::Malformed("a key of another length".into()))?;
+                let doc = DocId::from_slice(doc)
+                    .ok_or_else(|| CommitError::Malformed("a key of another length".into()))?;
                 self.deleted.insert(doc);
             }
             _ => {}
@@ -283,10 +277,7 @@ impl Log {
         match key[0] {
             b't' => {
                 let chain = value.map(from_cbor).transpose()?.unwrap_or_default();
-                self.hot.entry(author).or_insert_with(|| HotChain {
-                    chain,
-                    ..HotChain::default()
-                });
+                self.hot.entry(author).or_insert_with(|| HotChain { chain, ..HotChain::default() });
             }
             b'c' => {
                 let chunk: Vec<Place> = value.map(from_cbor).transpose()?.unwrap_or_default();
@@ -314,10 +305,7 @@ impl Log {
         for (key, value) in entries {
             let Some((_, rest)) = author_of_key(key) else { continue };
             let Some(seq) = rest.first_chunk() else { continue };
-            branches
-                .entry(u64::from_be_bytes(*seq))
-                .or_default()
-                .push(from_cbor(value)?);
+            branches.entry(u64::from_be_bytes(*seq)).or_default().push(from_cbor(value)?);
         }
         hot.branches = Some(branches);
         Ok(())
@@ -398,11 +386,7 @@ impl Log {
         }
         let held = self.vector.seq(author);
         if seq > held {
-            missing.push(ChainRange {
-                author: *author,
-                from: held + 1,
-                to: seq,
-            });
+            missing.push(ChainRange { author: *author, from: held + 1, to: seq });
             return;
         }
         match self.places(author, seq) {
@@ -479,11 +463,7 @@ impl Log {
         commit.drop_deleted(|doc| self.deleted.contains(doc));
         self.index(&commit);
         self.staged.bytes += commit.size();
-        self.staged.entries.push(Entry {
-            at: self.meta.head,
-            commit,
-            own,
-        });
+        self.staged.entries.push(Entry { at: self.meta.head, commit, own });
     }
 
     /// Takes in a commit that another process of this holder has appended to the shared log.
@@ -510,20 +490,13 @@ impl Log {
 
     fn index(&mut self, commit: &Commit) {
         let header = commit.header();
-        let tip = Tip {
-            author: header.author,
-            seq: header.seq,
-            id: commit.id(),
-        };
+        let tip = Tip { author: header.author, seq: header.seq, id: commit.id() };
         self.meta.head = self.meta.head.then(&tip.id);
         let is_new_author = self.vector.of(&header.author).is_empty();
         self.vector.advance(tip, header.prev.as_ref());
         self.cover(header);
         self.uncovered.insert(tip);
-        let place = Place {
-            id: first16(&tip.id),
-            log_seq: self.meta.head.seq,
-        };
+        let place = Place { id: first16(&tip.id), log_seq: self.meta.head.seq };
         if is_new_author {
             self.hot.entry(header.author).or_default().branches = Some(BTreeMap::new());
         }
@@ -540,9 +513,7 @@ impl Log {
             if hot.chain.recent.len() == 2 * CHUNK {
                 let chunk: Vec<_> = hot.chain.recent.drain(..CHUNK).collect();
                 let number = hot.chain.spilled / CHUNK as u64;
-                self.staged
-                    .puts
-                    .push((chunk_key(&header.author, number), to_cbor(&chunk)));
+                self.staged.puts.push((chunk_key(&header.author, number), to_cbor(&chunk)));
                 hot.chain.spilled += CHUNK as u64;
             }
         } else {
@@ -557,11 +528,7 @@ impl Log {
 
     /// The tips that this commit comes after are covered by it.
     fn cover(&mut self, header: &Header) {
-        let prev = header.prev.map(|id| Tip {
-            author: header.author,
-            seq: header.seq - 1,
-            id,
-        });
+        let prev = header.prev.map(|id| Tip { author: header.author, seq: header.seq - 1, id });
         if let Some(prev) = prev {
             self.uncovered.remove(&prev);
         }
@@ -569,7 +536,9 @@ impl Log {
             let covered: Vec<_> = self
                 .uncovered
                 .iter()
-                .filter(|tip| tip.author == after.author && tip.seq == after.seq && tip.id.short() == after.short)
+                .filter(|tip| {
+                    tip.author == after.author && tip.seq == after.seq && tip.id.short() == after.short
+                })
                 .copied()
                 .collect();
             for tip in covered {
@@ -592,11 +561,7 @@ impl Log {
         puts.push((META_KEY.to_vec(), to_cbor(&self.meta)));
         for author in &staged.dirty {
             let Some(hot) = self.hot.get_mut(author) else { continue };
-            let range = Tip {
-                author: *author,
-                seq: 0,
-                id: CommitId([0; 32]),
-            }..=Tip {
+            let range = Tip { author: *author, seq: 0, id: CommitId([0; 32]) }..=Tip {
                 author: *author,
                 seq: u64::MAX,
                 id: CommitId([255; 32]),
@@ -608,11 +573,7 @@ impl Log {
         if self.hot.len() > HOT_CHAINS_MAX {
             self.hot.clear();
         }
-        Some(StagedWrite {
-            guard: self.guard_and_advance(),
-            puts,
-            entries: staged.entries,
-        })
+        Some(StagedWrite { guard: self.guard_and_advance(), puts, entries: staged.entries })
     }
 }
 
@@ -636,11 +597,7 @@ pub fn peer_key(log: &LogId) -> Vec<u8> {
 
 /// A scan for the commits after this number.
 pub fn rows_after(seq: u64, bytes_max: usize) -> StorageRequest {
-    StorageRequest::Scan {
-        from: row_key(seq + 1, 0),
-        to: b"c".to_vec(),
-        bytes_max,
-    }
+    StorageRequest::Scan { from: row_key(seq + 1, 0), to: b"c".to_vec(), bytes_max }
 }
 
 /// What a scan of rows gave.
@@ -673,14 +630,9 @@ pub fn read_rows(scanned: Vec<(Vec<u8>, Vec<u8>)>, more: bool) -> Result<RowsRea
                 Some((key, piece)) if key == expected => bytes.extend(piece),
                 Some(_) => return Err(corrupt()),
                 None if more => {
-                    let bytes_needed = entries
-                        .is_empty()
-                        .then_some(usize::from(count) * limits::VALUE_BYTES_MAX);
-                    return Ok(RowsRead {
-                        entries,
-                        bytes_needed,
-                        more: true,
-                    });
+                    let bytes_needed =
+                        entries.is_empty().then_some(usize::from(count) * limits::VALUE_BYTES_MAX);
+                    return Ok(RowsRead { entries, bytes_needed, more: true });
                 }
                 None => return Err(corrupt()),
             }
@@ -693,11 +645,7 @@ pub fn read_rows(scanned: Vec<(Vec<u8>, Vec<u8>)>, more: bool) -> Result<RowsRea
             entries.push(Entry { at, commit, own });
         }
     }
-    Ok(RowsRead {
-        entries,
-        bytes_needed: None,
-        more,
-    })
+    Ok(RowsRead { entries, bytes_needed: None, more })
 }
 
 /// A [`PeerRecord`] from storage.
@@ -718,24 +666,15 @@ pub fn read_meta(value: &[u8]) -> Result<Meta, CommitError> {
 
 /// Puts entries into rows of about [`ROW_BYTES`].
 fn rows(before: Position, entries: &[Entry], puts: &mut Vec<(Vec<u8>, Vec<u8>)>) {
-    let mut row = Row {
-        before,
-        records: Vec::new(),
-    };
+    let mut row = Row { before, records: Vec::new() };
     let mut bytes = 0;
     for entry in entries {
         let record = entry.commit.encode();
         bytes += record.len();
-        row.records.push(RowRecord {
-            record: record.into(),
-            own: entry.own,
-        });
+        row.records.push(RowRecord { record: record.into(), own: entry.own });
         if bytes >= ROW_BYTES {
             put_row(entry.at, &row, puts);
-            row = Row {
-                before: entry.at,
-                records: Vec::new(),
-            };
+            row = Row { before: entry.at, records: Vec::new() };
             bytes = 0;
         }
     }
@@ -749,11 +688,7 @@ fn put_row(last: Position, row: &Row, puts: &mut Vec<(Vec<u8>, Vec<u8>)>) {
     let bytes = to_cbor(row);
     let count = bytes.len().div_ceil(PIECE) as u16;
     for (number, piece) in (0u16..).zip(bytes.chunks(PIECE)) {
-        let value = if number == 0 {
-            [&count.to_be_bytes(), piece].concat()
-        } else {
-            piece.to_vec()
-        };
+        let value = if number == 0 { [&count.to_be_bytes(), piece].concat() } else { piece.to_vec() };
         puts.push((row_key(last.seq, number), value));
     }
 }
@@ -777,11 +712,7 @@ fn branch_key(author: &AuthorId, seq: u64, place: &Place) -> Vec<u8> {
 fn branches_scan(author: &AuthorId) -> StorageRequest {
     let from = [b"s".as_slice(), &author.0].concat();
     let to = [from.as_slice(), &[255; 9]].concat();
-    StorageRequest::Scan {
-        from,
-        to,
-        bytes_max: usize::MAX,
-    }
+    StorageRequest::Scan { from, to, bytes_max: usize::MAX }
 }
 
 fn doc_key(doc: &DocId) -> Vec<u8> {

@@ -27,15 +27,8 @@ pub struct Relay {
 impl Relay {
     /// Begins to load.
     pub fn new(config: RelayConfig, now: Millis) -> Self {
-        let identity = Identity {
-            space: config.space,
-            region: Some(config.region),
-            token: None,
-        };
-        Self {
-            holder: Holder::new(identity, config.seed, now),
-            failure: None,
-        }
+        let identity = Identity { space: config.space, region: Some(config.region), token: None };
+        Self { holder: Holder::new(identity, config.seed, now), failure: None }
     }
 
     /// Takes one input; drain [`Relay::poll_effect`] before the next.
@@ -68,10 +61,7 @@ impl Relay {
     /// What a link needs to go on after this relay was dropped and made again. Empty while the link
     /// could not: it must be closed then. An older attachment costs only bytes sent twice.
     pub fn attachment(&self, link: LinkId) -> Vec<u8> {
-        self.holder
-            .link(link)
-            .and_then(|link| link.attachment())
-            .unwrap_or_default()
+        self.holder.link(link).and_then(|link| link.attachment()).unwrap_or_default()
     }
 
     /// A link that was open when this relay was dropped.

@@ -157,6 +157,10 @@ impl From<EditError> for ReplicaError {
 }
 
 /// One process's view of a space.
+///
+/// A clone has the same author: the fork that its commits make is what a cloned live process
+/// (a restored machine image) would make.
+#[derive(Clone)]
 pub struct Replica {
     holder: Holder,
     dialer: Dialer,
@@ -171,6 +175,8 @@ pub struct Replica {
     /// Where they are in the log, by number.
     made_at: Vec<u64>,
     unplaced: BTreeMap<CommitId, u64>,
+    /// Those that have a place in memory alone, while storage fails.
+    volatile: BTreeMap<CommitId, u64>,
     /// Where commits made by this holder, this process or another, are in the log.
     own_at: Vec<u64>,
     index: BTreeMap<DocId, Indexed>,
@@ -187,13 +193,14 @@ pub struct Replica {
     storage_error: Option<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Indexed {
     name: Option<String>,
     bytes: u64,
     at: Vec<u64>,
 }
 
+#[derive(Clone)]
 struct Open {
     document: Document,
     /// Genesis changes that are not in the log yet.
@@ -201,6 +208,7 @@ struct Open {
     phase: Phase,
 }
 
+#[derive(Clone)]
 enum Phase {
     /// Reading its commits: the next is the `next`-th of the index.
     Loading {
@@ -214,11 +222,7 @@ enum Phase {
 impl Replica {
     /// Begins to load; [`Event::Ready`] follows.
     pub fn new(config: ReplicaConfig, now: Millis) -> Self {
-        let identity = Identity {
-            space: config.space,
-            region: None,
-            token: config.token,
-        };
+        let identity = Identity { space: config.space, region: None, token: config.token };
         Self {
             holder: Holder::new(identity, config.seed, now),
             dialer: Dialer::new(config.relays),
@@ -230,6 +234,7 @@ impl Replica {
             saved: 0,
             made_at: Vec::new(),
             unplaced: BTreeMap::new(),
+            volatile: BTreeMap::new(),
             own_at: Vec::new(),
             index: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -274,14 +279,7 @@ impl Replica {
     pub fn create(&mut self, ops: &[Op], message: Option<String>, now: Millis) -> Result<Made, ReplicaError> {
         let doc = DocId(self.holder.rng().bytes16());
         let document = Document::new(self.author, Budget::default());
-        self.open.insert(
-            doc,
-            Open {
-                document,
-                unlogged: None,
-                phase: Phase::Ready,
-            },
-        );
+        self.open.insert(doc, Open { document, unlogged: None, phase: Phase::Ready });
         let made = self.edit(doc, ops, message, now, true);
         if made.is_err() {
             self.open.remove(&doc);
@@ -354,7 +352,12 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError`]: the document is as it was.
-    pub fn merge(&mut self, doc: DocId, file: &[u8], now: Millis) -> Result<(Made, Vec<Patch>), ReplicaError> {
+    pub fn merge(
+        &mut self,
+        doc: DocId,
+        file: &[u8],
+        now: Millis,
+    ) -> Result<(Made, Vec<Patch>), ReplicaError> {
         self.now = now;
         let author = self.author;
         let open = self.ready_doc(doc)?;
@@ -390,10 +393,7 @@ impl Replica {
         if !matches!(initial, Value::Map(_)) {
             return Err(ReplicaError::Invalid("a document's value is a map".into()));
         }
-        let wait = self.waits.add(Wait::Named {
-            name: name.into(),
-            initial: initial.clone(),
-        });
+        let wait = self.waits.add(Wait::Named { name: name.into(), initial: initial.clone() });
         self.settle();
         Ok(wait)
     }
@@ -433,11 +433,7 @@ impl Replica {
     /// [`ReplicaError::Closed`]
     pub fn document(&self, doc: DocId) -> Result<&Document, ReplicaError> {
         match self.open.get(&doc) {
-            Some(Open {
-                document,
-                phase: Phase::Ready,
-                ..
-            }) => Ok(document),
+            Some(Open { document, phase: Phase::Ready, .. }) => Ok(document),
             _ => Err(ReplicaError::Closed),
         }
     }
@@ -449,26 +445,13 @@ impl Replica {
             .iter()
             .map(|(id, doc)| {
                 let commits = doc.at.len() as u64;
-                (
-                    *id,
-                    DocInfo {
-                        id: *id,
-                        name: doc.name.clone(),
-                        bytes: doc.bytes,
-                        commits,
-                    },
-                )
+                (*id, DocInfo { id: *id, name: doc.name.clone(), bytes: doc.bytes, commits })
             })
             .collect();
         for (id, open) in &self.open {
             if matches!(open.phase, Phase::Ready) {
                 let name = open.unlogged.as_ref().map(|genesis| genesis.name.clone());
-                infos.entry(*id).or_insert(DocInfo {
-                    id: *id,
-                    name,
-                    bytes: 0,
-                    commits: 0,
-                });
+                infos.entry(*id).or_insert(DocInfo { id: *id, name, bytes: 0, commits: 0 });
             }
         }
         infos.into_values().collect()
@@ -501,10 +484,7 @@ impl Replica {
             placed as u64 + waiting
         };
         status.unsent = missing(acked.iter().map(|(_, upto)| *upto).max().unwrap_or(0));
-        status.behind = acked
-            .into_iter()
-            .map(|(region, upto)| (region, missing(upto)))
-            .collect();
+        status.behind = acked.into_iter().map(|(region, upto)| (region, missing(upto))).collect();
         if let Some(message) = &self.storage_error {
             status.error = Some(("storage", message.clone()));
         }
@@ -513,11 +493,7 @@ impl Replica {
 
     /// Resolves once this replica holds all that its relay holds now; [`Event::Waited`] follows.
     pub fn synced(&mut self) -> WaitId {
-        let wait = self.waits.add(Wait::Synced {
-            asked: None,
-            target: None,
-            log_seq: None,
-        });
+        let wait = self.waits.add(Wait::Synced { asked: None, target: None, log_seq: None });
         self.settle();
         wait
     }
@@ -534,11 +510,7 @@ impl Replica {
         }
         let number = seq.unwrap_or(self.made).min(self.made);
         let at_least = if seq.is_some() { 0 } else { self.holder.stored().seq };
-        let wait = self.waits.add(Wait::Durable {
-            regions,
-            number,
-            at_least,
-        });
+        let wait = self.waits.add(Wait::Durable { regions, number, at_least });
         self.settle();
         Ok(wait)
     }
@@ -578,11 +550,7 @@ impl Replica {
         }
         let id = self.append(after, items)?;
         self.settle();
-        Ok(Made {
-            doc,
-            id: Some(id),
-            seq: self.made,
-        })
+        Ok(Made { doc, id: Some(id), seq: self.made })
     }
 
     fn append(
@@ -590,20 +558,21 @@ impl Replica {
         after: Vec<crate::commit::After>,
         items: Vec<(DocId, Kind, Vec<u8>)>,
     ) -> Result<CommitId, ReplicaError> {
-        let commit = Commit::new(self.author, self.prev, after, self.now, items).map_err(|error| match error {
-            CommitError::TooLarge(what) => ReplicaError::TooLarge(format!("a commit may not hold this much: {what}")),
-            other => ReplicaError::Invalid(other.to_string()),
-        })?;
+        let commit =
+            Commit::new(self.author, self.prev, after, self.now, items).map_err(|error| match error {
+                CommitError::TooLarge(what) => {
+                    ReplicaError::TooLarge(format!("a commit may not hold this much: {what}"))
+                }
+                other => ReplicaError::Invalid(other.to_string()),
+            })?;
         let header = commit.header();
         let id = commit.id();
         self.prev = Some((header.seq, id));
-        self.covered
-            .extend(self.holder.log().uncovered().copied().filter(|tip| {
-                header
-                    .after
-                    .iter()
-                    .any(|after| after.author == tip.author && after.seq == tip.seq && after.short == tip.id.short())
-            }));
+        self.covered.extend(self.holder.log().uncovered().copied().filter(|tip| {
+            header.after.iter().any(|after| {
+                after.author == tip.author && after.seq == tip.seq && after.short == tip.id.short()
+            })
+        }));
         self.made += 1;
         self.made_at.push(0);
         self.unplaced.insert(id, self.made);
@@ -616,11 +585,7 @@ impl Replica {
             .log()
             .uncovered()
             .filter(|tip| tip.author != self.author && !self.covered.contains(tip))
-            .map(|tip| crate::commit::After {
-                author: tip.author,
-                seq: tip.seq,
-                short: tip.id.short(),
-            })
+            .map(|tip| crate::commit::After { author: tip.author, seq: tip.seq, short: tip.id.short() })
             .collect()
     }
 
@@ -669,6 +634,7 @@ impl Replica {
                 self.tell(Event::Status);
             }
             Notice::DiskRecovered => {
+                self.volatile.clear();
                 self.storage_error = None;
                 self.tell(Event::Status);
             }
@@ -687,6 +653,10 @@ impl Replica {
             Notice::HeadOf(link, nonce, at) => self.waits.head_of(link, nonce, at),
             Notice::LogMoved => self.follow_again = true,
             Notice::Reloaded => {
+                for (id, number) in core::mem::take(&mut self.volatile) {
+                    self.made_at[number as usize - 1] = 0;
+                    self.unplaced.insert(id, number);
+                }
                 self.index.clear();
                 self.own_at.clear();
                 self.followed = 0;
@@ -725,11 +695,8 @@ impl Replica {
                     return self.holder.ask_storage(OwnerRequest::Follow, request);
                 }
                 let followed = self.followed;
-                let entries: Vec<_> = rows
-                    .entries
-                    .into_iter()
-                    .filter(|entry| entry.at.seq > followed)
-                    .collect();
+                let entries: Vec<_> =
+                    rows.entries.into_iter().filter(|entry| entry.at.seq > followed).collect();
                 self.follow_again |= rows.more && !entries.is_empty();
                 self.holder.follow(&entries);
                 self.take(entries);
@@ -767,20 +734,13 @@ impl Replica {
             }
         }
         for (doc, chunks) in chunks {
-            if let Some(Open {
-                document,
-                phase: Phase::Ready,
-                ..
-            }) = self.open.get_mut(&doc)
-            {
-                let applied = document.apply(chunks.iter().map(|(author, bytes)| (*author, bytes.as_slice())));
+            if let Some(Open { document, phase: Phase::Ready, .. }) = self.open.get_mut(&doc) {
+                let applied =
+                    document.apply(chunks.iter().map(|(author, bytes)| (*author, bytes.as_slice())));
                 if applied.rebuilt {
                     self.tell(Event::Reset { doc });
                 } else if !applied.patches.is_empty() {
-                    self.tell(Event::Patches {
-                        doc,
-                        patches: applied.patches,
-                    });
+                    self.tell(Event::Patches { doc, patches: applied.patches });
                 }
             }
         }
@@ -799,6 +759,9 @@ impl Replica {
         match self.unplaced.remove(&entry.commit.id()) {
             Some(number) => {
                 self.made_at[number as usize - 1] = entry.at.seq;
+                if self.holder.disk_failed() {
+                    self.volatile.insert(entry.commit.id(), number);
+                }
                 if self.unplaced.is_empty() {
                     self.covered.clear();
                 }
@@ -907,19 +870,8 @@ impl Replica {
                 None => {}
             }
             let document = Document::new(self.author, Budget::default());
-            let phase = Phase::Loading {
-                next: 0,
-                waits: vec![wait],
-                named,
-            };
-            self.open.insert(
-                doc,
-                Open {
-                    document,
-                    unlogged: None,
-                    phase,
-                },
-            );
+            let phase = Phase::Loading { next: 0, waits: vec![wait], named };
+            self.open.insert(doc, Open { document, unlogged: None, phase });
             self.load_on(doc, limits::READ_BYTES);
         }
     }
@@ -972,8 +924,7 @@ impl Replica {
             }
         }
         *next += indexed.at[*next..].partition_point(|at| *at <= last);
-        open.document
-            .apply(chunks.iter().map(|(author, bytes)| (*author, bytes.as_slice())));
+        open.document.apply(chunks.iter().map(|(author, bytes)| (*author, bytes.as_slice())));
         self.load_on(doc, limits::READ_BYTES);
     }
 
@@ -989,17 +940,10 @@ impl Replica {
             return;
         }
         let applied = open.document.apply(changes.iter().map(|c| (author, c.as_slice())));
-        let unlogged = open.unlogged.get_or_insert(Genesis {
-            name,
-            generation,
-            changes: Vec::new(),
-        });
+        let unlogged = open.unlogged.get_or_insert(Genesis { name, generation, changes: Vec::new() });
         unlogged.changes.extend(changes.into_iter().map(Into::into));
         if !applied.patches.is_empty() {
-            self.tell(Event::Patches {
-                doc,
-                patches: applied.patches,
-            });
+            self.tell(Event::Patches { doc, patches: applied.patches });
         }
     }
 
@@ -1007,7 +951,8 @@ impl Replica {
 
     fn acked(&self) -> BTreeMap<String, u64> {
         let mut acked = BTreeMap::new();
-        for peer in self.holder.peers() {
+        // A replica linked directly is no region.
+        for peer in self.holder.peers().filter(|peer| !peer.region.is_empty()) {
             let upto = acked.entry(peer.region.clone()).or_insert(0);
             *upto = peer.acked.max(*upto);
         }
@@ -1017,6 +962,8 @@ impl Replica {
     fn check_waits(&mut self) {
         let is_follower = !self.dialer.online && self.leader.is_some();
         let acked = match &self.leader {
+            // What is in memory alone has no place in the log that the leader speaks of.
+            Some(_) if is_follower && self.holder.disk_failed() => BTreeMap::new(),
             Some(view) if is_follower => view.acked.clone(),
             _ => self.acked(),
         };
@@ -1030,14 +977,11 @@ impl Replica {
             Wait::Synced { log_seq: Some(seq), .. } => followed >= *seq,
             Wait::Synced { target, .. } => {
                 !has_relays
-                    || target
-                        .is_some_and(|(link, seq)| holder.link(link).is_some_and(|link| link.receive.read.seq >= seq))
+                    || target.is_some_and(|(link, seq)| {
+                        holder.link(link).is_some_and(|link| link.receive.read.seq >= seq)
+                    })
             }
-            Wait::Durable {
-                regions,
-                number,
-                at_least,
-            } => {
+            Wait::Durable { regions, number, at_least } => {
                 let at = number.checked_sub(1).map_or(0, |i| made_at[i as usize]);
                 let is_placed = *number == 0 || at > 0;
                 let target = at.max(*at_least);
@@ -1054,10 +998,7 @@ impl Replica {
             match wait {
                 Wait::Synced { .. } if self.waits.is_for_tab(id) => {
                     let nonce = self.waits.take_tab(id);
-                    self.broadcast(&Message::Synced {
-                        nonce,
-                        seq: self.followed,
-                    });
+                    self.broadcast(&Message::Synced { nonce, seq: self.followed });
                 }
                 _ => self.tell(Event::Waited(id)),
             }

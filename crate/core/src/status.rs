@@ -35,16 +35,9 @@ impl State {
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [
-            State::Local,
-            State::Connecting,
-            State::Syncing,
-            State::Live,
-            State::Offline,
-            State::Denied,
-        ]
-        .into_iter()
-        .find(|state| state.name() == name)
+        [State::Local, State::Connecting, State::Syncing, State::Live, State::Offline, State::Denied]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 }
 

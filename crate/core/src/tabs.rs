@@ -26,12 +26,7 @@ pub(crate) struct LeaderView {
 
 impl LeaderView {
     pub fn new(state: State, relay: Option<RelayStatus>, synced: bool, acked: BTreeMap<String, u64>) -> Self {
-        Self {
-            state: state.name().into(),
-            relay,
-            synced,
-            acked,
-        }
+        Self { state: state.name().into(), relay, synced, acked }
     }
 
     pub fn state(&self) -> State {

@@ -115,29 +115,14 @@ pub fn decode_ops(bytes: &[u8]) -> Result<Vec<Op>, ValueError> {
         let code = d.u8()?;
         let path = path(&mut d)?;
         ops.push(match (code, len) {
-            (0, 3) => Op::Put {
-                path,
-                value: value(&mut d, 0)?,
-            },
-            (1, 3) => Op::Insert {
-                path,
-                values: list(&mut d, 0)?,
-            },
-            (2, 3) => Op::Delete {
-                path,
-                count: index(&mut d)?,
-            },
-            (3, 5) => Op::Splice {
-                path,
-                index: index(&mut d)?,
-                remove: index(&mut d)?,
-                insert: d.str()?.into(),
-            },
+            (0, 3) => Op::Put { path, value: value(&mut d, 0)? },
+            (1, 3) => Op::Insert { path, values: list(&mut d, 0)? },
+            (2, 3) => Op::Delete { path, count: index(&mut d)? },
+            (3, 5) => {
+                Op::Splice { path, index: index(&mut d)?, remove: index(&mut d)?, insert: d.str()?.into() }
+            }
             (4, 3) => Op::Increment { path, by: d.i64()? },
-            (5, 3) => Op::UpdateText {
-                path,
-                text: d.str()?.into(),
-            },
+            (5, 3) => Op::UpdateText { path, text: d.str()?.into() },
             _ => return Err(ValueError(format!("edit {code} of {len} parts"))),
         });
     }
@@ -157,16 +142,11 @@ pub fn decode_value(bytes: &[u8]) -> Result<Value, ValueError> {
 }
 
 fn end(d: &Decoder<'_>, bytes: &[u8]) -> Result<(), ValueError> {
-    if d.position() == bytes.len() {
-        Ok(())
-    } else {
-        Err(ValueError("bytes after the end".into()))
-    }
+    if d.position() == bytes.len() { Ok(()) } else { Err(ValueError("bytes after the end".into())) }
 }
 
 fn array(d: &mut Decoder<'_>) -> Result<u64, ValueError> {
-    d.array()?
-        .ok_or_else(|| ValueError("an array without its length".into()))
+    d.array()?.ok_or_else(|| ValueError("an array without its length".into()))
 }
 
 fn index(d: &mut Decoder<'_>) -> Result<usize, ValueError> {
@@ -254,7 +234,12 @@ pub fn encode_patches(patches: &[Patch]) -> Vec<u8> {
     bytes
 }
 
-fn write_object<D: ReadDoc>(e: &mut Encoder<&mut Vec<u8>>, doc: &D, obj: &automerge::ObjId, kind: ObjType) -> Written {
+fn write_object<D: ReadDoc>(
+    e: &mut Encoder<&mut Vec<u8>>,
+    doc: &D,
+    obj: &automerge::ObjId,
+    kind: ObjType,
+) -> Written {
     match kind {
         ObjType::Map | ObjType::Table => {
             e.map(doc.length(obj) as u64)?;
@@ -366,18 +351,19 @@ fn write_patch(
 }
 
 fn begin(e: &mut Encoder<&mut Vec<u8>>, action: &str, path: &[Prop], len: u64) -> Written {
-    e.map(len)?
-        .str("action")?
-        .str(action)?
-        .str("path")?
-        .array(path.len() as u64)?;
+    e.map(len)?.str("action")?.str(action)?.str("path")?.array(path.len() as u64)?;
     path.iter().try_for_each(|prop| match prop {
         Prop::Map(key) => e.str(key)?.ok(),
         Prop::Seq(index) => e.u64(*index as u64)?.ok(),
     })
 }
 
-fn write_put(e: &mut Encoder<&mut Vec<u8>>, path: &[Prop], value: &automerge::Value<'_>, conflict: bool) -> Written {
+fn write_put(
+    e: &mut Encoder<&mut Vec<u8>>,
+    path: &[Prop],
+    value: &automerge::Value<'_>,
+    conflict: bool,
+) -> Written {
     begin(e, "put", path, if conflict { 4 } else { 3 })?;
     e.str("value")?;
     write_empty(e, value)?;

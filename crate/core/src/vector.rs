@@ -103,10 +103,7 @@ impl Vector {
 
     /// Authors with more than one tip.
     pub fn forked(&self) -> impl Iterator<Item = &AuthorId> {
-        self.tips
-            .iter()
-            .filter(|(_, tips)| tips.len() > 1)
-            .map(|(author, _)| author)
+        self.tips.iter().filter(|(_, tips)| tips.len() > 1).map(|(author, _)| author)
     }
 
     /// Takes a commit in: it replaces the tip that it continues, or begins a branch.
@@ -140,11 +137,7 @@ mod tests {
     use super::*;
 
     fn tip(author: u8, seq: u64, id: u8) -> Tip {
-        Tip {
-            author: AuthorId([author; 16]),
-            seq,
-            id: CommitId([id; 32]),
-        }
+        Tip { author: AuthorId([author; 16]), seq, id: CommitId([id; 32]) }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::value::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WaitId(pub u64);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Wait {
     Open {
         doc: DocId,
@@ -37,7 +37,7 @@ pub(crate) enum Wait {
     },
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Waits {
     next: u64,
     waits: BTreeMap<WaitId, Wait>,
@@ -61,39 +61,20 @@ impl Waits {
     }
 
     pub fn take_if(&mut self, is_over: impl Fn(&Wait) -> bool) -> Vec<(WaitId, Wait)> {
-        let ids: Vec<_> = self
-            .waits
-            .iter()
-            .filter(|(_, wait)| is_over(wait))
-            .map(|(id, _)| *id)
-            .collect();
-        ids.into_iter()
-            .filter_map(|id| Some((id, self.waits.remove(&id)?)))
-            .collect()
+        let ids: Vec<_> = self.waits.iter().filter(|(_, wait)| is_over(wait)).map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| Some((id, self.waits.remove(&id)?))).collect()
     }
 
     /// Whether somebody waits for a relay that was not asked for the end of its log yet.
     pub fn wants_heads(&self) -> bool {
-        self.waits.values().any(|wait| {
-            matches!(
-                wait,
-                Wait::Synced {
-                    asked: None,
-                    target: None,
-                    log_seq: None
-                }
-            )
-        })
+        self.waits
+            .values()
+            .any(|wait| matches!(wait, Wait::Synced { asked: None, target: None, log_seq: None }))
     }
 
     pub fn asked(&mut self, nonce: u64) {
         for wait in self.waits.values_mut() {
-            if let Wait::Synced {
-                asked: asked @ None,
-                target: None,
-                ..
-            } = wait
-            {
+            if let Wait::Synced { asked: asked @ None, target: None, .. } = wait {
                 *asked = Some(nonce);
             }
         }
@@ -122,11 +103,7 @@ impl Waits {
     // Between processes that share a log.
 
     pub fn add_for_tab(&mut self, nonce: u64) {
-        let id = self.add(Wait::Synced {
-            asked: None,
-            target: None,
-            log_seq: None,
-        });
+        let id = self.add(Wait::Synced { asked: None, target: None, log_seq: None });
         self.for_tabs.insert(id, nonce);
     }
 
@@ -142,12 +119,7 @@ impl Waits {
     pub fn ask_leader(&mut self) -> Vec<u64> {
         let mut nonces = Vec::new();
         for (id, wait) in &mut self.waits {
-            if let Wait::Synced {
-                asked: asked @ None,
-                log_seq: None,
-                ..
-            } = wait
-            {
+            if let Wait::Synced { asked: asked @ None, log_seq: None, .. } = wait {
                 *asked = Some(id.0);
                 nonces.push(id.0);
             }

@@ -19,6 +19,8 @@ pub struct Disk {
     pub is_full: bool,
     /// The commits that are durable.
     pub durable: BTreeSet<CommitId>,
+    /// Those of them that nobody has looked at yet.
+    pub fresh: BTreeSet<CommitId>,
 }
 
 impl Disk {
@@ -37,6 +39,7 @@ impl Disk {
             let rows = batch.puts.iter().filter(|(key, _)| key.first() == Some(&b'b')).cloned();
             for entry in read_rows(rows.collect(), false).expect("rows are written whole").entries {
                 self.durable.insert(entry.commit.id());
+                self.fresh.insert(entry.commit.id());
             }
         }
         Some((process, id, answer))

@@ -2,7 +2,7 @@
 //!
 //! `simulation --seeds N [--seed S] [--steps K]` runs seeds S, S+1, …, S+N-1 of K steps each, heals
 //! each world, and checks it. The same seed gives the same trace: every seventeenth seed is run
-//! twice and its traces are compared. A failing seed is printed with the command that replays it.
+//! twice and its traces are compared. `--trace` prints what happens. A failing seed is printed with the command that replays it.
 
 mod checks;
 mod disk;
@@ -19,6 +19,7 @@ struct Options {
     seeds: u64,
     seed: u64,
     steps: u64,
+    trace: bool,
 }
 
 fn main() -> ExitCode {
@@ -66,7 +67,7 @@ fn run_all(options: &Options, threads: usize) -> Vec<(u64, Result<Outcome, Strin
                     (options.seed..options.seed + options.seeds)
                         .skip(worker as usize)
                         .step_by(threads)
-                        .map(|seed| (seed, run(seed, options.steps)))
+                        .map(|seed| (seed, run(seed, options)))
                         .collect::<Vec<_>>()
                 })
             })
@@ -77,9 +78,9 @@ fn run_all(options: &Options, threads: usize) -> Vec<(u64, Result<Outcome, Strin
     outcomes
 }
 
-fn run(seed: u64, steps: u64) -> Result<Outcome, String> {
+fn run(seed: u64, options: &Options) -> Result<Outcome, String> {
     let once = || {
-        catch_unwind(AssertUnwindSafe(|| World::new(seed).run(steps)))
+        catch_unwind(AssertUnwindSafe(|| World::new(seed, options.trace).run(options.steps)))
             .unwrap_or_else(|panic| Err(panic_message(&*panic)))
     };
     let outcome = once()?;
@@ -102,13 +103,14 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { seeds: 100, seed: 1, steps: 2000 };
+    let mut options = Options { seeds: 100, seed: 1, steps: 2000, trace: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
             Long("seeds") => options.seeds = parser.value()?.parse()?,
             Long("seed") => options.seed = parser.value()?.parse()?,
             Long("steps") => options.steps = parser.value()?.parse()?,
+            Long("trace") => options.trace = true,
             other => return Err(other.unexpected()),
         }
     }

@@ -6,12 +6,12 @@ use std::fmt;
 
 use eyot_core::automerge::{Prop, ROOT, ReadDoc, ScalarValue};
 use eyot_core::frame::{Ack, Answer, Commits, Frame};
-use eyot_core::id::{AuthorId, DocId};
+use eyot_core::id::{AuthorId, CommitId, DocId};
 use eyot_core::log::read_meta;
 use eyot_core::value::{Op, Value};
 use eyot_core::{
-    Effect, Event, Input, LinkId, Millis, Relay, RelayConfig, Replica, ReplicaConfig, RequestId, StorageRequest,
-    WaitId,
+    Effect, Event, Input, LinkId, Millis, Relay, RelayConfig, Replica, ReplicaConfig, RequestId,
+    StorageRequest, WaitId,
 };
 
 use crate::checks::log_is_causal;
@@ -67,8 +67,10 @@ struct Process {
     /// Documents the application has open.
     open: BTreeSet<DocId>,
     is_ready: bool,
-    /// Waits for `durable` by the number of the commit.
-    durable: BTreeMap<WaitId, u64>,
+    /// Commits that it waits for to be durable.
+    durable: BTreeMap<WaitId, CommitId>,
+    /// Waits that were over at once.
+    over: BTreeSet<WaitId>,
     is_clone: bool,
 }
 
@@ -137,13 +139,17 @@ pub struct World {
     last_sent: Millis,
     outcome: Outcome,
     failure: Option<String>,
+    /// All that was ever durable at the relay.
+    relayed: BTreeSet<CommitId>,
+    /// Print what happens.
+    is_told: bool,
 }
 
 /// Disk 0 is the relay's; direct links go to replicas' disks by address.
 const RELAY: usize = 0;
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, is_told: bool) -> Self {
         let mut rng = Rng::new(seed);
         let replicas = rng.between(2, 5) as usize;
         let rates = Rates {
@@ -171,6 +177,8 @@ impl World {
             last_sent: 0,
             outcome: Outcome { trace: 0xcbf2_9ce4_8422_2325, ..Outcome::default() },
             failure: None,
+            relayed: BTreeSet::new(),
+            is_told,
         };
         for disk in 0..world.disks.len() {
             world.start(disk);
@@ -276,15 +284,21 @@ impl World {
             open: BTreeSet::new(),
             is_ready: false,
             durable: BTreeMap::new(),
+            over: BTreeSet::new(),
             is_clone,
         };
+        self.say(|| format!("{id:?} on disk {disk}"));
         self.processes.insert(id, process);
         self.drain(id);
     }
 
     fn stop(&mut self, id: ProcessId) {
         let Some(process) = self.processes.remove(&id) else { return };
-        self.disks[process.disk].crash(id, &mut self.rng);
+        let disk = &mut self.disks[process.disk];
+        disk.crash(id, &mut self.rng);
+        if process.disk == RELAY {
+            self.relayed.append(&mut disk.fresh);
+        }
         for connection in process.links.values() {
             self.cut(*connection);
         }
@@ -332,9 +346,13 @@ impl World {
             Effect::Dial(link, url) => self.dial(id, link, &url),
             Effect::Send(link, frame) => {
                 self.trace(&frame);
+                self.say(|| format!("{id:?} {link:?} {}", summary(&frame)));
                 self.send(id, link, frame);
             }
-            Effect::Close(link, ..) => {
+            Effect::Close(link, code, reason) => {
+                if self.is_told {
+                    println!("          {id:?} closes {link:?}: {code} {reason}");
+                }
                 if let Some(connection) = process.links.remove(&link) {
                     self.close(connection, id);
                 }
@@ -374,11 +392,12 @@ impl World {
             Event::Deleted { doc } => {
                 process.open.remove(&doc);
             }
-            Event::Waited(wait) => {
-                if process.durable.remove(&wait).is_some() {
-                    self.count("durable");
+            Event::Waited(wait) => match process.durable.remove(&wait) {
+                Some(commit) => self.is_durable(commit),
+                None => {
+                    process.over.insert(wait);
                 }
-            }
+            },
             Event::Held { .. } => self.count("documents heard of"),
             Event::Reset { .. } => self.count("documents rebuilt"),
             Event::SaveFailed { .. } => self.count("failed saves"),
@@ -397,6 +416,9 @@ impl World {
 
     fn disk_answers(&mut self, disk: usize) {
         if let Some((process, request, answer)) = self.disks[disk].answer() {
+            if disk == RELAY {
+                self.relayed.append(&mut self.disks[disk].fresh);
+            }
             self.input(process, Input::Storage(request, answer));
         }
     }
@@ -446,7 +468,9 @@ impl World {
 
     fn send(&mut self, id: ProcessId, link: LinkId, frame: Vec<u8>) {
         self.check_frame(id, &frame);
-        let Some(connection_id) = self.processes.get(&id).and_then(|process| process.links.get(&link)).copied() else {
+        let Some(connection_id) =
+            self.processes.get(&id).and_then(|process| process.links.get(&link)).copied()
+        else {
             return;
         };
         let Some(connection) = self.connections.get_mut(&connection_id) else { return };
@@ -562,16 +586,28 @@ impl World {
                 self.call(id, |replica, now| {
                     made = replica.change(doc, &ops, None, now).ok().filter(|made| made.seq > 0);
                     if let (Some(made), true) = (made, wants_durable) {
-                        wait = replica.durable(1, Some(made.seq)).ok().map(|wait| (wait, made.seq));
+                        wait = replica.durable(1, Some(made.seq)).ok().zip(made.id);
                     }
                 });
                 if made.is_some() {
                     self.count("changes");
                 }
-                if let (Some((wait, seq)), Some(process)) = (wait, self.processes.get_mut(&id)) {
-                    process.durable.insert(wait, seq);
+                if let (Some((wait, commit)), Some(process)) = (wait, self.processes.get_mut(&id)) {
+                    if process.over.remove(&wait) {
+                        self.is_durable(commit);
+                    } else {
+                        process.durable.insert(wait, commit);
+                    }
                 }
             }
+        }
+    }
+
+    /// Law: a `durable` that resolves is true: the relay had the commit on disk.
+    fn is_durable(&mut self, commit: CommitId) {
+        self.count("durable");
+        if !self.relayed.contains(&commit) {
+            self.fail(format!("{commit:?} was said to be durable and was never on the relay's disk"));
         }
     }
 
@@ -605,10 +641,9 @@ impl World {
                 path: vec![key("list"), Prop::Seq(rng.below(list as u64 + 1) as usize)],
                 values: vec![Value::Text("item".into()), int],
             },
-            4 if list > 0 => Op::Delete {
-                path: vec![key("list"), Prop::Seq(rng.below(list as u64) as usize)],
-                count: 1,
-            },
+            4 if list > 0 => {
+                Op::Delete { path: vec![key("list"), Prop::Seq(rng.below(list as u64) as usize)], count: 1 }
+            }
             _ => Op::Put { path: vec![key("k")], value: int },
         }]
     }
@@ -731,12 +766,15 @@ impl World {
             self.input(clone, Input::LinkClosed(link));
         }
         self.input(clone, Input::Online(true));
+        // The timer that was running is not the clone's: it looks at once what is due.
+        self.input(clone, Input::Timer);
         self.count("cloned processes");
     }
 
     // Healing and checking.
 
     fn heal(&mut self) -> Result<(), String> {
+        self.say(|| "healing".into());
         self.healing = true;
         for disk in &mut self.disks {
             disk.is_full = false;
@@ -781,13 +819,19 @@ impl World {
     fn check(&mut self) -> Result<(), String> {
         let mut logs = Vec::new();
         for (number, disk) in self.disks.iter().enumerate() {
-            logs.push((number, log_is_causal(&disk.store).map_err(|error| format!("disk {number}: {error}"))?));
+            logs.push((
+                number,
+                log_is_causal(&disk.store).map_err(|error| format!("disk {number}: {error}"))?,
+            ));
         }
         // What any surviving disk had, all have.
-        let everything: BTreeSet<_> = self.disks.iter().flat_map(|disk| disk.durable.iter().copied()).collect();
+        let everything: BTreeSet<_> =
+            self.disks.iter().flat_map(|disk| disk.durable.iter().copied()).collect();
         for (number, log) in &logs {
             if let Some(lost) = everything.iter().find(|id| !log.contains(id)) {
-                return Err(format!("disk {number} lacks {lost:?}, which was durable"));
+                let holders: Vec<_> =
+                    logs.iter().filter(|(_, log)| log.contains(lost)).map(|(n, _)| *n).collect();
+                return Err(format!("disk {number} lacks {lost:?}, which is durable on {holders:?}"));
             }
         }
         let mut seen: BTreeMap<DocId, (ProcessId, Vec<String>, Vec<u8>)> = BTreeMap::new();
@@ -798,7 +842,9 @@ impl World {
             };
             let count = logs[process.disk].1.len();
             if vector.digest() != self.digest() {
-                return Err(format!("{id:?} (clone: {is_clone}) holds another vector, its disk {count} commits"));
+                return Err(format!(
+                    "{id:?} (clone: {is_clone}) holds another vector, its disk {count} commits"
+                ));
             }
             let Machine::Replica(replica) = &process.machine else { continue };
             for doc in &process.open {
@@ -823,11 +869,18 @@ impl World {
                 }
             }
             if !process.durable.is_empty() && !process.is_clone {
-                return Err(format!("{id:?} still waits for {} commits to be durable", process.durable.len()));
+                let commits: Vec<_> = process.durable.values().collect();
+                return Err(format!(
+                    "{id:?} still waits for {commits:?} to be durable: {:?}",
+                    replica.status()
+                ));
             }
             let status = replica.status();
             if status.unsaved > 0 || status.unsent > 0 {
-                return Err(format!("{id:?} is quiet with {} unsaved, {} unsent", status.unsaved, status.unsent));
+                return Err(format!(
+                    "{id:?} is quiet with {} unsaved, {} unsent",
+                    status.unsaved, status.unsent
+                ));
             }
             *self.outcome.counts.entry("withheld and noticed").or_default() += replica.withheld();
         }
@@ -866,11 +919,20 @@ impl World {
         }
     }
 
+    fn say(&self, what: impl FnOnce() -> String) {
+        if self.is_told {
+            println!("{:>9} {}", self.now - 1_000_000, what());
+        }
+    }
+
     fn fail(&mut self, message: String) {
         self.failure.get_or_insert(message);
     }
 
     fn count(&mut self, name: &'static str) {
+        if name != "frames" {
+            self.say(|| format!("+1 {name}"));
+        }
         *self.outcome.counts.entry(name).or_default() += 1;
     }
 
@@ -920,6 +982,29 @@ fn withhold(frame: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
         }
         Ok(Frame::Answer(answer)) => Frame::Answer(Answer { records: Vec::new(), ..answer }).encode(),
         _ => frame,
+    }
+}
+
+fn summary(frame: &[u8]) -> String {
+    match Frame::decode(frame) {
+        Ok(Frame::Commits(Commits { records, to })) => {
+            let ids: Vec<_> = records
+                .iter()
+                .filter_map(|record| eyot_core::commit::Commit::decode(record).ok())
+                .map(|commit| format!("{:?}", commit.id()))
+                .collect();
+            format!("Commits to {:?}: {}", to.map(|to| to.seq), ids.join(" "))
+        }
+        Ok(Frame::Hello(hello)) => format!(
+            "Hello {:?} resumed {} head {} cursors {:?} tips {:?}",
+            hello.log,
+            hello.resumed,
+            hello.head.seq,
+            hello.cursors.iter().map(|c| (c.log, c.read.seq, c.seen.seq)).collect::<Vec<_>>(),
+            hello.tips.map(|tips| tips.len()),
+        ),
+        Ok(frame) => format!("{frame:?}"),
+        Err(error) => error.to_string(),
     }
 }
 
