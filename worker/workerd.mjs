@@ -13,12 +13,14 @@ import workerd from "workerd";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
+const worker = join(here, "src/index.ts");
+
 /**
  * The Worker as one file of JavaScript and one of Wasm, in a folder of its own.
  *
  * @returns {Promise<string>} the folder
  */
-export async function bundle() {
+export async function bundle(entry = worker) {
   const folder = await mkdtemp(join(tmpdir(), "eyot-worker-"));
   let wasm;
   /** @type {import("esbuild").Plugin} */
@@ -32,7 +34,7 @@ export async function bundle() {
     },
   };
   await build({
-    entryPoints: [join(here, "src/index.ts")],
+    entryPoints: [entry],
     outfile: join(folder, "worker.js"),
     bundle: true,
     format: "esm",

@@ -300,7 +300,7 @@ export class SpaceRelay {
       counters.closed += 1;
       close(socket, CLOSE_STORAGE, `the relay has failed: ${message}`);
     }
-    console.error("eyot: the relay has failed", error);
+    console.error("eyot: the relay has failed:", isOurs ? message : error);
   }
 }
 

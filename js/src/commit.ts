@@ -30,6 +30,11 @@ export class Saves {
     this.#settle(this.#waiters.splice(0));
   }
 
+  /** Whether all commits up to this one are in storage. */
+  has(seq: number): boolean {
+    return seq <= this.#savedTo && this.#failures.length === 0;
+  }
+
   wait(seq: number): Promise<void> {
     const promise = new Promise<void>((resolve, reject) => this.#settle([{ seq, resolve, reject }]));
     promise.catch(() => undefined);

@@ -235,7 +235,7 @@ class LogFile {
   }
 
   async read(places: readonly (Place | undefined)[]): Promise<(Uint8Array | undefined)[]> {
-    const values: (Uint8Array | undefined)[] = new Array<undefined>(places.length);
+    const values: (Uint8Array | undefined)[] = places.map(() => undefined);
     this.#readers += 1;
     try {
       for (const run of runsOf(places)) {

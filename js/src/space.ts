@@ -40,7 +40,9 @@ export class OpenSpace implements Space, Home {
   /** Opens of documents under way. What they missed, and what was let go meanwhile. */
   #loads = 0;
   readonly #missed = new Set<string>();
-  readonly #released = new Map<string, Uint8Array>();
+  readonly #released = new Map<string, { bytes: Uint8Array; seq: number }>();
+  /** The number of our last commit. */
+  #made = 0;
 
   private constructor(name: string, relays: boolean) {
     this.name = name;
@@ -61,6 +63,7 @@ export class OpenSpace implements Space, Home {
     const value = snapshotRoot(initial);
     const ops = Object.keys(value).map((key): Op => [PUT, [key], value[key]]);
     const made = this.run((engine) => engine.create(encodeOps(ops), undefined));
+    this.#made = Math.max(this.#made, made.seq);
     return new OpenDoc<T>(this.#add(new SharedDoc(this, made.doc, value)));
   }
 
@@ -183,12 +186,13 @@ export class OpenSpace implements Space, Home {
 
   commit(made: Made): Commit {
     if (made.seq === 0) return NO_COMMIT;
+    this.#made = made.seq;
     return new OwnCommit(made, this.#saves, (seq, options) => this.#durable(seq, options));
   }
 
   release(doc: SharedDoc): void {
     this.#docs.delete(doc.key);
-    this.#released.set(doc.key, doc.bytes);
+    this.#released.set(doc.key, { bytes: doc.bytes, seq: this.#made });
     if (this.#loads > 0) this.#missed.add(doc.key);
     this.#closeReleased();
   }
@@ -273,14 +277,16 @@ export class OpenSpace implements Space, Home {
     return doc;
   }
 
-  /** The core's documents are closed only while none is being opened: it may be the same. */
+  /**
+   * The core closes a document only while none is being opened, as it may be the same, and once
+   * storage has all that we did in it, as that is where it would be read from again.
+   */
   #closeReleased(): void {
-    if (this.#loads > 0) return;
-    for (const [key, bytes] of this.#released) {
+    if (this.#loads > 0 || this.#closing !== undefined || this.#host.dead !== undefined) return;
+    for (const [key, { bytes, seq }] of this.#released) {
+      if (!this.#saves.has(seq)) continue;
       this.#released.delete(key);
-      if (!this.#docs.has(key) && this.#host.dead === undefined && this.#closing === undefined) {
-        this.run((engine) => engine.closeDoc(bytes));
-      }
+      if (!this.#docs.has(key)) this.run((engine) => engine.closeDoc(bytes));
     }
   }
 
@@ -330,6 +336,7 @@ export class OpenSpace implements Space, Home {
         break;
       case "saved":
         this.#saves.saved(event.seq);
+        this.#closeReleased();
         break;
       case "saveFailed":
         this.#saves.failed(event.seq, event.message);

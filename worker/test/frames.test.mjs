@@ -1,26 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { connect, until, world } from "./world.mjs";
+import { connect, greeting, until, world } from "./world.mjs";
 
 const MALFORMED = 4000;
 const TOO_LARGE = 4001;
 const OUT_OF_ORDER = 4002;
-
-/** A greeting's first bytes: a frame of type 1 with a map of which nothing follows. */
-const TRUNCATED = Uint8Array.of(0x82, 0x01, 0xac, 0x00, 0x01);
-/** Commits, none of them, before any greeting. */
-const COMMITS = Uint8Array.of(0x82, 0x02, 0xa1, 0x00, 0x80);
-
-const cases = [
-  ["garbage", crypto.getRandomValues(new Uint8Array(100)).fill(0xff, 0, 1), MALFORMED, /malformed/],
-  ["nothing at all", new Uint8Array(), MALFORMED, /malformed/],
-  ["a truncated frame", TRUNCATED, MALFORMED, /malformed/],
-  ["an oversized first frame", new Uint8Array(100_000), TOO_LARGE, /limit/],
-  ["an oversized frame", new Uint8Array(1_000_000), TOO_LARGE, /limit/],
-  ["a frame before the greeting", COMMITS, OUT_OF_ORDER, /before the greeting/],
-  ["text", "hello", MALFORMED, /text/],
-];
+const DENIED = 4004;
 
 test("each kind of bad frame gets a close code and a reason, and the relay serves others on", async (context) => {
   const place = await world(context);
@@ -29,10 +15,26 @@ test("each kind of bad frame gets a close code and a reason, and the relay serve
   const written = await writer.named("note", { count: 0 });
   const read = await reader.named("note", { count: 0 });
 
-  for (const [index, [name, frame, code, reason]] of cases.entries()) {
+  const hello = await greeting("space");
+  /** Commits, none of them. */
+  const commits = Uint8Array.of(0x82, 0x02, 0xa1, 0x00, 0x80);
+  const garbage = crypto.getRandomValues(new Uint8Array(200)).fill(0xff, 0, 1);
+  const cases = [
+    ["garbage", [garbage], MALFORMED, /malformed/],
+    ["nothing at all", [new Uint8Array()], MALFORMED, /malformed/],
+    ["a truncated greeting", [hello.subarray(0, -10)], MALFORMED, /malformed/],
+    ["an oversized greeting", [new Uint8Array(100_000)], TOO_LARGE, /limit/],
+    ["a frame before the greeting", [commits, hello], OUT_OF_ORDER, /before the greeting/],
+    ["a greeting for another space", [await greeting("elsewhere")], DENIED, /another space/],
+    ["garbage after the greeting", [hello, garbage], MALFORMED, /malformed/],
+    ["an oversized frame", [hello, new Uint8Array(1_000_000)], TOO_LARGE, /limit/],
+    ["a second greeting", [hello, hello], OUT_OF_ORDER, /second greeting/],
+    ["text", ["hello"], MALFORMED, /text/],
+  ];
+  for (const [index, [name, frames, code, reason]] of cases.entries()) {
     await context.test(name, async () => {
       const { socket, closed } = await connect(relay);
-      socket.send(frame);
+      for (const frame of frames) socket.send(frame);
       const close = await closed;
       assert.equal(close.code, code, close.reason);
       assert.match(close.reason, reason);

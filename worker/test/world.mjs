@@ -6,15 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { memory, openSpace } from "eyot";
-import WebSocket from "ws";
+import WebSocket, { WebSocketServer } from "ws";
 
 import { bundle, start } from "../workerd.mjs";
 
 const WAIT_MS = 20_000;
 
-/** A folder, a bundle, and everything that was started in it; all of it goes with the test. */
-export async function world(context) {
-  const [folder, data] = await Promise.all([bundle(), mkdtemp(join(tmpdir(), "eyot-data-"))]);
+/** A folder, a bundle (of `entry`, or of the Worker itself), and all that is started in it; everything goes with the test. */
+export async function world(context, entry) {
+  const [folder, data] = await Promise.all([bundle(entry), mkdtemp(join(tmpdir(), "eyot-data-"))]);
   const ends = [];
   context.after(async () => {
     await Promise.allSettled(ends.map((end) => end()));
@@ -59,4 +59,17 @@ export async function connect(relay, space = "space", headers = {}) {
   const closed = once(socket, "close").then(([code, reason]) => ({ code, reason: reason.toString() }));
   await once(socket, "open");
   return { socket, closed };
+}
+
+/** The first frame that a replica of a space sends. */
+export async function greeting(space) {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  const replica = await openSpace(space, { relays: [`ws://127.0.0.1:${server.address().port}`], storage: memory() });
+  const [socket] = await once(server, "connection");
+  const [frame] = await once(socket, "message");
+  await replica.close();
+  socket.terminate();
+  server.close();
+  return new Uint8Array(frame);
 }

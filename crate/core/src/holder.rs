@@ -91,6 +91,7 @@ struct Incoming {
 #[derive(Clone, Debug)]
 enum Pending {
     Meta,
+    MetaAgain,
     Load { range: usize },
     Peers,
     Lookup,
@@ -191,7 +192,8 @@ pub(crate) struct Holder {
     early: Vec<(LinkId, Vec<u8>)>,
     /// Links that received something since the last write, to be acknowledged after the next.
     touched: BTreeSet<LinkId>,
-    writing: bool,
+    /// Writes under way.
+    writing: u32,
     lookups: usize,
     saved: u64,
     pending: BTreeMap<RequestId, (Pending, StorageRequest)>,
@@ -228,7 +230,7 @@ impl Holder {
             waiting: WaitingRoom::default(),
             early: Vec::new(),
             touched: BTreeSet::new(),
-            writing: false,
+            writing: 0,
             lookups: 0,
             saved: 0,
             pending: BTreeMap::new(),
@@ -269,6 +271,14 @@ impl Holder {
         matches!(self.disk, Disk::Failing { .. })
     }
 
+    /// How much of the log is in storage.
+    pub fn on_disk(&self) -> u64 {
+        match &self.disk {
+            Disk::Healthy => self.stored.seq,
+            Disk::Failing { since, .. } => *since,
+        }
+    }
+
     pub fn links(&self) -> impl Iterator<Item = (&LinkId, &Link)> {
         self.links.iter()
     }
@@ -287,7 +297,7 @@ impl Holder {
 
     /// Nothing is being written, and nothing waits to be.
     pub fn is_settled(&self) -> bool {
-        !self.writing && self.inbox.is_empty() && self.lookups == 0
+        self.writing == 0 && self.inbox.is_empty() && self.lookups == 0
     }
 
     pub fn poll_notice(&mut self) -> Option<Notice> {
@@ -357,7 +367,7 @@ impl Holder {
 
     /// Writes what is known of peers, so that the next start resumes where this one stopped.
     pub fn save_peers(&mut self) {
-        if !self.dirty_peers.is_empty() && self.state == State::Open && !self.writing {
+        if !self.dirty_peers.is_empty() && self.state == State::Open && self.writing == 0 {
             let (puts, deletes) = self.take_peers();
             self.write(Pending::Records, WriteBatch { guard: None, puts, deletes });
             self.pump();
@@ -367,7 +377,7 @@ impl Holder {
     /// Another process of this holder has written.
     pub fn log_moved(&mut self, now: Millis) {
         self.now = now;
-        if self.state == State::Open && !self.writing {
+        if self.state == State::Open && self.writing == 0 {
             self.notices.push_back(Notice::LogMoved);
         } else {
             self.moved = true;
@@ -376,7 +386,7 @@ impl Holder {
 
     /// Takes in commits another process appended, that the owner read from storage.
     pub fn follow(&mut self, entries: &[Entry]) {
-        if self.writing || self.log.staged_bytes() > 0 {
+        if self.writing > 0 || self.log.staged_bytes() > 0 {
             return;
         }
         for entry in entries {
@@ -526,7 +536,7 @@ impl Holder {
     }
 
     fn write(&mut self, pending: Pending, batch: WriteBatch) {
-        self.writing = true;
+        self.writing += 1;
         match &mut self.disk {
             Disk::Healthy => self.request(pending, StorageRequest::Write(batch)),
             Disk::Failing { kept, .. } => {
@@ -581,6 +591,17 @@ impl Holder {
                 }
                 self.load_range(0, None);
             }
+            (Pending::MetaAgain, StorageAnswer::Values(values)) => {
+                let meta = values.into_iter().next().flatten();
+                let head = meta.map(|value| log::read_meta(&value)).transpose()?;
+                if head.is_none_or(|meta| meta.head == self.log.head()) {
+                    self.opened();
+                } else {
+                    // Another process wrote while the tips were read: they may be past the end.
+                    self.log = Log::new(self.log.id());
+                    self.load();
+                }
+            }
             (Pending::Meta, StorageAnswer::Failed(reason)) => {
                 self.disk_fails(WriteBatch {
                     guard: Some((log::META_KEY.to_vec(), None)),
@@ -606,10 +627,13 @@ impl Holder {
                 }
                 match entries.last() {
                     Some((last, _)) if more => self.load_peers(Some(after(last))),
-                    _ => self.opened(),
+                    _ => {
+                        let get = StorageRequest::Get(vec![log::META_KEY.to_vec()]);
+                        self.request(Pending::MetaAgain, get);
+                    }
                 }
             }
-            (Pending::Load { .. } | Pending::Peers, StorageAnswer::Failed(reason)) => {
+            (Pending::Load { .. } | Pending::Peers | Pending::MetaAgain, StorageAnswer::Failed(reason)) => {
                 return Err(CommitError::Malformed(reason));
             }
             (Pending::Lookup, answer) => {
@@ -641,13 +665,13 @@ impl Holder {
             }
             (Pending::Flush, StorageAnswer::Written) => {
                 self.disk = Disk::Healthy;
-                self.writing = false;
+                self.writing -= 1;
                 self.notices.push_back(Notice::DiskRecovered);
                 self.notices.push_back(Notice::Saved(self.saved));
             }
             (Pending::Flush, StorageAnswer::GuardFailed) => self.overtaken()?,
             (Pending::Flush, _) => {
-                self.writing = false;
+                self.writing -= 1;
                 let now = self.now;
                 if let Disk::Failing { retry_at, .. } = &mut self.disk {
                     *retry_at = now + DISK_RETRY;
@@ -655,9 +679,9 @@ impl Holder {
             }
             (Pending::Records, StorageAnswer::Failed(_) | StorageAnswer::GuardFailed) => {
                 // The next write takes them along again where it matters.
-                self.writing = false;
+                self.writing -= 1;
             }
-            (Pending::Records, _) => self.writing = false,
+            (Pending::Records, _) => self.writing -= 1,
             (Pending::CheckCursor { link, cursor, which }, answer) => {
                 self.cursor_read(link, cursor, which, answer)?;
             }
@@ -733,7 +757,7 @@ impl Holder {
     }
 
     fn reload(&mut self) {
-        self.writing = false;
+        self.writing -= 1;
         self.moved = true;
         self.state = State::Loading;
         self.log = Log::new(self.log.id());
@@ -757,7 +781,7 @@ impl Holder {
     }
 
     fn step(&mut self) {
-        if self.state != State::Open || self.writing || self.lookups > 0 {
+        if self.state != State::Open || self.writing > 0 || self.lookups > 0 {
             return;
         }
         let mut origins = Vec::new();
@@ -813,9 +837,9 @@ impl Holder {
     }
 
     fn appended(&mut self, flight: InFlight, durable: bool) {
-        self.writing = false;
+        self.writing -= 1;
         let before = self.stored;
-        self.stored = self.log.head();
+        self.stored = flight.entries.last().map_or(before, |last| last.at);
         for (entry, origin) in flight.entries.iter().zip(&flight.origins) {
             self.settle(origin, &entry.commit);
             if let Origin::Own(number) = origin {
@@ -1665,13 +1689,13 @@ impl Holder {
         }
         if let Disk::Failing { kept, guard, retry_at, .. } = &mut self.disk
             && *retry_at <= now
-            && !self.writing
+            && self.writing == 0
             && self.state == State::Open
         {
             *retry_at = now + DISK_RETRY;
             let puts = kept.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
             let batch = WriteBatch { guard: guard.clone(), puts, deletes: Vec::new() };
-            self.writing = true;
+            self.writing += 1;
             self.request(Pending::Flush, StorageRequest::Write(batch));
         }
     }

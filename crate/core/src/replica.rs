@@ -695,8 +695,12 @@ impl Replica {
                     return self.holder.ask_storage(OwnerRequest::Follow, request);
                 }
                 let followed = self.followed;
-                let entries: Vec<_> =
-                    rows.entries.into_iter().filter(|entry| entry.at.seq > followed).collect();
+                let entries: Vec<_> = rows.entries.into_iter().filter(|entry| entry.at.seq > followed).collect();
+                if entries.first().is_some_and(|first| first.at.seq != followed + 1) {
+                    // Asked before the log was taken up from its start again.
+                    self.follow_again = true;
+                    return;
+                }
                 self.follow_again |= rows.more && !entries.is_empty();
                 self.holder.follow(&entries);
                 self.take(entries);
@@ -1042,12 +1046,11 @@ impl Replica {
         if !self.dialer.online {
             return;
         }
-        let view = LeaderView::new(
-            self.dialer.state(),
-            self.dialer.relay(&self.holder),
-            self.dialer.was_live,
-            self.acked(),
-        );
+        // Places that are in this process's memory alone mean nothing to others.
+        let on_disk = self.holder.on_disk();
+        let acked = self.acked().into_iter().map(|(region, upto)| (region, upto.min(on_disk))).collect();
+        let relay = self.dialer.relay(&self.holder);
+        let view = LeaderView::new(self.dialer.state(), relay, self.dialer.was_live, acked);
         if self.told.as_ref() != Some(&view) {
             self.told = Some(view.clone());
             self.broadcast(&Message::View(view));

@@ -27,7 +27,7 @@ pub fn from_replica(error: ReplicaError) -> JsValue {
 /// What an error thrown by the platform says.
 pub fn message(thrown: &JsValue) -> String {
     let text = |key| js::get(thrown, key).as_string().filter(|text| !text.is_empty());
-    match (text("name"), text("message")) {
+    match (text("name").filter(|name| name != "Error"), text("message")) {
         (Some(name), Some(message)) => format!("{name}: {message}"),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => thrown.as_string().unwrap_or_else(|| "unknown error".to_owned()),

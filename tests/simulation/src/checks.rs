@@ -7,11 +7,16 @@ use eyot_core::commit::Position;
 use eyot_core::id::CommitId;
 use eyot_core::log::{read_rows, rows_after};
 use eyot_core::store::MemoryStore;
+use eyot_core::vector::{Tip, Vector};
 
-/// The commits of a log as it lies on a disk.
-///
+/// A log as it lies on a disk.
+pub struct HeldLog {
+    pub commits: BTreeSet<CommitId>,
+    pub vector: Vector,
+}
+
 /// Law: log order is causal order; numbers and running hashes are right; no commit is there twice.
-pub fn log_is_causal(store: &MemoryStore) -> Result<BTreeSet<CommitId>, String> {
+pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     let mut store = store.clone();
     let StorageAnswer::Scanned { entries, more } = store.answer(&rows_after(0, usize::MAX)) else {
         return Err("a scan was not answered".into());
@@ -19,6 +24,8 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<BTreeSet<CommitId>, String> 
     let entries = read_rows(entries, more).map_err(|error| error.to_string())?.entries;
     let mut at = Position::START;
     let mut held = BTreeSet::new();
+    let mut followed = BTreeSet::new();
+    let mut tips = Vec::new();
     let mut named = BTreeMap::new();
     for entry in entries {
         let header = entry.commit.header();
@@ -38,7 +45,10 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<BTreeSet<CommitId>, String> 
         if !held.insert(id) {
             return Err(format!("{id:?} is in the log twice"));
         }
+        followed.extend(header.prev);
+        tips.push(Tip { author: header.author, seq: header.seq, id });
         named.insert((header.author, header.seq, id.short()), id);
     }
-    Ok(held)
+    tips.retain(|tip| !followed.contains(&tip.id));
+    Ok(HeldLog { commits: held, vector: Vector::from_tips(tips) })
 }

@@ -393,7 +393,10 @@ impl World {
                 process.open.remove(&doc);
             }
             Event::Waited(wait) => match process.durable.remove(&wait) {
-                Some(commit) => self.is_durable(commit),
+                Some(commit) => {
+                    self.say(|| format!("{id:?} is told {commit:?} is durable"));
+                    self.is_durable(commit);
+                }
                 None => {
                     process.over.insert(wait);
                 }
@@ -434,6 +437,9 @@ impl World {
             })
             .map(|(id, _)| *id);
         let id = ConnectionId(self.id());
+        if let Some(process) = self.processes.get_mut(&from) {
+            process.links.insert(link, id);
+        }
         let Some(to) = to else {
             let connection = Connection::new([(from, link), (from, link)]);
             self.connections.insert(id, connection);
@@ -444,9 +450,6 @@ impl World {
         let accepted = LinkId(process.next_accepted);
         process.next_accepted += 1;
         self.connections.insert(id, Connection::new([(from, link), (to, accepted)]));
-        if let Some(process) = self.processes.get_mut(&from) {
-            process.links.insert(link, id);
-        }
         let delay = self.rng.below(self.rates.link_delay * 2 + 1);
         self.at(delay, Happening::Connect(id));
     }
@@ -455,8 +458,7 @@ impl World {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let [(from, link), (to, accepted)] = connection.ends;
         if from == to || !self.processes.contains_key(&to) {
-            self.connections.remove(&id);
-            return self.input(from, Input::LinkClosed(link));
+            return self.cut(id);
         }
         connection.is_open = true;
         if let Some(process) = self.processes.get_mut(&to) {
@@ -589,7 +591,8 @@ impl World {
                         wait = replica.durable(1, Some(made.seq)).ok().zip(made.id);
                     }
                 });
-                if made.is_some() {
+                if let Some(made) = made {
+                    self.say(|| format!("{id:?} made {:?}", made.id));
                     self.count("changes");
                 }
                 if let (Some((wait, commit)), Some(process)) = (wait, self.processes.get_mut(&id)) {
@@ -803,6 +806,7 @@ impl World {
         self.last_sent = self.now;
         while self.now < self.last_sent + QUIET {
             if self.now > deadline {
+                self.check()?;
                 return Err(format!("the healed world is not quiet after {} s", HEAL_MAX / 1000));
             }
             if self.queue.is_empty() {
@@ -828,9 +832,9 @@ impl World {
         let everything: BTreeSet<_> =
             self.disks.iter().flat_map(|disk| disk.durable.iter().copied()).collect();
         for (number, log) in &logs {
-            if let Some(lost) = everything.iter().find(|id| !log.contains(id)) {
+            if let Some(lost) = everything.iter().find(|id| !log.commits.contains(id)) {
                 let holders: Vec<_> =
-                    logs.iter().filter(|(_, log)| log.contains(lost)).map(|(n, _)| *n).collect();
+                    logs.iter().filter(|(_, log)| log.commits.contains(lost)).map(|(n, _)| *n).collect();
                 return Err(format!("disk {number} lacks {lost:?}, which is durable on {holders:?}"));
             }
         }
@@ -840,7 +844,10 @@ impl World {
                 Machine::Replica(replica) => (replica.vector(), process.is_clone),
                 Machine::Relay(relay) => (relay.vector(), false),
             };
-            let count = logs[process.disk].1.len();
+            let count = logs[process.disk].1.commits.len();
+            if *vector != logs[process.disk].1.vector {
+                return Err(format!("the vector of {id:?} (clone: {is_clone}) is not that of its log"));
+            }
             if vector.digest() != self.digest() {
                 return Err(format!(
                     "{id:?} (clone: {is_clone}) holds another vector, its disk {count} commits"
