@@ -11,6 +11,8 @@ import WebSocket, { WebSocketServer } from "ws";
 import { bundle, start } from "../workerd.mjs";
 
 const WAIT_MS = 20_000;
+/** `workerd` ends the TCP connection of a link that it closed for another's sake only when it sleeps. */
+const CLOSE_MS = 500;
 
 /** A folder, a bundle (of `entry`, or of the Worker itself), and all that is started in it; everything goes with the test. */
 export async function world(context, entry) {
@@ -55,7 +57,7 @@ export async function until(source, holds, what) {
 
 /** A bare WebSocket to a relay, opened; `closed` resolves with the code and the reason. */
 export async function connect(relay, space = "space", headers = {}) {
-  const socket = new WebSocket(`${relay.url}/v1/${space}`, "eyot.v1", { headers });
+  const socket = new WebSocket(`${relay.url}/v1/${space}`, "eyot.v1", { headers, closeTimeout: CLOSE_MS });
   const closed = once(socket, "close").then(([code, reason]) => ({ code, reason: reason.toString() }));
   await once(socket, "open");
   return { socket, closed };
