@@ -90,13 +90,14 @@ impl Dialer {
             return;
         };
         if link.is_up() {
-            self.failures = 0;
             self.refused = None;
             self.is_greeted = true;
         }
         if !self.is_live && link.is_caught_up(holder.stored()) {
             self.is_live = true;
             self.was_live = true;
+            // A relay that greets but stores nothing, its disk being full, is not to be hammered.
+            self.failures = 0;
         }
     }
 
