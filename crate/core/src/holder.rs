@@ -65,8 +65,8 @@ pub(crate) enum Notice {
 pub(crate) enum OwnerRequest {
     /// The log, from where the owner has got to.
     Follow,
-    /// A document's commits.
-    Document(crate::id::DocId),
+    /// A document's commits, from this one of the log on.
+    Document(crate::id::DocId, u64),
 }
 
 /// Where a commit came from.
@@ -205,6 +205,10 @@ pub(crate) struct Holder {
     done: VecDeque<(Pending, StorageRequest)>,
     /// Another process moved the log on while this one was writing.
     moved: bool,
+    /// A write of commits is under way.
+    appending: bool,
+    /// The owner has followed the log further than this knows it.
+    lagging: bool,
     effects: VecDeque<Effect>,
     notices: VecDeque<Notice>,
     deadline: Option<Millis>,
@@ -240,6 +244,8 @@ impl Holder {
             withheld: 0,
             done: VecDeque::new(),
             moved: false,
+            appending: false,
+            lagging: false,
             effects: VecDeque::new(),
             notices: VecDeque::new(),
             deadline: None,
@@ -377,29 +383,29 @@ impl Holder {
     /// Another process of this holder has written.
     pub fn log_moved(&mut self, now: Millis) {
         self.now = now;
-        if self.state == State::Open && self.writing == 0 {
-            self.notices.push_back(Notice::LogMoved);
-        } else {
-            self.moved = true;
-        }
+        self.moved = true;
+        self.pump();
     }
 
     /// Takes in commits another process appended, that the owner read from storage.
     pub fn follow(&mut self, entries: &[Entry]) {
-        if self.writing > 0 || self.log.staged_bytes() > 0 {
-            return;
-        }
-        for entry in entries {
+        // What is being written comes after these, or will be refused for them.
+        let may_follow = self.state == State::Open && !self.appending;
+        for entry in entries.iter().filter(|_| may_follow) {
             if entry.at.seq == self.log.head().seq + 1 {
                 self.log.follow(entry);
                 self.release(entry.commit.header().author, entry.commit.header().seq);
             }
         }
+        self.lagging |= entries.last().is_some_and(|last| last.at.seq > self.log.head().seq);
+        if !may_follow {
+            return;
+        }
         if self.log.head().seq > self.stored.seq {
             self.stored = self.log.head();
             self.feed_all();
-            self.pump();
         }
+        self.pump();
     }
 
     // Inputs.
@@ -518,9 +524,6 @@ impl Holder {
         self.stored = self.log.head();
         self.state = State::Open;
         self.notices.push_back(Notice::Opened);
-        if core::mem::take(&mut self.moved) {
-            self.notices.push_back(Notice::LogMoved);
-        }
         for (link, bytes) in core::mem::take(&mut self.early) {
             self.received(link, bytes, self.now);
         }
@@ -549,7 +552,7 @@ impl Holder {
 
     /// What storage would have said, had the writes it refused been made.
     fn shadowed(&self, request: &StorageRequest, answer: StorageAnswer) -> StorageAnswer {
-        let Disk::Failing { kept, .. } = &self.disk else {
+        let Disk::Failing { kept, since, .. } = &self.disk else {
             return answer;
         };
         match (request, answer) {
@@ -570,7 +573,9 @@ impl Holder {
                     Some((last, _)) if more => [last.as_slice(), &[0]].concat(),
                     _ => to.clone(),
                 };
-                let mut merged: BTreeMap<_, _> = stored.into_iter().collect();
+                // What other processes have appended since is taken in once storage works again.
+                let is_known = |key: &[u8]| log::row_seq(key).is_none_or(|seq| seq <= *since);
+                let mut merged: BTreeMap<_, _> = stored.into_iter().filter(|(key, _)| is_known(key)).collect();
                 merged.extend(kept.range(from, &end).map(|(k, v)| (k.clone(), v.clone())));
                 StorageAnswer::Scanned { entries: merged.into_iter().collect(), more }
             }
@@ -661,6 +666,7 @@ impl Holder {
                 for (entry, origin) in incoming {
                     self.inbox.push_front(Incoming { origin, commit: entry.commit });
                 }
+                self.writing -= 1;
                 self.reload();
             }
             (Pending::Flush, StorageAnswer::Written) => {
@@ -752,12 +758,15 @@ impl Holder {
         }
         self.notices.push_back(Notice::Reloaded);
         self.notices.push_back(Notice::DiskRecovered);
+        self.writing -= 1;
         self.reload();
         Ok(())
     }
 
+    /// Another process has written: what is in memory of the log is read again.
     fn reload(&mut self) {
-        self.writing -= 1;
+        self.appending = false;
+        self.lagging = false;
         self.moved = true;
         self.state = State::Loading;
         self.log = Log::new(self.log.id());
@@ -783,6 +792,12 @@ impl Holder {
     fn step(&mut self) {
         if self.state != State::Open || self.writing > 0 || self.lookups > 0 {
             return;
+        }
+        if self.lagging {
+            return self.reload();
+        }
+        if !self.disk_failed() && core::mem::take(&mut self.moved) {
+            self.notices.push_back(Notice::LogMoved);
         }
         let mut origins = Vec::new();
         let mut reads = BTreeSet::new();
@@ -813,6 +828,7 @@ impl Holder {
             let puts = staged.puts.into_iter().chain(peers).collect();
             let batch = WriteBatch { guard: Some(staged.guard), puts, deletes };
             let kept = InFlight { batch: batch.clone(), entries: staged.entries, origins };
+            self.appending = true;
             self.write(Pending::Append(kept), batch);
         } else if !reads.is_empty() {
             for ReadKey(read) in self.more_reads(reads) {
@@ -838,6 +854,7 @@ impl Holder {
 
     fn appended(&mut self, flight: InFlight, durable: bool) {
         self.writing -= 1;
+        self.appending = false;
         let before = self.stored;
         self.stored = flight.entries.last().map_or(before, |last| last.at);
         for (entry, origin) in flight.entries.iter().zip(&flight.origins) {
@@ -861,9 +878,6 @@ impl Holder {
         self.push_live(before, &flight.entries);
         self.acknowledge();
         self.notices.push_back(Notice::Appended(flight.entries));
-        if core::mem::take(&mut self.moved) {
-            self.notices.push_back(Notice::LogMoved);
-        }
     }
 
     /// The commit is in the log: whoever sent it need not send it again.

@@ -697,6 +697,12 @@ fn row_key(last_seq: u64, piece: u16) -> Vec<u8> {
     [b"b".as_slice(), &last_seq.to_be_bytes(), &piece.to_be_bytes()].concat()
 }
 
+/// The last number in the row of this key, if it is a row's.
+pub fn row_seq(key: &[u8]) -> Option<u64> {
+    let (b'b', rest) = key.split_first().map(|(first, rest)| (*first, rest))? else { return None };
+    rest.first_chunk().map(|seq| u64::from_be_bytes(*seq))
+}
+
 fn chain_key(author: &AuthorId) -> Vec<u8> {
     [b"t".as_slice(), &author.0].concat()
 }

@@ -639,7 +639,7 @@ impl Replica {
                 self.tell(Event::Status);
             }
             Notice::Storage(OwnerRequest::Follow, answer) => self.follow_read(answer),
-            Notice::Storage(OwnerRequest::Document(doc), answer) => self.document_read(doc, answer),
+            Notice::Storage(OwnerRequest::Document(doc, from), answer) => self.document_read(doc, from, answer),
             Notice::LinkChanged => {
                 self.dialer.link_changed(&self.holder);
                 self.tell(Event::Status);
@@ -661,6 +661,10 @@ impl Replica {
                 self.own_at.clear();
                 self.followed = 0;
                 self.follow_again = true;
+                // What is being read is followed from the log's start like the rest.
+                for doc in self.open.keys().copied().collect::<Vec<_>>() {
+                    self.load_on(doc, limits::READ_BYTES);
+                }
             }
         }
     }
@@ -888,7 +892,8 @@ impl Replica {
         };
         if let Some(seq) = at.get(*next) {
             let request = log::rows_after(seq - 1, bytes);
-            return self.holder.ask_storage(OwnerRequest::Document(doc), request);
+            let seq = *seq;
+            return self.holder.ask_storage(OwnerRequest::Document(doc, seq), request);
         }
         let phase = core::mem::replace(&mut open.phase, Phase::Ready);
         let Phase::Loading { waits, named, .. } = phase else {
@@ -902,19 +907,21 @@ impl Replica {
         }
     }
 
-    fn document_read(&mut self, doc: DocId, answer: StorageAnswer) {
+    fn document_read(&mut self, doc: DocId, from: u64, answer: StorageAnswer) {
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
             Err(error) => return self.tell(Event::OpenFailed(error.to_string())),
         };
+        let Some(indexed) = self.index.get(&doc) else { return };
+        let Some(open) = self.open.get_mut(&doc) else { return };
+        let Phase::Loading { next, .. } = &mut open.phase else { return };
+        if indexed.at.get(*next) != Some(&from) {
+            // Asked before the document was closed and opened again.
+            return;
+        }
         if let Some(bytes) = rows.bytes_needed {
             return self.load_on(doc, bytes);
         }
-        let Some(indexed) = self.index.get(&doc) else { return };
-        let Some(open) = self.open.get_mut(&doc) else { return };
-        let Phase::Loading { next, .. } = &mut open.phase else {
-            return;
-        };
         let Some(last) = rows.entries.last().map(|entry| entry.at.seq) else {
             return self.tell(Event::OpenFailed("commits of a document are missing".into()));
         };

@@ -9,6 +9,7 @@ use eyot_core::frame::{Ack, Answer, Commits, Frame};
 use eyot_core::id::{AuthorId, CommitId, DocId};
 use eyot_core::log::read_meta;
 use eyot_core::value::{Op, Value};
+use eyot_core::vector::Vector;
 use eyot_core::{
     Effect, Event, Input, LinkId, Millis, Relay, RelayConfig, Replica, ReplicaConfig, RequestId,
     StorageRequest, WaitId,
@@ -840,17 +841,20 @@ impl World {
         }
         let mut seen: BTreeMap<DocId, (ProcessId, Vec<String>, Vec<u8>)> = BTreeMap::new();
         for (id, process) in &self.processes {
-            let (vector, is_clone) = match &process.machine {
-                Machine::Replica(replica) => (replica.vector(), process.is_clone),
-                Machine::Relay(relay) => (relay.vector(), false),
+            let vector = match &process.machine {
+                Machine::Replica(replica) => replica.vector(),
+                Machine::Relay(relay) => relay.vector(),
             };
             let count = logs[process.disk].1.commits.len();
             if *vector != logs[process.disk].1.vector {
-                return Err(format!("the vector of {id:?} (clone: {is_clone}) is not that of its log"));
+                let tips = |vector: &Vector| vector.tips().copied().collect::<BTreeSet<_>>();
+                let (ours, logs) = (tips(vector), tips(&logs[process.disk].1.vector));
+                let differing: Vec<_> = ours.symmetric_difference(&logs).collect();
+                return Err(format!("the vector of {id:?} is not that of its log: {differing:?}"));
             }
             if vector.digest() != self.digest() {
                 return Err(format!(
-                    "{id:?} (clone: {is_clone}) holds another vector, its disk {count} commits"
+                    "{id:?} holds another vector, its disk {count} commits"
                 ));
             }
             let Machine::Replica(replica) = &process.machine else { continue };
@@ -867,7 +871,10 @@ impl World {
                         seen.insert(*doc, (*id, heads, value));
                     }
                     Some((other, held, _)) if *held != heads => {
-                        return Err(format!("{id:?} and {other:?} have {doc:?} at other heads"));
+                        return Err(format!(
+                            "{id:?} and {other:?} have {doc:?} at other heads: {heads:?} ({} quarantined), {held:?}",
+                            replica.status().quarantined
+                        ));
                     }
                     Some((other, _, held)) if *held != value => {
                         return Err(format!("{id:?} and {other:?} have other values of {doc:?}"));
