@@ -322,6 +322,11 @@ impl Holder {
         self.effects.push_back(effect);
     }
 
+    /// What lets this holder in, for the links that are opened from now on.
+    pub fn set_token(&mut self, token: String) {
+        self.identity.token = Some(token);
+    }
+
     /// The owner's own deadline, beside those of links and storage.
     pub fn set_owner_deadline(&mut self, at: Option<Millis>) {
         self.owner_deadline = at;
@@ -390,6 +395,7 @@ impl Holder {
     /// Takes in commits another process appended, that the owner read from storage.
     pub fn follow(&mut self, entries: &[Entry]) {
         // What is being written comes after these, or will be refused for them.
+        println!("FOLLOW log {:?} head {} stored {} state {:?} appending {} failing {} entries {:?}..{:?}", self.log.id(), self.log.head().seq, self.stored.seq, self.state, self.appending, self.disk_failed(), entries.first().map(|e| e.at.seq), entries.last().map(|e| e.at.seq));
         let may_follow = self.state == State::Open && !self.appending;
         for entry in entries.iter().filter(|_| may_follow) {
             if entry.at.seq == self.log.head().seq + 1 {
@@ -765,6 +771,7 @@ impl Holder {
 
     /// Another process has written: what is in memory of the log is read again.
     fn reload(&mut self) {
+        println!("RELOAD log {:?} head {} lagging {}", self.log.id(), self.log.head().seq, self.lagging);
         self.appending = false;
         self.lagging = false;
         self.moved = true;

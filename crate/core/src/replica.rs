@@ -515,6 +515,11 @@ impl Replica {
         Ok(wait)
     }
 
+    /// What lets this replica in, for the links that are opened from now on.
+    pub fn set_token(&mut self, token: String) {
+        self.holder.set_token(token);
+    }
+
     /// Resolves once all that was made is on disk, or can't be; [`Event::Waited`] follows.
     pub fn flush(&mut self) -> WaitId {
         self.holder.save_peers();
@@ -653,6 +658,7 @@ impl Replica {
             Notice::HeadOf(link, nonce, at) => self.waits.head_of(link, nonce, at),
             Notice::LogMoved => self.follow_again = true,
             Notice::Reloaded => {
+                println!("RELOADED {:?}", self.author);
                 for (id, number) in core::mem::take(&mut self.volatile) {
                     self.made_at[number as usize - 1] = 0;
                     self.unplaced.insert(id, number);
