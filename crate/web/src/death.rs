@@ -18,11 +18,7 @@ thread_local! {
 pub fn check() -> Result<(), JsValue> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| std::panic::set_hook(Box::new(|panic| die(&panic.to_string()))));
-    if DEAD.get() {
-        Err(error("this instance has failed before"))
-    } else {
-        Ok(())
-    }
+    if DEAD.get() { Err(error("this instance has failed before")) } else { Ok(()) }
 }
 
 /// Remembers who must hear of a panic.

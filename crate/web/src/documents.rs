@@ -20,11 +20,7 @@ fn write(encoder: &mut Encoder<&mut Vec<u8>>, documents: &[DocInfo]) -> Result<(
         if let Some(name) = &document.name {
             encoder.str("name")?.str(name)?;
         }
-        encoder
-            .str("bytes")?
-            .u64(document.bytes)?
-            .str("commits")?
-            .u64(document.commits)?;
+        encoder.str("bytes")?.u64(document.bytes)?.str("commits")?.u64(document.commits)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use eyot_core::{Effect, Event, Input, Millis, Replica, ReplicaConfig, WaitId};
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, Function, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 
 use crate::socket::Sockets;
 use crate::storage::Storage;
@@ -39,6 +39,8 @@ pub struct Driver {
     tabs: RefCell<Option<Tabs>>,
     timer: RefCell<Option<Timeout>>,
     online: Cell<Online>,
+    /// Asked for a fresh token whenever a link opens.
+    token: Option<Function>,
     on_events: Function,
     life: Cell<Life>,
 }
@@ -109,7 +111,13 @@ pub enum Answer {
 }
 
 impl Driver {
-    pub fn new(config: ReplicaConfig, storage: Rc<Storage>, sockets: Sockets, on_events: Function) -> Rc<Self> {
+    pub fn new(
+        config: ReplicaConfig,
+        storage: Rc<Storage>,
+        sockets: Sockets,
+        token: Option<Function>,
+        on_events: Function,
+    ) -> Rc<Self> {
         let driver = Rc::new_cyclic(|this| Self {
             this: this.clone(),
             space: config.space.clone(),
@@ -123,10 +131,8 @@ impl Driver {
             sockets,
             tabs: RefCell::default(),
             timer: RefCell::default(),
-            online: Cell::new(Online {
-                wished: true,
-                told: false,
-            }),
+            online: Cell::new(Online { wished: true, told: false }),
+            token,
             on_events,
             life: Cell::new(Life::Open),
         });
@@ -144,7 +150,7 @@ impl Driver {
         });
         self.feed(Input::Online(false));
         self.link_if_wished();
-        JsFuture::from(opened).await?;
+        js::settled(&opened).await?;
         Ok(())
     }
 
@@ -154,7 +160,7 @@ impl Driver {
             return Ok(());
         }
         let flushed = self.promise(Answer::Nothing, |replica| Ok(replica.flush()))?;
-        JsFuture::from(flushed).await?;
+        js::settled(&flushed).await?;
         self.set_online(false);
         self.life.set(Life::Closed);
         drop(self.tabs.borrow_mut().take());
@@ -165,7 +171,10 @@ impl Driver {
     }
 
     /// Calls the replica for the application.
-    pub fn call<T>(&self, call: impl FnOnce(&mut Replica, Millis) -> Result<T, JsValue>) -> Result<T, JsValue> {
+    pub fn call<T>(
+        &self,
+        call: impl FnOnce(&mut Replica, Millis) -> Result<T, JsValue>,
+    ) -> Result<T, JsValue> {
         self.check()?;
         self.call_unchecked(call)
     }
@@ -182,8 +191,10 @@ impl Driver {
 
     /// Takes what the world says and works on it.
     pub fn feed(&self, input: Input) {
-        self.queue(input);
-        self.run();
+        if self.life.get() != Life::Closed {
+            self.queue(input);
+            self.run();
+        }
     }
 
     /// Takes what the world says while effects are being done.
@@ -203,12 +214,24 @@ impl Driver {
         status::object(&self.replica.borrow().status())
     }
 
+    /// The token to greet a relay with, which the application may have to fetch first.
+    pub fn ask_token(&self) -> impl Future<Output = Result<Option<String>, JsValue>> + use<> {
+        let asked = self.token.as_ref().map(|token| token.call0(&JsValue::UNDEFINED));
+        async {
+            match asked {
+                None => Ok(None),
+                Some(token) => Ok(js::settled(&Promise::resolve(&token?)).await?.as_string()),
+            }
+        }
+    }
+
+    pub fn set_token(&self, token: String) {
+        self.replica.borrow_mut().set_token(token);
+    }
+
     /// The application's switch.
     pub fn set_online(&self, wished: bool) {
-        self.online.set(Online {
-            wished,
-            ..self.online.get()
-        });
+        self.online.set(Online { wished, ..self.online.get() });
         self.link_if_wished();
     }
 
@@ -217,25 +240,26 @@ impl Driver {
         self.link_if_wished();
     }
 
-    /// A panic: rejects what waits and tells the application, touching nothing that is borrowed.
+    /// A panic: rejects what waits, tells the application, and lets go of what the platform holds for
+    /// this replica. What is borrowed is what was being changed, and is left alone.
     pub fn die(&self, error: &JsValue) {
+        self.life.set(Life::Closed);
         let waiters = self
             .waiters
             .try_borrow_mut()
             .map(|mut waiters| std::mem::take(&mut *waiters))
             .unwrap_or_default();
-        let opening = self
-            .opening
-            .try_borrow_mut()
-            .ok()
-            .and_then(|mut opening| opening.take());
+        let opening = self.opening.try_borrow_mut().ok().and_then(|mut opening| opening.take());
         for settle in waiters.into_values().map(|waiter| waiter.settle).chain(opening) {
             settle.reject(error);
         }
-        let events = Array::of1(&js::object([
-            ("type", "dead".into()),
-            ("message", js::get(error, "message")),
-        ]));
+        let timer = self.timer.try_borrow_mut().ok().and_then(|mut timer| timer.take());
+        let tabs = self.tabs.try_borrow_mut().ok().and_then(|mut tabs| tabs.take());
+        drop((timer, tabs));
+        self.sockets.abandon();
+        self.storage.abandon();
+        let events =
+            Array::of1(&js::object([("type", "dead".into()), ("message", js::get(error, "message"))]));
         js::queue_microtask(self.on_events.bind1(&JsValue::UNDEFINED, &events).unchecked_ref());
     }
 
@@ -247,7 +271,10 @@ impl Driver {
         }
     }
 
-    fn call_unchecked<T>(&self, call: impl FnOnce(&mut Replica, Millis) -> Result<T, JsValue>) -> Result<T, JsValue> {
+    fn call_unchecked<T>(
+        &self,
+        call: impl FnOnce(&mut Replica, Millis) -> Result<T, JsValue>,
+    ) -> Result<T, JsValue> {
         let result = call(&mut self.replica.borrow_mut(), js::now());
         self.do_effects();
         self.turn_soon();
@@ -262,10 +289,7 @@ impl Driver {
         self.call_unchecked(|replica, _| {
             let wait = call(replica)?;
             Ok(Promise::new(&mut |resolve, reject| {
-                let waiter = Waiter {
-                    answer,
-                    settle: Settle { resolve, reject },
-                };
+                let waiter = Waiter { answer, settle: Settle { resolve, reject } };
                 self.waiters.borrow_mut().insert(wait, waiter);
             }))
         })
@@ -285,7 +309,7 @@ impl Driver {
     }
 
     fn run(&self) {
-        if self.turn.get() == Turn::Running || self.life.get() == Life::Closed || death::check().is_err() {
+        if self.turn.get() == Turn::Running || self.life.get() == Life::Closed {
             return;
         }
         self.turn.set(Turn::Running);
@@ -391,11 +415,7 @@ impl Driver {
     }
 
     fn will_reset(&self, doc: DocId) -> bool {
-        self.news
-            .borrow()
-            .events
-            .iter()
-            .any(|notice| matches!(notice, Notice::Reset(other) if *other == doc))
+        self.news.borrow().events.iter().any(|notice| matches!(notice, Notice::Reset(other) if *other == doc))
     }
 
     fn notice_of<const N: usize>(&self, kind: &str, fields: [(&str, JsValue); N]) {
@@ -444,10 +464,9 @@ impl Driver {
         match notice {
             Notice::Event(event) => Some(event),
             // Closed in the meantime: nobody asks.
-            Notice::Reset(doc) => self
-                .value(doc)
-                .ok()
-                .map(|value| js::object([("type", "reset".into()), ("doc", doc_bytes(doc)), ("value", value)]).into()),
+            Notice::Reset(doc) => self.value(doc).ok().map(|value| {
+                js::object([("type", "reset".into()), ("doc", doc_bytes(doc)), ("value", value)]).into()
+            }),
         }
     }
 
@@ -455,9 +474,9 @@ impl Driver {
         let answer = match outcome {
             Outcome::Done | Outcome::NotHeld => Ok(JsValue::UNDEFINED),
             Outcome::Value(doc) => self.value(doc),
-            Outcome::Named(doc) => self
-                .value(doc)
-                .map(|value| js::object([("doc", doc_bytes(doc)), ("value", value)]).into()),
+            Outcome::Named(doc) => {
+                self.value(doc).map(|value| js::object([("doc", doc_bytes(doc)), ("value", value)]).into())
+            }
             Outcome::Failed(error) => Err(error),
         };
         match answer {
@@ -491,11 +510,7 @@ impl Settle {
 
 /// Where a relay serves a space.
 fn address(relay: &str, space: &str) -> String {
-    format!(
-        "{}/v1/{}",
-        relay.trim_end_matches('/'),
-        js_sys::encode_uri_component(space)
-    )
+    format!("{}/v1/{}", relay.trim_end_matches('/'), js_sys::encode_uri_component(space))
 }
 
 pub fn doc_bytes(doc: DocId) -> JsValue {

@@ -46,7 +46,8 @@ impl Engine {
         };
         let shared = matches!(options.storage, storage::Engine::IndexedDb(_));
         let sockets = Sockets::new(options.connect);
-        let driver = Driver::new(config, Storage::new(options.storage), sockets, options.on_events);
+        let storage = Storage::new(options.storage);
+        let driver = Driver::new(config, storage, sockets, options.token, options.on_events);
         driver.open(shared).await?;
         Ok(Engine { driver }.into())
     }
@@ -75,9 +76,7 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "Made")]
     pub fn remove(&self, doc: &[u8]) -> Result<JsValue, JsValue> {
         let doc = doc_id(doc)?;
-        let made = self
-            .driver
-            .call(|replica, now| replica.delete(doc, now).map_err(error::from_replica))?;
+        let made = self.driver.call(|replica, now| replica.delete(doc, now).map_err(error::from_replica))?;
         Ok(made_object(&made))
     }
 
@@ -85,9 +84,8 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "Made")]
     pub fn merge(&self, doc: &[u8], file: &[u8]) -> Result<JsValue, JsValue> {
         let doc = doc_id(doc)?;
-        let (made, patches) = self
-            .driver
-            .call(|replica, now| replica.merge(doc, file, now).map_err(error::from_replica))?;
+        let (made, patches) =
+            self.driver.call(|replica, now| replica.merge(doc, file, now).map_err(error::from_replica))?;
         let object = made_object(&made);
         js::set(&object, "patches", &js::bytes(&encode_patches(&patches)));
         Ok(object)
@@ -106,31 +104,26 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "Promise<Named>")]
     pub fn named(&self, name: &str, initial: &[u8]) -> Result<Promise, JsValue> {
         let initial = decode_value(initial).map_err(invalid)?;
-        self.driver.wait(Answer::Named, |replica| {
-            replica.named(name, &initial).map_err(error::from_replica)
-        })
+        self.driver.wait(Answer::Named, |replica| replica.named(name, &initial).map_err(error::from_replica))
     }
 
     /// The value of an open document.
     pub fn value(&self, doc: &[u8]) -> Result<Vec<u8>, JsValue> {
         let doc = doc_id(doc)?;
-        self.driver
-            .call(|replica, _| replica.value(doc).map_err(error::from_replica))
+        self.driver.call(|replica, _| replica.value(doc).map_err(error::from_replica))
     }
 
     /// The heads of an open document, as hexadecimal hashes.
     pub fn heads(&self, doc: &[u8]) -> Result<Vec<String>, JsValue> {
         let doc = doc_id(doc)?;
-        self.driver
-            .call(|replica, _| replica.heads(doc).map_err(error::from_replica))
+        self.driver.call(|replica, _| replica.heads(doc).map_err(error::from_replica))
     }
 
     /// An open document as a standard Automerge file.
     #[wasm_bindgen(js_name = exportFile)]
     pub fn export_file(&self, doc: &[u8]) -> Result<Vec<u8>, JsValue> {
         let doc = doc_id(doc)?;
-        self.driver
-            .call(|replica, _| replica.export(doc).map_err(error::from_replica))
+        self.driver.call(|replica, _| replica.export(doc).map_err(error::from_replica))
     }
 
     /// Lets go of a document's memory.
@@ -145,8 +138,7 @@ impl Engine {
 
     /// The documents held.
     pub fn documents(&self) -> Result<Vec<u8>, JsValue> {
-        self.driver
-            .call(|replica, _| Ok(crate::documents::encode(&replica.documents())))
+        self.driver.call(|replica, _| Ok(crate::documents::encode(&replica.documents())))
     }
 
     /// How things stand.
@@ -175,9 +167,8 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn durable(&self, regions: u32, seq: Option<f64>) -> Result<Promise, JsValue> {
         let seq = seq.map(|seq| seq as u64);
-        self.driver.wait(Answer::Nothing, |replica| {
-            replica.durable(regions, seq).map_err(error::from_replica)
-        })
+        self.driver
+            .wait(Answer::Nothing, |replica| replica.durable(regions, seq).map_err(error::from_replica))
     }
 
     /// Saves what can be saved, and closes links and storage.
@@ -195,23 +186,23 @@ struct Options {
     storage: storage::Engine,
     on_events: Function,
     connect: Option<Function>,
+    token: Option<Function>,
 }
 
 impl Options {
     fn read(options: &JsValue) -> Result<Self, JsValue> {
         let text = |key: &str| js::get(options, key).as_string();
         let space = text("space").ok_or_else(|| invalid("a space has a name"))?;
-        let relays = js::get(options, "relays")
-            .dyn_into::<Array>()
-            .map_err(|_| invalid("relays is a list"))?;
+        let relays =
+            js::get(options, "relays").dyn_into::<Array>().map_err(|_| invalid("relays is a list"))?;
         let relays = relays.iter().map(|relay| relay.as_string()).collect::<Option<_>>();
-        let on_events = js::get(options, "onEvents")
-            .dyn_into()
-            .map_err(|_| invalid("onEvents is a function"))?;
+        let on_events =
+            js::get(options, "onEvents").dyn_into().map_err(|_| invalid("onEvents is a function"))?;
         Ok(Self {
             storage: read_storage(&js::get(options, "storage"), &space)?,
             relays: relays.ok_or_else(|| invalid("a relay is an address"))?,
             connect: js::get(options, "connect").dyn_into().ok(),
+            token: js::get(options, "token").dyn_into().ok(),
             on_events,
             space,
         })
@@ -223,13 +214,11 @@ fn read_storage(storage: &JsValue, space: &str) -> Result<storage::Engine, JsVal
         Some("memory") => Ok(storage::Engine::Memory(Default::default())),
         Some("indexedDb") => {
             let name = js::get(storage, "database").as_string();
-            Ok(storage::Engine::IndexedDb(IndexedDb::new(
-                name.unwrap_or_else(|| format!("eyot:{space}")),
-            )))
+            Ok(storage::Engine::IndexedDb(IndexedDb::new(name.unwrap_or_else(|| format!("eyot:{space}")))))
         }
-        Some("store") => Ok(storage::Engine::Store(ExternalStore(
-            js::get(storage, "store").unchecked_into(),
-        ))),
+        Some("store") => {
+            Ok(storage::Engine::Store(ExternalStore(js::get(storage, "store").unchecked_into())))
+        }
         _ => Err(invalid("this kind of storage is not known")),
     }
 }

@@ -8,7 +8,9 @@ use eyot_core::{StorageAnswer, StorageRequest, WriteBatch};
 use futures_channel::oneshot;
 use js_sys::{Array, Function, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{DomException, Event, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
+use web_sys::{
+    DomException, Event, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction,
+};
 
 use crate::{error, js};
 
@@ -24,10 +26,7 @@ pub struct IndexedDb {
 
 impl IndexedDb {
     pub fn new(name: String) -> Self {
-        Self {
-            name,
-            connection: RefCell::default(),
-        }
+        Self { name, connection: RefCell::default() }
     }
 
     /// Does what is asked. A connection that the browser closed is opened anew, once.
@@ -47,7 +46,9 @@ impl IndexedDb {
     }
 
     pub fn close(&self) {
-        drop(self.connection.borrow_mut().take());
+        // Taken first: it is let go of when nothing is borrowed.
+        let connection = self.connection.try_borrow_mut().ok().and_then(|mut connection| connection.take());
+        drop(connection);
     }
 
     async fn connection(&self) -> Result<Rc<Connection>, JsValue> {
@@ -99,11 +100,7 @@ impl Connection {
         };
         database.set_onclose(Some(function(&listener)));
         database.set_onversionchange(Some(function(&listener)));
-        Ok(Self {
-            database,
-            closed,
-            _listener: listener,
-        })
+        Ok(Self { database, closed, _listener: listener })
     }
 
     fn is_closed(&self) -> bool {
@@ -120,10 +117,8 @@ impl Connection {
 
     async fn read(&self, keys: &[Vec<u8>]) -> Result<StorageAnswer, JsValue> {
         let store = self.begin("readonly")?.object_store(STORE)?;
-        let requests: Vec<IdbRequest> = keys
-            .iter()
-            .map(|key| store.get(&js::bytes(key)))
-            .collect::<Result<_, _>>()?;
+        let requests: Vec<IdbRequest> =
+            keys.iter().map(|key| store.get(&js::bytes(key))).collect::<Result<_, _>>()?;
         // They settle in order: once the last has, all have.
         if let Some(last) = requests.last() {
             settled(last).await?;
@@ -142,12 +137,18 @@ impl Connection {
         let mut count = SCAN_FIRST;
         loop {
             let range = match entries.last() {
-                None => {
-                    IdbKeyRange::bound_with_lower_open_and_upper_open(&js::bytes(from), &js::bytes(to), false, true)?
-                }
-                Some((last, _)) => {
-                    IdbKeyRange::bound_with_lower_open_and_upper_open(&js::bytes(last), &js::bytes(to), true, true)?
-                }
+                None => IdbKeyRange::bound_with_lower_open_and_upper_open(
+                    &js::bytes(from),
+                    &js::bytes(to),
+                    false,
+                    true,
+                )?,
+                Some((last, _)) => IdbKeyRange::bound_with_lower_open_and_upper_open(
+                    &js::bytes(last),
+                    &js::bytes(to),
+                    true,
+                    true,
+                )?,
             };
             let (keys, values) = self.page(&store, &range, count).await?;
             let ended = keys.length() <= count;
@@ -163,14 +164,17 @@ impl Connection {
                 return Ok(StorageAnswer::Scanned { entries, more: !ended });
             }
             let mean = bytes / entries.len().max(1) + 1;
-            count = u32::try_from((bytes_max - bytes) / mean + 1)
-                .unwrap_or(SCAN_MAX)
-                .min(SCAN_MAX);
+            count = u32::try_from((bytes_max - bytes) / mean + 1).unwrap_or(SCAN_MAX).min(SCAN_MAX);
         }
     }
 
     /// Up to `count` values, and one key more where there is one.
-    async fn page(&self, store: &IdbObjectStore, range: &IdbKeyRange, count: u32) -> Result<(Array, Array), JsValue> {
+    async fn page(
+        &self,
+        store: &IdbObjectStore,
+        range: &IdbKeyRange,
+        count: u32,
+    ) -> Result<(Array, Array), JsValue> {
         let keys = store.get_all_keys_with_key_and_limit(range, count + 1)?;
         let values = store.get_all_with_key_and_limit(range, count)?;
         settled(&values).await?;
@@ -265,11 +269,7 @@ impl Ending {
         let (listener, event) = once();
         transaction.set_oncomplete(Some(function(&listener)));
         transaction.set_onabort(Some(function(&listener)));
-        Self {
-            transaction: transaction.clone(),
-            event,
-            _listener: listener,
-        }
+        Self { transaction: transaction.clone(), event, _listener: listener }
     }
 
     async fn wait(mut self) -> Result<(), JsValue> {

@@ -1,7 +1,11 @@
 //! Small things of the platform: properties, bytes, the clock, randomness.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use eyot_core::Millis;
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use futures_channel::oneshot;
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -11,7 +15,7 @@ extern "C" {
 
     /// Runs a function once the code that runs now has ended.
     #[wasm_bindgen(js_name = queueMicrotask)]
-    pub fn queue_microtask(task: &js_sys::Function);
+    pub fn queue_microtask(task: &Function);
 }
 
 /// A property, or undefined.
@@ -60,4 +64,30 @@ pub fn random<const N: usize>() -> Result<[u8; N], JsValue> {
     let mut bytes = [0; N];
     array.copy_to(&mut bytes);
     Ok(bytes)
+}
+
+/// A function that does nothing to anyone, and is not of this instance.
+pub fn nothing() -> JsValue {
+    global("Boolean")
+}
+
+/// Waits for a promise. Where this instance has failed and was given up before that, what listens to
+/// the promise throws; that is nobody's business any more, but would end a Node process if it went
+/// unheard.
+pub async fn settled(promise: &Promise) -> Result<JsValue, JsValue> {
+    let (sender, receiver) = oneshot::channel();
+    let sender = Rc::new(Cell::new(Some(sender)));
+    let listener = |settle: fn(JsValue) -> Result<JsValue, JsValue>| {
+        let sender = Rc::clone(&sender);
+        Closure::<dyn FnMut(JsValue)>::new(move |value| {
+            if let Some(sender) = sender.take() {
+                // The one who waited may be gone.
+                let _ = sender.send(settle(value));
+            }
+        })
+    };
+    let (resolved, rejected) = (listener(Ok), listener(Err));
+    let heard = promise.then2(&resolved, &rejected);
+    get(&heard, "catch").unchecked_into::<Function>().call1(&heard, &nothing())?;
+    receiver.await.unwrap_or_else(|_| Err(JsValue::from_str("nobody settles this promise")))
 }

@@ -34,25 +34,15 @@ impl RelayEngine {
     pub fn new(options: RelayOptions) -> Result<Self, JsValue> {
         death::check()?;
         let text = |key: &str| js::get(&options, key).as_string();
-        let seed = js::get(&options, "seed")
-            .dyn_into::<Uint8Array>()
-            .ok()
-            .map(|seed| seed.to_vec());
+        let seed = js::get(&options, "seed").dyn_into::<Uint8Array>().ok().map(|seed| seed.to_vec());
         let (Some(space), Some(region), Some(Ok(seed))) =
             (text("space"), text("region"), seed.map(<[u8; 32]>::try_from))
         else {
-            return Err(error::coded(
-                error::INVALID,
-                "a relay has a space, a region and a seed of 32 bytes",
-            ));
+            return Err(error::coded(error::INVALID, "a relay has a space, a region and a seed of 32 bytes"));
         };
         let relay = Relay::new(RelayConfig { space, region, seed }, js::now());
         let store = SyncStore(js::get(&options, "store").unchecked_into());
-        let engine = Self {
-            relay: RefCell::new(relay),
-            store,
-            deadline: Cell::new(None),
-        };
+        let engine = Self { relay: RefCell::new(relay), store, deadline: Cell::new(None) };
         engine.run(VecDeque::new(), js::now())?;
         Ok(engine)
     }

@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 
 use eyot_core::{Input, LinkId};
 use futures_util::{Sink, StreamExt};
 use gloo_net::websocket::Message;
 use gloo_net::websocket::futures::WebSocket as Reader;
-use js_sys::Function;
+use js_sys::{Function, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::WebSocket;
@@ -23,22 +23,27 @@ use crate::js;
 const PROTOCOL: &str = "eyot.v1";
 /// A close reason can't be longer, in bytes.
 const REASON_BYTES_MAX: usize = 123;
-/// Code for a text message, which no relay of ours sends.
-const CLOSE_UNSUPPORTED: u16 = 1003;
+/// The core's codes for what is no frame, and for a link that has to be opened again.
+const CLOSE_MALFORMED: u16 = 4000;
+const CLOSE_GOING_AWAY: u16 = 4009;
 
 /// The sockets of one replica.
 pub struct Sockets {
     /// Opens one: `(url, protocol) => WebSocket`. Where there is none, the global class does.
     connect: Option<Function>,
-    open: RefCell<BTreeMap<LinkId, WebSocket>>,
+    open: RefCell<BTreeMap<LinkId, Socket>>,
+}
+
+/// A socket, and who listens to it.
+#[derive(Clone)]
+struct Socket {
+    raw: WebSocket,
+    listeners: Rc<RefCell<Vec<(JsValue, JsValue)>>>,
 }
 
 impl Sockets {
     pub fn new(connect: Option<Function>) -> Self {
-        Self {
-            connect,
-            open: RefCell::default(),
-        }
+        Self { connect, open: RefCell::default() }
     }
 
     pub fn dial(&self, driver: &Driver, link: LinkId, url: &str) {
@@ -55,7 +60,7 @@ impl Sockets {
         let socket = self.open.borrow().get(&link).cloned();
         // A socket that can't send is closing, and its reader says so.
         if let Some(socket) = socket {
-            let _ = socket.send_with_array_buffer(&js::bytes(frame).buffer());
+            let _ = socket.raw.send_with_array_buffer(&js::bytes(frame).buffer());
         }
     }
 
@@ -63,7 +68,23 @@ impl Sockets {
     pub fn close(&self, link: LinkId, code: u16, reason: &str) {
         let socket = self.open.borrow_mut().remove(&link);
         if let Some(socket) = socket {
-            let _ = socket.close_with_code_and_reason(client_code(code), shortened(reason));
+            let _ = socket.raw.close_with_code_and_reason(code, shortened(reason));
+        }
+    }
+
+    /// Ends all links at once, and sees to it that nothing of this instance hears of them again.
+    pub fn abandon(&self) {
+        let sockets =
+            self.open.try_borrow_mut().map(|mut open| std::mem::take(&mut *open)).unwrap_or_default();
+        for Socket { raw, listeners } in sockets.into_values() {
+            if let Ok(listeners) = listeners.try_borrow() {
+                for (kind, listener) in listeners.iter() {
+                    remove_listener(&raw, kind, listener);
+                }
+            }
+            // In Node an error that nobody listens to ends the process.
+            raw.set_onerror(Some(js::nothing().unchecked_ref()));
+            let _ = raw.close();
         }
     }
 
@@ -76,15 +97,39 @@ impl Sockets {
         self.open.borrow().contains_key(&link)
     }
 
-    fn connect(&self, url: &str) -> Result<(WebSocket, Reader), JsValue> {
-        let socket = match &self.connect {
-            Some(connect) => connect
-                .call2(&JsValue::UNDEFINED, &url.into(), &PROTOCOL.into())?
-                .unchecked_into(),
+    fn connect(&self, url: &str) -> Result<(Socket, Reader), JsValue> {
+        let raw: WebSocket = match &self.connect {
+            Some(connect) => {
+                connect.call2(&JsValue::UNDEFINED, &url.into(), &PROTOCOL.into())?.unchecked_into()
+            }
             None => WebSocket::new_with_str(url, PROTOCOL)?,
         };
-        let reader = Reader::try_from(socket.clone()).map_err(|error| JsValue::from_str(&error.to_string()))?;
-        Ok((socket, reader))
+        let listeners = Rc::default();
+        let recorder = record(&raw, &listeners);
+        js::set(&raw, "addEventListener", recorder.as_ref());
+        let reader = Reader::try_from(raw.clone()).map_err(|error| JsValue::from_str(&error.to_string()));
+        Reflect::delete_property(&raw, &"addEventListener".into())?;
+        Ok((Socket { raw, listeners }, reader?))
+    }
+}
+
+/// Stands before a socket's `addEventListener`, to know what gloo's reader adds: it keeps that to itself.
+fn record(
+    raw: &WebSocket,
+    listeners: &Rc<RefCell<Vec<(JsValue, JsValue)>>>,
+) -> Closure<dyn FnMut(JsValue, JsValue, JsValue) -> Result<JsValue, JsValue>> {
+    let add: Function = js::get(raw, "addEventListener").unchecked_into();
+    let (raw, listeners) = (raw.clone(), Rc::clone(listeners));
+    Closure::new(move |kind: JsValue, listener: JsValue, options: JsValue| {
+        let added = add.call3(&raw, &kind, &listener, &options);
+        listeners.borrow_mut().push((kind, listener));
+        added
+    })
+}
+
+fn remove_listener(raw: &WebSocket, kind: &JsValue, listener: &JsValue) {
+    if let Some(kind) = kind.as_string() {
+        let _ = raw.remove_event_listener_with_callback(&kind, listener.unchecked_ref());
     }
 }
 
@@ -93,19 +138,12 @@ impl Sockets {
 async fn read(driver: Weak<Driver>, link: LinkId, mut reader: Reader) {
     let _ = poll_fn(|context| Pin::new(&mut reader).poll_ready(context)).await;
     if matches!(reader.state(), gloo_net::websocket::State::Open) {
-        heard(&driver, link, Input::LinkOpened(link));
+        greet(&driver, link).await;
     }
     while let Some(message) = reader.next().await {
         match message {
             Ok(Message::Bytes(frame)) => heard(&driver, link, Input::Received(link, frame)),
-            Ok(Message::Text(_)) => {
-                if let Some(driver) = driver.upgrade().filter(|driver| driver.sockets().is_open(link)) {
-                    driver
-                        .sockets()
-                        .close(link, CLOSE_UNSUPPORTED, "text is not spoken here");
-                    driver.feed(Input::LinkClosed(link));
-                }
-            }
+            Ok(Message::Text(_)) => fail(&driver, link, CLOSE_MALFORMED, "text is not spoken here"),
             // The end of the stream follows.
             Err(_) => {}
         }
@@ -117,19 +155,35 @@ async fn read(driver: Weak<Driver>, link: LinkId, mut reader: Reader) {
     }
 }
 
+/// A link is open once there is a token to greet with. What comes in meanwhile waits in the reader.
+async fn greet(driver: &Weak<Driver>, link: LinkId) {
+    let Some(asked) = driver.upgrade().map(|driver| driver.ask_token()) else { return };
+    match asked.await {
+        Ok(token) => {
+            if let (Some(token), Some(driver)) = (token, driver.upgrade()) {
+                driver.set_token(token);
+            }
+            heard(driver, link, Input::LinkOpened(link));
+        }
+        Err(_) => fail(driver, link, CLOSE_GOING_AWAY, "there is no token to greet with"),
+    }
+}
+
+/// Closes a link for a reason of our own.
+fn fail(driver: &Weak<Driver>, link: LinkId, code: u16, reason: &str) {
+    if let Some(driver) = driver.upgrade()
+        && driver.sockets().is_open(link)
+    {
+        driver.sockets().close(link, code, reason);
+        driver.feed(Input::LinkClosed(link));
+    }
+}
+
 fn heard(driver: &Weak<Driver>, link: LinkId, input: Input) {
     if let Some(driver) = driver.upgrade()
         && driver.sockets().is_open(link)
     {
         driver.feed(input);
-    }
-}
-
-/// Clients may close with 1000 and 3000 to 4999 only; protocol codes are moved up there.
-fn client_code(code: u16) -> u16 {
-    match code {
-        1001..=1999 => code + 3000,
-        _ => code,
     }
 }
 

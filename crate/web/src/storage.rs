@@ -27,11 +27,7 @@ pub enum Engine {
 
 impl Storage {
     pub fn new(engine: Engine) -> Rc<Self> {
-        Rc::new(Self {
-            engine,
-            queue: RefCell::default(),
-            pumping: Cell::new(false),
-        })
+        Rc::new(Self { engine, queue: RefCell::default(), pumping: Cell::new(false) })
     }
 
     /// Does what is asked, at once in memory and in its turn elsewhere, and tells the driver.
@@ -53,6 +49,15 @@ impl Storage {
             Engine::Memory(_) => {}
             Engine::IndexedDb(database) => database.close(),
             Engine::Store(store) => store.close().await,
+        }
+    }
+
+    /// Lets go of the engine at once, whatever it is at.
+    pub fn abandon(&self) {
+        match &self.engine {
+            Engine::Memory(_) => {}
+            Engine::IndexedDb(database) => database.close(),
+            Engine::Store(store) => store.abandon(),
         }
     }
 

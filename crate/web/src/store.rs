@@ -4,7 +4,6 @@
 use eyot_core::{StorageAnswer, StorageRequest, WriteBatch};
 use js_sys::{Array, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 use crate::{error, js};
 
@@ -29,16 +28,21 @@ pub struct ExternalStore(pub Store);
 impl ExternalStore {
     pub async fn answer(&self, request: &StorageRequest) -> StorageAnswer {
         let answer = match ask(&self.0, request) {
-            Ok(promise) => JsFuture::from(Promise::resolve(&promise)).await,
+            Ok(promise) => js::settled(&Promise::resolve(&promise)).await,
             Err(thrown) => Err(thrown),
         };
         read(request, answer)
     }
 
+    pub fn abandon(&self) {
+        // Nobody of this instance waits for what it says.
+        let _ = self.0.close();
+    }
+
     pub async fn close(&self) {
         // What a store says as it goes can't be acted upon any more.
         if let Ok(promise) = self.0.close() {
-            let _ = JsFuture::from(Promise::resolve(&promise)).await;
+            let _ = js::settled(&Promise::resolve(&promise)).await;
         }
     }
 }
@@ -55,25 +59,17 @@ impl SyncStore {
 fn ask(store: &Store, request: &StorageRequest) -> Result<JsValue, JsValue> {
     match request {
         StorageRequest::Get(keys) => store.get(&js::bytes_list(keys)),
-        StorageRequest::Scan { from, to, bytes_max } => store.scan(
-            &js::bytes(from),
-            &js::bytes(to),
-            u32::try_from(*bytes_max).unwrap_or(u32::MAX),
-        ),
+        StorageRequest::Scan { from, to, bytes_max } => {
+            store.scan(&js::bytes(from), &js::bytes(to), u32::try_from(*bytes_max).unwrap_or(u32::MAX))
+        }
         StorageRequest::Write(batch) => store.write(&write_object(batch)),
     }
 }
 
 fn write_object(batch: &WriteBatch) -> Object {
-    let puts: Array = batch
-        .puts
-        .iter()
-        .map(|(key, value)| Array::of2(&js::bytes(key), &js::bytes(value)))
-        .collect();
-    let object = js::object([
-        ("puts", puts.into()),
-        ("deletes", js::bytes_list(&batch.deletes).into()),
-    ]);
+    let puts: Array =
+        batch.puts.iter().map(|(key, value)| Array::of2(&js::bytes(key), &js::bytes(value))).collect();
+    let object = js::object([("puts", puts.into()), ("deletes", js::bytes_list(&batch.deletes).into())]);
     if let Some((key, value)) = &batch.guard {
         js::set(&object, "guardKey", &js::bytes(key));
         if let Some(value) = value {
@@ -91,13 +87,9 @@ fn read(request: &StorageRequest, answer: Result<JsValue, JsValue>) -> StorageAn
     let read = match request {
         StorageRequest::Get(keys) => read_values(&answer, keys.len()),
         StorageRequest::Scan { .. } => read_scanned(&answer),
-        StorageRequest::Write(_) => answer.as_bool().map(|written| {
-            if written {
-                StorageAnswer::Written
-            } else {
-                StorageAnswer::GuardFailed
-            }
-        }),
+        StorageRequest::Write(_) => answer
+            .as_bool()
+            .map(|written| if written { StorageAnswer::Written } else { StorageAnswer::GuardFailed }),
     };
     read.unwrap_or_else(|| StorageAnswer::Failed("the store's answer has another shape".to_owned()))
 }
@@ -120,10 +112,7 @@ fn read_scanned(answer: &JsValue) -> Option<StorageAnswer> {
     if keys.length() != values.length() {
         return None;
     }
-    let entries = keys
-        .iter()
-        .zip(values.iter())
-        .map(|(key, value)| Some((to_vec(&key)?, to_vec(&value)?)));
+    let entries = keys.iter().zip(values.iter()).map(|(key, value)| Some((to_vec(&key)?, to_vec(&value)?)));
     Some(StorageAnswer::Scanned {
         entries: entries.collect::<Option<_>>()?,
         more: js::get(answer, "more").as_bool()?,

@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use eyot_core::Input;
 use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, BroadcastChannel, MessageEvent};
 
 use crate::driver::Driver;
@@ -45,11 +45,7 @@ impl Tabs {
         };
         channel.set_onmessage(Some(listener.as_ref().unchecked_ref()));
         let election = Election::start(driver.clone(), name);
-        Some(Self {
-            channel,
-            _listener: listener,
-            election,
-        })
+        Some(Self { channel, _listener: listener, election })
     }
 
     /// Tells the other tabs.
@@ -115,7 +111,7 @@ impl Election {
                 None => js_sys::Object::new(),
             };
             let held = locks.request(&name, &options, granted.as_ref().unchecked_ref());
-            let ended = JsFuture::from(held).await;
+            let ended = js::settled(&held).await;
             let led = self.state.get() == Standing::Leads;
             if led {
                 self.state.set(Standing::Waits);

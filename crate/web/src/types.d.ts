@@ -2,7 +2,7 @@
 export interface EngineOptions {
   space: string;
   relays: string[];
-  /** Asked before each link is dialled. */
+  /** Asked whenever a link opens. */
   token?: () => string | Promise<string>;
   storage: { kind: "memory" } | { kind: "indexedDb"; database?: string } | { kind: "store"; store: AsyncStore };
   /** Called outside of any call of the engine's, and may call it again. Must not throw. Bring the values of all documents up to date before any listener runs. */
