@@ -395,7 +395,6 @@ impl Holder {
     /// Takes in commits another process appended, that the owner read from storage.
     pub fn follow(&mut self, entries: &[Entry]) {
         // What is being written comes after these, or will be refused for them.
-        println!("FOLLOW log {:?} head {} stored {} state {:?} appending {} failing {} entries {:?}..{:?}", self.log.id(), self.log.head().seq, self.stored.seq, self.state, self.appending, self.disk_failed(), entries.first().map(|e| e.at.seq), entries.last().map(|e| e.at.seq));
         let may_follow = self.state == State::Open && !self.appending;
         for entry in entries.iter().filter(|_| may_follow) {
             if entry.at.seq == self.log.head().seq + 1 {
@@ -771,7 +770,6 @@ impl Holder {
 
     /// Another process has written: what is in memory of the log is read again.
     fn reload(&mut self) {
-        println!("RELOAD log {:?} head {} lagging {}", self.log.id(), self.log.head().seq, self.lagging);
         self.appending = false;
         self.lagging = false;
         self.moved = true;

@@ -658,7 +658,6 @@ impl Replica {
             Notice::HeadOf(link, nonce, at) => self.waits.head_of(link, nonce, at),
             Notice::LogMoved => self.follow_again = true,
             Notice::Reloaded => {
-                println!("RELOADED {:?}", self.author);
                 for (id, number) in core::mem::take(&mut self.volatile) {
                     self.made_at[number as usize - 1] = 0;
                     self.unplaced.insert(id, number);
