@@ -366,16 +366,18 @@ impl Sending {
 }
 
 impl Filter {
-    /// Whether the peer holds this commit. Where either side has the author forked, only equal tips
-    /// say so; otherwise the chain is taken to be the same one up to the lower tip, and if it is not
-    /// the peer will ask for the rest.
+    /// Whether the peer certainly holds this commit: it must not seem acknowledged otherwise. Of two
+    /// tips of a chain the longer one's holder alone can tell whether it is one chain, so what could
+    /// show a fork is sent: the commit that has the number of the peer's tip and another id, or the
+    /// last commit where the peer has more. If it is news the peer asks for what is before it.
     fn covers(&self, entry: &Entry, ours: &Vector) -> bool {
         let header = entry.commit.header();
-        let ours = ours.of(&header.author);
-        match (self.theirs.of(&header.author), ours) {
+        match (self.theirs.of(&header.author), ours.of(&header.author)) {
             ([], _) => false,
             ([theirs], [ours]) if theirs.seq == ours.seq => theirs.id == ours.id,
-            ([theirs], [_]) => theirs.seq >= header.seq,
+            ([theirs], [ours]) if theirs.seq > ours.seq => header.seq < ours.seq,
+            ([theirs], [_]) if header.seq == theirs.seq => theirs.id == entry.commit.id(),
+            ([theirs], [_]) => header.seq < theirs.seq,
             (theirs, ours) => theirs == ours,
         }
     }

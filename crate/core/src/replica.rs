@@ -277,7 +277,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError`]: nothing was made.
     pub fn create(&mut self, ops: &[Op], message: Option<String>, now: Millis) -> Result<Made, ReplicaError> {
-        let doc = DocId(self.holder.rng().bytes16());
+        let doc = self.fresh_id();
         let document = Document::new(self.author, Budget::default());
         self.open.insert(doc, Open { document, unlogged: None, phase: Phase::Ready });
         let made = self.edit(doc, ops, message, now, true);
@@ -285,6 +285,16 @@ impl Replica {
             self.open.remove(&doc);
         }
         made
+    }
+
+    /// Chance makes no id twice, but a cloned process has the same chances.
+    fn fresh_id(&mut self) -> DocId {
+        loop {
+            let doc = DocId(self.holder.rng().bytes16());
+            if !self.index.contains_key(&doc) && !self.open.contains_key(&doc) && !self.is_deleted(&doc) {
+                return doc;
+            }
+        }
     }
 
     /// Edits an open document.

@@ -871,9 +871,13 @@ impl World {
                         seen.insert(*doc, (*id, heads, value));
                     }
                     Some((other, held, _)) if *held != heads => {
+                        let changes = |id: &ProcessId| self.changes(*id, *doc);
+                        let (ours, theirs) = (changes(id), changes(other));
+                        let differing: Vec<_> = ours.symmetric_difference(&theirs).collect();
                         return Err(format!(
-                            "{id:?} and {other:?} have {doc:?} at other heads: {heads:?} ({} quarantined), {held:?}",
-                            replica.status().quarantined
+                            "{id:?} and {other:?} have {doc:?} at other heads, {} and {} changes: {differing:?}",
+                            ours.len(),
+                            theirs.len()
                         ));
                     }
                     Some((other, _, held)) if *held != value => {
@@ -900,6 +904,14 @@ impl World {
         }
         *self.outcome.counts.entry("commits").or_default() += everything.len() as u64;
         Ok(())
+    }
+
+    /// The changes applied to a document in a process: actor, number, hash.
+    fn changes(&self, id: ProcessId, doc: DocId) -> BTreeSet<(String, u64, String)> {
+        let Machine::Replica(replica) = &self.processes[&id].machine else { return BTreeSet::new() };
+        let Ok(document) = replica.document(doc) else { return BTreeSet::new() };
+        let changes = document.automerge().get_changes(&[]);
+        changes.iter().map(|c| (c.actor_id().to_hex_string(), c.seq(), c.hash().to_string())).collect()
     }
 
     fn digest(&self) -> eyot_core::vector::Digest {
