@@ -5,7 +5,15 @@
  */
 
 import wasm from "./eyot.wasm";
-import { __wbg_reset_state, initSync, RelayEngine, type RelayOutput, type StoreScan, type StoreWrite, type SyncStore } from "../wasm/eyot_web.js";
+import {
+  __wbg_reset_state,
+  initSync,
+  RelayEngine,
+  type RelayOutput,
+  type StoreScan,
+  type StoreWrite,
+  type SyncStore,
+} from "../wasm/eyot_web.js";
 
 /** What a Worker says of the relays that it serves. */
 export interface RelayOptions {
@@ -40,7 +48,11 @@ const REASON_BYTES_MAX = 123;
  * `GET /v1/SPACE` (WebSocket), `GET /health`, `GET /metrics`, `GET /v1/regions`. `/at/REGION` before
  * any of them names the region.
  */
-export async function routeRelay(request: Request, env: unknown, options: RelayOptions = {}): Promise<Response | undefined> {
+export async function routeRelay(
+  request: Request,
+  env: unknown,
+  options: RelayOptions = {},
+): Promise<Response | undefined> {
   if ("keys" in options) throw new TypeError("eyot: this version of the relay does not check tokens");
   const url = new URL(request.url);
   const [, at, path] = /^(?:\/at\/([^/]+))?(\/.*)$/.exec(url.pathname) ?? [];
@@ -92,13 +104,22 @@ function regionOf(request: Request, { region, regions }: RelayOptions): string {
   return regions === undefined || regions.includes(wanted) ? wanted : (regions[0] ?? wanted);
 }
 
-function directory(url: URL, region: string, regions: readonly string[] | undefined): { region: string; url: string }[] {
+function directory(
+  url: URL,
+  region: string,
+  regions: readonly string[] | undefined,
+): { region: string; url: string }[] {
   const base = `${url.protocol === "https:" ? "wss" : "ws"}://${url.host}`;
   if (regions === undefined) return [{ region, url: base }];
   return regions.map((name) => ({ region: name, url: `${base}/at/${encodeURIComponent(name)}` }));
 }
 
-function connect(request: Request, env: unknown, space: string | undefined, region: string): Response | Promise<Response> {
+function connect(
+  request: Request,
+  env: unknown,
+  space: string | undefined,
+  region: string,
+): Response | Promise<Response> {
   if (space === undefined) return text(400, `a space has a name of at most ${SPACE_BYTES_MAX} bytes`);
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return text(426, "a space is spoken to over WebSocket", { upgrade: "websocket", connection: "upgrade" });
@@ -128,9 +149,30 @@ function metrics(): string {
   const { loaded, accepted, closed, framesIn, framesOut, bytesIn, bytesOut } = counters;
   const series: [string, string, [string, number][]][] = [
     ["eyot_relays_loaded_total", "Relays loaded from storage by this isolate.", [["", loaded]]],
-    ["eyot_connections_total", "Connections accepted and closed by this isolate.", [['{event="accepted"}', accepted], ['{event="closed"}', closed]]],
-    ["eyot_frames_total", "Frames received and sent by this isolate.", [['{direction="in"}', framesIn], ['{direction="out"}', framesOut]]],
-    ["eyot_bytes_total", "Bytes of frames received and sent by this isolate.", [['{direction="in"}', bytesIn], ['{direction="out"}', bytesOut]]],
+    [
+      "eyot_connections_total",
+      "Connections accepted and closed by this isolate.",
+      [
+        ['{event="accepted"}', accepted],
+        ['{event="closed"}', closed],
+      ],
+    ],
+    [
+      "eyot_frames_total",
+      "Frames received and sent by this isolate.",
+      [
+        ['{direction="in"}', framesIn],
+        ['{direction="out"}', framesOut],
+      ],
+    ],
+    [
+      "eyot_bytes_total",
+      "Bytes of frames received and sent by this isolate.",
+      [
+        ['{direction="in"}', bytesIn],
+        ['{direction="out"}', bytesOut],
+      ],
+    ],
   ];
   return series
     .flatMap(([name, help, samples]) => [
@@ -334,7 +376,11 @@ function close(socket: Socket, code: number, reason: string): void {
 /** One table of ordered keys. Without a row id, a write costs one row. */
 function sqlStore(storage: SqlStorage): SyncStore {
   const { sql } = storage;
-  sql.exec("CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID");
+  try {
+    sql.exec("CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID");
+  } catch (cause) {
+    throw Object.assign(new Error(String(cause), { cause }), { code: "storage" });
+  }
   const get = (key: Uint8Array): Uint8Array | undefined => {
     for (const { v } of sql.exec("SELECT v FROM kv WHERE k = ?", key)) return new Uint8Array(v as ArrayBuffer);
     return undefined;

@@ -6,17 +6,20 @@ let full = false;
 
 export class SpaceRelay extends Relay {
   constructor(context, env) {
-    super({
-      storage: {
-        sql: context.storage.sql,
-        transactionSync(run) {
-          if (full) throw new Error("database or disk is full: SQLITE_FULL");
-          return context.storage.transactionSync(run);
+    super(
+      {
+        storage: {
+          sql: context.storage.sql,
+          transactionSync(run) {
+            if (full) throw new Error("database or disk is full: SQLITE_FULL");
+            return context.storage.transactionSync(run);
+          },
         },
+        acceptWebSocket: (socket) => context.acceptWebSocket(socket),
+        getWebSockets: () => context.getWebSockets(),
       },
-      acceptWebSocket: (socket) => context.acceptWebSocket(socket),
-      getWebSockets: () => context.getWebSockets(),
-    }, env);
+      env,
+    );
   }
 }
 

@@ -36,7 +36,9 @@ test("a served relay whose workerd dies fails", async (context) => {
 async function serve(context, program, before) {
   const data = await mkdtemp(join(tmpdir(), "eyot-data-"));
   context.after(() => rm(data, { recursive: true, force: true }));
-  const server = spawn(program, [...before, "--region", "us", "--data", data], { stdio: ["ignore", "pipe", "inherit"] });
+  const server = spawn(program, [...before, "--region", "us", "--data", data], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   context.after(() => server.kill("SIGKILL"));
   const said = {};
   for await (const line of createInterface({ input: server.stdout })) {
