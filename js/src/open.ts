@@ -40,9 +40,12 @@ async function start(platform: Platform, name: string, options: SpaceOptions): P
   await load(platform.wasm);
   const connect = relays.length > 0 ? await platform.socket?.() : undefined;
   const storage = await storageFor(platform, options);
+  const abandon = async (): Promise<void> => {
+    if (storage.kind === "store") await storage.store.close().catch(() => undefined);
+  };
   const { token } = options;
   try {
-    const space = await OpenSpace.open(name, relays.length > 0, (onEvents, onDeath) =>
+    const space = await OpenSpace.open(name, relays.length > 0, abandon, (onEvents, onDeath) =>
       EngineHost.open(
         {
           space: name,
@@ -58,7 +61,7 @@ async function start(platform: Platform, name: string, options: SpaceOptions): P
     if (relays.length > 0) space.follow(platform.network);
     return space;
   } catch (error) {
-    if (storage.kind === "store") await storage.store.close().catch(() => undefined);
+    await abandon();
     throw error;
   }
 }

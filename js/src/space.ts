@@ -28,6 +28,9 @@ export class OpenSpace implements Space, Home {
   #online = true;
   /** What stops when the space does. */
   readonly #ends: (() => void)[] = [];
+  /** Lets go of the storage of an engine that cannot do so any more. */
+  readonly #abandon: () => Promise<void>;
+  #abandoned: Promise<void> | undefined;
 
   #status: Status = STATUS_AT_FIRST;
   #statusOld = true;
@@ -44,13 +47,14 @@ export class OpenSpace implements Space, Home {
   /** The number of our last commit. */
   #made = 0;
 
-  private constructor(name: string, relays: boolean) {
+  private constructor(name: string, relays: boolean, abandon: () => Promise<void>) {
     this.name = name;
     this.#relays = relays;
+    this.#abandon = abandon;
   }
 
-  static async open(name: string, relays: boolean, start: Starter): Promise<OpenSpace> {
-    const space = new OpenSpace(name, relays);
+  static async open(name: string, relays: boolean, abandon: () => Promise<void>, start: Starter): Promise<OpenSpace> {
+    const space = new OpenSpace(name, relays, abandon);
     space.#host = await start(
       (events) => space.#hear(events),
       (error) => space.#die(error),
@@ -210,18 +214,19 @@ export class OpenSpace implements Space, Home {
   }
 
   async #close(): Promise<void> {
+    if (this.#abandoned !== undefined) return this.#abandoned;
     try {
       await this.#host.wait((engine) => engine.close());
       this.#setStatus(lastStatus(this.status));
     } finally {
       this.#stop(this.#host.end());
-      if (this.#status.state !== "closed") this.#setStatus(lastStatus(this.#status));
     }
   }
 
   #die(error: EyotError): void {
     this.#stop(error);
     this.#setStatus(lastStatus(this.#status, error));
+    this.#abandoned = this.#abandon();
   }
 
   #stop(error: EyotError): void {
@@ -234,6 +239,7 @@ export class OpenSpace implements Space, Home {
   /** A handle of a document that storage holds, else undefined. */
   async #load<T extends Json>(bytes: Uint8Array, limit: Limit): Promise<Doc<T> | undefined> {
     this.check();
+    if (this.#host.dead !== undefined) throw this.#host.dead;
     const known = this.#docs.get(hex(bytes));
     if (known !== undefined && !known.deleted) return new OpenDoc<T>(known);
     const work = this.#loading(async () => {

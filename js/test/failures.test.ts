@@ -1,0 +1,115 @@
+/** What happens when storage or the engine fails: an error that says so, and the rest goes on. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { promisify } from "node:util";
+import { DirectoryStore } from "../src/directory.js";
+import { customStore, directory, EyotError, openSpace, type AsyncStore } from "./eyot.js";
+
+type Any = any;
+
+describe("storage that fails", () => {
+  it("rejects saved and says so in the status, and edits go on in memory", () =>
+    inFolder(async (folder) => {
+      const store = await DirectoryStore.open(folder);
+      const space = await openSpace("test", { storage: customStore(() => failing(store, "write")) });
+      const doc = space.create({ n: 0 });
+      const commit = doc.change((draft) => void (draft.n = 1));
+      await assert.rejects(commit.saved, coded("storage"));
+      assert.equal(space.status.error?.code, "storage");
+      const later = doc.change((draft) => void (draft.n = 2));
+      await assert.rejects(later.saved, coded("storage"));
+      assert.equal(doc.value.n, 2);
+      const { id } = doc;
+      doc.close();
+      assert.equal((await space.open<{ n: number }>(id)).value.n, 2);
+      await space.close();
+    }));
+
+  it("from the start is said in the status", () =>
+    inFolder(async (folder) => {
+      const store = await DirectoryStore.open(folder);
+      const space = await openSpace("test", { storage: customStore(() => failing(store, "get", "scan", "write")) });
+      assert.equal(space.status.error?.code, "storage");
+      const doc = space.create({ n: 0 });
+      await assert.rejects(doc.change((draft) => void (draft.n = 1)).saved, coded("storage"));
+      assert.equal(doc.value.n, 1);
+      await space.close();
+    }));
+
+  it("that cannot be opened at all rejects openSpace, and what was opened is closed", async () => {
+    const cannot = () => Promise.reject(new Error("no such disk"));
+    await assert.rejects(openSpace("test", { storage: customStore(cannot) }), coded("storage"));
+    await assert.rejects(openSpace("test", { storage: directory("/dev/null/folder") }), coded("storage"));
+    await inFolder(async (folder) => {
+      const space = await openSpace("test", { storage: directory(folder) });
+      await assert.rejects(openSpace("test", { storage: directory(folder) }), coded("storage"));
+      await space.close();
+      await (await openSpace("test", { storage: directory(folder) })).close();
+    });
+  });
+
+  it("leaves nobody with an unhandled rejection", () =>
+    inFolder(async (folder) => {
+      const unhandled: unknown[] = [];
+      const listener = (error: unknown) => unhandled.push(error);
+      process.on("unhandledRejection", listener);
+      const store = await DirectoryStore.open(folder);
+      const space = await openSpace("test", { storage: customStore(() => failing(store, "write")) });
+      const doc = space.create({ n: 0 });
+      const { saved } = doc.change((draft) => void (draft.n = 1));
+      const { saved: asked } = doc.change((draft) => void (draft.n = 2));
+      await assert.rejects(asked, coded("storage"));
+      await space.close();
+      await new Promise((resolve) => setImmediate(resolve));
+      process.off("unhandledRejection", listener);
+      assert.ok(saved instanceof Promise);
+      assert.deepEqual(unhandled, []);
+    }));
+});
+
+describe("an engine that fails", () => {
+  it("rejects all that waits, tells its spaces, and a space opened after that has all that was saved", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...["--import", "tsx"],
+      new URL("./engine-death.ts", import.meta.url).pathname,
+    ]);
+    assert.deepEqual(JSON.parse(stdout), {
+      call: "wasm",
+      waiting: ["wasm", "wasm", "wasm"],
+      status: ["closed", "wasm"],
+      told: true,
+      other: "wasm",
+      later: "wasm",
+      again: { n: 1 },
+      unhandled: 0,
+    });
+  });
+});
+
+function failing(store: AsyncStore, ...names: (keyof AsyncStore)[]): AsyncStore {
+  const own: AsyncStore = {
+    get: (keys) => store.get(keys),
+    scan: (from, to, bytesMax) => store.scan(from, to, bytesMax),
+    write: (batch) => store.write(batch),
+    close: () => store.close(),
+  };
+  for (const name of names) own[name] = (() => Promise.reject(new Error("the disk has failed"))) as Any;
+  return own;
+}
+
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "eyot-"));
+  try {
+    await test(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function coded(code: EyotError["code"]): (error: unknown) => boolean {
+  return (error) => error instanceof EyotError && error.code === code;
+}
