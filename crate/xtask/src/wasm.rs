@@ -91,11 +91,23 @@ fn bind(bytes: Vec<u8>, folder: &Path) -> Result<()> {
         fs::remove_dir_all(folder)?;
     }
     output.emit(folder)?;
+    quiet_the_dead(&folder.join(format!("{NAME}.js")))?;
     say(format!(
         "bound it to JavaScript in {:.1} s",
         started.elapsed().as_secs_f64()
     ));
     Ok(())
+}
+
+/// Timers and sockets of an instance that has failed go on calling it. There is nobody to hear them:
+/// the generated code's throw would end a Node process that has long gone on with a fresh instance.
+fn quiet_the_dead(glue: &Path) -> Result<()> {
+    const THROWS: &str = "throw new Error('Cannot invoke closure from previous WASM instance');";
+    let text = fs::read_to_string(glue)?;
+    if !text.contains(THROWS) {
+        bail!("wasm-bindgen's code for calls of a previous instance has changed");
+    }
+    Ok(fs::write(glue, text.replace(THROWS, "return;"))?)
 }
 
 fn shrink(wasm: &Path) -> Result<()> {
