@@ -580,7 +580,8 @@ impl Holder {
                 };
                 // What other processes have appended since is taken in once storage works again.
                 let is_known = |key: &[u8]| log::row_seq(key).is_none_or(|seq| seq <= *since);
-                let mut merged: BTreeMap<_, _> = stored.into_iter().filter(|(key, _)| is_known(key)).collect();
+                let mut merged: BTreeMap<_, _> =
+                    stored.into_iter().filter(|(key, _)| is_known(key)).collect();
                 merged.extend(kept.range(from, &end).map(|(k, v)| (k.clone(), v.clone())));
                 StorageAnswer::Scanned { entries: merged.into_iter().collect(), more }
             }
@@ -845,6 +846,7 @@ impl Holder {
             self.ask_for_missing();
             self.greet_all();
         }
+        self.start_passes();
     }
 
     /// What the commits behind the first in the inbox will ask for is read along with it.
@@ -1281,13 +1283,30 @@ impl Holder {
     }
 
     fn start_pass(&mut self, id: LinkId, theirs: Vector) {
-        let end = self.stored;
         if let Some(link) = self.links.get_mut(&id) {
-            link.exchanging = false;
-            link.send.start_filtered(theirs, end);
-            link.moved(self.now);
+            link.exchanging = true;
+            link.theirs = Some(theirs);
         }
-        self.feed(id);
+        self.start_passes();
+    }
+
+    /// Begins the passes that wait for the vector to say what is stored and nothing more.
+    fn start_passes(&mut self) {
+        if self.appending || self.state != State::Open {
+            return;
+        }
+        let mut begun = Vec::new();
+        for (id, link) in &mut self.links {
+            if let Some(theirs) = link.theirs.take() {
+                link.exchanging = false;
+                link.send.start_filtered(&theirs, self.log.vector(), self.stored);
+                link.moved(self.now);
+                begun.push(*id);
+            }
+        }
+        for id in begun {
+            self.feed(id);
+        }
     }
 
     // Frames.
@@ -1501,7 +1520,7 @@ impl Holder {
                 continue;
             }
             let is_plain = link.send.is_plain();
-            let frames = link.frames_for(entries, self.log.vector());
+            let frames = link.frames_for(entries);
             let is_all = link.send.sent.seq == self.stored.seq;
             if let ([frame], true, true) = (frames.as_slice(), is_plain, is_all) {
                 let bytes = shared.get_or_insert_with(|| frame.encode()).clone();
@@ -1548,11 +1567,11 @@ impl Holder {
         }
         link.moved(self.now);
         let end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
-        let frames = link.frames_for(&rows.entries[..end], self.log.vector());
+        let frames = link.frames_for(&rows.entries[..end]);
         for frame in &frames {
             self.send(id, frame);
         }
-        if !frames.is_empty() {
+        if end > 0 {
             self.feed(id);
         }
         Ok(())

@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 
 use crate::commit::{Position, to_cbor};
 use crate::frame::{Commits, Frame, Hello, Piece};
-use crate::id::{CommitId, LogId};
+use crate::id::{AuthorId, CommitId, LogId};
 use crate::io::Millis;
 use crate::limits;
 use crate::log::Entry;
@@ -65,6 +65,8 @@ pub(crate) struct Link {
     pub receive: Receive,
     pub send: Sending,
     pub their_tips: Vec<Tip>,
+    /// The peer's vector, once it is whole and until a pass with it begins.
+    pub theirs: Option<Vector>,
     /// Whether this side's vector was sent and the other's has not come yet.
     pub exchanging: bool,
     pub wanted: Option<Wanted>,
@@ -132,11 +134,24 @@ pub(crate) struct Sending {
     pub seen: Position,
 }
 
-/// What the peer said it holds; skipped until the end that the log had then.
+/// What the peer said it holds, by author; skipped until the end that the log had then.
 #[derive(Clone, Debug)]
 struct Filter {
-    theirs: Vector,
+    held: BTreeMap<AuthorId, Held>,
     until: u64,
+}
+
+/// What the peer holds of an author's chain. Of two tips the longer one's holder alone can tell
+/// whether it is one chain, so what could show a fork is sent: the commit that has the number of the
+/// peer's tip and another id, or the last commit where the peer has more. If it is news, the peer
+/// asks for what is before it.
+#[derive(Clone, Debug)]
+enum Held {
+    All,
+    /// All before the last, which has this number here.
+    Before(u64),
+    /// All up to its tip, if that is in this chain.
+    Through(Tip),
 }
 
 /// What a link keeps when its holder is taken out of memory while the connection stays.
@@ -195,6 +210,7 @@ impl Link {
                 seen: Position::START,
             },
             their_tips: Vec::new(),
+            theirs: None,
             exchanging: false,
             wanted: None,
         }
@@ -266,24 +282,23 @@ impl Link {
     }
 
     /// What of `entries`, which follow `sent`, the peer lacks and may be sent now, as frames.
-    pub fn frames_for(&mut self, entries: &[Entry], ours: &Vector) -> Vec<Frame> {
+    pub fn frames_for(&mut self, entries: &[Entry]) -> Vec<Frame> {
         let send = &mut self.send;
         let mut frames = Vec::new();
         let mut records: Vec<ByteVec> = Vec::new();
         let mut bytes = 0;
         let start = send.sent;
-        let mut told = start;
+        let mut told = None;
         for entry in entries.iter().filter(|entry| entry.at.seq > start.seq) {
             if send.credit <= 0 {
                 break;
             }
-            if !send.is_held(entry, ours) {
+            if !send.is_held(entry) {
                 let record = entry.commit.encode();
                 let is_large = record.len() > FRAME_BODY_BYTES;
                 if !records.is_empty() && (is_large || bytes + record.len() > FRAME_BODY_BYTES) {
-                    let full = core::mem::take(&mut records);
-                    frames.push(Frame::Commits(Commits { records: full, to: Some(send.sent) }));
-                    told = send.sent;
+                    told = send.position();
+                    frames.push(Frame::Commits(Commits { records: core::mem::take(&mut records), to: told }));
                     bytes = 0;
                 }
                 send.credit -= record.len() as i64;
@@ -296,8 +311,10 @@ impl Link {
             }
             send.sent = entry.at;
         }
-        if send.sent != told {
-            frames.push(Frame::Commits(Commits { records, to: Some(send.sent) }));
+        let to = send.position().filter(|to| to.seq > start.seq && told != Some(*to));
+        let is_whole_due = matches!(frames.last(), Some(Frame::Piece(_)));
+        if to.is_some() || !records.is_empty() || is_whole_due {
+            frames.push(Frame::Commits(Commits { records, to }));
         }
         while send.echo.front().is_some_and(|(_, last)| *last <= send.sent.seq) {
             send.echo.pop_front();
@@ -327,11 +344,18 @@ impl Sending {
     }
 
     /// Begins a pass over the whole log that skips what the peer says it holds.
-    pub fn start_filtered(&mut self, theirs: Vector, end: Position) {
+    pub fn start_filtered(&mut self, theirs: &Vector, ours: &Vector, end: Position) {
         self.start(Position::START);
         if end.seq > 0 {
-            self.filter = Some(Filter { theirs, until: end.seq });
+            self.filter = Some(Filter::new(theirs, ours, end.seq));
         }
+    }
+
+    /// How far the peer has been given all. Within a pass nothing is certain before its end: what was
+    /// skipped may yet turn out to be of another branch.
+    fn position(&self) -> Option<Position> {
+        let is_passing = self.filter.as_ref().is_some_and(|filter| self.sent.seq < filter.until);
+        (!is_passing).then_some(self.sent)
     }
 
     /// The entry with this number came from the peer.
@@ -356,30 +380,38 @@ impl Sending {
         self.echo.iter().any(|(first, last)| (*first..=*last).contains(&seq))
     }
 
-    fn is_held(&self, entry: &Entry, ours: &Vector) -> bool {
-        self.is_echo(entry.at.seq)
-            || self
-                .filter
-                .as_ref()
-                .is_some_and(|filter| entry.at.seq <= filter.until && filter.covers(entry, ours))
+    fn is_held(&self, entry: &Entry) -> bool {
+        self.is_echo(entry.at.seq) || self.filter.as_ref().is_some_and(|filter| filter.covers(entry))
     }
 }
 
 impl Filter {
-    /// Whether the peer certainly holds this commit: it must not seem acknowledged otherwise. Of two
-    /// tips of a chain the longer one's holder alone can tell whether it is one chain, so what could
-    /// show a fork is sent: the commit that has the number of the peer's tip and another id, or the
-    /// last commit where the peer has more. If it is news the peer asks for what is before it.
-    fn covers(&self, entry: &Entry, ours: &Vector) -> bool {
-        let header = entry.commit.header();
-        match (self.theirs.of(&header.author), ours.of(&header.author)) {
-            ([], _) => false,
-            ([theirs], [ours]) if theirs.seq == ours.seq => theirs.id == ours.id,
-            ([theirs], [ours]) if theirs.seq > ours.seq => header.seq < ours.seq,
-            ([theirs], [_]) if header.seq == theirs.seq => theirs.id == entry.commit.id(),
-            ([theirs], [_]) => header.seq < theirs.seq,
-            (theirs, ours) => theirs == ours,
+    fn new(theirs: &Vector, ours: &Vector, until: u64) -> Self {
+        let mut held = BTreeMap::new();
+        for tip in theirs.tips() {
+            let rule = match (theirs.of(&tip.author), ours.of(&tip.author)) {
+                (theirs, ours) if theirs == ours => Held::All,
+                ([theirs], [ours]) if theirs.seq > ours.seq => Held::Before(ours.seq),
+                ([theirs], [ours]) if theirs.seq < ours.seq => Held::Through(*theirs),
+                _ => continue,
+            };
+            held.insert(tip.author, rule);
         }
+        Self { held, until }
+    }
+
+    /// Whether the peer certainly holds this commit: it must not seem acknowledged otherwise.
+    fn covers(&self, entry: &Entry) -> bool {
+        let header = entry.commit.header();
+        entry.at.seq <= self.until
+            && match self.held.get(&header.author) {
+                None => false,
+                Some(Held::All) => true,
+                Some(Held::Before(seq)) => header.seq < *seq,
+                Some(Held::Through(tip)) => {
+                    header.seq < tip.seq || (header.seq == tip.seq && entry.commit.id() == tip.id)
+                }
+            }
     }
 }
 

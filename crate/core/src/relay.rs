@@ -74,6 +74,11 @@ impl Relay {
         self.holder.log().vector()
     }
 
+    /// How many commits are stored.
+    pub fn stored(&self) -> u64 {
+        self.holder.stored().seq
+    }
+
     /// Why this relay cannot go on, if it cannot: its storage failed or holds what it did not write.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()

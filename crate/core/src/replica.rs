@@ -654,7 +654,9 @@ impl Replica {
                 self.tell(Event::Status);
             }
             Notice::Storage(OwnerRequest::Follow, answer) => self.follow_read(answer),
-            Notice::Storage(OwnerRequest::Document(doc, from), answer) => self.document_read(doc, from, answer),
+            Notice::Storage(OwnerRequest::Document(doc, from), answer) => {
+                self.document_read(doc, from, answer)
+            }
             Notice::LinkChanged => {
                 self.dialer.link_changed(&self.holder);
                 self.tell(Event::Status);
@@ -714,7 +716,8 @@ impl Replica {
                     return self.holder.ask_storage(OwnerRequest::Follow, request);
                 }
                 let followed = self.followed;
-                let entries: Vec<_> = rows.entries.into_iter().filter(|entry| entry.at.seq > followed).collect();
+                let entries: Vec<_> =
+                    rows.entries.into_iter().filter(|entry| entry.at.seq > followed).collect();
                 if entries.first().is_some_and(|first| first.at.seq != followed + 1) {
                     // Asked before the log was taken up from its start again.
                     self.follow_again = true;
