@@ -143,12 +143,13 @@ function text(status: number, body: string, headers: Record<string, string> = {}
 }
 
 /** What this isolate has seen; the platform may run many, and ends them as it likes. */
-const counters = { loaded: 0, accepted: 0, closed: 0, framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 };
+const counters = { loaded: 0, commits: 0, accepted: 0, closed: 0, framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 };
 
 function metrics(): string {
-  const { loaded, accepted, closed, framesIn, framesOut, bytesIn, bytesOut } = counters;
+  const { loaded, commits, accepted, closed, framesIn, framesOut, bytesIn, bytesOut } = counters;
   const series: [string, string, [string, number][]][] = [
     ["eyot_relays_loaded_total", "Relays loaded from storage by this isolate.", [["", loaded]]],
+    ["eyot_commits_total", "Commits stored by this isolate.", [["", commits]]],
     [
       "eyot_connections_total",
       "Connections accepted and closed by this isolate.",
@@ -213,7 +214,7 @@ export class SpaceRelay {
     this.#links.set(link, socket);
     counters.accepted += 1;
     keep(socket, { space, region, link, state: new Uint8Array() });
-    this.#run(link, () => engine.opened(link));
+    this.#run(engine, link, () => engine.opened(link));
     const headers = { "sec-websocket-protocol": PROTOCOL };
     return new Response(null, { status: 101, webSocket: client, headers } as ResponseInit);
   }
@@ -224,12 +225,12 @@ export class SpaceRelay {
     if (engine === undefined || !this.#links.has(kept.link)) return;
     if (typeof message === "string") {
       this.#end(kept.link, CLOSE_MALFORMED, "text is not spoken here, only binary frames");
-      this.#run(kept.link, () => engine.closed(kept.link));
+      this.#run(engine, kept.link, () => engine.closed(kept.link));
       return;
     }
     counters.framesIn += 1;
     counters.bytesIn += message.byteLength;
-    this.#run(kept.link, () => engine.received(kept.link, new Uint8Array(message), Date.now()));
+    this.#run(engine, kept.link, () => engine.received(kept.link, new Uint8Array(message), Date.now()));
   }
 
   webSocketClose(socket: Socket, code: number, reason: string): void {
@@ -252,7 +253,7 @@ export class SpaceRelay {
     const engine = this.#wake(space, region);
     if (engine === undefined || !this.#links.delete(link)) return;
     counters.closed += 1;
-    this.#run(link, () => engine.closed(link));
+    this.#run(engine, link, () => engine.closed(link));
   }
 
   /** The relay, made anew from storage and attachments where this object has lost its memory. */
@@ -282,10 +283,12 @@ export class SpaceRelay {
   }
 
   /** Does what the relay wants sent. Its writes are done by now, and the platform holds messages back until they are durable. */
-  #run(link: number, call: () => RelayOutput[]): void {
+  #run(engine: RelayEngine, link: number, call: () => RelayOutput[]): void {
     let outputs: RelayOutput[];
     try {
+      const before = engine.stored();
       outputs = call();
+      counters.commits += Math.max(0, engine.stored() - before);
     } catch (error) {
       this.#fail(error);
       return;

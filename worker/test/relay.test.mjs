@@ -150,6 +150,7 @@ test("a relay that was asleep goes on with the connections that it had", async (
   await until(right, () => right.value.count === 2, "the change after the sleep");
   assert.equal(await counter(relay, "eyot_relays_loaded_total"), loaded + 1);
   assert.equal(await counter(relay, 'eyot_connections_total{event="accepted"}'), 2);
+  assert.equal(await counter(relay, "eyot_commits_total"), 2);
 });
 
 async function counter(relay, name) {

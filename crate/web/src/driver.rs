@@ -140,10 +140,10 @@ impl Driver {
         driver
     }
 
-    /// Loads the replica from storage. Settles once it can be used.
-    pub async fn open(&self, shared: bool) -> Result<(), JsValue> {
-        if shared {
-            *self.tabs.borrow_mut() = Tabs::join(&self.this, &self.space);
+    /// Loads the replica from storage, which may be shared under a name. Settles once it can be used.
+    pub async fn open(&self, shared: Option<&str>) -> Result<(), JsValue> {
+        if let Some(name) = shared {
+            *self.tabs.borrow_mut() = Tabs::join(&self.this, name);
         }
         let opened = Promise::new(&mut |resolve, reject| {
             *self.opening.borrow_mut() = Some(Settle { resolve, reject });

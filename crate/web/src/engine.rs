@@ -44,11 +44,14 @@ impl Engine {
             relays: options.relays,
             token: None,
         };
-        let shared = matches!(options.storage, storage::Engine::IndexedDb(_));
+        let shared = match &options.storage {
+            storage::Engine::IndexedDb(database) => Some(database.name().to_owned()),
+            storage::Engine::Memory(_) | storage::Engine::Store(_) => None,
+        };
         let sockets = Sockets::new(options.connect);
         let storage = Storage::new(options.storage);
         let driver = Driver::new(config, storage, sockets, options.token, options.on_events);
-        driver.open(shared).await?;
+        driver.open(shared.as_deref()).await?;
         Ok(Engine { driver }.into())
     }
 
@@ -213,8 +216,9 @@ fn read_storage(storage: &JsValue, space: &str) -> Result<storage::Engine, JsVal
     match js::get(storage, "kind").as_string().as_deref() {
         Some("memory") => Ok(storage::Engine::Memory(Default::default())),
         Some("indexedDb") => {
-            let name = js::get(storage, "database").as_string();
-            Ok(storage::Engine::IndexedDb(IndexedDb::new(name.unwrap_or_else(|| format!("eyot:{space}")))))
+            let database = js::get(storage, "database").as_string();
+            let name = format!("{}:{space}", database.as_deref().unwrap_or("eyot"));
+            Ok(storage::Engine::IndexedDb(IndexedDb::new(name)))
         }
         Some("store") => {
             Ok(storage::Engine::Store(ExternalStore(js::get(storage, "store").unchecked_into())))

@@ -29,6 +29,11 @@ impl IndexedDb {
         Self { name, connection: RefCell::default() }
     }
 
+    /// Of the database: what shares it shares a log.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Does what is asked. A connection that the browser closed is opened anew, once.
     pub async fn answer(&self, request: &StorageRequest) -> StorageAnswer {
         for _ in 0..2 {

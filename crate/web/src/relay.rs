@@ -65,6 +65,12 @@ impl RelayEngine {
         self.handle(Input::LinkClosed(link_id(link)), js::now())
     }
 
+    /// How many commits are stored.
+    pub fn stored(&self) -> Result<f64, JsValue> {
+        death::check()?;
+        Ok(self.relay.borrow().stored() as f64)
+    }
+
     /// What to keep of a link so that it survives the loss of this object's memory.
     pub fn attachment(&self, link: f64) -> Result<Vec<u8>, JsValue> {
         death::check()?;

@@ -28,13 +28,12 @@ pub struct Tabs {
 }
 
 impl Tabs {
-    /// Joins the tabs of a space; `None` where the platform has none.
-    pub fn join(driver: &Weak<Driver>, space: &str) -> Option<Self> {
-        let name = format!("eyot:{space}");
+    /// Joins the tabs that share storage of this name; `None` where the platform has none.
+    pub fn join(driver: &Weak<Driver>, name: &str) -> Option<Self> {
         if js::global("BroadcastChannel").is_undefined() {
             return None;
         }
-        let channel = BroadcastChannel::new(&name).ok()?;
+        let channel = BroadcastChannel::new(name).ok()?;
         let listener = {
             let driver = driver.clone();
             Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
@@ -44,7 +43,7 @@ impl Tabs {
             })
         };
         channel.set_onmessage(Some(listener.as_ref().unchecked_ref()));
-        let election = Election::start(driver.clone(), name);
+        let election = Election::start(driver.clone(), name.to_owned());
         Some(Self { channel, _listener: listener, election })
     }
 

@@ -4,6 +4,7 @@ export interface EngineOptions {
   relays: string[];
   /** Asked whenever a link opens. */
   token?: () => string | Promise<string>;
+  /** A space has an IndexedDB of its own, named `DATABASE:SPACE`. Default: `eyot:SPACE`. */
   storage: { kind: "memory" } | { kind: "indexedDb"; database?: string } | { kind: "store"; store: AsyncStore };
   /** Called outside of any call of the engine's, and may call it again. Must not throw. Bring the values of all documents up to date before any listener runs. */
   onEvents: (events: EngineEvent[]) => void;
