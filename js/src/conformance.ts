@@ -181,7 +181,10 @@ class Rounds {
   }
 
   async check(store: AsyncStore): Promise<void> {
-    assert.deepEqual(await all(store), [...this.#values].sort(([a], [b]) => (a < b ? -1 : 1)));
+    assert.deepEqual(
+      await all(store),
+      [...this.#values].sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
   }
 }
 

@@ -99,7 +99,7 @@ async function readRecord(reader: Reader, start: number): Promise<Buffer | undef
 }
 
 async function wholeRecordAfter(reader: Reader, from: number): Promise<boolean> {
-  for (let start = from; start < reader.size; ) {
+  for (let start = from; start < reader.size;) {
     const bytes = await reader.at(start, Math.min(WINDOW_BYTES, reader.size - start));
     const found = bytes?.indexOf(MARK) ?? -1;
     if (found >= 0) {

@@ -5,12 +5,10 @@
  */
 import init, * as glue from "../wasm/eyot_web.js";
 import type { Engine, EngineEvent, EngineOptions } from "../wasm/eyot_web.js";
+import type { WasmSource } from "./types.js";
 import { coded, EyotError, messageOf } from "./error.js";
 
 export type { Engine, EngineEvent, EngineOptions, EngineStatus, Made } from "../wasm/eyot_web.js";
-
-/** What the engine can be made from. */
-export type WasmSource = WebAssembly.Module | Response | BufferSource;
 
 let loading: Promise<void> | undefined;
 let failed = false;
@@ -18,7 +16,8 @@ const hosts = new Set<EngineHost>();
 
 /** Makes the Wasm ready, once for all spaces. */
 export async function load(source: () => WasmSource | Promise<WasmSource>): Promise<void> {
-  if (typeof WebAssembly === "undefined") throw new EyotError("wasm", "this platform has no WebAssembly, or forbids it");
+  if (typeof WebAssembly === "undefined")
+    throw new EyotError("wasm", "this platform has no WebAssembly, or forbids it");
   loading ??= Promise.resolve()
     .then(source)
     .then((module_or_path) => init({ module_or_path }))
@@ -58,7 +57,9 @@ export class EngineHost {
     const host = new EngineHost(onDeath);
     hosts.add(host);
     try {
-      host.#engine = await host.wait(() => glue.Engine.open({ ...options, onEvents: (events) => host.#hear(events, onEvents) }));
+      host.#engine = await host.wait(() =>
+        glue.Engine.open({ ...options, onEvents: (events) => host.#hear(events, onEvents) }),
+      );
     } catch (error) {
       hosts.delete(host);
       throw error;

@@ -1,9 +1,9 @@
 /** Opening a space, wherever this runs: what differs by platform comes in as `Platform`. */
-import { EngineHost, load, type EngineOptions, type WasmSource } from "./engine.js";
+import { EngineHost, load, type EngineOptions } from "./engine.js";
 import { EyotError, invalid, isCode, messageOf } from "./error.js";
 import { OpenSpace } from "./space.js";
 import { openStorage, type AsyncStore, type EngineStorage } from "./storage.js";
-import type { Space, SpaceOptions } from "./types.js";
+import type { Space, SpaceOptions, WasmSource } from "./types.js";
 import { Limit, throwIfAborted } from "./wait.js";
 
 /** What the entries of this package know of where they run. */

@@ -1,12 +1,10 @@
 /** The package where you bring the Wasm yourself: its bytes, its response, its address or the compiled module. */
 import { networkHints } from "./browser.js";
-import type { WasmSource } from "./engine.js";
 import { EyotError } from "./error.js";
 import { openOn } from "./open.js";
-import type { Space, SpaceOptions } from "./types.js";
+import type { Space, SpaceOptions, WasmSource } from "./types.js";
 
 export * from "./api.js";
-export type { WasmSource };
 
 let given: (() => WasmSource | Promise<WasmSource>) | undefined;
 

@@ -317,7 +317,8 @@ export class OpenSpace implements Space, Home {
     if (this.#calls > 0) return;
     for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#take(event);
     for (const doc of this.#docs.values()) {
-      if (doc.stale && this.#closing === undefined) doc.reset(decodeValue(this.#host.call((engine) => engine.value(doc.bytes))));
+      if (doc.stale && this.#closing === undefined)
+        doc.reset(decodeValue(this.#host.call((engine) => engine.value(doc.bytes))));
     }
     this.#outbox.flush();
   }

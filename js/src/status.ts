@@ -36,9 +36,7 @@ function same(a: unknown, b: unknown): boolean {
   if (a instanceof Error || b instanceof Error) return false;
   const keys = Object.keys(a);
   if (keys.length !== Object.keys(b).length) return false;
-  return keys.every(
-    (key) => Object.hasOwn(b, key) && same(a[key as keyof typeof a], b[key as keyof typeof b]),
-  );
+  return keys.every((key) => Object.hasOwn(b, key) && same(a[key as keyof typeof a], b[key as keyof typeof b]));
 }
 
 function freeze(status: Status): Status {

@@ -53,9 +53,7 @@ export function customStore(open: () => AsyncStore | Promise<AsyncStore>): Stora
 }
 
 export type EngineStorage =
-  | { kind: "memory" }
-  | { kind: "indexedDb"; database?: string }
-  | { kind: "store"; store: AsyncStore };
+  { kind: "memory" } | { kind: "indexedDb"; database?: string } | { kind: "store"; store: AsyncStore };
 
 /** Opens what the application chose. `openDirectory` is there where the platform has folders. */
 export async function openStorage(

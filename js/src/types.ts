@@ -46,6 +46,9 @@ export interface Storage {
   readonly kind: string;
 }
 
+/** What the engine can be made from, see `eyot/slim`. */
+export type WasmSource = WebAssembly.Module | Response | BufferSource;
+
 export interface Space extends AsyncDisposable {
   readonly name: string;
   /** Makes a document with a fresh id. It exists locally at once. */

@@ -19,7 +19,11 @@ const scalar = fc.oneof(
   fc.integer({ min: 0, max: 2e12 }).map((ms) => new Date(ms)),
   fc.uint8Array({ maxLength: 4 }),
 );
-const value = fc.oneof(scalar, fc.array(scalar, { maxLength: 3 }), fc.dictionary(fc.constantFrom("x", "y"), scalar, { noNullPrototype: true }));
+const value = fc.oneof(
+  scalar,
+  fc.array(scalar, { maxLength: 3 }),
+  fc.dictionary(fc.constantFrom("x", "y"), scalar, { noNullPrototype: true }),
+);
 const edit = fc.tuple(fc.nat(9), fc.nat(30), value);
 const session = fc.array(fc.array(edit, { minLength: 1, maxLength: 5 }), { maxLength: 4 });
 

@@ -11,7 +11,13 @@ try {
   if (task === "write") {
     const [last] = await store.get([text("last")]);
     for (let number = Number(last === undefined ? 0 : new TextDecoder().decode(last)) + 1; ; number++) {
-      await store.write({ puts: [[text(`n${number}`), text("x".repeat(number % 4000))], [text("last"), text(`${number}`)]], deletes: [] });
+      await store.write({
+        puts: [
+          [text(`n${number}`), text("x".repeat(number % 4000))],
+          [text("last"), text(`${number}`)],
+        ],
+        deletes: [],
+      });
       process.send!(number);
     }
   }

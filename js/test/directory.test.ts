@@ -106,7 +106,12 @@ describe("a disk that fails", () => {
       disk.failAfter(step);
       const outcomes = [];
       for (const name of ["b", "c", "d"]) {
-        outcomes.push(await put(store, name, "2").then(() => name, (error: unknown) => error));
+        outcomes.push(
+          await put(store, name, "2").then(
+            () => name,
+            (error: unknown) => error,
+          ),
+        );
       }
       disk.failAfter(Infinity);
       const said = outcomes.filter((outcome) => typeof outcome === "string");
@@ -114,7 +119,8 @@ describe("a disk that fails", () => {
       await store.close();
       const again = await DirectoryStore.open(place);
       const there = await keys(again);
-      for (const name of ["a", ...said]) assert.ok(there.includes(name as string), `${String(name)} after step ${step}`);
+      for (const name of ["a", ...said])
+        assert.ok(there.includes(name as string), `${String(name)} after step ${step}`);
       await again.close();
     }
   });

@@ -61,12 +61,15 @@ describe("a draft reads its own writes", () => {
       list.length = 7;
       assert.deepEqual([...list], [0, "two", 3, 4, "a", "b", 6]);
       assert.equal(list.indexOf(3), 2);
-      assert.deepEqual(list.filter((item: unknown) => typeof item === "string"), ["two", "a", "b"]);
       assert.deepEqual(
-        list.map((item: unknown) => typeof item === "number").slice(0, 2),
-        [true, false],
+        list.filter((item: unknown) => typeof item === "string"),
+        ["two", "a", "b"],
       );
-      assert.equal(list.find((item: unknown) => item === "a"), "a");
+      assert.deepEqual(list.map((item: unknown) => typeof item === "number").slice(0, 2), [true, false]);
+      assert.equal(
+        list.find((item: unknown) => item === "a"),
+        "a",
+      );
       assert.ok(Array.isArray(list));
       list.reverse();
     });
@@ -130,7 +133,16 @@ describe("a draft reads its own writes", () => {
   it("every type of value", () => {
     const bytes = Uint8Array.of(1, 2);
     const { value } = edit({}, (draft) => {
-      Object.assign(draft, { n: null, b: true, i: 1, f: 1.5, big: 7n, s: "s", d: new Date(5), a: new AtomicString("x") });
+      Object.assign(draft, {
+        n: null,
+        b: true,
+        i: 1,
+        f: 1.5,
+        big: 7n,
+        s: "s",
+        d: new Date(5),
+        a: new AtomicString("x"),
+      });
       draft.bytes = bytes;
       bytes[0] = 9;
       assert.equal(draft.bytes[0], 1);

@@ -26,7 +26,11 @@ const doc = await space.named("doc", { n: 0 });
 await doc.change((draft) => void (draft.n = 1)).saved;
 let told = false;
 space.subscribe((status) => (told ||= status.error?.code === "wasm"));
-const waits = [space.synced(), doc.change((draft) => void (draft.n = 2)).saved, space.open("38zjcvr4JvfPhzzhEqjzZqv8vVsn")];
+const waits = [
+  space.synced(),
+  doc.change((draft) => void (draft.n = 2)).saved,
+  space.open("38zjcvr4JvfPhzzhEqjzZqv8vVsn"),
+];
 
 const call = code(() => doc.heads);
 const waiting = [];

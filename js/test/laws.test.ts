@@ -25,7 +25,12 @@ const scalar = fc.oneof(
   fc.uint8Array({ maxLength: 4 }),
 );
 const json = fc.letrec<{ value: unknown; map: object }>((tie) => ({
-  value: fc.oneof({ depthSize: "small", withCrossShrink: true }, scalar, fc.array(tie("value"), { maxLength: 4 }), tie("map")),
+  value: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    scalar,
+    fc.array(tie("value"), { maxLength: 4 }),
+    tie("map"),
+  ),
   map: fc.dictionary(fc.constantFrom(...KEYS), tie("value"), { maxKeys: 4 }),
 }));
 /** Numbers that choose, step by step, what is done where. */
@@ -128,7 +133,9 @@ function run(before: Any, edits: [number, number, number, unknown][]) {
 /** All containers in a draft. */
 function reach(draft: Any): Any[] {
   const inner = Object.keys(draft).map((key) => draft[key]);
-  const containers = inner.filter((part) => Array.isArray(part) || Object.getPrototypeOf(part ?? 0) === Object.prototype);
+  const containers = inner.filter(
+    (part) => Array.isArray(part) || Object.getPrototypeOf(part ?? 0) === Object.prototype,
+  );
   return [draft, ...containers.flatMap(reach)];
 }
 
@@ -136,7 +143,8 @@ function editMap(map: Any, what: number, how: number, value: unknown): void {
   const key = KEYS[how % KEYS.length]!;
   const old = Object.hasOwn(map, key) ? map[key] : undefined;
   if (what % 5 === 0) delete map[key];
-  else if (what % 5 === 1 && typeof old === "string") splice(map, [key], Math.min(how % 7, old.length), what % 3, "x😀");
+  else if (what % 5 === 1 && typeof old === "string")
+    splice(map, [key], Math.min(how % 7, old.length), what % 3, "x😀");
   else if (what % 5 === 2 && old instanceof Counter) old.increment(how % 5);
   else if (what % 5 === 3 && old !== undefined) map.moved = old;
   else map[key] = value;

@@ -310,22 +310,34 @@ describe("a space", () => {
   it("opened again holds what was saved", () =>
     inFolder(async (folder) => {
       const urls: Any[] = [];
-      await inSpace(async (space) => {
-        const doc = space.create<Any>(SAMPLE);
-        const named = await space.named<Any>("named", { list: [] });
-        for (let n = 0; n < 50; n++) named.change((draft) => void draft.list.push(n));
-        await named.change((draft) => void (draft.done = true)).saved;
-        urls.push(doc.url, named.url);
-      }, { storage: directory(folder) });
-      await inSpace(async (space) => {
-        assert.deepEqual((await space.open<Any>(urls[0])).value, SAMPLE);
-        const named = await space.named<Any>("named", { list: [] });
-        assert.equal(named.url, urls[1]);
-        assert.equal(named.value.list.length, 50);
-        assert.equal(named.value.done, true);
-        assert.deepEqual(space.documents().map(({ id }) => `automerge:${id}`).sort(), [...urls].sort());
-        assert.equal(space.documents().find(({ name }) => name === "named")?.id, named.id);
-      }, { storage: directory(folder) });
+      await inSpace(
+        async (space) => {
+          const doc = space.create<Any>(SAMPLE);
+          const named = await space.named<Any>("named", { list: [] });
+          for (let n = 0; n < 50; n++) named.change((draft) => void draft.list.push(n));
+          await named.change((draft) => void (draft.done = true)).saved;
+          urls.push(doc.url, named.url);
+        },
+        { storage: directory(folder) },
+      );
+      await inSpace(
+        async (space) => {
+          assert.deepEqual((await space.open<Any>(urls[0])).value, SAMPLE);
+          const named = await space.named<Any>("named", { list: [] });
+          assert.equal(named.url, urls[1]);
+          assert.equal(named.value.list.length, 50);
+          assert.equal(named.value.done, true);
+          assert.deepEqual(
+            space
+              .documents()
+              .map(({ id }) => `automerge:${id}`)
+              .sort(),
+            [...urls].sort(),
+          );
+          assert.equal(space.documents().find(({ name }) => name === "named")?.id, named.id);
+        },
+        { storage: directory(folder) },
+      );
     }));
 
   it("tells its status as an object that only changes with what it says", () =>
@@ -374,7 +386,10 @@ describe("a space", () => {
         const waits = [
           space.synced({ signal: controller.signal }),
           space.open("38zjcvr4JvfPhzzhEqjzZqv8vVsn", { signal: controller.signal }),
-          space.create({}).change((draft: Any) => void (draft.n = 1)).durable({ signal: controller.signal }),
+          space
+            .create({})
+            .change((draft: Any) => void (draft.n = 1))
+            .durable({ signal: controller.signal }),
         ];
         controller.abort(new Error("enough"));
         for (const wait of waits) await assert.rejects(wait, coded("aborted"));

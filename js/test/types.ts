@@ -61,7 +61,10 @@ fits<ConstructorParameters<typeof eyot.Counter>, ConstructorParameters<typeof co
 fits<ConstructorParameters<typeof eyot.AtomicString>, ConstructorParameters<typeof contract.AtomicString>>();
 fits<(initial: Tasks) => ContractDoc, eyot.Space["create"]>();
 fits<(name: string, initial: Tasks) => Promise<ContractDoc>, eyot.Space["named"]>();
-fits<(id: contract.DocId, options?: { timeout?: number; signal?: AbortSignal }) => Promise<ContractDoc>, eyot.Space["open"]>();
+fits<
+  (id: contract.DocId, options?: { timeout?: number; signal?: AbortSignal }) => Promise<ContractDoc>,
+  eyot.Space["open"]
+>();
 
 // Documents typed by an interface, and drafts typed like the document.
 export async function use(space: eyot.Space): Promise<void> {

@@ -60,7 +60,13 @@ function spelt(value) {
   if (value instanceof AtomicString || Automerge.isImmutableString(value)) return { atomic: value.toString() };
   if (Array.isArray(value)) return value.map(spelt);
   if (typeof value !== "object" || value === null) return value;
-  return { map: Object.fromEntries(Object.keys(value).sort().map((key) => [key, spelt(value[key])])) };
+  return {
+    map: Object.fromEntries(
+      Object.keys(value)
+        .sort()
+        .map((key) => [key, spelt(value[key])]),
+    ),
+  };
 }
 
 function same(actual, expected) {
@@ -104,7 +110,10 @@ describe("documents", () => {
       const other = load(doc);
       assert.deepEqual(Automerge.getHeads(other), [...doc.heads]);
       const messages = Automerge.getHistory(other).map(({ change }) => change.message);
-      assert.deepEqual(messages.slice(-5), [0, 1, 2, 3, 4].map((n) => `number ${n}`));
+      assert.deepEqual(
+        messages.slice(-5),
+        [0, 1, 2, 3, 4].map((n) => `number ${n}`),
+      );
     }));
 
   it("with integers beyond JavaScript's are read as their nearest number", () =>
@@ -118,11 +127,7 @@ describe("documents", () => {
 
 describe("concurrent edits merge the same in both", () => {
   const edits = {
-    "of different keys": [
-      { a: 1, b: 1 },
-      (mine) => void (mine.a = 2),
-      (yours) => void (yours.b = 2),
-    ],
+    "of different keys": [{ a: 1, b: 1 }, (mine) => void (mine.a = 2), (yours) => void (yours.b = 2)],
     "of the same key": [{ a: 1 }, (mine) => void (mine.a = "mine"), (yours) => void (yours.a = "yours")],
     "of a list": [
       { list: [1, 2, 3] },

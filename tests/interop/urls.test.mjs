@@ -1,5 +1,10 @@
 /** Document URLs are automerge-repo's. Run alone: node --test tests/interop/urls.test.mjs */
-import { generateAutomergeUrl, isValidAutomergeUrl, parseAutomergeUrl, stringifyAutomergeUrl } from "@automerge/automerge-repo";
+import {
+  generateAutomergeUrl,
+  isValidAutomergeUrl,
+  parseAutomergeUrl,
+  stringifyAutomergeUrl,
+} from "@automerge/automerge-repo";
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { memory, openSpace } from "eyot";
