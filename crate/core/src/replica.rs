@@ -649,6 +649,7 @@ impl Replica {
                 self.tell(Event::Status);
             }
             Notice::DiskRecovered => {
+                self.broadcast(&Message::Grew);
                 self.volatile.clear();
                 self.storage_error = None;
                 self.tell(Event::Status);
