@@ -400,7 +400,12 @@ fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
         Op::Splice { path, index, remove, insert } => {
             let text = object(tx, path, ObjType::Text)?;
             let remove = isize::try_from(*remove).map_err(|_| EditError::Path(path.clone()))?;
-            Ok(tx.splice_text(&text, *index, remove, insert)?)
+            if remove == 0 || insert.is_empty() {
+                return Ok(tx.splice_text(&text, *index, remove, insert)?);
+            }
+            // Automerge inserts first and then looks past all of it for each character to remove.
+            tx.splice_text(&text, *index, remove, "")?;
+            Ok(tx.splice_text(&text, *index, 0, insert)?)
         }
         Op::Increment { path, by } => {
             let (parent, prop) = parent(tx, path)?;
