@@ -196,6 +196,10 @@ pub(crate) struct Holder {
     writing: u32,
     lookups: usize,
     saved: u64,
+    /// Whether more of them are in the log than the owner was told.
+    saved_more: bool,
+    /// Commits in the inbox that storage refused before.
+    again: usize,
     pending: BTreeMap<RequestId, (Pending, StorageRequest)>,
     next_request: u64,
     next_nonce: u64,
@@ -237,6 +241,8 @@ impl Holder {
             writing: 0,
             lookups: 0,
             saved: 0,
+            saved_more: false,
+            again: 0,
             pending: BTreeMap::new(),
             next_request: 0,
             next_nonce: 0,
@@ -651,7 +657,7 @@ impl Holder {
                 self.lookups -= 1;
                 self.learn(&request, answer)?;
             }
-            (Pending::Append(flight), StorageAnswer::Written) => self.appended(flight, true),
+            (Pending::Append(flight), StorageAnswer::Written) => self.appended(flight),
             (Pending::Append(_), StorageAnswer::Failed(reason)) if self.is_relay() => {
                 // A relay acknowledges nothing from memory: it stops.
                 self.stop(reason);
@@ -665,7 +671,7 @@ impl Holder {
                 if let Some(last) = own.max() {
                     self.notices.push_back(Notice::SaveFailed(last, reason));
                 }
-                self.appended(flight, false);
+                self.appended(flight);
             }
             (Pending::Append(flight), StorageAnswer::GuardFailed) => {
                 let incoming = flight.entries.into_iter().zip(flight.origins).rev();
@@ -679,7 +685,6 @@ impl Holder {
                 self.disk = Disk::Healthy;
                 self.writing -= 1;
                 self.notices.push_back(Notice::DiskRecovered);
-                self.notices.push_back(Notice::Saved(self.saved));
             }
             (Pending::Flush, StorageAnswer::GuardFailed) => self.overtaken()?,
             (Pending::Flush, _) => {
@@ -758,6 +763,7 @@ impl Holder {
             }
             let rows = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
             for entry in log::read_rows(rows, false)?.entries {
+                self.again += 1;
                 let origin = Origin::Again { own: entry.own };
                 self.inbox.push_back(Incoming { origin, commit: entry.commit });
             }
@@ -792,6 +798,7 @@ impl Holder {
                 self.fails(&error);
             }
         }
+        self.tell_saved();
         self.schedule();
     }
 
@@ -859,16 +866,13 @@ impl Holder {
         reads
     }
 
-    fn appended(&mut self, flight: InFlight, durable: bool) {
+    fn appended(&mut self, flight: InFlight) {
         self.writing -= 1;
         self.appending = false;
         let before = self.stored;
         self.stored = flight.entries.last().map_or(before, |last| last.at);
         for (entry, origin) in flight.entries.iter().zip(&flight.origins) {
             self.settle(origin, &entry.commit);
-            if let Origin::Own(number) = origin {
-                self.saved = self.saved.max(*number);
-            }
             let from = match origin {
                 Origin::Stream(link, ..) | Origin::Answer(link) => Some(*link),
                 _ => None,
@@ -876,11 +880,6 @@ impl Holder {
             if let Some(link) = from.and_then(|link| self.links.get_mut(&link)) {
                 link.send.came_from_peer(entry.at.seq);
             }
-        }
-        let is_any_own = flight.entries.iter().any(|entry| entry.own);
-        let is_all_again = !self.inbox.iter().any(|incoming| matches!(incoming.origin, Origin::Again { .. }));
-        if durable && is_any_own && is_all_again {
-            self.notices.push_back(Notice::Saved(self.saved));
         }
         self.push_live(before, &flight.entries);
         self.acknowledge();
@@ -900,7 +899,22 @@ impl Holder {
             Origin::Answer(id) => {
                 self.touched.insert(*id);
             }
-            Origin::Own(_) | Origin::Again { .. } => {}
+            Origin::Own(number) => {
+                self.saved = self.saved.max(*number);
+                self.saved_more = true;
+            }
+            Origin::Again { .. } => {
+                self.again -= 1;
+                self.saved_more = true;
+            }
+        }
+    }
+
+    /// Own commits have come into the log; they are saved once all that storage refused are there.
+    fn tell_saved(&mut self) {
+        if self.saved_more && self.again == 0 && !self.disk_failed() {
+            self.saved_more = false;
+            self.notices.push_back(Notice::Saved(self.saved));
         }
     }
 

@@ -519,8 +519,13 @@ impl Log {
         } else {
             let key = branch_key(&header.author, header.seq, &place);
             self.staged.puts.push((key, to_cbor(&place)));
-            let branches = hot.branches.get_or_insert_default();
-            branches.entry(header.seq).or_default().push(place);
+            // Of an author forked before, a map that was not read would lack the other branches.
+            if hot.branches.is_none() && hot.chain.tips.len() <= 1 {
+                hot.branches = Some(BTreeMap::new());
+            }
+            if let Some(branches) = &mut hot.branches {
+                branches.entry(header.seq).or_default().push(place);
+            }
         }
         hot.chain.tips = tips;
         self.staged.dirty.insert(header.author);
