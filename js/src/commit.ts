@@ -6,21 +6,19 @@ import type { Commit, Wait } from "./types.js";
 /** Commits are numbered in the order they were made, and saved in that order. */
 export class Saves {
   #savedTo = 0;
+  /** Why nothing can be saved at the moment. What is made meanwhile is in memory only. */
+  #failure: EyotError | undefined;
   #over: EyotError | undefined;
-  readonly #failures: { from: number; to: number; error: EyotError }[] = [];
   readonly #waiters: Waiter[] = [];
 
   saved(seq: number): void {
     this.#savedTo = Math.max(this.#savedTo, seq);
+    this.#failure = undefined;
     this.#settle(this.#waiters.splice(0));
   }
 
-  failed(seq: number, message: string): void {
-    const last = this.#failures[this.#failures.length - 1];
-    const from = Math.max(this.#savedTo, last?.to ?? 0) + 1;
-    if (seq < from) return;
-    if (last !== undefined && last.to + 1 === from && last.error.message === message) last.to = seq;
-    else this.#failures.push({ from, to: seq, error: new EyotError("storage", message) });
+  failed(message: string): void {
+    this.#failure = new EyotError("storage", message);
     this.#settle(this.#waiters.splice(0));
   }
 
@@ -32,7 +30,7 @@ export class Saves {
 
   /** Whether all commits up to this one are in storage. */
   has(seq: number): boolean {
-    return seq <= this.#savedTo && this.#failures.length === 0;
+    return seq <= this.#savedTo;
   }
 
   wait(seq: number): Promise<void> {
@@ -43,11 +41,10 @@ export class Saves {
 
   /** Answers those whose commit's fate is known; the others wait on. */
   #settle(waiters: readonly Waiter[]): void {
+    const error = this.#failure ?? this.#over;
     for (const waiter of waiters) {
-      const failure = this.#failures.find(({ from, to }) => from <= waiter.seq && waiter.seq <= to);
-      if (failure !== undefined) waiter.reject(failure.error);
-      else if (waiter.seq <= this.#savedTo) waiter.resolve();
-      else if (this.#over !== undefined) waiter.reject(this.#over);
+      if (this.has(waiter.seq)) waiter.resolve();
+      else if (error !== undefined) waiter.reject(error);
       else this.#waiters.push(waiter);
     }
   }

@@ -346,7 +346,7 @@ export class OpenSpace implements Space, Home {
         this.#closeReleased();
         break;
       case "saveFailed":
-        this.#saves.failed(event.seq, event.message);
+        this.#saves.failed(event.message);
         break;
       case "status":
         this.#statusChanged();

@@ -7,37 +7,54 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { DirectoryStore } from "../src/directory.js";
-import { customStore, directory, EyotError, openSpace, type AsyncStore } from "./eyot.js";
-
-type Any = any;
+import { customStore, directory, EyotError, openSpace, type AsyncStore, type Space, type Storage } from "./eyot.js";
 
 describe("storage that fails", () => {
   it("rejects saved and says so in the status, and edits go on in memory", () =>
-    inFolder(async (folder) => {
-      const store = await DirectoryStore.open(folder);
-      const space = await openSpace("test", { storage: customStore(() => failing(store, "write")) });
+    onDisk(async (disk, space) => {
       const doc = space.create({ n: 0 });
-      const commit = doc.change((draft) => void (draft.n = 1));
-      await assert.rejects(commit.saved, coded("storage"));
+      await doc.change((draft) => void (draft.n = 1)).saved;
+      disk.fails = true;
+      await assert.rejects(doc.change((draft) => void (draft.n = 2)).saved, coded("storage"));
       assert.equal(space.status.error?.code, "storage");
-      const later = doc.change((draft) => void (draft.n = 2));
-      await assert.rejects(later.saved, coded("storage"));
-      assert.equal(doc.value.n, 2);
+      assert.equal(space.status.unsaved, 1);
+      await assert.rejects(doc.change((draft) => void (draft.n = 3)).saved, coded("storage"));
+      assert.equal(space.status.unsaved, 2);
       const { id } = doc;
       doc.close();
-      assert.equal((await space.open<{ n: number }>(id)).value.n, 2);
+      assert.equal((await space.open<{ n: number }>(id)).value.n, 3);
+    }));
+
+  it("and recovers saves what was made meanwhile", () =>
+    onDisk(async (disk, space, open) => {
+      const doc = await space.named("doc", { n: 0 });
+      disk.fails = true;
+      const failed = doc.change((draft) => void (draft.n = 1));
+      await assert.rejects(failed.saved, coded("storage"));
+      disk.fails = false;
+      await new Promise<void>((resolve) => {
+        space.subscribe((status) => status.error === undefined && status.unsaved === 0 && resolve());
+      });
+      await assert.rejects(failed.saved, coded("storage"));
+      await doc.change((draft) => void (draft.n += 1)).saved;
       await space.close();
+      const again = await open();
+      assert.equal((await again.named("doc", { n: 0 })).value.n, 2);
+      await again.close();
     }));
 
   it("from the start is said in the status", () =>
     inFolder(async (folder) => {
-      const store = await DirectoryStore.open(folder);
-      const space = await openSpace("test", { storage: customStore(() => failing(store, "get", "scan", "write")) });
-      assert.equal(space.status.error?.code, "storage");
-      const doc = space.create({ n: 0 });
-      await assert.rejects(doc.change((draft) => void (draft.n = 1)).saved, coded("storage"));
-      assert.equal(doc.value.n, 1);
-      await space.close();
+      const disk = { fails: true };
+      const space = await openSpace("test", { storage: failing(disk, await DirectoryStore.open(folder)) });
+      try {
+        assert.equal(space.status.error?.code, "storage");
+        const doc = space.create({ n: 0 });
+        await assert.rejects(doc.change((draft) => void (draft.n = 1)).saved, coded("storage"));
+        assert.equal(doc.value.n, 1);
+      } finally {
+        await space.close();
+      }
     }));
 
   it("that cannot be opened at all rejects openSpace, and what was opened is closed", async () => {
@@ -53,12 +70,11 @@ describe("storage that fails", () => {
   });
 
   it("leaves nobody with an unhandled rejection", () =>
-    inFolder(async (folder) => {
+    onDisk(async (disk, space) => {
       const unhandled: unknown[] = [];
       const listener = (error: unknown) => unhandled.push(error);
       process.on("unhandledRejection", listener);
-      const store = await DirectoryStore.open(folder);
-      const space = await openSpace("test", { storage: customStore(() => failing(store, "write")) });
+      disk.fails = true;
       const doc = space.create({ n: 0 });
       const { saved } = doc.change((draft) => void (draft.n = 1));
       const { saved: asked } = doc.change((draft) => void (draft.n = 2));
@@ -90,15 +106,34 @@ describe("an engine that fails", () => {
   });
 });
 
-function failing(store: AsyncStore, ...names: (keyof AsyncStore)[]): AsyncStore {
-  const own: AsyncStore = {
-    get: (keys) => store.get(keys),
-    scan: (from, to, bytesMax) => store.scan(from, to, bytesMax),
-    write: (batch) => store.write(batch),
-    close: () => store.close(),
+interface Disk {
+  fails: boolean;
+}
+
+/** A space on a disk that fails when it is told to. */
+function onDisk(test: (disk: Disk, space: Space, open: () => Promise<Space>) => Promise<void>): Promise<void> {
+  return inFolder(async (folder) => {
+    const disk = { fails: false };
+    const open = async () => openSpace("test", { storage: failing(disk, await DirectoryStore.open(folder)) });
+    const space = await open();
+    try {
+      await test(disk, space, open);
+    } finally {
+      await space.close();
+    }
+  });
+}
+
+function failing(disk: Disk, store: AsyncStore): Storage {
+  const asked = async (): Promise<void> => {
+    if (disk.fails) throw new Error("the disk has failed");
   };
-  for (const name of names) own[name] = (() => Promise.reject(new Error("the disk has failed"))) as Any;
-  return own;
+  return customStore(() => ({
+    get: (keys) => asked().then(() => store.get(keys)),
+    scan: (from, to, bytesMax) => asked().then(() => store.scan(from, to, bytesMax)),
+    write: (batch) => asked().then(() => store.write(batch)),
+    close: () => store.close(),
+  }));
 }
 
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
