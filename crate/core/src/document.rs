@@ -15,6 +15,7 @@ use automerge::{
     ROOT, ReadDoc, ScalarValue, TextEncoding,
 };
 
+use crate::fork;
 use crate::id::AuthorId;
 use crate::value::{Op, Patch, Value, encode_object};
 
@@ -119,84 +120,70 @@ impl Document {
         let mut applied = Applied::default();
         let mut log = PatchLog::active();
         for (change, source) in changes {
-            self.admit(change, source, &mut log, &mut applied);
+            let hash = change.hash();
+            if self.contains(&hash) {
+                continue;
+            }
+            let is_plain = self.quarantine.is_empty() && self.is_next(&change);
+            if !is_plain || self.add(&change, source, &mut log).is_err() {
+                self.quarantine.insert(hash, (change, source));
+            }
+        }
+        if !self.quarantine.is_empty() {
+            self.resolve(&mut log, &mut applied);
         }
         applied.patches = self.doc.make_patches(&mut log).into_iter().map(Patch::from).collect();
         applied
     }
 
-    fn admit(&mut self, change: Change, source: Source, log: &mut PatchLog, applied: &mut Applied) {
-        let hash = change.hash();
-        if self.contains(&hash) {
-            return;
-        }
-        match self.try_change(change, source, log, applied) {
-            Ok(()) => {
-                self.quarantine.remove(&hash);
-                self.retry(log, applied);
-            }
-            Err(change) => {
-                self.quarantine.insert(hash, (change, source));
-            }
-        }
-    }
-
-    /// Gives the change back where it can't be applied now.
-    fn try_change(
-        &mut self,
-        change: Change,
-        source: Source,
-        log: &mut PatchLog,
-        applied: &mut Applied,
-    ) -> Result<(), Change> {
-        let is_within =
-            change.len() <= self.budget.operations && change.deps().len() <= self.budget.dependencies;
-        if !is_within || !self.doc.get_missing_deps(change.deps()).is_empty() {
-            return Err(change);
-        }
+    /// Whether the document has all that this change follows, and nothing in its place.
+    fn is_next(&self, change: &Change) -> bool {
         let held = self.seqs.get(change.actor_id()).copied().unwrap_or(0);
-        if change.seq() > held + 1 || change.seq() == 0 {
-            return Err(change);
-        }
-        if change.seq() <= held {
-            let rival = self.rival(&change);
-            let is_winner = rival.is_some_and(|rival| (source, change.hash()) < (self.source(&rival), rival));
-            match rival {
-                Some(rival) if is_winner => {
-                    self.rebuild_without(rival);
-                    *log = PatchLog::active();
-                    applied.rebuilt = true;
-                }
-                _ => return Err(change),
-            }
-        }
-        match self.doc.apply_changes_log_patches([change.clone()], log) {
-            Ok(()) => {
-                if source == Source::Import {
-                    self.imported.insert(change.hash());
-                }
-                self.seqs.insert(change.actor_id().clone(), change.seq());
-                Ok(())
-            }
-            Err(_) => Err(change),
-        }
+        change.seq() == held + 1
+            && change.len() <= self.budget.operations
+            && change.deps().len() <= self.budget.dependencies
+            && self.doc.get_missing_deps(change.deps()).is_empty()
     }
 
-    /// What was quarantined for want of what has come since.
-    fn retry(&mut self, log: &mut PatchLog, applied: &mut Applied) {
+    fn add(&mut self, change: &Change, source: Source, log: &mut PatchLog) -> Result<(), AutomergeError> {
+        self.doc.apply_changes_log_patches([change.clone()], log)?;
+        if source == Source::Import {
+            self.imported.insert(change.hash());
+        }
+        self.seqs.insert(change.actor_id().clone(), change.seq());
+        Ok(())
+    }
+
+    /// Decides anew which of all the changes that are known belong to the document: a function of
+    /// their set, so that every replica decides alike.
+    fn resolve(&mut self, log: &mut PatchLog, applied: &mut Applied) {
+        let known: BTreeMap<ChangeHash, (Change, Source)> = self
+            .doc
+            .get_changes(&[])
+            .into_iter()
+            .map(|change| (change.hash(), change))
+            .map(|(hash, change)| (hash, (change, self.source(&hash))))
+            .chain(self.quarantine.iter().map(|(hash, held)| (*hash, held.clone())))
+            .collect();
+        let losers = fork::losers(&known);
+        if losers.iter().any(|loser| self.contains(loser)) {
+            self.doc = empty(self.doc.get_actor().clone());
+            self.seqs.clear();
+            self.imported.clear();
+            self.quarantine = known;
+            *log = PatchLog::active();
+            applied.rebuilt = true;
+        }
         let mut again = true;
-        while again && !self.quarantine.is_empty() {
+        while again {
             again = false;
-            let hashes: Vec<_> = self.quarantine.keys().copied().collect();
-            for hash in hashes {
-                let Some((change, source)) = self.quarantine.remove(&hash) else {
-                    continue;
-                };
-                match self.try_change(change, source, log, applied) {
-                    Ok(()) => again = true,
-                    Err(change) => {
-                        self.quarantine.insert(hash, (change, source));
-                    }
+            let waiting: Vec<_> =
+                self.quarantine.keys().filter(|hash| !losers.contains(hash)).copied().collect();
+            for hash in waiting {
+                let Some((change, source)) = self.quarantine.get(&hash).cloned() else { continue };
+                if self.is_next(&change) && self.add(&change, source, log).is_ok() {
+                    self.quarantine.remove(&hash);
+                    again = true;
                 }
             }
         }
@@ -204,37 +191,6 @@ impl Document {
 
     fn source(&self, hash: &ChangeHash) -> Source {
         if self.imported.contains(hash) { Source::Import } else { Source::Author }
-    }
-
-    /// The change that has this one's place.
-    fn rival(&self, change: &Change) -> Option<ChangeHash> {
-        self.doc
-            .get_changes(&[])
-            .into_iter()
-            .find(|other| other.actor_id() == change.actor_id() && other.seq() == change.seq())
-            .map(|other| other.hash())
-    }
-
-    /// Takes a change and all that depend on it out of the document.
-    fn rebuild_without(&mut self, loser: ChangeHash) {
-        let mut removed = BTreeSet::from([loser]);
-        let mut kept = Vec::new();
-        self.seqs.clear();
-        for change in self.doc.get_changes(&[]) {
-            let hash = change.hash();
-            if removed.contains(&hash) || change.deps().iter().any(|dep| removed.contains(dep)) {
-                removed.insert(hash);
-                let source = self.source(&hash);
-                self.imported.remove(&hash);
-                self.quarantine.insert(hash, (change, source));
-            } else {
-                self.seqs.insert(change.actor_id().clone(), change.seq());
-                kept.push(change);
-            }
-        }
-        let mut doc = empty(self.doc.get_actor().clone());
-        doc.apply_changes(kept).expect("they were applied before, in this order");
-        self.doc = doc;
     }
 
     /// Makes edits as one change, whose bytes it gives; none where the edits changed nothing.
@@ -267,10 +223,12 @@ impl Document {
 
     /// Takes the last change made by [`Document::change`] back: it was not accepted.
     pub fn forget_last(&mut self) {
-        if let Some(change) = self.doc.get_last_local_change() {
-            self.rebuild_without(change.hash());
-            self.quarantine.remove(&change.hash());
-        }
+        let Some(last) = self.doc.get_last_local_change() else { return };
+        let kept = self.doc.get_changes(&[]).into_iter().filter(|change| change.hash() != last.hash());
+        let mut doc = empty(self.doc.get_actor().clone());
+        doc.apply_changes(kept.collect::<Vec<_>>()).expect("they were applied before, in this order");
+        self.doc = doc;
+        self.seqs.insert(last.actor_id().clone(), last.seq() - 1);
     }
 
     /// The changes of a saved document, or of any Automerge chunks, that this one lacks: their

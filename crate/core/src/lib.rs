@@ -15,6 +15,7 @@
 pub mod commit;
 mod dialer;
 pub mod document;
+mod fork;
 pub mod frame;
 pub mod genesis;
 mod holder;
