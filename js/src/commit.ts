@@ -57,7 +57,7 @@ interface Waiter {
 }
 
 export class OwnCommit implements Commit {
-  readonly id: string;
+  readonly #id: Uint8Array;
   readonly #seq: number;
   readonly #saves: Saves;
   readonly #durable: (seq: number, options: DurableOptions) => Promise<void>;
@@ -68,10 +68,14 @@ export class OwnCommit implements Commit {
     saves: Saves,
     durable: (seq: number, options: DurableOptions) => Promise<void>,
   ) {
-    this.id = hex(made.id);
+    this.#id = made.id;
     this.#seq = made.seq;
     this.#saves = saves;
     this.#durable = durable;
+  }
+
+  get id(): string {
+    return hex(this.#id);
   }
 
   get saved(): Promise<void> {
