@@ -46,7 +46,9 @@ pub fn check() -> Result<()> {
     ]))?;
     let impure = impure(&tree);
     if !impure.is_empty() {
-        bail!("crate/core does no I/O, but depends on {impure:?}; `cargo tree -p eyot-core -i NAME` says by which way");
+        bail!(
+            "crate/core does no I/O, but depends on {impure:?}; `cargo tree -p eyot-core -i NAME` says by which way"
+        );
     }
     let library = fs::read_to_string(workspace::root().join("crate/core/src/lib.rs"))?;
     if !library.contains("#![forbid(unsafe_code)]") {
@@ -56,10 +58,7 @@ pub fn check() -> Result<()> {
 }
 
 fn impure(tree: &str) -> BTreeSet<&str> {
-    tree.lines()
-        .filter_map(|line| line.split(' ').next())
-        .filter(|name| IMPURE.contains(name))
-        .collect()
+    tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| IMPURE.contains(name)).collect()
 }
 
 #[cfg(test)]

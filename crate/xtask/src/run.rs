@@ -15,10 +15,7 @@ pub fn say(what: impl AsRef<str>) {
 /// A program with its arguments, to be run in the workspace's folder.
 pub fn program(name: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(name);
-    command
-        .args(arguments)
-        .current_dir(workspace::root())
-        .stdin(Stdio::null());
+    command.args(arguments).current_dir(workspace::root()).stdin(Stdio::null());
     command
 }
 
@@ -32,9 +29,7 @@ pub fn npm_script(script: &str, folder: &str) -> Command {
 }
 
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("can't start `{}`", line(command)))?;
+    let status = command.status().with_context(|| format!("can't start `{}`", line(command)))?;
     if !status.success() {
         bail!("`{}` failed: {status}", line(command));
     }
@@ -43,10 +38,8 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Runs it with its standard output shown as it comes, and gives that back as well.
 pub fn run_and_read(command: &mut Command) -> Result<String> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("can't start `{}`", line(command)))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("can't start `{}`", line(command)))?;
     let stdout = child.stdout.take().expect("standard output is piped");
     let mut text = String::new();
     for read in BufReader::new(stdout).lines() {

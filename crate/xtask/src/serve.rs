@@ -30,10 +30,7 @@ pub struct Relay {
 impl Relay {
     fn command(&self) -> Command {
         let mut command = program("node", &["worker/serve.mjs", "--region", &self.region]);
-        command
-            .args(["--port", &self.port.to_string()])
-            .arg("--data")
-            .arg(&self.data);
+        command.args(["--port", &self.port.to_string()]).arg("--data").arg(&self.data);
         command
     }
 }
@@ -48,11 +45,7 @@ pub fn relay(relay: &Relay) -> Result<()> {
 
 /// A relay and the demo's page, until a signal comes or one of them ends.
 pub fn demo() -> Result<()> {
-    let relay = Relay {
-        region: "eu".into(),
-        port: free_port(DEMO_RELAY_PORT)?,
-        data: ".eyot/eu".into(),
-    };
+    let relay = Relay { region: "eu".into(), port: free_port(DEMO_RELAY_PORT)?, data: ".eyot/eu".into() };
     let page_port = free_port(DEMO_PAGE_PORT)?;
     let relay_url = format!("ws://127.0.0.1:{}", relay.port);
 
@@ -64,10 +57,7 @@ pub fn demo() -> Result<()> {
     say(format!("starting the relay, its data is in {}", relay.data.display()));
     let mut relay = Service::start(relay.command())?;
     relay.await_line("ready")?;
-    let mut vite = program(
-        "node",
-        &["../node_modules/vite/bin/vite.js", "preview", "--host", "127.0.0.1"],
-    );
+    let mut vite = program("node", &["../node_modules/vite/bin/vite.js", "preview", "--host", "127.0.0.1"]);
     vite.args(["--strictPort", "--port", &page_port.to_string()])
         .current_dir(crate::workspace::root().join("demo"));
     let mut page = Service::start(vite)?;

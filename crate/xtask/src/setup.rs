@@ -35,10 +35,7 @@ pub fn components() -> Result<()> {
 }
 
 pub fn wasm_target() -> Result<()> {
-    let library = read(&mut program(
-        "rustc",
-        &["--print", "target-libdir", "--target", WASM_TARGET],
-    ))?;
+    let library = read(&mut program("rustc", &["--print", "target-libdir", "--target", WASM_TARGET]))?;
     if Path::new(library.trim()).exists() {
         return Ok(());
     }
@@ -56,20 +53,14 @@ pub fn npm() -> Result<()> {
     }
     node()?;
     say("installing the npm packages of package-lock.json");
-    run(&mut program(
-        "npm",
-        &["ci", "--no-audit", "--no-fund", "--loglevel", "error"],
-    ))
+    run(&mut program("npm", &["ci", "--no-audit", "--no-fund", "--loglevel", "error"]))
 }
 
 fn node() -> Result<()> {
-    let version = read(&mut program("node", &["--version"])).context("Node.js is missing, see https://nodejs.org")?;
-    let major = version
-        .trim()
-        .trim_start_matches('v')
-        .split('.')
-        .next()
-        .and_then(|major| major.parse::<u32>().ok());
+    let version =
+        read(&mut program("node", &["--version"])).context("Node.js is missing, see https://nodejs.org")?;
+    let major =
+        version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < NODE_MIN) {
         bail!("Node.js {NODE_MIN} or later is needed, this is {}", version.trim());
     }
@@ -86,13 +77,7 @@ pub fn chromium() -> Result<PathBuf> {
     }
     say("installing Debian's chromium");
     run(&mut apt_get(&["update", "--quiet"]))?;
-    run(&mut apt_get(&[
-        "install",
-        "--yes",
-        "--quiet",
-        "--no-install-recommends",
-        "chromium",
-    ]))?;
+    run(&mut apt_get(&["install", "--yes", "--quiet", "--no-install-recommends", "chromium"]))?;
     installed_chromium().context("the package chromium brought no program of that name")
 }
 
@@ -101,12 +86,7 @@ fn installed_chromium() -> Option<PathBuf> {
     let folders: Vec<_> = env::split_paths(&path).collect();
     ["chromium", "google-chrome", "google-chrome-stable", "chromium-browser"]
         .iter()
-        .find_map(|name| {
-            folders
-                .iter()
-                .map(|folder| folder.join(name))
-                .find(|program| program.is_file())
-        })
+        .find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|program| program.is_file()))
 }
 
 fn apt_get(arguments: &[&str]) -> Command {

@@ -23,54 +23,19 @@ struct Findings {
 }
 
 const STAGES: &[Stage] = &[
-    Stage {
-        name: "format",
-        what: "rustfmt, prettier",
-        quick: true,
-        run: |_| formatted(),
-    },
+    Stage { name: "format", what: "rustfmt, prettier", quick: true, run: |_| formatted() },
     Stage {
         name: "clippy",
         what: "clippy, warnings denied, on the host and on wasm32",
         quick: true,
         run: |_| clippy(),
     },
-    Stage {
-        name: "docs",
-        what: "rustdoc, warnings denied",
-        quick: true,
-        run: |_| docs(),
-    },
-    Stage {
-        name: "core",
-        what: "the core does no I/O",
-        quick: true,
-        run: |_| purity::check(),
-    },
-    Stage {
-        name: "types",
-        what: "tsc",
-        quick: true,
-        run: |_| types(),
-    },
-    Stage {
-        name: "rust",
-        what: "Rust tests",
-        quick: true,
-        run: |_| rust(),
-    },
-    Stage {
-        name: "simulation",
-        what: "1,000 seeds of 2,000 steps",
-        quick: false,
-        run: simulation,
-    },
-    Stage {
-        name: "npm",
-        what: "the npm package in Node",
-        quick: false,
-        run: |_| npm("test", "js"),
-    },
+    Stage { name: "docs", what: "rustdoc, warnings denied", quick: true, run: |_| docs() },
+    Stage { name: "core", what: "the core does no I/O", quick: true, run: |_| purity::check() },
+    Stage { name: "types", what: "tsc", quick: true, run: |_| types() },
+    Stage { name: "rust", what: "Rust tests", quick: true, run: |_| rust() },
+    Stage { name: "simulation", what: "1,000 seeds of 2,000 steps", quick: false, run: simulation },
+    Stage { name: "npm", what: "the npm package in Node", quick: false, run: |_| npm("test", "js") },
     Stage {
         name: "interop",
         what: "documents of @automerge/automerge",
@@ -83,30 +48,10 @@ const STAGES: &[Stage] = &[
         quick: false,
         run: |_| packaging(),
     },
-    Stage {
-        name: "worker",
-        what: "the Worker on workerd",
-        quick: false,
-        run: |_| npm("test", "worker"),
-    },
-    Stage {
-        name: "browser",
-        what: "browsers",
-        quick: false,
-        run: |_| browser(),
-    },
-    Stage {
-        name: "readme",
-        what: "the example of README.md",
-        quick: false,
-        run: |_| readme(),
-    },
-    Stage {
-        name: "table",
-        what: "sizes and speeds",
-        quick: false,
-        run: table,
-    },
+    Stage { name: "worker", what: "the Worker on workerd", quick: false, run: |_| npm("test", "worker") },
+    Stage { name: "browser", what: "browsers", quick: false, run: |_| browser() },
+    Stage { name: "readme", what: "the example of README.md", quick: false, run: |_| readme() },
+    Stage { name: "table", what: "sizes and speeds", quick: false, run: table },
 ];
 
 const TABLE_SEEDS: u64 = 20;
@@ -119,16 +64,11 @@ pub fn check() -> Result<()> {
 }
 
 pub fn test(only: &[String]) -> Result<()> {
-    if let Some(unknown) = only
-        .iter()
-        .find(|name| STAGES.iter().all(|stage| stage.name != name.as_str()))
-    {
+    if let Some(unknown) = only.iter().find(|name| STAGES.iter().all(|stage| stage.name != name.as_str())) {
         bail!("there is no stage `{unknown}`, see `cargo xtask test --list`");
     }
-    let chosen: Vec<_> = STAGES
-        .iter()
-        .filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name))
-        .collect();
+    let chosen: Vec<_> =
+        STAGES.iter().filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name)).collect();
     go_through(&chosen)
 }
 
@@ -156,25 +96,16 @@ pub fn pack() -> Result<PathBuf> {
     package()?;
     let folder = workspace::target().join("pack");
     std::fs::create_dir_all(&folder)?;
-    let mut npm_pack = program(
-        "npm",
-        &["pack", "--workspace", "js", "--ignore-scripts", "--loglevel", "error"],
-    );
+    let mut npm_pack =
+        program("npm", &["pack", "--workspace", "js", "--ignore-scripts", "--loglevel", "error"]);
     let name = read(npm_pack.arg("--pack-destination").arg(&folder))?;
     Ok(folder.join(name.lines().last().context("npm pack named no file")?))
 }
 
 /// Runs the simulation and gives back how many steps it did in a second.
 pub fn simulate(seeds: u64, seed: Option<u64>, steps: Option<u64>) -> Result<u64> {
-    let mut simulation = cargo(&[
-        "run",
-        "--quiet",
-        "--locked",
-        "--release",
-        "--package",
-        "eyot-simulation",
-        "--",
-    ]);
+    let mut simulation =
+        cargo(&["run", "--quiet", "--locked", "--release", "--package", "eyot-simulation", "--"]);
     simulation.args(["--seeds", &seeds.to_string()]);
     if let Some(seed) = seed {
         simulation.args(["--seed", &seed.to_string()]);
@@ -182,7 +113,8 @@ pub fn simulate(seeds: u64, seed: Option<u64>, steps: Option<u64>) -> Result<u64
     if let Some(steps) = steps {
         simulation.args(["--steps", &steps.to_string()]);
     }
-    steps_per_second(&run_and_read(&mut simulation)?).context("the simulation did not say how many steps/s it did")
+    steps_per_second(&run_and_read(&mut simulation)?)
+        .context("the simulation did not say how many steps/s it did")
 }
 
 fn steps_per_second(output: &str) -> Option<u64> {
@@ -208,10 +140,7 @@ fn go_through(stages: &[&Stage]) -> Result<()> {
         times.push((stage.name, started.elapsed()));
     }
     let all: Duration = times.iter().map(|(_, time)| *time).sum();
-    let each: Vec<_> = times
-        .iter()
-        .map(|(name, time)| format!("{name} {}", seconds(*time)))
-        .collect();
+    let each: Vec<_> = times.iter().map(|(name, time)| format!("{name} {}", seconds(*time))).collect();
     eprintln!("\nall passed in {}: {}", seconds(all), each.join(", "));
     Ok(())
 }
@@ -223,58 +152,26 @@ fn seconds(time: Duration) -> String {
 fn formatted() -> Result<()> {
     setup::components()?;
     setup::npm()?;
-    run(&mut cargo(&["fmt", "--all", "--check"]))
+    run(&mut cargo(&["fmt", "--all", "--", "--check", "-l"]))
         .and_then(|()| run(&mut prettier("--check")))
         .context("`cargo xtask format` puts it right")
 }
 
 fn prettier(mode: &str) -> std::process::Command {
-    program(
-        "node",
-        &[
-            "node_modules/prettier/bin/prettier.cjs",
-            "--log-level",
-            "warn",
-            mode,
-            ".",
-        ],
-    )
+    program("node", &["node_modules/prettier/bin/prettier.cjs", "--log-level", "warn", mode, "."])
 }
 
 fn clippy() -> Result<()> {
     setup::wasm_target()?;
-    let host = [
-        "clippy",
-        "--quiet",
-        "--locked",
-        "--workspace",
-        "--exclude",
-        "eyot-web",
-        "--all-targets",
-    ];
+    let host = ["clippy", "--quiet", "--locked", "--workspace", "--exclude", "eyot-web", "--all-targets"];
     run(&mut cargo(&[&host[..], &["--", "--deny", "warnings"]].concat()))?;
-    let wasm = [
-        "clippy",
-        "--quiet",
-        "--locked",
-        "--package",
-        "eyot-web",
-        "--target",
-        "wasm32-unknown-unknown",
-    ];
+    let wasm =
+        ["clippy", "--quiet", "--locked", "--package", "eyot-web", "--target", "wasm32-unknown-unknown"];
     run(&mut cargo(&[&wasm[..], &["--", "--deny", "warnings"]].concat()))
 }
 
 fn docs() -> Result<()> {
-    let packages = [
-        "doc",
-        "--quiet",
-        "--locked",
-        "--no-deps",
-        "--workspace",
-        "--exclude",
-        "eyot-web",
-    ];
+    let packages = ["doc", "--quiet", "--locked", "--no-deps", "--workspace", "--exclude", "eyot-web"];
     run(cargo(&packages).env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
@@ -287,14 +184,7 @@ fn types() -> Result<()> {
 }
 
 fn rust() -> Result<()> {
-    run(&mut cargo(&[
-        "test",
-        "--quiet",
-        "--locked",
-        "--workspace",
-        "--exclude",
-        "eyot-web",
-    ]))
+    run(&mut cargo(&["test", "--quiet", "--locked", "--workspace", "--exclude", "eyot-web"]))
 }
 
 fn simulation(findings: &mut Findings) -> Result<()> {

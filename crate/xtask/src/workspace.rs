@@ -9,11 +9,7 @@ use std::sync::LazyLock;
 pub fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
         let room = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        Path::new(&room)
-            .ancestors()
-            .nth(2)
-            .expect("this crate is at crate/xtask")
-            .to_owned()
+        Path::new(&room).ancestors().nth(2).expect("this crate is at crate/xtask").to_owned()
     });
     &ROOT
 }
@@ -21,9 +17,6 @@ pub fn root() -> &'static Path {
 /// Cargo's target folder, wherever it was told to put it: this program runs from `debug` in it.
 pub fn target() -> PathBuf {
     let program = env::current_exe().expect("a running program has a path");
-    let target = program
-        .ancestors()
-        .nth(2)
-        .expect("cargo puts programs into a folder by profile");
+    let target = program.ancestors().nth(2).expect("cargo puts programs into a folder by profile");
     target.to_owned()
 }
