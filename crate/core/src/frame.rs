@@ -41,9 +41,9 @@ pub struct Hello {
     /// How far the sender has got in the logs of holders it has met: the dialler's side only.
     #[n(6)]
     pub cursors: Vec<Cursor>,
-    /// Of the sender's vector.
+    /// Of the sender's vector; absent while it holds what is not stored yet.
     #[n(7)]
-    pub digest: Digest,
+    pub digest: Option<Digest>,
     /// Answer to `cursors`: whether the stream goes on from there. Where it does not, vectors are
     /// exchanged.
     #[n(8)]
@@ -367,7 +367,7 @@ mod tests {
                 region: Some("eu".into()),
                 token: None,
                 cursors: vec![Cursor { log: LogId([4; 16]), read: Position::START, seen: Position::START }],
-                digest: Digest::default(),
+                digest: Some(Digest::default()),
                 resumed: true,
                 tips: Some(vec![tip]),
                 credit: 10,

@@ -1082,7 +1082,7 @@ impl Holder {
             region: self.identity.region.clone(),
             token: self.identity.token.clone(),
             cursors,
-            digest: vector.digest(),
+            digest: (self.stored == self.log.head()).then(|| vector.digest()),
             resumed,
             tips: (with_tips && is_small).then(|| vector.tips().copied().collect()),
             credit: limits::CREDIT_BYTES,
@@ -1197,7 +1197,7 @@ impl Holder {
             return;
         };
         link.moved(self.now);
-        let is_equal = hello.digest == digest && self.stored == self.log.head();
+        let is_equal = hello.digest == Some(digest) && self.stored == self.log.head();
         let from = if is_equal { Some(self.stored) } else { resume };
         let reply = self.hello(Vec::new(), from.is_some(), from.is_none());
         let told = reply.tips.is_some();
@@ -1208,7 +1208,7 @@ impl Holder {
         }
     }
 
-    fn up_as_dialer(&mut self, id: LinkId, hello: Hello, digest: Digest, head: Position, told: bool) {
+    fn up_as_dialer(&mut self, id: LinkId, hello: Hello, digest: Option<Digest>, head: Position, told: bool) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Side::Dialer { url } = link.side.clone() else {
             return;
@@ -1223,7 +1223,7 @@ impl Holder {
         let known = self.peers.remove(&hello.log).filter(|_| hello.resumed);
         let start = Cursor { log: hello.log, read: Position::START, seen: Position::START };
         let (mut cursor, mut acked) = known.map_or((start, 0), |peer| (peer.cursor, peer.acked));
-        if hello.resumed && hello.digest == digest {
+        if hello.resumed && hello.digest.is_some() && hello.digest == digest {
             // Both hold the same: nothing to stream either way.
             cursor.read = hello.head;
             cursor.seen = hello.head;
@@ -1440,7 +1440,7 @@ impl Holder {
             return self.close(id, CloseCode::OutOfOrder, "an acknowledgement of what was not sent");
         }
         link.moved(self.now);
-        link.send.acked = link.send.acked.max(ack.upto);
+        link.send.ack(ack.upto);
         if ack.at.seq > link.send.seen.seq {
             link.send.seen = ack.at;
         }
@@ -1530,7 +1530,8 @@ impl Holder {
             link.moved(now);
             if entries.iter().all(|entry| link.send.is_echo(entry.at.seq)) {
                 // The acknowledgement says how far it has read.
-                link.send.sent = self.stored;
+                link.send.skip_to(self.stored);
+                self.note_peer(id);
                 continue;
             }
             let is_plain = link.send.is_plain();

@@ -38,7 +38,7 @@ pub(crate) enum Phase {
     /// Dialler: open, the `Hello` to be sent. Accepter: the other's `Hello` to come.
     Opened,
     /// Dialler: `Hello` sent, with this digest at this end of the log, and maybe the vector.
-    Greeted { digest: Digest, head: Position, told: bool },
+    Greeted { digest: Option<Digest>, head: Position, told: bool },
     /// Accepter: the other's `Hello` came and its cursors are being checked.
     Checking(Box<Hello>),
     /// Commits flow.
@@ -128,8 +128,10 @@ pub(crate) struct Sending {
     credit: i64,
     pub reading: bool,
     echo: VecDeque<(u64, u64)>,
-    /// How far the peer has acknowledged this holder's log.
+    /// How far the peer is known to have stored this holder's log.
     pub acked: u64,
+    /// The last position that an acknowledgement is due for.
+    told: u64,
     /// The furthest end that the peer's log is known to have had.
     pub seen: Position,
 }
@@ -207,6 +209,7 @@ impl Link {
                 reading: false,
                 echo: VecDeque::new(),
                 acked: 0,
+                told: 0,
                 seen: Position::START,
             },
             their_tips: Vec::new(),
@@ -240,6 +243,7 @@ impl Link {
         self.is_up()
             && !self.exchanging
             && self.receive.read.seq >= self.their_head
+            && self.send.sent.seq == stored.seq
             && self.send.acked >= stored.seq
     }
 
@@ -313,6 +317,7 @@ impl Link {
         }
         let to = send.position().filter(|to| to.seq > start.seq && told != Some(*to));
         let is_whole_due = matches!(frames.last(), Some(Frame::Piece(_)));
+        send.told = to.or(told).map_or(send.told, |to| to.seq);
         if to.is_some() || !records.is_empty() || is_whole_due {
             frames.push(Frame::Commits(Commits { records, to }));
         }
@@ -339,6 +344,7 @@ impl Sending {
     pub fn start(&mut self, from: Position) {
         self.started = true;
         self.sent = from;
+        self.told = from.seq;
         self.filter = None;
         self.echo.clear();
     }
@@ -356,6 +362,21 @@ impl Sending {
     fn position(&self) -> Option<Position> {
         let is_passing = self.filter.as_ref().is_some_and(|filter| self.sent.seq < filter.until);
         (!is_passing).then_some(self.sent)
+    }
+
+    /// The peer has stored all up to this number.
+    pub fn ack(&mut self, upto: u64) {
+        self.acked = self.acked.max(upto);
+        // What was skipped after the last frame came from the peer.
+        if self.filter.is_none() && self.acked >= self.told {
+            self.acked = self.acked.max(self.sent.seq);
+        }
+    }
+
+    /// All up to here came from the peer, after what was sent before.
+    pub fn skip_to(&mut self, end: Position) {
+        self.sent = end;
+        self.ack(0);
     }
 
     /// The entry with this number came from the peer.

@@ -519,7 +519,7 @@ impl Replica {
             return Err(ReplicaError::Invalid(format!("{regions} regions of {most}")));
         }
         let number = seq.unwrap_or(self.made).min(self.made);
-        let at_least = if seq.is_some() { 0 } else { self.holder.stored().seq };
+        let at_least = if seq.is_some() { 0 } else { self.own_at.last().copied().unwrap_or(0) };
         let wait = self.waits.add(Wait::Durable { regions, number, at_least });
         self.settle();
         Ok(wait)
