@@ -17,6 +17,7 @@ use automerge::{
 
 use crate::fork;
 use crate::id::AuthorId;
+use crate::text;
 use crate::value::{Op, Patch, Value, encode_object};
 
 /// What foreign bytes may cost before they are applied.
@@ -358,12 +359,7 @@ fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
         Op::Splice { path, index, remove, insert } => {
             let text = object(tx, path, ObjType::Text)?;
             let remove = isize::try_from(*remove).map_err(|_| EditError::Path(path.clone()))?;
-            if remove == 0 || insert.is_empty() {
-                return Ok(tx.splice_text(&text, *index, remove, insert)?);
-            }
-            // Automerge inserts first and then looks past all of it for each character to remove.
-            tx.splice_text(&text, *index, remove, "")?;
-            Ok(tx.splice_text(&text, *index, 0, insert)?)
+            Ok(tx.splice_text(&text, *index, remove, insert)?)
         }
         Op::Increment { path, by } => {
             let (parent, prop) = parent(tx, path)?;
@@ -371,7 +367,12 @@ fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
         }
         Op::UpdateText { path, text } => {
             let object = object(tx, path, ObjType::Text)?;
-            Ok(tx.update_text(&object, text)?)
+            // Automerge's own search takes seconds where two long texts have little in common.
+            for edit in text::edits(&tx.text(&object)?, text) {
+                let remove = isize::try_from(edit.remove).expect("a text in memory is no longer");
+                tx.splice_text(&object, edit.index, remove, &edit.insert)?;
+            }
+            Ok(())
         }
     }
 }

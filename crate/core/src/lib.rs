@@ -29,6 +29,7 @@ mod replica;
 mod status;
 pub mod store;
 mod tabs;
+mod text;
 pub mod value;
 pub mod vector;
 mod waits;
