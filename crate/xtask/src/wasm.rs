@@ -116,7 +116,6 @@ fn shrink(wasm: &Path) -> Result<()> {
 fn made_from(compiled: &[u8]) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     compiled.hash(&mut hasher);
-    WASM_OPT.hash(&mut hasher);
     fs::read(workspace::root().join("node_modules/binaryen/package.json"))?.hash(&mut hasher);
     include_str!("wasm.rs").hash(&mut hasher);
     Ok(format!("{:016x}", hasher.finish()))
