@@ -146,6 +146,7 @@ enum Disk {
         guard: Option<log::Guard>,
         /// How much of the log is in storage.
         since: u64,
+        reason: String,
         retry_at: Millis,
     },
 }
@@ -620,10 +621,8 @@ impl Holder {
                 }
             }
             (Pending::Meta, StorageAnswer::Failed(reason)) => {
-                self.disk_fails(WriteBatch {
-                    guard: Some((log::META_KEY.to_vec(), None)),
-                    ..WriteBatch::default()
-                });
+                let guard = Some((log::META_KEY.to_vec(), None));
+                self.disk_fails(WriteBatch { guard, ..WriteBatch::default() }, reason.clone());
                 self.notices.push_back(Notice::SaveFailed(0, reason));
                 self.opened();
             }
@@ -657,20 +656,20 @@ impl Holder {
                 self.lookups -= 1;
                 self.learn(&request, answer)?;
             }
-            (Pending::Append(flight), StorageAnswer::Written) => self.appended(flight),
+            (Pending::Append(flight), StorageAnswer::Written) => {
+                if let Disk::Failing { reason, .. } = &self.disk {
+                    let reason = reason.clone();
+                    self.not_saved(&flight, reason);
+                }
+                self.appended(flight);
+            }
             (Pending::Append(_), StorageAnswer::Failed(reason)) if self.is_relay() => {
                 // A relay acknowledges nothing from memory: it stops.
                 self.stop(reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
-                self.disk_fails(flight.batch.clone());
-                let own = flight.origins.iter().filter_map(|origin| match origin {
-                    Origin::Own(number) => Some(*number),
-                    _ => None,
-                });
-                if let Some(last) = own.max() {
-                    self.notices.push_back(Notice::SaveFailed(last, reason));
-                }
+                self.disk_fails(flight.batch.clone(), reason.clone());
+                self.not_saved(&flight, reason);
                 self.appended(flight);
             }
             (Pending::Append(flight), StorageAnswer::GuardFailed) => {
@@ -741,11 +740,22 @@ impl Holder {
         }
     }
 
-    fn disk_fails(&mut self, batch: WriteBatch) {
+    /// Own commits are in memory alone.
+    fn not_saved(&mut self, flight: &InFlight, reason: String) {
+        let own = flight.origins.iter().filter_map(|origin| match origin {
+            Origin::Own(number) => Some(*number),
+            _ => None,
+        });
+        if let Some(last) = own.max() {
+            self.notices.push_back(Notice::SaveFailed(last, reason));
+        }
+    }
+
+    fn disk_fails(&mut self, batch: WriteBatch, reason: String) {
         let mut kept = MemoryStore::default();
         kept.write(&WriteBatch { guard: None, puts: batch.puts, deletes: batch.deletes });
         let retry_at = self.now + DISK_RETRY;
-        self.disk = Disk::Failing { kept, guard: batch.guard, since: self.stored.seq, retry_at };
+        self.disk = Disk::Failing { kept, guard: batch.guard, since: self.stored.seq, reason, retry_at };
     }
 
     /// Storage works again, but another process has written meanwhile: what was kept in memory

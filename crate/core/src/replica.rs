@@ -181,6 +181,8 @@ pub struct Replica {
     own_at: Vec<u64>,
     index: BTreeMap<DocId, Indexed>,
     open: BTreeMap<DocId, Open>,
+    /// Open still, but not for the application.
+    closing: BTreeSet<DocId>,
     deleted: BTreeSet<DocId>,
     followed: u64,
     following: bool,
@@ -238,6 +240,7 @@ impl Replica {
             own_at: Vec::new(),
             index: BTreeMap::new(),
             open: BTreeMap::new(),
+            closing: BTreeSet::new(),
             deleted: BTreeSet::new(),
             followed: 0,
             following: false,
@@ -410,7 +413,12 @@ impl Replica {
 
     /// Lets go of an open document. What was made in it stays.
     pub fn close_document(&mut self, doc: DocId) {
-        self.open.remove(&doc);
+        if self.unplaced.is_empty() {
+            self.open.remove(&doc);
+        } else {
+            // Until the log has all that was made in it, the document knows more than storage.
+            self.closing.insert(doc);
+        }
     }
 
     /// The whole value of an open document, see [`crate::value`].
@@ -443,7 +451,7 @@ impl Replica {
     /// [`ReplicaError::Closed`]
     pub fn document(&self, doc: DocId) -> Result<&Document, ReplicaError> {
         match self.open.get(&doc) {
-            Some(Open { document, phase: Phase::Ready, .. }) => Ok(document),
+            Some(Open { document, phase: Phase::Ready, .. }) if !self.closing.contains(&doc) => Ok(document),
             _ => Err(ReplicaError::Closed),
         }
     }
@@ -764,6 +772,9 @@ impl Replica {
             if let Some(Open { document, phase: Phase::Ready, .. }) = self.open.get_mut(&doc) {
                 let applied =
                     document.apply(chunks.iter().map(|(author, bytes)| (*author, bytes.as_slice())));
+                if self.closing.contains(&doc) {
+                    continue;
+                }
                 if applied.rebuilt {
                     self.tell(Event::Reset { doc });
                 } else if !applied.patches.is_empty() {
@@ -791,6 +802,9 @@ impl Replica {
                 }
                 if self.unplaced.is_empty() {
                     self.covered.clear();
+                    for doc in core::mem::take(&mut self.closing) {
+                        self.open.remove(&doc);
+                    }
                 }
             }
             None if header.author == self.author && !self.was_made_here(entry) => {
@@ -842,6 +856,7 @@ impl Replica {
     }
 
     fn forget(&mut self, doc: DocId) {
+        self.closing.remove(&doc);
         let was_known = self.index.remove(&doc).is_some() | self.open.remove(&doc).is_some();
         if self.deleted.insert(doc) && was_known {
             self.tell(Event::Deleted { doc });
@@ -852,7 +867,7 @@ impl Replica {
 
     fn ready_doc(&mut self, doc: DocId) -> Result<&mut Open, ReplicaError> {
         match self.open.get_mut(&doc) {
-            Some(open) if matches!(open.phase, Phase::Ready) => Ok(open),
+            Some(open) if matches!(open.phase, Phase::Ready) && !self.closing.contains(&doc) => Ok(open),
             _ => Err(ReplicaError::Closed),
         }
     }
@@ -873,6 +888,7 @@ impl Replica {
                 Wait::Open { doc } => (doc, None),
                 _ => continue,
             };
+            self.closing.remove(&doc);
             match self.open.get_mut(&doc) {
                 Some(open) => match &mut open.phase {
                     Phase::Loading { waits, named: held, .. } => {
