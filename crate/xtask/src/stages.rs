@@ -1,6 +1,7 @@
 //! What `check` and `test` go through, cheapest first.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -85,8 +86,12 @@ pub fn format() -> Result<()> {
     run(&mut prettier("--write"))
 }
 
-/// The npm package, built.
+/// The npm package, built: once, whichever stages need it.
 pub fn package() -> Result<()> {
+    static BUILT: AtomicBool = AtomicBool::new(false);
+    if BUILT.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
     wasm::build()?;
     say("building the npm package");
     run(&mut npm_script("build", "js"))
