@@ -26,6 +26,7 @@ mod link;
 pub mod log;
 mod relay;
 mod replica;
+mod rng;
 mod status;
 pub mod store;
 mod tabs;

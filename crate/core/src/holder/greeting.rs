@@ -1,0 +1,291 @@
+//! How links begin: greetings, cursors, and the exchange of vectors where no cursor is valid.
+
+use super::{Holder, Notice, Pending, State, Which, rows_of};
+use crate::commit::{CommitError, Position};
+use crate::frame::{CloseCode, Cursor, Frame, Hello, VERSION, VERSION_MIN, VectorPart};
+use crate::id::LogId;
+use crate::io::{LinkId, StorageAnswer, WriteBatch};
+use crate::limits;
+use crate::link::{Peer, Phase, Side};
+use crate::log::{self, PeerRecord};
+use crate::vector::{Digest, Tip, Vector};
+
+impl Holder {
+    pub(super) fn greet_all(&mut self) {
+        let opened: Vec<_> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.is_dialer() && matches!(link.phase, Phase::Opened))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in opened {
+            let cursors = self.peers.values().rev().take(64).map(|peer| peer.cursor).collect();
+            let hello = self.hello(cursors, false, self.peers.is_empty());
+            if let Some(link) = self.links.get_mut(&id) {
+                let told = hello.tips.is_some();
+                link.phase = Phase::Greeted { digest: hello.digest, head: self.stored, told };
+                link.opened_at = self.now;
+            }
+            self.send(id, &Frame::Hello(hello));
+        }
+    }
+
+    pub(super) fn hello(&self, cursors: Vec<Cursor>, resumed: bool, with_tips: bool) -> Hello {
+        let vector = self.log.vector();
+        let is_small = vector.len() <= limits::HELLO_TIPS_MAX;
+        Hello {
+            version_min: VERSION_MIN,
+            version_max: VERSION,
+            space: self.identity.space.clone(),
+            log: self.log.id(),
+            region: self.identity.region.clone(),
+            token: self.identity.token.clone(),
+            cursors,
+            digest: (self.stored == self.log.head()).then(|| vector.digest()),
+            resumed,
+            tips: (with_tips && is_small).then(|| vector.tips().copied().collect()),
+            credit: limits::CREDIT_BYTES,
+            head: self.stored,
+        }
+    }
+
+    pub(super) fn hello_came(&mut self, id: LinkId, hello: Hello) {
+        if hello.version_min > VERSION || hello.version_max < VERSION_MIN {
+            return self.close(id, CloseCode::Incompatible, "no protocol version in common");
+        }
+        if hello.space != self.identity.space {
+            return self.close(id, CloseCode::Denied, "this link is for another space");
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.peer = Some(Peer { log: hello.log, region: hello.region.clone() });
+        link.send.grant(hello.credit);
+        match &link.phase {
+            Phase::Opened if !link.is_dialer() => {
+                let known = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
+                link.phase = Phase::Checking(Box::new(hello));
+                match known {
+                    Some(cursor) => self.check_cursor(id, cursor, Which::Seen),
+                    None => self.greet_back(id, None),
+                }
+            }
+            Phase::Greeted { digest, head, told } => {
+                let (digest, head, told) = (*digest, *head, *told);
+                link.rtt = Some(self.now.saturating_sub(link.opened_at));
+                self.up_as_dialer(id, hello, digest, head, told);
+            }
+            _ => self.close(id, CloseCode::OutOfOrder, "a second greeting"),
+        }
+    }
+
+    /// Is this a position that this log had? Asked of `seen` first, then of `read`.
+    pub(super) fn check_cursor(&mut self, id: LinkId, cursor: Cursor, which: Which) {
+        let at = match which {
+            Which::Seen => cursor.seen,
+            Which::Read => cursor.read,
+        };
+        if at == self.stored || at == Position::START {
+            self.cursor_checked(id, cursor, which, true);
+        } else if at.seq > self.stored.seq || at.seq == 0 {
+            self.cursor_checked(id, cursor, which, false);
+        } else {
+            let request = log::rows_after(at.seq - 1, 0);
+            self.request(Pending::CheckCursor { link: id, cursor, which }, request);
+        }
+    }
+
+    pub(super) fn cursor_read(
+        &mut self,
+        link: LinkId,
+        cursor: Cursor,
+        which: Which,
+        answer: StorageAnswer,
+    ) -> Result<(), CommitError> {
+        let at = match which {
+            Which::Seen => cursor.seen,
+            Which::Read => cursor.read,
+        };
+        let rows = rows_of(answer)?;
+        if let Some(bytes) = rows.bytes_needed {
+            let request = log::rows_after(at.seq - 1, bytes);
+            self.request(Pending::CheckCursor { link, cursor, which }, request);
+            return Ok(());
+        }
+        let is_ours = rows.entries.iter().any(|entry| entry.at == at);
+        self.cursor_checked(link, cursor, which, is_ours);
+        Ok(())
+    }
+
+    pub(super) fn cursor_checked(&mut self, id: LinkId, cursor: Cursor, which: Which, is_ours: bool) {
+        if !self.links.get(&id).is_some_and(|link| matches!(link.phase, Phase::Checking(_))) {
+            return;
+        }
+        match (is_ours, which) {
+            (true, Which::Seen) => self.check_cursor(id, cursor, Which::Read),
+            (true, Which::Read) => self.greet_back(id, Some(cursor.read)),
+            (false, _) => {
+                if cursor.log == self.log.id() {
+                    self.renew_log(id);
+                }
+                self.greet_back(id, None);
+            }
+        }
+    }
+
+    /// This log is not what it was: an older copy was put back. What was acknowledged under its id
+    /// is void, and whoever is connected must hear so.
+    pub(super) fn renew_log(&mut self, except: LinkId) {
+        let id = LogId(self.rng.bytes16());
+        let (guard, put) = self.log.renew(id);
+        let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
+        self.write(Pending::Records, batch);
+        let others: Vec<_> = self
+            .links
+            .iter()
+            .filter(|(id, link)| **id != except && link.peer.is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        for link in others {
+            self.close(link, CloseCode::LogReplaced, "this holder's log was replaced by an older copy");
+        }
+    }
+
+    pub(super) fn greet_back(&mut self, id: LinkId, resume: Option<Position>) {
+        let digest = self.log.vector().digest();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Phase::Checking(hello) = core::mem::replace(&mut link.phase, Phase::Up) else {
+            return;
+        };
+        link.moved(self.now);
+        let is_equal = hello.digest == Some(digest) && self.stored == self.log.head();
+        let from = if is_equal { Some(self.stored) } else { resume };
+        let reply = self.hello(Vec::new(), from.is_some(), from.is_none());
+        let told = reply.tips.is_some();
+        self.send(id, &Frame::Hello(reply));
+        match from {
+            Some(from) => self.start_stream(id, from),
+            None => self.reconcile(id, told, hello.tips),
+        }
+    }
+
+    pub(super) fn up_as_dialer(
+        &mut self,
+        id: LinkId,
+        hello: Hello,
+        digest: Option<Digest>,
+        head: Position,
+        told: bool,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Side::Dialer { url } = link.side.clone() else {
+            return;
+        };
+        link.phase = Phase::Up;
+        link.moved(self.now);
+        // Whatever was met at this address before under another log is gone.
+        for peer in self.peers.values().filter(|peer| peer.url == url) {
+            self.dirty_peers.insert(peer.cursor.log);
+        }
+        self.peers.retain(|log, peer| peer.url != url || *log == hello.log);
+        let known = self.peers.remove(&hello.log).filter(|_| hello.resumed);
+        let start = Cursor { log: hello.log, read: Position::START, seen: Position::START };
+        let (mut cursor, mut acked) = known.map_or((start, 0), |peer| (peer.cursor, peer.acked));
+        if hello.resumed && hello.digest.is_some() && hello.digest == digest {
+            // Both hold the same: nothing to stream either way.
+            cursor.read = hello.head;
+            cursor.seen = hello.head;
+            acked = head.seq;
+        }
+        link.their_head = hello.head.seq;
+        link.receive.read = cursor.read;
+        link.send.seen = cursor.seen;
+        link.send.acked = acked;
+        let region = hello.region.clone().unwrap_or_default();
+        self.peers.insert(hello.log, PeerRecord { cursor, acked, url, region });
+        self.dirty_peers.insert(hello.log);
+        if hello.resumed {
+            // Of a position, only the number matters to where a stream begins.
+            self.start_stream(id, Position { seq: acked, ..head });
+        } else {
+            self.reconcile(id, told, hello.tips);
+        }
+    }
+
+    pub(super) fn start_stream(&mut self, id: LinkId, from: Position) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.send.start(from);
+        }
+        self.notices.push_back(Notice::LinkChanged);
+        self.feed(id);
+    }
+
+    /// Both sides say what they hold (`told`: this side has), and send what the other lacks.
+    pub(super) fn reconcile(&mut self, id: LinkId, told: bool, tips: Option<Vec<Tip>>) {
+        if !told {
+            self.send_vector(id, false);
+        }
+        match tips {
+            Some(tips) => self.start_pass(id, Vector::from_tips(tips)),
+            None => {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.exchanging = true;
+                }
+            }
+        }
+        self.notices.push_back(Notice::LinkChanged);
+    }
+
+    pub(super) fn send_vector(&mut self, id: LinkId, answer: bool) {
+        let tips: Vec<_> = self.log.vector().tips().copied().collect();
+        let mut parts = tips.chunks(limits::VECTOR_FRAME_TIPS_MAX).peekable();
+        if parts.peek().is_none() {
+            let part = VectorPart { tips: Vec::new(), last: true, answer };
+            self.send(id, &Frame::Vector(part));
+        }
+        while let Some(part) = parts.next() {
+            let last = parts.peek().is_none();
+            self.send(id, &Frame::Vector(VectorPart { tips: part.to_vec(), last, answer }));
+        }
+    }
+
+    pub(super) fn vector_came(&mut self, id: LinkId, part: VectorPart) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.their_tips.extend(part.tips);
+        if link.their_tips.len() > limits::VECTOR_TIPS_MAX {
+            return self.close(id, CloseCode::TooLarge, "a vector of too many tips");
+        }
+        if part.last {
+            let tips = core::mem::take(&mut link.their_tips);
+            if part.answer {
+                self.send_vector(id, false);
+            }
+            self.start_pass(id, Vector::from_tips(tips));
+        }
+    }
+
+    pub(super) fn start_pass(&mut self, id: LinkId, theirs: Vector) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.exchanging = true;
+            link.theirs = Some(theirs);
+        }
+        self.start_passes();
+    }
+
+    /// Begins the passes that wait for the vector to say what is stored and nothing more.
+    pub(super) fn start_passes(&mut self) {
+        if self.appending || self.state != State::Open {
+            return;
+        }
+        let mut begun = Vec::new();
+        for (id, link) in &mut self.links {
+            if let Some(theirs) = link.theirs.take() {
+                link.exchanging = false;
+                link.send.start_filtered(&theirs, self.log.vector(), self.stored);
+                link.moved(self.now);
+                begun.push(*id);
+            }
+        }
+        for id in begun {
+            self.feed(id);
+        }
+    }
+}

@@ -1,0 +1,523 @@
+//! The holder: what a replica and a relay have in common. It keeps the log in storage, admits
+//! commits in causal order, and replicates over its links.
+//!
+//! One thing at a time: commits come in through one inbox, are staged into one write, and only when
+//! that write is durable are they acknowledged, sent on and told to the owner. What comes in
+//! meanwhile is in the next write, so load makes writes larger, not more.
+
+mod answers;
+mod disk;
+mod frames;
+mod greeting;
+mod inbox;
+mod sending;
+mod time;
+mod waiting;
+
+use crate::commit::{Commit, CommitError, Position};
+use crate::frame::{Bye, CloseCode, Cursor, Frame, Head, Want};
+use crate::id::LogId;
+use crate::io::{Effect, LinkId, Millis, RequestId, StorageAnswer, StorageRequest, WriteBatch};
+use crate::limits;
+use crate::link::{FrameNumber, Link, Phase, Side};
+use crate::log::{self, Entry, Log, PeerRecord};
+use crate::rng::Rng;
+use answers::AnswerJob;
+use disk::Disk;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use waiting::WaitingRoom;
+
+/// How long the other side may take for its `Hello`.
+const HELLO_WAIT: Millis = 10_000;
+/// How long a link must be still before the two sides compare digests.
+const QUIET_WAIT: Millis = 2_000;
+/// How long an answer to a `Want` may take.
+const WANT_WAIT: Millis = 15_000;
+/// How long a link may say nothing while an answer is due.
+const SILENCE_MAX: Millis = 20_000;
+/// How long after a failed write storage is tried again.
+const DISK_RETRY: Millis = 5_000;
+
+/// What the owner needs to hear.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
+    /// The log is known; links may be opened.
+    Opened,
+    /// Storage holds something this code cannot read.
+    Corrupt(String),
+    /// These commits are in the log now, in this order.
+    Appended(Vec<Entry>),
+    /// So many of the process's own commits, from the first, are durable.
+    Saved(u64),
+    /// Own commits up to this could not be written; the holder goes on from memory.
+    SaveFailed(u64, String),
+    /// Storage works again.
+    DiskRecovered,
+    /// The answer to [`Holder::ask_storage`].
+    Storage(OwnerRequest, StorageAnswer),
+    /// Something about a link changed: it came up, moved or went.
+    LinkChanged,
+    /// The link is gone; why, where it was said.
+    LinkClosed(LinkId, Option<(u16, String)>),
+    /// The end of a peer's log, asked for with [`Holder::ask_heads`].
+    HeadOf(LinkId, u64, Position),
+    /// Another process moved the log on; it is to be followed from storage.
+    LogMoved,
+    /// What this process had beyond storage now has other places in the log.
+    Reloaded,
+}
+
+/// Reads that the owner asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnerRequest {
+    /// The log, from where the owner has got to.
+    Follow,
+    /// A document's commits, from this one of the log on.
+    Document(crate::id::DocId, u64),
+}
+
+/// Where a commit came from.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// This process made it; its number among those it made.
+    Own(u64),
+    /// It was in storage's place in memory, or in a write that another process overtook.
+    Again { own: bool },
+    /// The stream of a link, which spent so many bytes of credit on it.
+    Stream(LinkId, FrameNumber, usize),
+    /// An answer on a link.
+    Answer(LinkId),
+}
+
+#[derive(Clone, Debug)]
+struct Incoming {
+    origin: Origin,
+    commit: Commit,
+}
+
+#[derive(Clone, Debug)]
+enum Pending {
+    Meta,
+    MetaAgain,
+    Load { range: usize },
+    Peers,
+    Lookup,
+    Append(InFlight),
+    Records,
+    Flush,
+    CheckCursor { link: LinkId, cursor: Cursor, which: Which },
+    Feed(LinkId),
+    FindFor(LinkId, Want),
+    AnswerRead(AnswerJob),
+    Owner(OwnerRequest),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Seen,
+    Read,
+}
+
+/// A write under way.
+#[derive(Clone, Debug)]
+struct InFlight {
+    batch: WriteBatch,
+    entries: Vec<Entry>,
+    origins: Vec<Origin>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Loading,
+    Open,
+    Failed,
+}
+
+/// How links greet.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub space: String,
+    pub region: Option<String>,
+    pub token: Option<String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Holder {
+    pub identity: Identity,
+    now: Millis,
+    rng: Rng,
+    state: State,
+    log: Log,
+    /// The end of what is durable (or in memory where storage has failed).
+    stored: Position,
+    disk: Disk,
+    links: BTreeMap<LinkId, Link>,
+    peers: BTreeMap<LogId, PeerRecord>,
+    dirty_peers: BTreeSet<LogId>,
+    inbox: VecDeque<Incoming>,
+    waiting: WaitingRoom,
+    /// Frames that came before the log was known.
+    early: Vec<(LinkId, Vec<u8>)>,
+    /// Links that received something since the last write, to be acknowledged after the next.
+    touched: BTreeSet<LinkId>,
+    /// Writes under way.
+    writing: u32,
+    lookups: usize,
+    saved: u64,
+    /// Whether more of them are in the log than the owner was told.
+    saved_more: bool,
+    /// Commits in the inbox that storage refused before.
+    again: usize,
+    pending: BTreeMap<RequestId, (Pending, StorageRequest)>,
+    next_request: u64,
+    next_nonce: u64,
+    next_link: u64,
+    pub withheld: u64,
+    /// Writes made to memory, whose answers are due.
+    done: VecDeque<(Pending, StorageRequest)>,
+    /// Another process moved the log on while this one was writing.
+    moved: bool,
+    /// A write of commits is under way.
+    appending: bool,
+    /// The owner has followed the log further than this knows it.
+    lagging: bool,
+    effects: VecDeque<Effect>,
+    notices: VecDeque<Notice>,
+    deadline: Option<Millis>,
+    owner_deadline: Option<Millis>,
+}
+
+impl Holder {
+    pub fn new(identity: Identity, seed: [u8; 32], now: Millis) -> Self {
+        let mut rng = Rng::new(seed);
+        let log = Log::new(LogId(rng.bytes16()));
+        let mut holder = Self {
+            identity,
+            now,
+            rng,
+            state: State::Loading,
+            stored: log.head(),
+            log,
+            disk: Disk::Healthy,
+            links: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            dirty_peers: BTreeSet::new(),
+            inbox: VecDeque::new(),
+            waiting: WaitingRoom::default(),
+            early: Vec::new(),
+            touched: BTreeSet::new(),
+            writing: 0,
+            lookups: 0,
+            saved: 0,
+            saved_more: false,
+            again: 0,
+            pending: BTreeMap::new(),
+            next_request: 0,
+            next_nonce: 0,
+            next_link: 1 << 32,
+            withheld: 0,
+            done: VecDeque::new(),
+            moved: false,
+            appending: false,
+            lagging: false,
+            effects: VecDeque::new(),
+            notices: VecDeque::new(),
+            deadline: None,
+            owner_deadline: None,
+        };
+        holder.load();
+        holder
+    }
+
+    // What the owner may look at.
+
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub fn stored(&self) -> Position {
+        self.stored
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    pub fn is_failed(&self) -> bool {
+        self.state == State::Failed
+    }
+
+    pub fn disk_failed(&self) -> bool {
+        matches!(self.disk, Disk::Failing { .. })
+    }
+
+    /// How much of the log is in storage.
+    pub fn on_disk(&self) -> u64 {
+        match &self.disk {
+            Disk::Healthy => self.stored.seq,
+            Disk::Failing { since, .. } => *since,
+        }
+    }
+
+    pub fn links(&self) -> impl Iterator<Item = (&LinkId, &Link)> {
+        self.links.iter()
+    }
+
+    pub fn link(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(&id)
+    }
+
+    pub fn peers(&self) -> impl Iterator<Item = &PeerRecord> {
+        self.peers.values()
+    }
+
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    /// Nothing is being written, and nothing waits to be.
+    pub fn is_settled(&self) -> bool {
+        self.writing == 0 && self.inbox.is_empty() && self.lookups == 0
+    }
+
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    pub fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    pub fn push_effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    /// What lets this holder in, for the links that are opened from now on.
+    pub fn set_token(&mut self, token: String) {
+        self.identity.token = Some(token);
+    }
+
+    /// The owner's own deadline, beside those of links and storage.
+    pub fn set_owner_deadline(&mut self, at: Option<Millis>) {
+        self.owner_deadline = at;
+        self.schedule();
+    }
+
+    // What the owner may ask.
+
+    /// Takes in a commit that this process made: the `number`-th.
+    pub fn append_own(&mut self, commit: Commit, number: u64, now: Millis) {
+        self.now = now;
+        self.inbox.push_back(Incoming { origin: Origin::Own(number), commit });
+        self.pump();
+    }
+
+    /// Reads storage for the owner; the answer is a [`Notice::Storage`].
+    pub fn ask_storage(&mut self, what: OwnerRequest, request: StorageRequest) {
+        self.request(Pending::Owner(what), request);
+    }
+
+    pub fn dial(&mut self, url: String, now: Millis) -> LinkId {
+        let id = LinkId(self.next_link);
+        self.next_link += 1;
+        self.links.insert(id, Link::new(Side::Dialer { url: url.clone() }, now));
+        self.effects.push_back(Effect::Dial(id, url));
+        self.schedule();
+        id
+    }
+
+    /// Asks every holder dialled for the end of its log; gives the question's number.
+    pub fn ask_heads(&mut self) -> u64 {
+        let nonce = self.nonce();
+        let up: Vec<_> = self.links.iter().filter(|(_, link)| link.is_up()).map(|(id, _)| *id).collect();
+        for link in up {
+            self.send(link, &Frame::Head(Head { nonce, at: None }));
+        }
+        nonce
+    }
+
+    /// Closes a link, saying why.
+    pub fn close(&mut self, id: LinkId, code: CloseCode, reason: impl Into<String>) {
+        let reason = reason.into();
+        if self.links.contains_key(&id) {
+            self.send(id, &Frame::Bye(Bye { code: code as u16, reason: reason.clone() }));
+            self.effects.push_back(Effect::Close(id, code as u16, reason.clone()));
+            self.gone(id, Some((code as u16, reason)));
+        }
+    }
+
+    /// Writes what is known of peers, so that the next start resumes where this one stopped.
+    pub fn save_peers(&mut self) {
+        if !self.dirty_peers.is_empty() && self.state == State::Open && self.writing == 0 {
+            let (puts, deletes) = self.take_peers();
+            self.write(Pending::Records, WriteBatch { guard: None, puts, deletes });
+            self.pump();
+        }
+    }
+
+    /// Another process of this holder has written.
+    pub fn log_moved(&mut self, now: Millis) {
+        self.now = now;
+        self.moved = true;
+        self.pump();
+    }
+
+    /// Takes in commits another process appended, that the owner read from storage.
+    pub fn follow(&mut self, entries: &[Entry]) {
+        // What is being written comes after these, or will be refused for them.
+        let may_follow = self.state == State::Open && !self.appending;
+        for entry in entries.iter().filter(|_| may_follow) {
+            if entry.at.seq == self.log.head().seq + 1 {
+                self.log.follow(entry);
+                self.release(entry.commit.header().author, entry.commit.header().seq);
+            }
+        }
+        self.lagging |= entries.last().is_some_and(|last| last.at.seq > self.log.head().seq);
+        if !may_follow {
+            return;
+        }
+        if self.log.head().seq > self.stored.seq {
+            self.stored = self.log.head();
+            self.feed_all();
+        }
+        self.pump();
+    }
+
+    // Inputs.
+
+    pub fn link_opened(&mut self, id: LinkId, now: Millis) {
+        self.now = now;
+        match self.links.get_mut(&id) {
+            Some(link) => {
+                link.phase = Phase::Opened;
+                link.opened_at = now;
+                link.heard_at = now;
+            }
+            None => {
+                self.links.insert(id, Link::new(Side::Accepter, now));
+            }
+        }
+        self.pump();
+    }
+
+    pub fn link_closed(&mut self, id: LinkId, now: Millis) {
+        self.now = now;
+        self.gone(id, None);
+        self.pump();
+    }
+
+    pub fn resume_link(&mut self, id: LinkId, attachment: &[u8], now: Millis) {
+        self.now = now;
+        match Link::resume(attachment, now) {
+            Some(link) => {
+                self.links.insert(id, link);
+                self.pump();
+            }
+            None => self.link_opened(id, now),
+        }
+    }
+
+    pub fn received(&mut self, id: LinkId, bytes: Vec<u8>, now: Millis) {
+        self.now = now;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.heard_at = now;
+        if !link.is_up() && bytes.len() > limits::HELLO_BYTES_MAX {
+            return self.close(id, CloseCode::TooLarge, "a greeting over the limit");
+        }
+        if self.state == State::Failed {
+            return self.close(id, CloseCode::Storage, "this holder's storage has failed");
+        }
+        if self.state == State::Loading {
+            if !link.is_up() && self.early.iter().any(|(other, _)| *other == id) {
+                return self.close(id, CloseCode::OutOfOrder, "a frame before the greeting");
+            }
+            self.early.push((id, bytes));
+            return;
+        }
+        let frame = match Frame::decode(&bytes) {
+            Ok(frame) => frame,
+            Err(error @ crate::frame::FrameError::TooLarge(_)) => {
+                return self.close(id, CloseCode::TooLarge, error.to_string());
+            }
+            Err(error) => return self.close(id, CloseCode::Malformed, error.to_string()),
+        };
+        self.frame(id, frame);
+        self.pump();
+    }
+
+    pub fn timer(&mut self, now: Millis) {
+        self.now = now;
+        self.deadline = None;
+        self.check_deadlines();
+        self.pump();
+    }
+
+    pub fn storage(&mut self, id: RequestId, answer: StorageAnswer, now: Millis) {
+        self.now = now;
+        let Some((pending, request)) = self.pending.remove(&id) else {
+            return;
+        };
+        let answer = self.shadowed(&request, answer);
+        if let Err(error) = self.answered(pending, request, answer) {
+            self.fails(&error);
+        }
+        self.pump();
+    }
+
+    fn is_relay(&self) -> bool {
+        self.identity.region.is_some()
+    }
+
+    fn stop(&mut self, reason: String) {
+        self.state = State::Failed;
+        let links: Vec<_> = self.links.keys().copied().collect();
+        for link in links {
+            self.close(link, CloseCode::Storage, "this holder's storage has failed");
+        }
+        self.notices.push_back(Notice::Corrupt(reason));
+    }
+
+    fn fails(&mut self, error: &CommitError) {
+        self.stop(error.to_string());
+    }
+
+    // Opening.
+
+    fn load(&mut self) {
+        self.request(Pending::Meta, StorageRequest::Get(vec![log::META_KEY.to_vec()]));
+    }
+
+    fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {
+        let [first, second] = log::load_range();
+        let (start, to) = if range == 0 { first } else { second };
+        let from = from.unwrap_or(start);
+        let scan = StorageRequest::Scan { from, to, bytes_max: limits::READ_BYTES };
+        self.request(Pending::Load { range }, scan);
+    }
+
+    fn opened(&mut self) {
+        self.stored = self.log.head();
+        self.state = State::Open;
+        self.notices.push_back(Notice::Opened);
+        for (link, bytes) in core::mem::take(&mut self.early) {
+            self.received(link, bytes, self.now);
+        }
+    }
+}
+
+/// The key that follows this one.
+fn after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+/// The rows that a scan gave.
+pub(crate) fn rows_of(answer: StorageAnswer) -> Result<log::RowsRead, CommitError> {
+    match answer {
+        StorageAnswer::Scanned { entries, more } => log::read_rows(entries, more),
+        other => Err(CommitError::Malformed(format!("storage answered {other:?}"))),
+    }
+}

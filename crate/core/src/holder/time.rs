@@ -1,0 +1,109 @@
+//! Links that go, and what happens when nothing does: deadlines.
+
+use super::disk::Disk;
+use super::{DISK_RETRY, HELLO_WAIT, Holder, Notice, Pending, QUIET_WAIT, SILENCE_MAX, State, WANT_WAIT};
+use crate::frame::{CloseCode, Frame, Quiet};
+use crate::io::{Effect, LinkId, Millis, StorageRequest, WriteBatch};
+use crate::link::{Link, Phase};
+
+impl Holder {
+    pub(super) fn gone(&mut self, id: LinkId, why: Option<(u16, String)>) {
+        if self.links.contains_key(&id) {
+            self.note_peer(id);
+            self.links.remove(&id);
+            self.touched.remove(&id);
+            self.notices.push_back(Notice::LinkClosed(id, why));
+            self.save_peers_later();
+        }
+    }
+
+    pub(super) fn save_peers_later(&mut self) {
+        if self.is_settled() && !self.is_relay() {
+            self.save_peers();
+        }
+    }
+
+    pub(super) fn check_deadlines(&mut self) {
+        let now = self.now;
+        let mut silent = Vec::new();
+        let mut quiet = Vec::new();
+        for (id, link) in &mut self.links {
+            let is_late = match &link.phase {
+                Phase::Dialing => false,
+                Phase::Up => {
+                    let due = link.wanted.as_ref().map(|wanted| wanted.asked_at + WANT_WAIT);
+                    due.is_some_and(|at| at <= now) || link.answer_due().is_some_and(|at| at <= now)
+                }
+                _ => link.opened_at + HELLO_WAIT <= now,
+            };
+            if is_late {
+                silent.push(*id);
+            } else if link.quiet_due().is_some_and(|at| at <= now) {
+                link.moved_at = now;
+                link.asked = true;
+                quiet.push((*id, link.receive.read.seq));
+            }
+        }
+        for id in silent {
+            self.close(id, CloseCode::GoingAway, "the other side has gone silent");
+        }
+        for (id, read) in quiet {
+            let quiet = Quiet { head: self.stored.seq, read, digest: self.log.vector().digest() };
+            self.send(id, &Frame::Quiet(quiet));
+        }
+        if let Disk::Failing { kept, guard, retry_at, .. } = &mut self.disk
+            && *retry_at <= now
+            && self.writing == 0
+            && self.state == State::Open
+        {
+            *retry_at = now + DISK_RETRY;
+            let puts = kept.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let batch = WriteBatch { guard: guard.clone(), puts, deletes: Vec::new() };
+            self.writing += 1;
+            self.request(Pending::Flush, StorageRequest::Write(batch));
+        }
+    }
+
+    /// One deadline for all that waits for time. A relay's links have none: whoever dialled
+    /// watches them.
+    pub(super) fn schedule(&mut self) {
+        let links = self.links.values().filter_map(|link| match &link.phase {
+            Phase::Dialing => None,
+            Phase::Up => {
+                let want = link.wanted.as_ref().map(|wanted| wanted.asked_at + WANT_WAIT);
+                [want, link.answer_due(), link.quiet_due()].into_iter().flatten().min()
+            }
+            _ => Some(link.opened_at + HELLO_WAIT),
+        });
+        let disk = match &self.disk {
+            Disk::Failing { retry_at, .. } => Some(*retry_at),
+            Disk::Healthy => None,
+        };
+        let next = links.chain(disk).chain(self.owner_deadline).min();
+        // While the log is not known nothing can be done in time; what comes then looks again.
+        let next = next.filter(|_| self.state == State::Open);
+        if next != self.deadline {
+            self.deadline = next;
+            self.effects.push_back(Effect::SetTimer(next));
+        }
+    }
+
+    pub(super) fn nonce(&mut self) -> u64 {
+        self.next_nonce += 1;
+        self.next_nonce
+    }
+}
+
+impl Link {
+    /// When a dialler asks whether both sides hold the same.
+    fn quiet_due(&self) -> Option<Millis> {
+        let is_asking = self.is_dialer() && self.is_up() && !self.agreed && !self.exchanging;
+        is_asking.then_some(self.moved_at + QUIET_WAIT)
+    }
+
+    /// When a dialler that has sent what is not acknowledged gives the link up.
+    fn answer_due(&self) -> Option<Millis> {
+        let is_waiting = self.is_dialer() && (!self.agreed || self.exchanging);
+        is_waiting.then_some(self.heard_at.max(self.opened_at) + SILENCE_MAX)
+    }
+}
