@@ -15,7 +15,7 @@
 //! | `c` author(16) chunk(8) | where 32 older commits of the chain are |
 //! | `s` author(16) seq(8) id(16) | where a commit of a fork's later branches is |
 //! | `p` log-id(16) | [`PeerRecord`]: how far another holder's log has been read, and ours by it |
-//! | `d` document(16) | the document is deleted |
+//! | `d` document(16) | the document is deleted; 1 once its bytes are gone from the rows |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -154,6 +154,8 @@ pub struct Log {
     vector: Vector,
     uncovered: BTreeSet<Tip>,
     deleted: BTreeSet<DocId>,
+    /// Those whose bytes may still be in rows written before.
+    unscrubbed: BTreeSet<DocId>,
     hot: BTreeMap<AuthorId, HotChain>,
     staged: Staged,
 }
@@ -212,6 +214,7 @@ impl Log {
             vector: Vector::default(),
             uncovered: BTreeSet::new(),
             deleted: BTreeSet::new(),
+            unscrubbed: BTreeSet::new(),
             hot: BTreeMap::new(),
             staged: Staged::default(),
         }
@@ -242,6 +245,17 @@ impl Log {
         self.deleted.contains(doc)
     }
 
+    /// Deleted documents whose bytes may still be in rows written before.
+    pub fn unscrubbed(&self) -> &BTreeSet<DocId> {
+        &self.unscrubbed
+    }
+
+    /// The bytes of these documents are gone from all rows: what to write.
+    pub fn scrubbed(&mut self, docs: &BTreeSet<DocId>) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.unscrubbed.retain(|doc| !docs.contains(doc));
+        docs.iter().map(|doc| (doc_key(doc), vec![1])).collect()
+    }
+
     /// Takes in an entry of storage under `t` or `d`.
     ///
     /// # Errors
@@ -259,6 +273,9 @@ impl Log {
                 let doc = DocId::from_slice(doc)
                     .ok_or_else(|| CommitError::Malformed("a key of another length".into()))?;
                 self.deleted.insert(doc);
+                if value.is_empty() {
+                    self.unscrubbed.insert(doc);
+                }
             }
             _ => {}
         }
@@ -457,6 +474,7 @@ impl Log {
         self.staged.before.get_or_insert(self.meta.head);
         for doc in commit.deletes() {
             if self.deleted.insert(doc) {
+                self.unscrubbed.insert(doc);
                 self.staged.puts.push((doc_key(&doc), Vec::new()));
             }
         }
@@ -615,34 +633,83 @@ pub struct RowsRead {
     pub more: bool,
 }
 
+/// What a scan of rows becomes without the bytes of deleted documents.
+#[derive(Default)]
+pub struct Scrubbed {
+    /// Rows that change.
+    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Pieces that are not needed any more.
+    pub deletes: Vec<Vec<u8>>,
+}
+
+/// Takes the bytes of deleted documents out of the rows that a scan gave, as far as they were read
+/// whole.
+///
+/// # Errors
+/// Storage holds what this code did not write.
+pub fn scrub_rows(
+    scanned: &[(Vec<u8>, Vec<u8>)],
+    is_deleted: impl Fn(&DocId) -> bool,
+) -> Result<Scrubbed, CommitError> {
+    let mut scrubbed = Scrubbed::default();
+    for pieces in scanned.chunk_by(|(a, _), (b, _)| row_seq(a) == row_seq(b)) {
+        let Some(row) = read_row(pieces)? else { continue };
+        let mut is_changed = false;
+        let mut entries = Vec::new();
+        let mut at = row.before;
+        for RowRecord { record, own } in row.records {
+            let mut commit = Commit::decode(&record)?;
+            at = at.then(&commit.id());
+            is_changed |= commit.drop_deleted(&is_deleted);
+            entries.push(Entry { at, commit, own });
+        }
+        if is_changed {
+            let records = entries
+                .iter()
+                .map(|entry| RowRecord { record: entry.commit.encode().into(), own: entry.own })
+                .collect();
+            let first = scrubbed.puts.len();
+            put_row(at, &Row { before: row.before, records }, &mut scrubbed.puts);
+            let kept = scrubbed.puts.len() - first;
+            scrubbed.deletes.extend(pieces[kept..].iter().map(|(key, _)| key.clone()));
+        }
+    }
+    Ok(scrubbed)
+}
+
+/// The row of these pieces; none where the last are missing.
+fn read_row(pieces: &[(Vec<u8>, Vec<u8>)]) -> Result<Option<Row>, CommitError> {
+    let corrupt = || CommitError::Malformed("a row's pieces are not all there".into());
+    let (_, first) = pieces.first().ok_or_else(corrupt)?;
+    let (count, piece) = first.split_first_chunk::<2>().ok_or_else(corrupt)?;
+    if pieces.len() < usize::from(u16::from_be_bytes(*count)) {
+        return Ok(None);
+    }
+    let mut bytes = piece.to_vec();
+    for (_, piece) in &pieces[1..] {
+        bytes.extend(piece);
+    }
+    from_cbor(&bytes).map(Some)
+}
+
 /// Reads what a scan of rows gave.
 ///
 /// # Errors
 /// Storage holds what this code did not write.
-pub fn read_rows(scanned: Vec<(Vec<u8>, Vec<u8>)>, more: bool) -> Result<RowsRead, CommitError> {
-    let corrupt = || CommitError::Malformed("a row's pieces are not all there".into());
+pub fn read_rows(scanned: &[(Vec<u8>, Vec<u8>)], more: bool) -> Result<RowsRead, CommitError> {
     let mut entries = Vec::new();
-    let mut scanned = scanned.into_iter().peekable();
-    while let Some((key, first)) = scanned.next() {
-        let (count, piece) = first.split_first_chunk::<2>().ok_or_else(corrupt)?;
-        let count = u16::from_be_bytes(*count);
-        let mut bytes = piece.to_vec();
-        for number in 1..count {
-            let mut expected = key.clone();
-            let end = expected.len() - 2;
-            expected[end..].copy_from_slice(&number.to_be_bytes());
-            match scanned.next() {
-                Some((key, piece)) if key == expected => bytes.extend(piece),
-                Some(_) => return Err(corrupt()),
-                None if more => {
-                    let bytes_needed =
-                        entries.is_empty().then_some(usize::from(count) * limits::VALUE_BYTES_MAX);
-                    return Ok(RowsRead { entries, bytes_needed, more: true });
-                }
-                None => return Err(corrupt()),
-            }
-        }
-        let row: Row = from_cbor(&bytes)?;
+    for pieces in scanned.chunk_by(|(a, _), (b, _)| row_seq(a) == row_seq(b)) {
+        let Some(row) = read_row(pieces)? else {
+            // Only the last row may be cut, by the scan's end.
+            let (_, first) = &pieces[0];
+            let count = usize::from(u16::from_be_bytes([first[0], first[1]]));
+            let bytes_needed = entries.is_empty().then_some(count * limits::VALUE_BYTES_MAX);
+            return if more {
+                Ok(RowsRead { entries, bytes_needed, more })
+            } else {
+                Err(CommitError::Malformed("a row's pieces are not all there".into()))
+            };
+        };
         let mut at = row.before;
         for RowRecord { record, own } in row.records {
             let commit = Commit::decode(&record)?;

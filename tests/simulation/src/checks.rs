@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eyot_core::StorageAnswer;
-use eyot_core::commit::Position;
+use eyot_core::commit::{ItemBytes, Position};
 use eyot_core::id::CommitId;
 use eyot_core::log::{read_rows, rows_after};
 use eyot_core::store::MemoryStore;
@@ -15,17 +15,19 @@ pub struct HeldLog {
     pub vector: Vector,
 }
 
-/// Law: log order is causal order; numbers and running hashes are right; no commit is there twice.
+/// Law: log order is causal order; numbers and running hashes are right; no commit is there twice; of
+/// deleted documents no bytes are left.
 pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     let mut store = store.clone();
     let StorageAnswer::Scanned { entries, more } = store.answer(&rows_after(0, usize::MAX)) else {
         return Err("a scan was not answered".into());
     };
-    let entries = read_rows(entries, more).map_err(|error| error.to_string())?.entries;
+    let entries = read_rows(&entries, more).map_err(|error| error.to_string())?.entries;
     let mut at = Position::START;
     let mut held = BTreeSet::new();
     let mut followed = BTreeSet::new();
     let mut tips = Vec::new();
+    let (mut deleted, mut with_bytes) = (BTreeSet::new(), BTreeSet::new());
     let mut named = BTreeMap::new();
     for entry in entries {
         let header = entry.commit.header();
@@ -46,8 +48,17 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
             return Err(format!("{id:?} is in the log twice"));
         }
         followed.extend(header.prev);
+        deleted.extend(entry.commit.deletes());
+        for (item, bytes) in entry.commit.items() {
+            if matches!(bytes, ItemBytes::Present(bytes) if !bytes.is_empty()) {
+                with_bytes.insert(item.doc);
+            }
+        }
         tips.push(Tip { author: header.author, seq: header.seq, id });
         named.insert((header.author, header.seq, id.short()), id);
+    }
+    if let Some(doc) = deleted.intersection(&with_bytes).next() {
+        return Err(format!("{doc:?} is deleted and some of its bytes are held"));
     }
     tips.retain(|tip| !followed.contains(&tip.id));
     Ok(HeldLog { commits: held, vector: Vector::from_tips(tips) })

@@ -37,7 +37,8 @@ impl Disk {
         let answer = self.store.answer(&request);
         if let (StorageRequest::Write(batch), StorageAnswer::Written) = (&request, &answer) {
             let rows = batch.puts.iter().filter(|(key, _)| key.first() == Some(&b'b')).cloned();
-            for entry in read_rows(rows.collect(), false).expect("rows are written whole").entries {
+            let rows: Vec<_> = rows.collect();
+            for entry in read_rows(&rows, false).expect("rows are written whole").entries {
                 self.durable.insert(entry.commit.id());
                 self.fresh.insert(entry.commit.id());
             }

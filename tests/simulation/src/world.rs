@@ -853,9 +853,7 @@ impl World {
                 return Err(format!("the vector of {id:?} is not that of its log: {differing:?}"));
             }
             if vector.digest() != self.digest() {
-                return Err(format!(
-                    "{id:?} holds another vector, its disk {count} commits"
-                ));
+                return Err(format!("{id:?} holds another vector, its disk {count} commits"));
             }
             let Machine::Replica(replica) = &process.machine else { continue };
             for doc in &process.open {

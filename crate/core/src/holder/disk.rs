@@ -184,6 +184,7 @@ impl Holder {
             (Pending::CheckCursor { link, cursor, which }, answer) => {
                 self.cursor_read(link, cursor, which, answer)?;
             }
+            (Pending::Scrub { docs }, answer) => self.scrub_read(docs, answer)?,
             (Pending::Feed(link), answer) => self.feed_read(link, answer)?,
             (Pending::FindFor(link, want), answer) => {
                 self.lookups -= 1;
@@ -258,8 +259,8 @@ impl Holder {
                 peer.acked = since;
                 self.dirty_peers.insert(peer.cursor.log);
             }
-            let rows = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
-            for entry in log::read_rows(rows, false)?.entries {
+            let rows: Vec<_> = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
+            for entry in log::read_rows(&rows, false)?.entries {
                 self.again += 1;
                 let origin = Origin::Again { own: entry.own };
                 self.inbox.push_back(Incoming { origin, commit: entry.commit });

@@ -75,6 +75,7 @@ impl Holder {
             self.acknowledge();
             self.ask_for_missing();
             self.greet_all();
+            self.scrub();
         }
         self.start_passes();
     }

@@ -10,13 +10,14 @@ mod disk;
 mod frames;
 mod greeting;
 mod inbox;
+mod scrub;
 mod sending;
 mod time;
 mod waiting;
 
 use crate::commit::{Commit, CommitError, Position};
 use crate::frame::{Bye, CloseCode, Cursor, Frame, Head, Want};
-use crate::id::LogId;
+use crate::id::{DocId, LogId};
 use crate::io::{Effect, LinkId, Millis, RequestId, StorageAnswer, StorageRequest, WriteBatch};
 use crate::limits;
 use crate::link::{FrameNumber, Link, Phase, Side};
@@ -73,7 +74,7 @@ pub(crate) enum OwnerRequest {
     /// The log, from where the owner has got to.
     Follow,
     /// A document's commits, from this one of the log on.
-    Document(crate::id::DocId, u64),
+    Document(DocId, u64),
 }
 
 /// Where a commit came from.
@@ -104,6 +105,7 @@ enum Pending {
     Lookup,
     Append(InFlight),
     Records,
+    Scrub { docs: BTreeSet<DocId> },
     Flush,
     CheckCursor { link: LinkId, cursor: Cursor, which: Which },
     Feed(LinkId),
@@ -172,6 +174,8 @@ pub(crate) struct Holder {
     next_request: u64,
     next_nonce: u64,
     next_link: u64,
+    /// How far the log's rows are free of the bytes of deleted documents, while that is under way.
+    scrubbing: Option<u64>,
     pub withheld: u64,
     /// Writes made to memory, whose answers are due.
     done: VecDeque<(Pending, StorageRequest)>,
@@ -215,6 +219,7 @@ impl Holder {
             next_request: 0,
             next_nonce: 0,
             next_link: 1 << 32,
+            scrubbing: None,
             withheld: 0,
             done: VecDeque::new(),
             moved: false,
@@ -517,7 +522,7 @@ fn after(key: &[u8]) -> Vec<u8> {
 /// The rows that a scan gave.
 pub(crate) fn rows_of(answer: StorageAnswer) -> Result<log::RowsRead, CommitError> {
     match answer {
-        StorageAnswer::Scanned { entries, more } => log::read_rows(entries, more),
+        StorageAnswer::Scanned { entries, more } => log::read_rows(&entries, more),
         other => Err(CommitError::Malformed(format!("storage answered {other:?}"))),
     }
 }
