@@ -1,4 +1,4 @@
-// A TCP proxy before a relay that counts what passes, WebSocket framing included.
+// A TCP proxy before a relay that counts what passes, WebSocket framing included, and can be cut.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -6,7 +6,9 @@ import { connect, createServer } from "node:net";
 export async function countingProxy(port) {
   const bytes = { sent: 0, received: 0 };
   const sockets = new Set();
+  let isCut = false;
   const server = createServer((client) => {
+    if (isCut) return client.destroy();
     const relay = connect({ port, host: "127.0.0.1", noDelay: true });
     client.setNoDelay(true);
     client.on("data", (data) => (bytes.sent += data.length)).pipe(relay);
@@ -17,12 +19,21 @@ export async function countingProxy(port) {
     }
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
+  const drop = () => sockets.forEach((socket) => socket.destroy());
   return {
     url: `ws://127.0.0.1:${server.address().port}`,
     bytes,
+    /** The network is gone until it is mended. */
+    cut() {
+      isCut = true;
+      drop();
+    },
+    mend() {
+      isCut = false;
+    },
     close() {
       server.close();
-      for (const socket of sockets) socket.destroy();
+      drop();
     },
   };
 }

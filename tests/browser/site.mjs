@@ -1,0 +1,104 @@
+/** The built package in real browsers: a server of it, and browser profiles that outlive their windows. */
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { basename, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { CHROMIUM } from "../chromium.mjs";
+
+const DIST = fileURLToPath(new URL("../../js/dist/", import.meta.url));
+const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
+const PAGE = `<!doctype html><meta charset="utf-8"><title>eyot</title><link rel="icon" href="data:,">
+<script type="module">import * as eyot from "/index.js"; globalThis.eyot = eyot;</script>`;
+
+/** A page with the package as `eyot`, and nothing else. */
+export async function serveSite() {
+  const server = createServer(async ({ url }, response) => {
+    const name = basename(url);
+    const body = url === "/" ? PAGE : await readFile(join(DIST, name)).catch(() => undefined);
+    response.writeHead(body === undefined ? 404 : 200, { "content-type": TYPES[extname(name)] ?? "text/html" });
+    response.end(body ?? "not found");
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
+  };
+}
+
+/** A folder for all that a browser keeps, and the browser on it, which may end and start again. */
+export async function newProfile() {
+  const folder = await mkdtemp(join(tmpdir(), "eyot-profile-"));
+  let browser;
+  return {
+    /** A page of the site; starts the browser where it does not run. */
+    async visit(url) {
+      browser ??= await chromium.launchPersistentContext(folder, CHROMIUM);
+      const page = await browser.newPage();
+      await page.goto(url);
+      await page.waitForFunction(() => globalThis.eyot !== undefined);
+      return page;
+    },
+    /** Ends the browser as a power cut does. */
+    async kill() {
+      const session = await browser.browser().newBrowserCDPSession();
+      const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+      const closed = once(browser, "close");
+      for (const { id } of processInfo) process.kill(id, "SIGKILL");
+      await closed;
+      browser = undefined;
+    },
+    async remove() {
+      await browser?.close();
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** Opens a space in a page, as `space`, and its document `doc`, as `doc`. */
+export function open(page, name, relays = []) {
+  return page.evaluate(
+    async ([name, relays]) => {
+      globalThis.space = await eyot.openSpace(name, { relays });
+      globalThis.doc = await space.named("doc", { text: "", list: [] });
+    },
+    [name, relays],
+  );
+}
+
+/** Resolves once the page's document is as wanted; `wanted` runs there, on its value and the argument. */
+export function until(page, wanted, argument) {
+  return page.evaluate(
+    ([wanted, argument]) => {
+      const test = (0, eval)(wanted);
+      return new Promise((resolve) => {
+        const look = (value) => test(value, argument) && (stop(), resolve());
+        const stop = doc.subscribe(look);
+        look(doc.value);
+      });
+    },
+    [String(wanted), argument],
+  );
+}
+
+/** Resolves once the page's status is as wanted. */
+export function untilStatus(page, wanted) {
+  return page.evaluate((wanted) => {
+    const test = (0, eval)(wanted);
+    return new Promise((resolve) => {
+      const look = (status) => test(status) && (stop(), resolve());
+      const stop = space.subscribe(look);
+      look(space.status);
+    });
+  }, String(wanted));
+}
+
+export const push = (page, ...items) =>
+  page.evaluate((items) => void doc.change((draft) => void draft.list.push(...items)), items);
+
+export const value = (page) => page.evaluate(() => ({ ...doc.value }));
+
+/** The heads of a document are the same where the histories are. */
+export const heads = (page) => page.evaluate(() => doc.heads);
