@@ -1,0 +1,201 @@
+//! Replicas and a relay in one thread, with storage that answers at once.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use eyot_core::automerge::{Prop, ScalarValue};
+use eyot_core::id::{AuthorId, DocId};
+use eyot_core::store::MemoryStore;
+use eyot_core::value::{Op, Value};
+use eyot_core::{Effect, Event, Input, LinkId, Relay, RelayConfig, Replica, ReplicaConfig, WaitId};
+
+pub struct Node {
+    pub replica: Replica,
+    pub store: MemoryStore,
+    pub events: Vec<Event>,
+    dialled: Option<LinkId>,
+}
+
+pub struct World {
+    relay: Relay,
+    pub relay_store: MemoryStore,
+    pub nodes: Vec<Node>,
+    /// By the relay's link: which node, and its link.
+    links: BTreeMap<LinkId, (usize, LinkId)>,
+    next_link: u64,
+    pub frames: u64,
+    pub bytes: u64,
+    now: u64,
+}
+
+impl World {
+    pub fn new(replicas: u8) -> Self {
+        let relay = relay(1);
+        let mut world = Self {
+            relay,
+            relay_store: MemoryStore::default(),
+            nodes: Vec::new(),
+            links: BTreeMap::new(),
+            next_link: 1,
+            frames: 0,
+            bytes: 0,
+            now: 1_000_000,
+        };
+        world.run();
+        for number in 0..replicas {
+            world.join(number, MemoryStore::default());
+        }
+        world
+    }
+
+    /// A process begins on that storage.
+    pub fn join(&mut self, number: u8, store: MemoryStore) -> usize {
+        let config = ReplicaConfig {
+            space: "space".into(),
+            author: AuthorId([number + 1; 16]),
+            seed: [number + 100; 32],
+            relays: vec!["relay".into()],
+            token: None,
+        };
+        let replica = Replica::new(config, self.now);
+        self.nodes.push(Node { replica, store, events: Vec::new(), dialled: None });
+        self.run();
+        self.nodes.len() - 1
+    }
+
+    pub fn call<R>(&mut self, node: usize, call: impl FnOnce(&mut Replica, u64) -> R) -> R {
+        let result = call(&mut self.nodes[node].replica, self.now);
+        self.run();
+        result
+    }
+
+    pub fn open(&mut self, node: usize, doc: DocId) -> bool {
+        let wait = self.call(node, |replica, _| replica.open(doc));
+        self.opened(node, wait).1
+    }
+
+    pub fn named(&mut self, node: usize, name: &str, initial: &Value) -> DocId {
+        let wait = self.call(node, |replica, _| replica.named(name, initial)).unwrap();
+        self.opened(node, wait).0
+    }
+
+    fn opened(&self, node: usize, awaited: WaitId) -> (DocId, bool) {
+        let answer = self.nodes[node].events.iter().find_map(|event| match event {
+            Event::Opened { wait, doc, held } if *wait == awaited => Some((*doc, *held)),
+            _ => None,
+        });
+        answer.expect("storage answers at once")
+    }
+
+    pub fn set_online(&mut self, node: usize, online: bool) {
+        let now = self.now;
+        self.nodes[node].replica.handle(Input::Online(online), now);
+        self.run();
+    }
+
+    /// The relay's process is another one now, on the same storage.
+    pub fn restart_relay(&mut self, seed: u8) {
+        self.relay = relay(seed);
+        for (node, link) in std::mem::take(&mut self.links).into_values() {
+            self.nodes[node].replica.handle(Input::LinkClosed(link), self.now);
+        }
+        self.run();
+    }
+
+    /// Lets time pass, ringing every timer once.
+    pub fn pass(&mut self, milliseconds: u64) {
+        self.now += milliseconds;
+        for node in 0..self.nodes.len() {
+            let now = self.now;
+            self.nodes[node].replica.handle(Input::Timer, now);
+        }
+        self.run();
+    }
+
+    fn run(&mut self) {
+        let mut wires: VecDeque<(LinkId, bool, Vec<u8>)> = VecDeque::new();
+        loop {
+            let mut is_idle = true;
+            while let Some(effect) = self.relay.poll_effect() {
+                is_idle = false;
+                match effect {
+                    Effect::Storage(id, request) => {
+                        let answer = self.relay_store.answer(&request);
+                        self.relay.handle(Input::Storage(id, answer), self.now);
+                    }
+                    Effect::Send(link, frame) => wires.push_back((link, false, frame)),
+                    Effect::Close(link, ..) => {
+                        if let Some((node, theirs)) = self.links.remove(&link) {
+                            self.nodes[node].replica.handle(Input::LinkClosed(theirs), self.now);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            for number in 0..self.nodes.len() {
+                while let Some(effect) = self.nodes[number].replica.poll_effect() {
+                    is_idle = false;
+                    self.effect(number, effect, &mut wires);
+                }
+            }
+            while let Some((link, to_relay, frame)) = wires.pop_front() {
+                is_idle = false;
+                self.frames += 1;
+                self.bytes += frame.len() as u64;
+                if to_relay {
+                    self.relay.handle(Input::Received(link, frame), self.now);
+                } else if let Some((node, theirs)) = self.links.get(&link).copied() {
+                    self.nodes[node].replica.handle(Input::Received(theirs, frame), self.now);
+                }
+            }
+            if is_idle {
+                return;
+            }
+        }
+    }
+
+    fn effect(&mut self, number: usize, effect: Effect, wires: &mut VecDeque<(LinkId, bool, Vec<u8>)>) {
+        let now = self.now;
+        let link_of = |links: &BTreeMap<LinkId, (usize, LinkId)>, link: LinkId| {
+            links.iter().find(|(_, end)| **end == (number, link)).map(|(relays, _)| *relays)
+        };
+        match effect {
+            Effect::Storage(id, request) => {
+                let answer = self.nodes[number].store.answer(&request);
+                self.nodes[number].replica.handle(Input::Storage(id, answer), now);
+            }
+            Effect::Dial(link, _) => {
+                let relays = LinkId(self.next_link);
+                self.next_link += 1;
+                self.links.insert(relays, (number, link));
+                self.nodes[number].dialled = Some(link);
+                self.relay.handle(Input::LinkOpened(relays), now);
+                self.nodes[number].replica.handle(Input::LinkOpened(link), now);
+            }
+            Effect::Send(link, frame) => {
+                if let Some(relays) = link_of(&self.links, link) {
+                    wires.push_back((relays, true, frame));
+                }
+            }
+            Effect::Close(link, ..) => {
+                if let Some(relays) = link_of(&self.links, link) {
+                    self.links.remove(&relays);
+                    self.relay.handle(Input::LinkClosed(relays), now);
+                }
+            }
+            Effect::App(event) => self.nodes[number].events.push(event),
+            Effect::SetTimer(_) | Effect::Broadcast(_) => {}
+        }
+    }
+}
+
+fn relay(seed: u8) -> Relay {
+    Relay::new(RelayConfig { space: "space".into(), region: "eu".into(), seed: [seed; 32] }, 0)
+}
+
+pub fn put(key: &str, value: impl Into<Value>) -> Op {
+    Op::Put { path: vec![Prop::Map(key.into())], value: value.into() }
+}
+
+pub fn int(value: i64) -> Value {
+    Value::Scalar(ScalarValue::Int(value))
+}

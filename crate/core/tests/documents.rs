@@ -1,0 +1,230 @@
+//! Documents: what of a set of changes belongs to one, and how named ones begin.
+
+use std::collections::BTreeMap;
+
+use eyot_core::automerge::{Prop, ScalarValue};
+use eyot_core::document::{Budget, Document};
+use eyot_core::genesis;
+use eyot_core::id::{AuthorId, DocId};
+use eyot_core::value::{Op, Value, decode_ops, decode_value, encode_value};
+
+const A: AuthorId = AuthorId([1; 16]);
+const B: AuthorId = AuthorId([2; 16]);
+
+fn put(key: &str, value: i64) -> Op {
+    Op::Put { path: vec![Prop::Map(key.into())], value: Value::Scalar(ScalarValue::Int(value)) }
+}
+
+fn change(document: &mut Document, key: &str, value: i64) -> Vec<u8> {
+    document.change(&[put(key, value)], None, 0).unwrap().unwrap()
+}
+
+/// Every order of these.
+fn orders<T: Clone>(of: &[T]) -> Vec<Vec<T>> {
+    if of.is_empty() {
+        return vec![Vec::new()];
+    }
+    (0..of.len())
+        .flat_map(|first| {
+            let mut rest = of.to_vec();
+            let first = rest.remove(first);
+            orders(&rest).into_iter().map(move |order| [vec![first.clone()], order].concat())
+        })
+        .collect()
+}
+
+/// Law: the document is a function of the set of changes, whatever their order.
+#[test]
+fn replicas_agree_on_a_fork_whatever_the_order() {
+    let mut original = Document::new(A, Budget::default());
+    let first = change(&mut original, "k", 1);
+    let mut clone = original.clone();
+    let ours = [change(&mut original, "k", 2), change(&mut original, "k", 3)];
+    let theirs = [change(&mut clone, "k", 4), change(&mut clone, "k", 5)];
+    let mut third = Document::new(B, Budget::default());
+    third.apply([(A, first.as_slice()), (A, ours[0].as_slice())]);
+    let on_ours = change(&mut third, "l", 6);
+
+    let all = [
+        (A, first),
+        (A, ours[0].clone()),
+        (A, ours[1].clone()),
+        (A, theirs[0].clone()),
+        (A, theirs[1].clone()),
+        (B, on_ours),
+    ];
+    let mut outcomes: Vec<_> = orders(&all)
+        .into_iter()
+        .map(|order| {
+            let mut document = Document::new(AuthorId([9; 16]), Budget::default());
+            for (author, bytes) in &order {
+                document.apply([(*author, bytes.as_slice())]);
+            }
+            (document.heads(), document.quarantined())
+        })
+        .collect();
+    outcomes.dedup();
+    assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+    assert!(outcomes[0].1 > 0);
+}
+
+#[test]
+fn forks_that_depend_on_one_another_are_decided_alike() {
+    // A and B are both cloned; each clone builds on one branch of the other's fork.
+    let mut a = Document::new(A, Budget::default());
+    let a1 = change(&mut a, "a", 1);
+    let mut a_clone = Document::new(A, Budget::default());
+    let a1_other = change(&mut a_clone, "a", 2);
+    let mut b = Document::new(B, Budget::default());
+    b.apply([(A, a1.as_slice())]);
+    let b1 = change(&mut b, "b", 1);
+    let mut b_clone = Document::new(B, Budget::default());
+    b_clone.apply([(A, a1_other.as_slice())]);
+    let b1_other = change(&mut b_clone, "b", 2);
+
+    let all = [(A, a1), (A, a1_other), (B, b1), (B, b1_other)];
+    let mut outcomes: Vec<_> = orders(&all)
+        .into_iter()
+        .map(|order| {
+            let mut document = Document::new(AuthorId([9; 16]), Budget::default());
+            for (author, bytes) in &order {
+                document.apply([(*author, bytes.as_slice())]);
+            }
+            document.heads()
+        })
+        .collect();
+    outcomes.dedup();
+    assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+}
+
+#[test]
+fn a_commit_of_the_actor_itself_wins_over_an_import() {
+    let mut original = Document::new(A, Budget::default());
+    let mut forger = Document::new(A, Budget::default());
+    let (own, forged) = (change(&mut original, "k", 1), change(&mut forger, "k", 2));
+    for (first, second) in [((A, &own), (B, &forged)), ((B, &forged), (A, &own))] {
+        let mut document = Document::new(B, Budget::default());
+        document.apply([(first.0, first.1.as_slice()), (second.0, second.1.as_slice())]);
+        assert_eq!(document.heads(), original.heads());
+    }
+}
+
+#[test]
+fn a_change_over_the_budget_waits_and_its_neighbours_do_not() {
+    let mut a = Document::new(A, Budget::default());
+    let ops: Vec<_> = (0..100).map(|i| put(&format!("key {i}"), i)).collect();
+    let large = a.change(&ops, None, 0).unwrap().unwrap();
+    let mut b = Document::new(B, Budget::default());
+    let small = change(&mut b, "k", 1);
+    let budget = Budget { operations: 50, ..Budget::default() };
+    let mut document = Document::new(AuthorId([9; 16]), budget);
+    document.apply([(A, large.as_slice()), (B, small.as_slice())]);
+    assert_eq!(document.heads(), b.heads());
+    assert_eq!(document.quarantined(), 1);
+}
+
+#[test]
+fn bytes_that_are_no_change_are_counted_and_nothing_else() {
+    let mut a = Document::new(A, Budget::default());
+    let good = change(&mut a, "k", 1);
+    let mut document = Document::new(B, Budget::default());
+    document.apply([(A, b"garbage".as_slice()), (A, &good[..good.len() - 1]), (A, good.as_slice())]);
+    assert_eq!(document.heads(), a.heads());
+    assert_eq!(document.quarantined(), 2);
+}
+
+fn initial(entries: &[(&str, Value)]) -> Value {
+    Value::Map(
+        entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect::<BTreeMap<_, _>>(),
+    )
+}
+
+fn golden_initial() -> Value {
+    let scalar = Value::Scalar;
+    initial(&[
+        ("title", Value::Text("Note".into())),
+        ("tasks", Value::List(vec![initial(&[("done", scalar(ScalarValue::Boolean(false)))])])),
+        ("count", scalar(ScalarValue::counter(0))),
+        (
+            "settings",
+            initial(&[("dark", scalar(ScalarValue::Boolean(true))), ("tags", Value::List(Vec::new()))]),
+        ),
+    ])
+}
+
+/// Law: the bytes of a genesis never change, or replicas of different versions would not merge.
+#[test]
+fn the_genesis_of_a_name_is_these_bytes_for_ever() {
+    let empty = Document::new(A, Budget::default());
+    let changes = genesis::changes("golden", &golden_initial(), empty.automerge()).unwrap();
+    let hex: Vec<String> =
+        changes.iter().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    assert_eq!(hex.join("\n"), include_str!("golden/genesis.hex").trim_end());
+    assert_eq!(DocId::named("golden", 0).to_hex(), include_str!("golden/named.hex").trim_end());
+}
+
+#[test]
+fn the_genesis_of_a_name_makes_its_initial_value() {
+    let mut document = Document::new(A, Budget::default());
+    let changes = genesis::changes("n", &golden_initial(), document.automerge()).unwrap();
+    document.apply(changes.iter().map(|bytes| (A, bytes.as_slice())));
+    assert_eq!(document.quarantined(), 0);
+    assert_eq!(decode_value(&document.value()).unwrap(), golden_initial());
+}
+
+#[test]
+fn a_key_that_was_touched_or_deleted_gets_no_genesis() {
+    let value = initial(&[("a", Value::Text("x".into())), ("b", Value::Text("y".into()))]);
+    let mut document = Document::new(A, Budget::default());
+    change(&mut document, "a", 1);
+    document.change(&[Op::Delete { path: vec![Prop::Map("a".into())], count: 1 }], None, 0).unwrap();
+    let changes = genesis::changes("n", &value, document.automerge()).unwrap();
+    document.apply(changes.iter().map(|bytes| (A, bytes.as_slice())));
+    assert_eq!(decode_value(&document.value()).unwrap(), initial(&[("b", Value::Text("y".into()))]));
+}
+
+#[test]
+fn a_newer_initial_value_adds_its_keys_inside_what_an_older_one_made() {
+    let scalar = |int| Value::Scalar(ScalarValue::Int(int));
+    let old = initial(&[("settings", initial(&[("a", scalar(1))]))]);
+    let new = initial(&[("settings", initial(&[("a", scalar(1)), ("b", scalar(2))]))]);
+    let mut upgraded = Document::new(A, Budget::default());
+    for value in [&old, &new] {
+        let changes = genesis::changes("n", value, upgraded.automerge()).unwrap();
+        upgraded.apply(changes.iter().map(|bytes| (A, bytes.as_slice())));
+    }
+    let mut fresh = Document::new(B, Budget::default());
+    let changes = genesis::changes("n", &new, fresh.automerge()).unwrap();
+    fresh.apply(changes.iter().map(|bytes| (B, bytes.as_slice())));
+    assert_eq!(upgraded.heads(), fresh.heads());
+    assert_eq!(decode_value(&fresh.value()).unwrap(), new);
+}
+
+#[test]
+fn values_read_back_as_they_were_written() {
+    let scalars = [
+        ScalarValue::Null,
+        ScalarValue::Boolean(true),
+        ScalarValue::Int(-5),
+        ScalarValue::F64(1.5),
+        ScalarValue::Bytes(vec![1, 2]),
+        ScalarValue::Str("atomic".into()),
+        ScalarValue::counter(3),
+        ScalarValue::Timestamp(1_700_000_000_000),
+    ];
+    let list = scalars.into_iter().map(Value::Scalar).chain([Value::Text("añ🙂".into())]).collect();
+    let value = initial(&[("list", Value::List(list))]);
+    assert_eq!(decode_value(&encode_value(&value)).unwrap(), value);
+}
+
+#[test]
+fn malformed_edits_are_refused() {
+    for bytes in
+        [&b""[..], b"\x81", b"\x81\x83\x09\x80\x00", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", b"\x80\x00"]
+    {
+        assert!(decode_ops(bytes).is_err(), "{bytes:?}");
+    }
+    // Deeper than values may nest, without being long.
+    let deep = [vec![0x81u8; 100_000], vec![0x00]].concat();
+    assert!(decode_value(&deep).is_err());
+}

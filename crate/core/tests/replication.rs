@@ -1,0 +1,182 @@
+//! Replicas and a relay, the real machines, in one thread.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{World, int, put};
+use eyot_core::automerge::{Prop, ScalarValue};
+use eyot_core::store::MemoryStore;
+use eyot_core::value::{Op, Value};
+use eyot_core::{Event, State, limits};
+
+fn text(len: usize) -> Value {
+    Value::Text("x".repeat(len))
+}
+
+fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    Value::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>())
+}
+
+/// Bytes that do not compress.
+fn noise(len: usize) -> Value {
+    let mut state = 1u64;
+    let bytes = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    });
+    Value::Scalar(ScalarValue::Bytes(bytes.take(len).collect()))
+}
+
+#[test]
+fn what_one_replica_writes_another_reads() {
+    let mut world = World::new(2);
+    let made = world.call(0, |r, now| r.create(&[put("title", text(5))], None, now)).unwrap();
+    assert!(world.open(1, made.doc));
+    let values: Vec<_> = (0..2).map(|node| world.nodes[node].replica.value(made.doc).unwrap()).collect();
+    assert_eq!(values[0], values[1]);
+    assert_eq!(world.nodes[0].replica.status().state, State::Live);
+    assert_eq!(world.nodes[0].replica.status().unsent, 0);
+}
+
+#[test]
+fn a_commit_larger_than_a_frame_and_a_stored_value_arrives_whole() {
+    let mut world = World::new(2);
+    let size = 5 * limits::VALUE_BYTES_MAX / 2;
+    let made = world.call(0, |r, now| r.create(&[put("blob", noise(size))], None, now)).unwrap();
+    assert!(world.open(1, made.doc));
+    let value = world.nodes[1].replica.value(made.doc).unwrap();
+    assert!(value.len() > size);
+    // And again from storage alone.
+    let store = world.nodes[1].store.clone();
+    world.set_online(1, false);
+    let again = world.join(9, store);
+    assert!(world.open(again, made.doc));
+    assert_eq!(world.nodes[again].replica.value(made.doc).unwrap(), value);
+}
+
+#[test]
+fn a_change_over_the_limit_is_refused_and_leaves_nothing() {
+    let mut world = World::new(1);
+    let made = world.call(0, |r, now| r.create(&[put("n", int(1))], None, now)).unwrap();
+    let before = world.nodes[0].replica.value(made.doc).unwrap();
+    let too_large = [put("blob", noise(limits::COMMIT_BYTES_MAX + 1))];
+    let error = world.call(0, |r, now| r.change(made.doc, &too_large, None, now)).unwrap_err();
+    assert_eq!(error.code(), "too-large");
+    assert_eq!(world.nodes[0].replica.value(made.doc).unwrap(), before);
+    let next = world.call(0, |r, now| r.change(made.doc, &[put("n", int(2))], None, now)).unwrap();
+    assert_eq!(next.seq, 2);
+    assert_eq!(world.nodes[0].replica.status().unsent, 0);
+}
+
+#[test]
+fn an_edit_that_does_not_fit_is_refused_whole() {
+    let mut world = World::new(1);
+    let made = world.call(0, |r, now| r.create(&[put("n", int(1))], None, now)).unwrap();
+    let ops = [put("m", int(2)), Op::Increment { path: vec![Prop::Map("nothing".into())], by: 1 }];
+    let before = world.nodes[0].replica.heads(made.doc).unwrap();
+    let error = world.call(0, |r, now| r.change(made.doc, &ops, None, now)).unwrap_err();
+    assert_eq!(error.code(), "invalid");
+    assert_eq!(world.nodes[0].replica.heads(made.doc).unwrap(), before);
+}
+
+#[test]
+fn reconnecting_costs_what_is_new_and_not_what_is_held() {
+    let mut world = World::new(2);
+    let docs: Vec<_> = (0..300)
+        .map(|i| {
+            world.call(0, |r, now| r.create(&[put("n", int(i)), put("t", text(60))], None, now)).unwrap().doc
+        })
+        .collect();
+    world.set_online(1, false);
+    for doc in &docs[..3] {
+        world.call(0, |r, now| r.change(*doc, &[put("n", int(-1))], None, now)).unwrap();
+    }
+    let (frames, bytes) = (world.frames, world.bytes);
+    world.set_online(1, true);
+    assert_eq!(world.nodes[1].replica.vector(), world.nodes[0].replica.vector());
+    assert!(world.frames - frames <= 5, "{} frames", world.frames - frames);
+    assert!(world.bytes - bytes < 3 * 600, "{} bytes", world.bytes - bytes);
+}
+
+#[test]
+fn a_wiped_relay_is_healed_by_a_replica_with_commits_of_any_author() {
+    let mut world = World::new(2);
+    let made = world.call(0, |r, now| r.create(&[put("n", int(1))], None, now)).unwrap();
+    world.set_online(0, false);
+    world.relay_store = MemoryStore::default();
+    world.restart_relay(2);
+    world.pass(60_000);
+    let newcomer = world.join(5, MemoryStore::default());
+    assert!(world.open(newcomer, made.doc), "the author is away; the other replica supplied it");
+}
+
+#[test]
+fn a_rolled_back_relay_is_noticed_and_what_it_had_acknowledged_comes_again() {
+    let mut world = World::new(1);
+    world.call(0, |r, now| r.create(&[put("n", int(1))], None, now)).unwrap();
+    let copy = world.relay_store.clone();
+    let lost = world.call(0, |r, now| r.create(&[put("n", int(2))], None, now)).unwrap();
+    assert_eq!(world.nodes[0].replica.status().unsent, 0);
+    world.relay_store = copy;
+    world.restart_relay(2);
+    world.pass(60_000);
+    let newcomer = world.join(5, MemoryStore::default());
+    assert!(world.open(newcomer, lost.doc));
+}
+
+#[test]
+fn replicas_that_make_a_named_document_apart_merge_key_by_key() {
+    let mut world = World::new(2);
+    world.set_online(0, false);
+    world.set_online(1, false);
+    let old = map([("title", Value::Text("Note".into())), ("tasks", Value::List(Vec::new()))]);
+    let new = map([("title", Value::Text("Note".into())), ("tasks", Value::List(Vec::new())), ("n", int(7))]);
+    let doc = world.named(0, "note", &old);
+    assert_eq!(world.named(1, "note", &new), doc);
+    let at = |key: &str| vec![Prop::Map(key.into())];
+    let insert = |text: &str| Op::Splice { path: at("title"), index: 4, remove: 0, insert: text.into() };
+    world.call(0, |r, now| r.change(doc, &[insert(" A")], None, now)).unwrap();
+    world.call(1, |r, now| r.change(doc, &[insert(" B")], None, now)).unwrap();
+    world.set_online(0, true);
+    world.set_online(1, true);
+    let values: Vec<_> = (0..2).map(|node| world.nodes[node].replica.value(doc).unwrap()).collect();
+    assert_eq!(values[0], values[1]);
+    let Value::Map(merged) = eyot_core::value::decode_value(&values[0]).unwrap() else { panic!("a map") };
+    let Value::Text(title) = &merged["title"] else { panic!("text") };
+    assert!(["Note A B", "Note B A"].contains(&title.as_str()), "{title}");
+    assert_eq!(merged["n"], int(7));
+}
+
+#[test]
+fn a_deleted_document_is_gone_everywhere_and_its_name_begins_anew() {
+    let mut world = World::new(2);
+    let initial = map([("secret", Value::Text("classified".into()))]);
+    let first = world.named(0, "note", &initial);
+    let op = put("more", Value::Text("classified".into()));
+    world.call(0, |r, now| r.change(first, &[op], None, now)).unwrap();
+    assert!(world.open(1, first));
+    world.call(0, |r, now| r.delete(first, now)).unwrap();
+    assert!(
+        world.nodes[1].events.iter().any(|event| matches!(event, Event::Deleted { doc } if *doc == first))
+    );
+    assert!(!world.open(1, first));
+    for store in [&world.relay_store, &world.nodes[0].store, &world.nodes[1].store] {
+        let holds = |bytes: &[u8]| bytes.windows(10).any(|window| window == b"classified");
+        assert!(!store.iter().any(|(_, value)| holds(value)), "bytes of a deleted document are held");
+    }
+    assert_ne!(world.named(0, "note", &initial), first);
+}
+
+#[test]
+fn a_document_closed_before_its_commit_is_stored_is_whole_when_opened_again() {
+    let mut world = World::new(1);
+    let made = world.call(0, |r, now| {
+        let made = r.create(&[put("n", int(1))], None, now).unwrap();
+        r.close_document(made.doc);
+        made
+    });
+    assert!(world.open(0, made.doc));
+    world.call(0, |r, now| r.change(made.doc, &[put("n", int(2))], None, now)).unwrap();
+    assert_eq!(world.nodes[0].replica.status().quarantined, 0);
+}
