@@ -58,6 +58,22 @@ pub enum Source {
     Import,
 }
 
+/// Changes to be added in one go.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<(Change, Source)>,
+    hashes: BTreeSet<ChangeHash>,
+    seqs: BTreeMap<ActorId, u64>,
+}
+
+impl Batch {
+    fn push(&mut self, change: Change, source: Source) {
+        self.hashes.insert(change.hash());
+        self.seqs.insert(change.actor_id().clone(), change.seq());
+        self.changes.push((change, source));
+    }
+}
+
 /// What came of applying changes.
 #[derive(Debug, Default)]
 pub struct Applied {
@@ -120,16 +136,19 @@ impl Document {
     fn apply_changes(&mut self, changes: Vec<(Change, Source)>) -> Applied {
         let mut applied = Applied::default();
         let mut log = PatchLog::active();
+        let mut batch = Batch::default();
         for (change, source) in changes {
             let hash = change.hash();
-            if self.contains(&hash) {
+            if self.contains(&hash) || batch.hashes.contains(&hash) {
                 continue;
             }
-            let is_plain = self.quarantine.is_empty() && self.is_next(&change);
-            if !is_plain || self.add(&change, source, &mut log).is_err() {
+            if self.quarantine.is_empty() && self.is_next(&change, &batch) {
+                batch.push(change, source);
+            } else {
                 self.quarantine.insert(hash, (change, source));
             }
         }
+        self.add_batch(batch, &mut log);
         if !self.quarantine.is_empty() {
             self.resolve(&mut log, &mut applied);
         }
@@ -137,22 +156,42 @@ impl Document {
         applied
     }
 
-    /// Whether the document has all that this change follows, and nothing in its place.
-    fn is_next(&self, change: &Change) -> bool {
-        let held = self.seqs.get(change.actor_id()).copied().unwrap_or(0);
-        change.seq() == held + 1
+    /// Whether the document and the batch have all that this change follows, and nothing in its
+    /// place.
+    fn is_next(&self, change: &Change, batch: &Batch) -> bool {
+        let held = batch.seqs.get(change.actor_id()).or_else(|| self.seqs.get(change.actor_id()));
+        change.seq() == held.copied().unwrap_or(0) + 1
             && change.len() <= self.budget.operations
             && change.deps().len() <= self.budget.dependencies
-            && self.doc.get_missing_deps(change.deps()).is_empty()
+            && change.deps().iter().all(|dep| batch.hashes.contains(dep) || self.contains(dep))
+    }
+
+    /// Adds changes in one go: Automerge takes about as long for many as for one, which is in
+    /// proportion to the objects they touch. Where that fails they are added one by one, so that an
+    /// error costs one change and not its neighbours.
+    fn add_batch(&mut self, batch: Batch, log: &mut PatchLog) {
+        let changes: Vec<_> = batch.changes.iter().map(|(change, _)| change.clone()).collect();
+        let is_added = self.doc.apply_changes_log_patches(changes, log).is_ok();
+        for (change, source) in batch.changes {
+            if is_added {
+                self.note(&change, source);
+            } else if !self.is_next(&change, &Batch::default()) || self.add(&change, source, log).is_err() {
+                self.quarantine.insert(change.hash(), (change, source));
+            }
+        }
     }
 
     fn add(&mut self, change: &Change, source: Source, log: &mut PatchLog) -> Result<(), AutomergeError> {
         self.doc.apply_changes_log_patches([change.clone()], log)?;
+        self.note(change, source);
+        Ok(())
+    }
+
+    fn note(&mut self, change: &Change, source: Source) {
         if source == Source::Import {
             self.imported.insert(change.hash());
         }
         self.seqs.insert(change.actor_id().clone(), change.seq());
-        Ok(())
     }
 
     /// Decides anew which of all the changes that are known belong to the document: a function of
@@ -175,17 +214,23 @@ impl Document {
             *log = PatchLog::active();
             applied.rebuilt = true;
         }
-        let mut again = true;
-        while again {
-            again = false;
-            let waiting: Vec<_> =
-                self.quarantine.keys().filter(|hash| !losers.contains(hash)).copied().collect();
-            for hash in waiting {
-                let Some((change, source)) = self.quarantine.get(&hash).cloned() else { continue };
-                if self.is_next(&change) && self.add(&change, source, log).is_ok() {
-                    self.quarantine.remove(&hash);
-                    again = true;
-                }
+        loop {
+            let mut batch = Batch::default();
+            while let Some(hash) = self
+                .quarantine
+                .iter()
+                .find(|(hash, (change, _))| !losers.contains(*hash) && self.is_next(change, &batch))
+                .map(|(hash, _)| *hash)
+            {
+                let (change, source) = self.quarantine.remove(&hash).expect("it was just found");
+                batch.push(change, source);
+            }
+            let count = batch.changes.len();
+            let before = self.quarantine.len();
+            self.add_batch(batch, log);
+            // What could not be added is back in quarantine.
+            if count == 0 || self.quarantine.len() == before + count {
+                return;
             }
         }
     }

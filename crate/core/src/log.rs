@@ -10,8 +10,8 @@
 //! | key | value |
 //! | --- | --- |
 //! | `m` | [`Meta`]: the log's id and its end |
-//! | `b` last-seq(8) piece(2) | a [`Row`] of commits up to last-seq, in pieces of at most 1 MiB |
-//! | `t` author(16) | [`Chain`]: an author's tips and where its last commits are in the log |
+//! | `b` last-seq(8) piece(2) | a row of commits up to last-seq, in pieces of at most 1 MiB |
+//! | `t` author(16) | an author's tips and where its last commits are in the log |
 //! | `c` author(16) chunk(8) | where 32 older commits of the chain are |
 //! | `s` author(16) seq(8) id(16) | where a commit of a fork's later branches is |
 //! | `p` log-id(16) | [`PeerRecord`]: how far another holder's log has been read, and ours by it |
@@ -487,7 +487,10 @@ impl Log {
     /// Takes in a commit that another process of this holder has appended to the shared log.
     pub fn follow(&mut self, entry: &Entry) {
         for doc in entry.commit.deletes() {
-            self.deleted.insert(doc);
+            // Whoever deleted it may be gone before its bytes are.
+            if self.deleted.insert(doc) {
+                self.unscrubbed.insert(doc);
+            }
         }
         self.index(&entry.commit);
         self.staged = Staged::default();

@@ -501,7 +501,7 @@ impl Replica {
             let placed = self.own_at.len() - self.own_at.partition_point(|at| *at <= upto);
             placed as u64 + waiting
         };
-        status.unsent = missing(acked.iter().map(|(_, upto)| *upto).max().unwrap_or(0));
+        status.unsent = missing(acked.values().copied().max().unwrap_or(0));
         status.behind = acked.into_iter().map(|(region, upto)| (region, missing(upto))).collect();
         if let Some(message) = &self.storage_error {
             status.error = Some(("storage", message.clone()));

@@ -3,7 +3,7 @@
 use super::{Holder, Incoming, Notice, Origin};
 use crate::commit::{Commit, CommitError, to_cbor};
 use crate::frame::{Ack, CloseCode, Commits, Frame, Head, Piece, Quiet};
-use crate::io::{Effect, LinkId};
+use crate::io::{Effect, LinkId, WriteBatch};
 use crate::limits;
 use crate::log::{self};
 
@@ -150,16 +150,15 @@ impl Holder {
         self.dirty_peers.insert(peer.cursor.log);
     }
 
-    pub(super) fn take_peers(&mut self) -> (Vec<(Vec<u8>, Vec<u8>)>, Vec<Vec<u8>>) {
-        let mut puts = Vec::new();
-        let mut deletes = Vec::new();
+    pub(super) fn take_peers(&mut self) -> WriteBatch {
+        let mut batch = WriteBatch::default();
         for log in core::mem::take(&mut self.dirty_peers) {
             match self.peers.get(&log) {
-                Some(peer) => puts.push((log::peer_key(&log), to_cbor(peer))),
-                None => deletes.push(log::peer_key(&log)),
+                Some(peer) => batch.puts.push((log::peer_key(&log), to_cbor(peer))),
+                None => batch.deletes.push(log::peer_key(&log)),
             }
         }
-        (puts, deletes)
+        batch
     }
 
     /// Tells those whose commits are in the log now.

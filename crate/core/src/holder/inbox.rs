@@ -60,9 +60,9 @@ impl Holder {
             }
         }
         if let Some(staged) = self.log.take_staged() {
-            let (peers, deletes) = self.take_peers();
-            let puts = staged.puts.into_iter().chain(peers).collect();
-            let batch = WriteBatch { guard: Some(staged.guard), puts, deletes };
+            let peers = self.take_peers();
+            let puts = staged.puts.into_iter().chain(peers.puts).collect();
+            let batch = WriteBatch { guard: Some(staged.guard), puts, deletes: peers.deletes };
             let kept = InFlight { batch: batch.clone(), entries: staged.entries, origins };
             self.appending = true;
             self.write(Pending::Append(kept), batch);

@@ -358,8 +358,8 @@ impl Holder {
     /// Writes what is known of peers, so that the next start resumes where this one stopped.
     pub fn save_peers(&mut self) {
         if !self.dirty_peers.is_empty() && self.state == State::Open && self.writing == 0 {
-            let (puts, deletes) = self.take_peers();
-            self.write(Pending::Records, WriteBatch { guard: None, puts, deletes });
+            let batch = self.take_peers();
+            self.write(Pending::Records, batch);
             self.pump();
         }
     }
