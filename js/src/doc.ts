@@ -39,7 +39,7 @@ export class SharedDoc {
   deleted = false;
   /** The value missed a change: it is to be read anew once all that is known has been heard. */
   stale = false;
-  #heads: readonly string[] | undefined;
+  #heads: readonly string[] = [];
   #drafting = false;
 
   constructor(
@@ -51,8 +51,11 @@ export class SharedDoc {
     this.id = formatId(bytes);
   }
 
+  /** Asked for each time: a change that leaves the value as it was is told to nobody. */
   get heads(): readonly string[] {
-    return (this.#heads ??= Object.freeze(this.home.run((engine) => engine.heads(this.bytes))));
+    const heads = this.home.run((engine) => engine.heads(this.bytes));
+    const same = heads.length === this.#heads.length && heads.every((head, index) => head === this.#heads[index]);
+    return same ? this.#heads : (this.#heads = Object.freeze(heads));
   }
 
   change(fn: (draft: ValueMap) => void, message: string | undefined): Commit {
@@ -86,7 +89,6 @@ export class SharedDoc {
 
   patch(bytes: Uint8Array, origin: ChangeEvent["origin"]): void {
     const patches = decodePatches(bytes);
-    this.#heads = undefined;
     if (patches.length === 0 || this.stale) return;
     try {
       this.#set(applyPatches(this.value, patches), origin, () => patches);
@@ -109,7 +111,6 @@ export class SharedDoc {
   }
 
   #set(value: ValueMap, origin: ChangeEvent["origin"], patches: () => readonly Patch[]): void {
-    this.#heads = undefined;
     this.value = value;
     if (this.subscriptions.size === 0) return;
     const event = Object.freeze({ origin, patches: patches() });

@@ -42,8 +42,16 @@ export interface EngineStatus {
 }
 
 /** What a call has made; `seq` 0 and an empty `id` where nothing was to be done. */
-export interface Made { doc: Uint8Array; id: Uint8Array; seq: number; patches?: Uint8Array }
-export interface Named { doc: Uint8Array; value: Uint8Array }
+export interface Made {
+  doc: Uint8Array;
+  id: Uint8Array;
+  seq: number;
+  patches?: Uint8Array;
+}
+export interface Named {
+  doc: Uint8Array;
+  value: Uint8Array;
+}
 
 /** Ordered keys; keys and values are bytes; a value has at most 1 MiB. */
 export interface AsyncStore {
@@ -60,10 +68,24 @@ export interface SyncStore {
   scan(from: Uint8Array, to: Uint8Array, bytesMax: number): StoreScan;
   write(batch: StoreWrite): boolean;
 }
-export interface StoreScan { keys: Uint8Array[]; values: Uint8Array[]; more: boolean }
+export interface StoreScan {
+  keys: Uint8Array[];
+  values: Uint8Array[];
+  more: boolean;
+}
 /** Deletes come before puts. Where there is a `guardKey` its value must be `guardValue`, undefined meaning absent. */
-export interface StoreWrite { guardKey?: Uint8Array; guardValue?: Uint8Array; puts: [Uint8Array, Uint8Array][]; deletes: Uint8Array[] }
+export interface StoreWrite {
+  guardKey?: Uint8Array;
+  guardValue?: Uint8Array;
+  puts: [Uint8Array, Uint8Array][];
+  deletes: Uint8Array[];
+}
 
-export interface RelayOptions { space: string; region: string; seed: Uint8Array; store: SyncStore }
+export interface RelayOptions {
+  space: string;
+  region: string;
+  seed: Uint8Array;
+  store: SyncStore;
+}
 /** A frame to send on a link, or the code and reason to close it with. */
 export type RelayOutput = { link: number; frame: Uint8Array } | { link: number; code: number; reason: string };
