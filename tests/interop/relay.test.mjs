@@ -116,6 +116,21 @@ describe("through a relay", () => {
     }),
   );
 
+  it("heads move with others' edits that leave the value as it was", { timeout }, () =>
+    apart(async (here, there) => {
+      const mine = await here.named("doc", { text: "" });
+      const yours = await there.named("doc", { text: "" });
+      const before = mine.heads;
+      yours.change((draft) => splice(draft, ["text"], 0, 0, "N"));
+      await yours.change((draft) => splice(draft, ["text"], 0, 1)).durable();
+      await here.synced();
+      assert.equal(mine.value.text, "");
+      assert.notDeepEqual(mine.heads, before);
+      assert.deepEqual(mine.heads, yours.heads);
+      assert.equal(mine.heads, mine.heads);
+    }),
+  );
+
   it("a document deleted elsewhere can be edited no more", { timeout }, () =>
     apart(async (here, there) => {
       const mine = here.create({ n: 1 });

@@ -50,6 +50,12 @@ const STAGES: &[Stage] = &[
         run: |_| packaging(),
     },
     Stage { name: "worker", what: "the Worker on workerd", quick: false, run: |_| npm("test", "worker") },
+    Stage {
+        name: "traces",
+        what: "recorded keystrokes through a relay",
+        quick: false,
+        run: |_| npm("traces", "tests"),
+    },
     Stage { name: "browser", what: "browsers", quick: false, run: |_| browser() },
     Stage { name: "readme", what: "the example of README.md", quick: false, run: |_| readme() },
     Stage { name: "table", what: "sizes and speeds", quick: false, run: table },
