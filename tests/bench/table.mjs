@@ -14,6 +14,7 @@ import { build } from "esbuild";
 import { memory, openSpace, splice } from "eyot";
 import { chromium } from "playwright-core";
 
+import { CHROMIUM } from "../chromium.mjs";
 import { countingProxy } from "../proxy.mjs";
 import { startRelay } from "../relay.mjs";
 
@@ -67,7 +68,7 @@ async function starts() {
   const server = createServer(serveDist);
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address();
-  const browser = await chromium.launch({ executablePath: process.env.EYOT_CHROMIUM, args: ["--no-sandbox"] });
+  const browser = await chromium.launch(CHROMIUM);
   const page = await repeated(async () => {
     const context = await browser.newContext();
     const page = await context.newPage();

@@ -48,7 +48,7 @@ it("a post typed in one browser is watched in another as it grows", { timeout },
   await until(watcher, (value, text) => value.text === text, text);
   assert.equal((await value(writer)).text, text);
   assert.deepEqual(await heads(watcher), await heads(writer));
-  assert.ok((await watcher.evaluate(() => seen)) > 3, "it came in parts");
+  assert.ok((await watcher.evaluate(() => seen)) > 1, "it came in parts");
 });
 
 it("both write offline, one through a closed page, and meet with all of it", { timeout }, async () => {

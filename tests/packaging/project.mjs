@@ -1,7 +1,6 @@
 /** A stranger's project: the packed tarball installed into an empty folder, and what runs it. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile, mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -9,6 +8,7 @@ import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
+import { CHROMIUM } from "../chromium.mjs";
 
 export const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -100,10 +100,7 @@ export const SHOW = `document.title = result;\n`;
 
 /** What a page comes to in Chromium. */
 export async function visit(url) {
-  const browser = await chromium.launch({
-    executablePath: process.env.EYOT_CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync),
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-  });
+  const browser = await chromium.launch(CHROMIUM);
   try {
     const tab = await browser.newPage();
     const failed = new Promise((_, reject) => {
