@@ -1,0 +1,27 @@
+// Keeps the built page for when there is no network. FILES and VERSION are filled in by the build.
+const NAME = `eyot-demo-${VERSION}`;
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(
+    caches
+      .open(NAME)
+      .then((cache) => cache.addAll(FILES))
+      .then(() => self.skipWaiting()),
+  );
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) => Promise.all(names.filter((name) => name !== NAME).map((name) => caches.delete(name))))
+      .then(() => self.clients.claim()),
+  );
+});
+
+self.addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (event.request.method !== "GET" || url.origin !== location.origin) return;
+  const key = event.request.mode === "navigate" ? "/" : event.request;
+  event.respondWith(caches.match(key, { cacheName: NAME, ignoreVary: true }).then((held) => held ?? fetch(event.request)));
+});
