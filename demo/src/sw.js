@@ -23,5 +23,7 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   if (event.request.method !== "GET" || url.origin !== location.origin) return;
   const key = event.request.mode === "navigate" ? "/" : event.request;
-  event.respondWith(caches.match(key, { cacheName: NAME, ignoreVary: true }).then((held) => held ?? fetch(event.request)));
+  event.respondWith(
+    caches.match(key, { cacheName: NAME, ignoreVary: true }).then((held) => held ?? fetch(event.request)),
+  );
 });
