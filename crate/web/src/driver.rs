@@ -232,6 +232,10 @@ impl Driver {
     /// The application's switch.
     pub fn set_online(&self, wished: bool) {
         self.online.set(Online { wished, ..self.online.get() });
+        if wished && self.online.get().told {
+            // Said again, as when a network came back: the next try is due now.
+            self.feed(Input::Online(true));
+        }
         self.link_if_wished();
     }
 
