@@ -14,7 +14,8 @@ declare global {
 
 const problem = document.querySelector<HTMLElement>("#problem")!;
 const params = new URLSearchParams(location.search);
-const relays = params.getAll("relay").flatMap((list) => list.split(","));
+// A link must not send what this device holds to just anybody's relay.
+const relays = params.getAll("relay").filter((url) => ["127.0.0.1", "localhost"].includes(new URL(url).hostname));
 const configured = String(import.meta.env.VITE_RELAYS ?? "").split(",");
 
 try {
@@ -22,16 +23,29 @@ try {
   const addresses = (relays.length > 0 ? relays : configured).filter((url) => url !== "");
   const space = await openSpace(name, { relays: addresses });
   window.eyotSpace = space;
+  space.subscribe((status) => {
+    if (status.state === "closed") stop(status.error?.message ?? "The space was closed.");
+  });
   showStatus(space);
   await Promise.all([showNote(space), showTasks(space), showPeople(space)]);
   document.querySelector("main")!.hidden = false;
 } catch (error) {
-  problem.hidden = false;
-  problem.textContent = explain(error);
+  stop(explain(error));
 }
 
 if ("serviceWorker" in navigator && import.meta.env.PROD) {
   void navigator.serviceWorker.register(new URL("/sw.js", location.href));
+}
+
+/** Nothing more can be written: say so, rather than lose what is typed. */
+function stop(reason: string): void {
+  document.querySelector("main")!.inert = true;
+  document.querySelector("#status")!.textContent = "Stopped.";
+  problem.hidden = false;
+  problem.textContent = `${reason} What was saved is safe. `;
+  const reload = Object.assign(document.createElement("button"), { type: "button", textContent: "Reload" });
+  reload.addEventListener("click", () => location.reload());
+  problem.append(reload);
 }
 
 function explain(error: unknown): string {

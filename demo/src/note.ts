@@ -27,9 +27,17 @@ function difference(before: string, after: string): { index: number; remove: num
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && before[start] === after[start]) start++;
+  if (start > 0 && isFirstHalf(before, start - 1)) start--;
   let end = 0;
   while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end++;
+  if (end > 0 && isFirstHalf(before, before.length - end - 1)) end--;
   return { index: start, remove: before.length - start - end, insert: after.slice(start, after.length - end) };
+}
+
+/** Whether the unit at this index is the first of the two that an emoji, say, is made of: they are not parted. */
+function isFirstHalf(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index);
+  return unit >= 0xd800 && unit < 0xdc00;
 }
 
 /** Where a place in the text is after these patches. */

@@ -22,10 +22,7 @@ const ANIMALS = ["Heron", "Otter", "Swan", "Vole", "Kingfisher", "Trout", "Drago
 export async function showPeople(space: Space): Promise<void> {
   const doc = await space.named<People>("people", { people: {} });
   const list = document.querySelector<HTMLUListElement>("#people")!;
-  const own = crypto.randomUUID();
-  const random = crypto.getRandomValues(new Uint16Array(2));
-  const name = ANIMALS[random[0]! % ANIMALS.length]!;
-  const hue = random[1]! % 360;
+  const { id: own, name, hue } = whoIAm();
 
   const show = (): void => {
     const now = Date.now();
@@ -43,7 +40,8 @@ export async function showPeople(space: Space): Promise<void> {
     );
   };
   const write = (): void => {
-    if (document.visibilityState !== "visible") return;
+    // Nobody sees it sooner for being written offline, and it would count as an edit that waits.
+    if (document.visibilityState !== "visible" || space.status.state !== "live") return;
     const now = Date.now();
     doc.change((draft) => {
       draft.people[own] = { name, hue, seen: now };
@@ -56,6 +54,22 @@ export async function showPeople(space: Space): Promise<void> {
   setInterval(write, WRITE_EVERY_MS);
   setInterval(show, WRITE_EVERY_MS / 3);
   document.addEventListener("visibilitychange", write);
+  let state = space.status.state;
+  space.subscribe((status) => {
+    const becameLive = status.state === "live" && state !== "live";
+    state = status.state;
+    if (becameLive) write();
+  });
   write();
   show();
+}
+
+/** The same through reloads of this window. */
+function whoIAm(): { id: string; name: string; hue: number } {
+  const held = sessionStorage.getItem("eyot-demo");
+  if (held !== null) return JSON.parse(held) as { id: string; name: string; hue: number };
+  const random = crypto.getRandomValues(new Uint16Array(2));
+  const me = { id: crypto.randomUUID(), name: ANIMALS[random[0]! % ANIMALS.length]!, hue: random[1]! % 360 };
+  sessionStorage.setItem("eyot-demo", JSON.stringify(me));
+  return me;
 }

@@ -1,18 +1,21 @@
-/** The task list. Each task is an object of its own in a shared list, so edits of different tasks never meet. */
+/**
+ * The task list: a map of tasks by id, each with its place in the order. Moving a task sets its place alone, so two people who
+ * move the same task at once get one task, at one of the two places.
+ */
 import type { Doc, Space } from "eyot";
 
 interface Task {
-  id: string;
   title: string;
   done: boolean;
+  order: number;
 }
 
 interface Tasks {
-  tasks: Task[];
+  tasks: Record<string, Task>;
 }
 
 export async function showTasks(space: Space): Promise<void> {
-  const doc = await space.named<Tasks>("tasks", { tasks: [] });
+  const doc = await space.named<Tasks>("task list", { tasks: {} });
   const list = document.querySelector<HTMLUListElement>("#tasks")!;
   const empty = document.querySelector<HTMLElement>("#no-tasks")!;
   const input = document.querySelector<HTMLInputElement>("#new-task")!;
@@ -21,26 +24,25 @@ export async function showTasks(space: Space): Promise<void> {
     event.preventDefault();
     const title = input.value.trim();
     if (title === "") return;
-    doc.change((draft) => draft.tasks.push({ id: crypto.randomUUID(), title, done: false }));
+    const order = (inOrder(doc).at(-1)?.[1].order ?? 0) + 1;
+    doc.change((draft) => {
+      draft.tasks[crypto.randomUUID()] = { title, done: false, order };
+    });
     input.value = "";
   });
 
   const rows = new Map<string, HTMLLIElement>();
   const show = (): void => {
-    const tasks = doc.value.tasks;
-    const ids = new Set(tasks.map((task) => task.id));
+    const tasks = inOrder(doc);
     for (const [id, row] of rows) {
-      if (!ids.has(id)) {
+      if (!(id in doc.value.tasks)) {
         row.remove();
         rows.delete(id);
       }
     }
-    tasks.forEach((task, index) => {
-      let row = rows.get(task.id);
-      if (row === undefined) {
-        row = makeRow(doc, task.id);
-        rows.set(task.id, row);
-      }
+    tasks.forEach(([id, task], index) => {
+      const row = rows.get(id) ?? makeRow(doc, id);
+      rows.set(id, row);
       update(row, task);
       if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
     });
@@ -50,11 +52,25 @@ export async function showTasks(space: Space): Promise<void> {
   show();
 }
 
+function inOrder(doc: Doc<Tasks>): [string, Task][] {
+  return Object.entries(doc.value.tasks).sort(([a, x], [b, y]) => x.order - y.order || (a < b ? -1 : 1));
+}
+
+/** A place between the task's next two neighbours in that direction. */
+function placeBeyond(doc: Doc<Tasks>, id: string, by: 1 | -1): number | undefined {
+  const tasks = inOrder(doc);
+  const index = tasks.findIndex(([held]) => held === id);
+  const near = tasks[index + by]?.[1].order;
+  if (near === undefined) return undefined;
+  const far = tasks[index + 2 * by]?.[1].order ?? near + 2 * by;
+  return (near + far) / 2;
+}
+
 function makeRow(doc: Doc<Tasks>, id: string): HTMLLIElement {
-  const edit = (change: (tasks: Task[], index: number) => void): void => {
+  const edit = (change: (task: Task) => void): void => {
     doc.change((draft) => {
-      const index = draft.tasks.findIndex((task) => task.id === id);
-      if (index >= 0) change(draft.tasks, index);
+      const task = draft.tasks[id];
+      if (task !== undefined) change(task);
     });
   };
   const row = document.createElement("li");
@@ -64,22 +80,19 @@ function makeRow(doc: Doc<Tasks>, id: string): HTMLLIElement {
   const up = element("button", { type: "button", textContent: "↑" });
   const down = element("button", { type: "button", textContent: "↓" });
   const remove = element("button", { type: "button", textContent: "✕" });
-  done.addEventListener("change", () => edit((tasks, index) => (tasks[index]!.done = done.checked)));
-  title.addEventListener("input", () => edit((tasks, index) => (tasks[index]!.title = title.value)));
-  const move = (by: number, button: HTMLButtonElement): void => {
-    edit((tasks, index) => {
-      const to = index + by;
-      if (to < 0 || to >= tasks.length) return;
-      const task = { ...tasks[index]! };
-      tasks.splice(index, 1);
-      tasks.splice(to, 0, task);
-    });
+  done.addEventListener("change", () => edit((task) => (task.done = done.checked)));
+  title.addEventListener("input", () => edit((task) => (task.title = title.value)));
+  const move = (by: 1 | -1, button: HTMLButtonElement): void => {
+    const order = placeBeyond(doc, id, by);
+    if (order !== undefined) edit((task) => (task.order = order));
     button.focus();
   };
   up.addEventListener("click", () => move(-1, up));
   down.addEventListener("click", () => move(1, down));
   remove.addEventListener("click", () => {
-    edit((tasks, index) => tasks.splice(index, 1));
+    doc.change((draft) => {
+      delete draft.tasks[id];
+    });
     document.querySelector<HTMLInputElement>("#new-task")!.focus();
   });
   row.append(done, title, up, down, remove);
@@ -98,7 +111,7 @@ function update(row: HTMLLIElement, task: Task): void {
   done.checked = task.done;
   if (title.value !== task.title) title.value = task.title;
   done.ariaLabel = `${task.title}: done`;
-  title.ariaLabel = "Task";
+  title.ariaLabel = `Rename ${task.title}`;
   up.ariaLabel = `Move ${task.title} up`;
   down.ariaLabel = `Move ${task.title} down`;
   remove.ariaLabel = `Delete ${task.title}`;

@@ -71,6 +71,35 @@ test("what is written offline survives a reload without a network and arrives la
   await statusSays(bob, "Stored in");
 });
 
+test("an emoji replaced by another stays whole", async () => {
+  for (const text of ["x😀y", "x😁y"]) {
+    await ada.window.getByTestId("note").fill(text);
+    await noteIs(bob, text);
+  }
+});
+
+test("a task that two move at once stays one task", async () => {
+  for (const title of ["Borrow the boat", "Ask about lanterns"]) {
+    await ada.window.getByTestId("new-task").fill(title);
+    await ada.window.keyboard.press("Enter");
+  }
+  await bob.window.getByTestId("task").nth(2).waitFor();
+  for (const { window } of [ada, bob]) {
+    await window.locator(".switch").click();
+    await window.getByRole("button", { name: "Move Ask about lanterns up" }).click();
+  }
+  await bob.window.getByRole("textbox", { name: "Rename Ask about lanterns" }).fill("Hang lanterns");
+  for (const { window } of [ada, bob]) await window.locator(".switch").click();
+  await ada.window.getByRole("textbox", { name: "Rename Hang lanterns" }).waitFor();
+  await statusSays(ada, "Stored in");
+  assert.equal(await ada.window.getByTestId("task").count(), 3);
+  const held = await ada.window.evaluate(async () => {
+    const list = await window.eyotSpace.named("task list", { tasks: {} });
+    return Object.keys(list.value.tasks).length;
+  });
+  assert.equal(held, 3);
+});
+
 async function open(name) {
   const context = await chromium.launchPersistentContext(join(profiles, name), {
     ...CHROMIUM,
