@@ -189,7 +189,7 @@ pub struct Replica {
     follow_again: bool,
     ready: bool,
     waits: Waits,
-    /// Questions of other processes of this holder that are under way here.
+    /// How the process that links to relays is doing, where that is another one.
     leader: Option<LeaderView>,
     told: Option<LeaderView>,
     storage_error: Option<String>,
