@@ -272,6 +272,8 @@ pub enum CloseCode {
     Storage = 4008,
     /// This holder is going away; connect again.
     GoingAway = 4009,
+    /// The token has expired; connect again with a fresh one.
+    Expired = 4010,
 }
 
 /// Why bytes are not a frame.

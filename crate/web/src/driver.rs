@@ -363,6 +363,7 @@ impl Driver {
             Effect::SetTimer(at) => self.set_timer(at),
             Effect::Broadcast(message) => self.tell_tabs(&message),
             Effect::App(event) => self.take_event(event),
+            Effect::Authorize(..) | Effect::Probe(_) | Effect::Ping(_) => {}
         }
     }
 
@@ -415,6 +416,7 @@ impl Driver {
                 self.notice_of("saveFailed", [("seq", number(seq)), ("message", message.into())]);
             }
             Event::Status => self.notice_of("status", []),
+            Event::TokenExpiring => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use eyot_core::{Effect, Input, LinkId, Millis, Relay, RelayConfig};
+use eyot_core::{Caps, Effect, Input, LinkId, Millis, Relay, RelayConfig};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -40,7 +40,9 @@ impl RelayEngine {
         else {
             return Err(error::coded(error::INVALID, "a relay has a space, a region and a seed of 32 bytes"));
         };
-        let relay = Relay::new(RelayConfig { space, region, seed }, js::now());
+        let config =
+            RelayConfig { space, region, peers: Vec::new(), token: None, caps: Caps::default(), seed };
+        let relay = Relay::new(config, js::now());
         let store = SyncStore(js::get(&options, "store").unchecked_into());
         let engine = Self { relay: RefCell::new(relay), store, deadline: Cell::new(None) };
         engine.run(VecDeque::new(), js::now())?;
@@ -117,6 +119,7 @@ impl RelayEngine {
                     // A relay of one region dials nobody, shares its log with nobody, and has no
                     // application.
                     Effect::Dial(..) | Effect::Broadcast(_) | Effect::App(_) => {}
+                    Effect::Authorize(..) | Effect::Probe(_) | Effect::Ping(_) => {}
                 }
             }
             if let Some(reason) = self.relay.borrow().failure() {

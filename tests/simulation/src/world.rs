@@ -11,7 +11,7 @@ use eyot_core::log::read_meta;
 use eyot_core::value::{Op, Value};
 use eyot_core::vector::Vector;
 use eyot_core::{
-    Effect, Event, Input, LinkId, Millis, Relay, RelayConfig, Replica, ReplicaConfig, RequestId,
+    Caps, Effect, Event, Input, LinkId, Millis, Relay, RelayConfig, Replica, ReplicaConfig, RequestId,
     StorageRequest, WaitId,
 };
 
@@ -249,7 +249,14 @@ impl World {
         let id = ProcessId(self.id());
         let is_first = !self.processes.values().any(|process| process.disk == disk);
         let machine = if disk == RELAY {
-            let config = RelayConfig { space: "space".into(), region: "eu".into(), seed: self.rng.bytes() };
+            let config = RelayConfig {
+                space: "space".into(),
+                region: "eu".into(),
+                peers: Vec::new(),
+                token: None,
+                caps: Caps::default(),
+                seed: self.rng.bytes(),
+            };
             Machine::Relay(Box::new(Relay::new(config, self.now)))
         } else {
             // The relay, and one other replica to link to directly.
@@ -348,7 +355,7 @@ impl World {
             Effect::Send(link, frame) => {
                 self.trace(&frame);
                 self.say(|| format!("{id:?} {link:?} {}", summary(&frame)));
-                self.send(id, link, frame);
+                self.send(id, link, frame.to_vec());
             }
             Effect::Close(link, code, reason) => {
                 if self.is_told {
@@ -379,6 +386,7 @@ impl World {
                 }
             }
             Effect::App(event) => self.event(id, event),
+            Effect::Authorize(..) | Effect::Probe(_) | Effect::Ping(_) => {}
         }
     }
 
@@ -405,7 +413,11 @@ impl World {
             Event::Held { .. } => self.count("documents heard of"),
             Event::Reset { .. } => self.count("documents rebuilt"),
             Event::SaveFailed { .. } => self.count("failed saves"),
-            Event::Opened { .. } | Event::Patches { .. } | Event::Saved { .. } | Event::Status => {}
+            Event::Opened { .. }
+            | Event::Patches { .. }
+            | Event::Saved { .. }
+            | Event::Status
+            | Event::TokenExpiring => {}
         }
     }
 

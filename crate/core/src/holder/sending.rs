@@ -6,16 +6,17 @@ use crate::frame::Frame;
 use crate::io::{Effect, LinkId, StorageAnswer};
 use crate::limits;
 use crate::log::{self, Entry};
+use std::sync::Arc;
 
 impl Holder {
     pub(super) fn send(&mut self, id: LinkId, frame: &Frame) {
-        self.effects.push_back(Effect::Send(id, frame.encode()));
+        self.effects.push_back(Effect::Send(id, frame.encode().into()));
     }
 
     /// Sends what was just written to the links that had all before it.
     pub(super) fn push_live(&mut self, before: Position, entries: &[Entry]) {
         let now = self.now;
-        let mut shared: Option<Vec<u8>> = None;
+        let mut shared: Option<Arc<[u8]>> = None;
         let ids: Vec<_> = self.links.keys().copied().collect();
         for id in ids {
             let Some(link) = self.links.get_mut(&id) else { continue };
@@ -37,7 +38,7 @@ impl Holder {
             let frames = link.frames_for(entries);
             let is_all = link.send.sent.seq == self.stored.seq;
             if let ([frame], true, true) = (frames.as_slice(), is_plain, is_all) {
-                let bytes = shared.get_or_insert_with(|| frame.encode()).clone();
+                let bytes = shared.get_or_insert_with(|| frame.encode().into()).clone();
                 self.effects.push_back(Effect::Send(id, bytes));
             } else {
                 for frame in &frames {

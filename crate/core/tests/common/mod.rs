@@ -6,7 +6,7 @@ use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::id::{AuthorId, DocId};
 use eyot_core::store::MemoryStore;
 use eyot_core::value::{Op, Value};
-use eyot_core::{Effect, Event, Input, LinkId, Relay, RelayConfig, Replica, ReplicaConfig, WaitId};
+use eyot_core::{Caps, Effect, Event, Input, LinkId, Relay, RelayConfig, Replica, ReplicaConfig, WaitId};
 
 pub struct Node {
     pub replica: Replica,
@@ -122,7 +122,7 @@ impl World {
                         let answer = self.relay_store.answer(&request);
                         self.relay.handle(Input::Storage(id, answer), self.now);
                     }
-                    Effect::Send(link, frame) => wires.push_back((link, false, frame)),
+                    Effect::Send(link, frame) => wires.push_back((link, false, frame.to_vec())),
                     Effect::Close(link, ..) => {
                         if let Some((node, theirs)) = self.links.remove(&link) {
                             self.nodes[node].replica.handle(Input::LinkClosed(theirs), self.now);
@@ -159,6 +159,7 @@ impl World {
             links.iter().find(|(_, end)| **end == (number, link)).map(|(relays, _)| *relays)
         };
         match effect {
+            Effect::Authorize(..) | Effect::Probe(_) | Effect::Ping(_) => {}
             Effect::Storage(id, request) => {
                 let answer = self.nodes[number].store.answer(&request);
                 self.nodes[number].replica.handle(Input::Storage(id, answer), now);
@@ -173,7 +174,7 @@ impl World {
             }
             Effect::Send(link, frame) => {
                 if let Some(relays) = link_of(&self.links, link) {
-                    wires.push_back((relays, true, frame));
+                    wires.push_back((relays, true, frame.to_vec()));
                 }
             }
             Effect::Close(link, ..) => {
@@ -189,7 +190,15 @@ impl World {
 }
 
 fn relay(seed: u8) -> Relay {
-    Relay::new(RelayConfig { space: "space".into(), region: "eu".into(), seed: [seed; 32] }, 0)
+    let config = RelayConfig {
+        space: "space".into(),
+        region: "eu".into(),
+        peers: Vec::new(),
+        token: None,
+        caps: Caps::default(),
+        seed: [seed; 32],
+    };
+    Relay::new(config, 0)
 }
 
 pub fn put(key: &str, value: impl Into<Value>) -> Op {
