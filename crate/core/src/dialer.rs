@@ -137,6 +137,12 @@ impl Dialer {
         self.link.and_then(|link| holder.link(link)).is_some_and(|link| link.is_up())
     }
 
+    /// The link to a relay, once it is up.
+    pub fn relay_up(&self, holder: &Holder) -> Option<LinkId> {
+        self.link
+            .filter(|link| holder.link(*link).is_some_and(|link| link.is_up() && link.region().is_some()))
+    }
+
     pub fn relay(&self, holder: &Holder) -> Option<RelayStatus> {
         let link = holder.link(self.link?)?;
         let Side::Dialer { url } = &link.side else { return None };

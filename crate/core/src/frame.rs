@@ -57,6 +57,24 @@ pub struct Hello {
     /// The end of the sender's log.
     #[n(11)]
     pub head: Position,
+    /// The regions that hold this space, as a relay knows them.
+    #[cbor(n(12), default, skip_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
+    /// What the accepter lets the dialler do. From a dialler that will bring no commits: `read_only`.
+    #[cbor(n(13), default)]
+    pub terms: Terms,
+}
+
+/// What an accepter lets a dialler do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Terms {
+    /// Whether commits that the dialler brings are refused.
+    #[n(0)]
+    pub read_only: bool,
+    /// In how many milliseconds the token expires; absent: never.
+    #[n(1)]
+    pub expires_in: Option<u64>,
 }
 
 /// How far a holder has got in another holder's log.
@@ -85,6 +103,10 @@ pub struct Commits {
     /// With these, the receiver has been given all that it lacked up to here.
     #[n(1)]
     pub to: Option<Position>,
+    /// Between relays: commits that the sender holds, and all before them in their chains, which it
+    /// leaves to others to send. They count for `to`; the receiver asks for them if they do not come.
+    #[cbor(n(2), default, skip_if = "Vec::is_empty")]
+    pub named: Vec<Tip>,
 }
 
 /// A part of a commit too large for a frame. The parts of one commit follow one another.
@@ -138,7 +160,7 @@ pub struct VectorPart {
 pub struct Quiet {
     /// The end of the sender's log.
     #[n(0)]
-    pub head: u64,
+    pub head: Position,
     /// How far the sender has got in the receiver's log.
     #[n(1)]
     pub read: u64,
@@ -205,6 +227,46 @@ pub struct Head {
     pub at: Option<Position>,
 }
 
+/// A relay tells whose commits it brought on how far another region has come.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Stored {
+    /// The region.
+    #[n(0)]
+    pub region: String,
+    /// Its log. Another one than before: what was said of that is void.
+    #[n(1)]
+    pub log: LogId,
+    /// It has stored all of the sender's log up to this number.
+    #[n(2)]
+    pub upto: u64,
+}
+
+/// "Tell me of each region when all that it holds now is in your log", and the answers to it, one
+/// for each region.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Fresh {
+    /// Comes back in the answers.
+    #[n(0)]
+    pub nonce: u64,
+    /// The region and where its commits are in the sender's log by now; absent in the question.
+    #[n(1)]
+    pub answer: Option<RegionHead>,
+}
+
+/// What a region held is in a log.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RegionHead {
+    /// The region.
+    #[n(0)]
+    pub region: String,
+    /// At or before this position.
+    #[n(1)]
+    pub at: Position,
+}
+
 /// The link is about to be closed, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -234,8 +296,8 @@ pub enum Frame {
     Vector(VectorPart),
     /// See [`Quiet`].
     Quiet(Quiet),
-    /// The answer to [`Quiet`] when both hold the same.
-    Agree,
+    /// The answer to [`Quiet`] when both hold the same: the end of the sender's log.
+    Agree(Position),
     /// See [`Want`].
     Want(Want),
     /// See [`Answer`].
@@ -244,6 +306,14 @@ pub enum Frame {
     Head(Head),
     /// See [`Bye`].
     Bye(Bye),
+    /// See [`Stored`].
+    Stored(Stored),
+    /// See [`Fresh`].
+    Fresh(Fresh),
+    /// The dialler's token from now on.
+    Token(String),
+    /// The answer to [`Frame::Token`]: what it allows.
+    Terms(Terms),
     /// A frame of a newer version.
     Unknown,
 }
@@ -299,11 +369,15 @@ impl Frame {
             Frame::Credit(bytes) => to_cbor(&(5u8, bytes)),
             Frame::Vector(body) => to_cbor(&(6u8, body)),
             Frame::Quiet(body) => to_cbor(&(7u8, body)),
-            Frame::Agree => to_cbor(&(8u8, ())),
+            Frame::Agree(head) => to_cbor(&(8u8, head)),
             Frame::Want(body) => to_cbor(&(9u8, body)),
             Frame::Answer(body) => to_cbor(&(10u8, body)),
             Frame::Head(body) => to_cbor(&(11u8, body)),
             Frame::Bye(body) => to_cbor(&(12u8, body)),
+            Frame::Stored(body) => to_cbor(&(13u8, body)),
+            Frame::Fresh(body) => to_cbor(&(14u8, body)),
+            Frame::Token(token) => to_cbor(&(15u8, token)),
+            Frame::Terms(body) => to_cbor(&(16u8, body)),
             Frame::Unknown => to_cbor(&(u8::MAX, ())),
         }
     }
@@ -333,14 +407,15 @@ fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
         5 => Frame::Credit(d.decode()?),
         6 => Frame::Vector(d.decode()?),
         7 => Frame::Quiet(d.decode()?),
-        8 => {
-            d.skip()?;
-            Frame::Agree
-        }
+        8 => Frame::Agree(d.decode()?),
         9 => Frame::Want(d.decode()?),
         10 => Frame::Answer(d.decode()?),
         11 => Frame::Head(d.decode()?),
         12 => Frame::Bye(d.decode()?),
+        13 => Frame::Stored(d.decode()?),
+        14 => Frame::Fresh(d.decode()?),
+        15 => Frame::Token(d.decode()?),
+        16 => Frame::Terms(d.decode()?),
         _ => {
             d.skip()?;
             Frame::Unknown
@@ -374,14 +449,28 @@ mod tests {
                 tips: Some(vec![tip]),
                 credit: 10,
                 head: Position::START,
+                regions: vec!["eu".into()],
+                terms: Terms { read_only: true, expires_in: Some(1) },
             }),
-            Frame::Commits(Commits { records: vec![vec![1, 2].into()], to: Some(Position::START) }),
+            Frame::Commits(Commits {
+                records: vec![vec![1, 2].into()],
+                to: Some(Position::START),
+                named: vec![tip],
+            }),
             Frame::Piece(Piece { bytes: vec![1].into(), last: true, answer: false }),
             Frame::Ack(Ack { upto: 4, at: Position::START, read: true }),
             Frame::Credit(5),
             Frame::Vector(VectorPart { tips: vec![tip], last: true, answer: true }),
-            Frame::Quiet(Quiet { head: 1, read: 2, digest: Digest::default() }),
-            Frame::Agree,
+            Frame::Quiet(Quiet { head: Position::START, read: 2, digest: Digest::default() }),
+            Frame::Agree(Position::START),
+            Frame::Stored(Stored { region: "us".into(), log: LogId([5; 16]), upto: 3 }),
+            Frame::Fresh(Fresh { nonce: 1, answer: None }),
+            Frame::Fresh(Fresh {
+                nonce: 1,
+                answer: Some(RegionHead { region: "us".into(), at: Position::START }),
+            }),
+            Frame::Token("a.b.c".into()),
+            Frame::Terms(Terms { read_only: false, expires_in: None }),
             Frame::Want(Want {
                 nonce: 1,
                 ranges: vec![ChainRange { author: AuthorId([1; 16]), from: 1, to: 2 }],

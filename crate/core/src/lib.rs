@@ -25,6 +25,7 @@ pub mod io;
 pub mod limits;
 mod link;
 pub mod log;
+mod mesh;
 mod relay;
 mod replica;
 mod rng;

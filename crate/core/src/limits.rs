@@ -4,7 +4,7 @@
 /// A frame, header and all.
 pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 /// The first frame of a link, before the other side is known.
-pub const HELLO_BYTES_MAX: usize = 64 * 1024;
+pub const HELLO_BYTES_MAX: usize = 32 * 1024;
 /// A commit: its header and the bytes of all its items.
 pub const COMMIT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A commit's header.
@@ -18,7 +18,9 @@ pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// A space's name, in bytes of UTF-8.
 pub const SPACE_NAME_BYTES_MAX: usize = 256;
 /// A region's name.
-pub const REGION_BYTES_MAX: usize = 64;
+pub const REGION_BYTES_MAX: usize = 48;
+/// Regions of a space.
+pub const REGIONS_MAX: usize = 64;
 /// A bearer token.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of commits a sender may have on the way that the receiver has not yet stored.

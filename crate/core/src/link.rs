@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::access::Right;
 use crate::commit::{Position, to_cbor};
-use crate::frame::{Commits, Frame, Hello, Piece};
+use crate::frame::{Commits, Frame, Hello, Piece, Terms};
 use crate::id::{AuthorId, CommitId, LogId};
 use crate::io::Millis;
 use crate::limits;
@@ -20,6 +21,10 @@ use crate::vector::{Digest, Tip, Vector};
 const ECHO_RANGES_MAX: usize = 64;
 /// What of a frame is left for commits once the frame itself is encoded.
 const FRAME_BODY_BYTES: usize = limits::FRAME_BYTES_MAX - 1024;
+/// What naming a commit costs of a frame, and of credit.
+pub(crate) const NAMED_BYTES: usize = 64;
+/// Acknowledgements remembered with where they were said, to make sense of what other regions store.
+const PLACES_MAX: usize = 1024;
 
 /// Who opened the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +44,9 @@ pub(crate) enum Phase {
     Opened,
     /// Dialler: `Hello` sent, with this digest at this end of the log, and maybe the vector.
     Greeted { digest: Option<Digest>, head: Position, told: bool },
-    /// Accepter: the other's `Hello` came and its cursors are being checked.
+    /// Accepter: the other's `Hello` came and its token is being verified.
+    Authorizing(Box<Hello>),
+    /// Accepter: it may come in, and its cursors are being checked.
     Checking(Box<Hello>),
     /// Commits flow.
     Up,
@@ -59,6 +66,16 @@ pub(crate) struct Link {
     /// Whether it was asked since then.
     pub asked: bool,
     pub peer: Option<Peer>,
+    /// Between relays: what others bring is left to others to send, and both sides keep cursors.
+    pub is_mesh: bool,
+    /// Accepter: what the other's token allows.
+    pub grant: Option<Grant>,
+    /// Where in this log the last commit is that came in on this link.
+    pub brought: u64,
+    /// All regions were told to have stored this log up to here.
+    pub told: u64,
+    /// Dialler: when the token that it greeted with expires.
+    pub token_expires_at: Option<Millis>,
     pub rtt: Option<Millis>,
     /// The end of the peer's log when it greeted.
     pub their_head: u64,
@@ -70,6 +87,14 @@ pub(crate) struct Link {
     /// Whether this side's vector was sent and the other's has not come yet.
     pub exchanging: bool,
     pub wanted: Option<Wanted>,
+}
+
+/// What a token allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub subject: String,
+    pub right: Right,
+    pub expires_at: Option<Millis>,
 }
 
 #[derive(Clone, Debug)]
@@ -134,6 +159,10 @@ pub(crate) struct Sending {
     told: u64,
     /// The furthest end that the peer's log is known to have had.
     pub seen: Position,
+    /// Nothing may be sent: the other side refuses what this one would bring.
+    pub is_muted: bool,
+    /// How far the peer had stored this log when its own was so long.
+    places: VecDeque<(u64, u64)>,
 }
 
 /// What the peer said it holds, by author; skipped until the end that the log had then.
@@ -170,6 +199,31 @@ struct Attachment {
     credit: i64,
     #[n(4)]
     window: i64,
+    #[n(5)]
+    region: Option<String>,
+    #[n(6)]
+    is_mesh: bool,
+    #[n(7)]
+    subject: String,
+    #[n(8)]
+    may_write: bool,
+    #[n(9)]
+    expires_at: Option<u64>,
+    #[n(10)]
+    brought: u64,
+    #[n(11)]
+    acked: u64,
+    #[n(12)]
+    told: u64,
+}
+
+/// What is done about a commit that a link has come to.
+enum Due {
+    /// The peer has it.
+    Nothing,
+    /// It goes to the peer by another way.
+    Naming,
+    Sending,
 }
 
 /// What the peer may not do.
@@ -188,6 +242,11 @@ impl Link {
             agreed: false,
             asked: false,
             peer: None,
+            is_mesh: false,
+            grant: None,
+            brought: 0,
+            told: 0,
+            token_expires_at: None,
             rtt: None,
             their_head: 0,
             receive: Receive {
@@ -211,6 +270,8 @@ impl Link {
                 acked: 0,
                 told: 0,
                 seen: Position::START,
+                is_muted: false,
+                places: VecDeque::new(),
             },
             their_tips: Vec::new(),
             theirs: None,
@@ -242,9 +303,32 @@ impl Link {
     pub fn is_caught_up(&self, stored: Position) -> bool {
         self.is_up()
             && !self.exchanging
-            && self.receive.read.seq >= self.their_head
-            && self.send.sent.seq == stored.seq
-            && self.send.acked >= stored.seq
+            && self.has_read_all()
+            && (self.send.is_muted || (self.send.sent.seq == stored.seq && self.send.acked >= stored.seq))
+    }
+
+    /// All that the other side held when it greeted is here.
+    pub fn has_read_all(&self) -> bool {
+        self.is_up() && !self.exchanging && self.receive.read.seq >= self.their_head
+    }
+
+    /// The region at the other end, where that is a relay.
+    pub fn region(&self) -> Option<&str> {
+        self.peer.as_ref()?.region.as_deref()
+    }
+
+    /// What this side lets the other do.
+    pub fn terms(&mut self, only_reads: bool, now: Millis) -> Terms {
+        if let Some(grant) = self.grant.as_mut().filter(|_| only_reads) {
+            grant.right = Right::Read;
+        }
+        let expires_at = self.grant.as_ref().and_then(|grant| grant.expires_at);
+        let expires_in = expires_at.map(|at| at.saturating_sub(now));
+        Terms { read_only: !self.may_write(), expires_in }
+    }
+
+    pub fn may_write(&self) -> bool {
+        self.grant.as_ref().is_none_or(|grant| grant.right == Right::Write)
     }
 
     pub fn moved(&mut self, now: Millis) {
@@ -268,6 +352,14 @@ impl Link {
                 sent: if self.send.filter.is_some() { Position::START } else { self.send.sent },
                 credit: self.send.credit,
                 window: self.receive.window,
+                region: self.region().map(str::to_owned),
+                is_mesh: self.is_mesh,
+                subject: self.grant.as_ref().map(|grant| grant.subject.clone()).unwrap_or_default(),
+                may_write: self.may_write(),
+                expires_at: self.grant.as_ref().and_then(|grant| grant.expires_at),
+                brought: self.brought,
+                acked: self.send.acked,
+                told: self.told,
             })
         })
     }
@@ -276,20 +368,28 @@ impl Link {
         let kept: Attachment = minicbor::decode(attachment).ok()?;
         let mut link = Self::new(Side::Accepter, now);
         link.phase = Phase::Up;
-        link.peer = Some(Peer { log: kept.log, region: None });
+        link.peer = Some(Peer { log: kept.log, region: kept.region });
+        link.is_mesh = kept.is_mesh;
+        let right = if kept.may_write { Right::Write } else { Right::Read };
+        link.grant = Some(Grant { subject: kept.subject, right, expires_at: kept.expires_at });
+        link.brought = kept.brought;
+        link.told = kept.told;
         link.receive.read = kept.read;
         link.receive.window = kept.window;
         link.send.started = true;
         link.send.sent = kept.sent;
         link.send.credit = kept.credit;
+        link.send.acked = kept.acked;
         Some(link)
     }
 
     /// What of `entries`, which follow `sent`, the peer lacks and may be sent now, as frames.
     pub fn frames_for(&mut self, entries: &[Entry]) -> Vec<Frame> {
+        let is_mesh = self.is_mesh;
         let send = &mut self.send;
         let mut frames = Vec::new();
         let mut records: Vec<ByteVec> = Vec::new();
+        let mut named: Vec<Tip> = Vec::new();
         let mut bytes = 0;
         let start = send.sent;
         let mut told = None;
@@ -297,20 +397,34 @@ impl Link {
             if send.credit <= 0 {
                 break;
             }
-            if !send.is_held(entry) {
-                let record = entry.commit.encode();
-                let is_large = record.len() > FRAME_BODY_BYTES;
-                if !records.is_empty() && (is_large || bytes + record.len() > FRAME_BODY_BYTES) {
-                    told = send.position();
-                    frames.push(Frame::Commits(Commits { records: core::mem::take(&mut records), to: told }));
-                    bytes = 0;
+            let due = send.due(entry, is_mesh);
+            let record = if matches!(due, Due::Sending) { entry.commit.encode() } else { Vec::new() };
+            let is_large = record.len() > FRAME_BODY_BYTES;
+            let more = if matches!(due, Due::Naming) { NAMED_BYTES } else { record.len() };
+            if bytes > 0 && (is_large || bytes + more > FRAME_BODY_BYTES) {
+                told = send.position();
+                frames.push(Frame::Commits(Commits {
+                    records: core::mem::take(&mut records),
+                    to: told,
+                    named: core::mem::take(&mut named),
+                }));
+                bytes = 0;
+            }
+            match due {
+                Due::Nothing => {}
+                Due::Naming => {
+                    send.credit -= NAMED_BYTES as i64;
+                    bytes += NAMED_BYTES;
+                    name(entry, &mut named);
                 }
-                send.credit -= record.len() as i64;
-                if is_large {
-                    frames.extend(pieces(&record, false));
-                } else {
-                    bytes += record.len() + 8;
-                    records.push(record.into());
+                Due::Sending => {
+                    send.credit -= record.len() as i64;
+                    if is_large {
+                        frames.extend(pieces(&record, false));
+                    } else {
+                        bytes += record.len() + 8;
+                        records.push(record.into());
+                    }
                 }
             }
             send.sent = entry.at;
@@ -318,8 +432,8 @@ impl Link {
         let to = send.position().filter(|to| to.seq > start.seq && told != Some(*to));
         let is_whole_due = matches!(frames.last(), Some(Frame::Piece(_)));
         send.told = to.or(told).map_or(send.told, |to| to.seq);
-        if to.is_some() || !records.is_empty() || is_whole_due {
-            frames.push(Frame::Commits(Commits { records, to }));
+        if to.is_some() || bytes > 0 || is_whole_due {
+            frames.push(Frame::Commits(Commits { records, to, named }));
         }
         while send.echo.front().is_some_and(|(_, last)| *last <= send.sent.seq) {
             send.echo.pop_front();
@@ -331,9 +445,19 @@ impl Link {
     }
 }
 
+/// Names a commit; of commits that follow one another in a chain the last says it all.
+fn name(entry: &Entry, named: &mut Vec<Tip>) {
+    let header = entry.commit.header();
+    let tip = Tip { author: header.author, seq: header.seq, id: entry.commit.id() };
+    match named.iter_mut().find(|before| header.prev == Some(before.id)) {
+        Some(before) => *before = tip,
+        None => named.push(tip),
+    }
+}
+
 impl Sending {
     pub fn may_send(&self) -> bool {
-        self.started && !self.reading && self.credit > 0
+        self.started && !self.reading && !self.is_muted && self.credit > 0
     }
 
     pub fn grant(&mut self, bytes: u64) {
@@ -373,6 +497,29 @@ impl Sending {
         }
     }
 
+    /// What is acknowledged now is at or before this number of the peer's log.
+    pub fn stored_at(&mut self, their_seq: u64) {
+        match self.places.back_mut() {
+            Some((acked, _)) if *acked == self.acked => return,
+            Some(last) if last.1 >= their_seq => last.0 = self.acked,
+            _ => self.places.push_back((self.acked, their_seq)),
+        }
+        if self.places.len() > PLACES_MAX {
+            // Every second one says the same a little later. The last stays.
+            let mut is_kept = false;
+            self.places.retain(|_| {
+                is_kept = !is_kept;
+                is_kept
+            });
+        }
+    }
+
+    /// How much of this log whoever holds so much of the peer's log has.
+    pub fn acked_by_holder_of(&self, their_seq: u64) -> u64 {
+        let end = self.places.partition_point(|(_, at)| *at <= their_seq);
+        end.checked_sub(1).map_or(0, |last| self.places[last].0)
+    }
+
     /// All up to here came from the peer, after what was sent before.
     pub fn skip_to(&mut self, end: Position) {
         self.sent = end;
@@ -392,7 +539,7 @@ impl Sending {
         }
     }
 
-    /// Whether all that follows is sent as it is.
+    /// Whether all that follows is sent as it is, where it came first-hand.
     pub fn is_plain(&self) -> bool {
         self.filter.is_none() && self.echo.is_empty()
     }
@@ -401,8 +548,17 @@ impl Sending {
         self.echo.iter().any(|(first, last)| (*first..=*last).contains(&seq))
     }
 
-    fn is_held(&self, entry: &Entry) -> bool {
-        self.is_echo(entry.at.seq) || self.filter.as_ref().is_some_and(|filter| filter.covers(entry))
+    fn due(&self, entry: &Entry, is_mesh: bool) -> Due {
+        if self.is_echo(entry.at.seq) {
+            return Due::Nothing;
+        }
+        match &self.filter {
+            Some(filter) if filter.covers(entry) => Due::Nothing,
+            // What it lacks by its own account comes by no other way.
+            Some(filter) if entry.at.seq <= filter.until => Due::Sending,
+            _ if is_mesh && !entry.own => Due::Naming,
+            _ => Due::Sending,
+        }
     }
 }
 

@@ -15,6 +15,8 @@
 //! | `c` author(16) chunk(8) | where 32 older commits of the chain are |
 //! | `s` author(16) seq(8) id(16) | where a commit of a fork's later branches is |
 //! | `p` log-id(16) | [`PeerRecord`]: how far another holder's log has been read, and ours by it |
+//! | `r` region | [`RegionRecord`]: how much of this log another region has stored |
+//! | `q` | [`Reconciled`]: with which regions a relay has compared all it holds |
 //! | `d` document(16) | the document is deleted; 1 once its bytes are gone from the rows |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +66,30 @@ pub struct PeerRecord {
     /// Its region.
     #[n(3)]
     pub region: String,
+}
+
+/// An `r` entry: how much of this log another region has stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RegionRecord {
+    /// The region's log.
+    #[n(0)]
+    pub log: LogId,
+    /// All of this log up to this number.
+    #[n(1)]
+    pub acked: u64,
+}
+
+/// The `q` entry: with which regions a relay has compared all it holds since its log is new.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Reconciled {
+    /// The log that this is true of.
+    #[n(0)]
+    pub log: LogId,
+    /// The regions.
+    #[n(1)]
+    pub with: BTreeSet<String>,
 }
 
 /// Commits that follow one another in the log.
@@ -180,6 +206,17 @@ pub enum Admission {
     Waits(Vec<ChainRange>),
     /// Storage must be asked first.
     Reads(Vec<StorageRequest>),
+}
+
+/// Whether a commit is in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// It is.
+    Held,
+    /// This is what is missing.
+    Missing(ChainRange),
+    /// Storage must be asked first.
+    Reads(StorageRequest),
 }
 
 /// What was staged, to be written at once.
@@ -385,6 +422,24 @@ impl Log {
             Admission::Reads(reads)
         } else {
             Admission::Ready
+        }
+    }
+
+    /// Whether the commit of that tip is in the log.
+    pub fn holds(&self, tip: &Tip) -> Holding {
+        let (mut reads, mut missing) = (Vec::new(), Vec::new());
+        self.require(
+            &tip.author,
+            tip.seq,
+            |place| place.is(&tip.id),
+            |id| *id == tip.id,
+            &mut reads,
+            &mut missing,
+        );
+        match (missing.pop(), reads.pop()) {
+            (Some(range), _) => Holding::Missing(range),
+            (None, Some(read)) => Holding::Reads(read),
+            (None, None) => Holding::Held,
         }
     }
 
@@ -611,14 +666,40 @@ pub fn load_range() -> [(Vec<u8>, Vec<u8>); 2] {
     [(b"d".to_vec(), b"e".to_vec()), (b"t".to_vec(), b"u".to_vec())]
 }
 
-/// The range of [`PeerRecord`]s.
+/// The range of what is known of other holders: [`PeerRecord`]s, [`Reconciled`] and
+/// [`RegionRecord`]s.
 pub fn peers_range() -> (Vec<u8>, Vec<u8>) {
-    (b"p".to_vec(), b"q".to_vec())
+    (b"p".to_vec(), b"s".to_vec())
 }
 
 /// The key of a [`PeerRecord`].
 pub fn peer_key(log: &LogId) -> Vec<u8> {
     [b"p".as_slice(), &log.0].concat()
+}
+
+/// The key of [`Reconciled`].
+pub const RECONCILED_KEY: &[u8] = b"q";
+
+/// A [`Reconciled`] from storage.
+///
+/// # Errors
+/// Storage holds what this code did not write.
+pub fn read_reconciled(value: &[u8]) -> Result<Reconciled, CommitError> {
+    from_cbor(value)
+}
+
+/// The key of a [`RegionRecord`].
+pub fn region_key(region: &str) -> Vec<u8> {
+    [b"r", region.as_bytes()].concat()
+}
+
+/// A [`RegionRecord`] from storage, and its region.
+///
+/// # Errors
+/// Storage holds what this code did not write.
+pub fn read_region(key: &[u8], value: &[u8]) -> Result<(String, RegionRecord), CommitError> {
+    let region = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+    Ok((region, from_cbor(value)?))
 }
 
 /// A scan for the commits after this number.

@@ -2,6 +2,7 @@
 
 use crate::holder::{Holder, Identity, Notice};
 use crate::io::{Effect, Input, LinkId, Millis};
+use crate::mesh::Mesh;
 use crate::vector::Vector;
 
 /// How a relay is made.
@@ -94,36 +95,67 @@ pub struct RelayCounters {
 /// later; connections outlive it with what [`Relay::attachment`] gives.
 pub struct Relay {
     holder: Holder,
+    mesh: Mesh,
+    now: Millis,
     failure: Option<String>,
 }
 
 impl Relay {
     /// Begins to load.
     pub fn new(config: RelayConfig, now: Millis) -> Self {
-        let identity = Identity { space: config.space, region: Some(config.region), token: None };
-        Self { holder: Holder::new(identity, config.seed, now), failure: None }
+        let region = config.region;
+        let others = config.peers.iter().map(|peer| peer.region.clone());
+        let identity = Identity {
+            space: config.space,
+            regions: [region.clone()].into_iter().chain(others).collect(),
+            region: Some(region.clone()),
+            token: config.token,
+            read_only: false,
+        };
+        let holder = Holder::new(identity, config.seed, now);
+        Self { holder, mesh: Mesh::new(region, config.peers), now, failure: None }
     }
 
     /// Takes one input; drain [`Relay::poll_effect`] before the next.
     pub fn handle(&mut self, input: Input, now: Millis) {
+        self.now = now;
         match input {
             Input::LinkOpened(link) => self.holder.link_opened(link, now),
             Input::Received(link, frame) => self.holder.received(link, frame, now),
             Input::LinkClosed(link) => self.holder.link_closed(link, now),
             Input::Storage(id, answer) => self.holder.storage(id, answer, now),
             Input::Timer => self.holder.timer(now),
-            Input::Authorized(..) => {}
+            Input::Authorized(link, verdict) => self.holder.authorized(link, verdict, now),
             Input::Broadcast(_) | Input::Online(_) | Input::Probed(..) | Input::Pong(_) => {}
         }
-        while let Some(notice) = self.holder.poll_notice() {
-            match notice {
-                Notice::Corrupt(reason) => self.failure = Some(reason),
-                Notice::SaveFailed(_, reason) => {
-                    // Nothing may be acknowledged from memory.
-                    self.failure = Some(reason);
-                }
-                _ => {}
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        loop {
+            while let Some(notice) = self.holder.poll_notice() {
+                self.notice(notice);
             }
+            if !self.holder.is_open() {
+                return;
+            }
+            self.mesh.run(&mut self.holder, self.now);
+            if !self.holder.has_notices() {
+                return;
+            }
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            // Nothing may be acknowledged from memory.
+            Notice::Corrupt(reason) | Notice::SaveFailed(_, reason) => self.failure = Some(reason),
+            Notice::LinkClosed(link, why) => {
+                self.mesh.link_closed(link, why.map(|(code, _)| code), &mut self.holder, self.now);
+            }
+            Notice::FreshAsked(link, nonce) => self.mesh.asked(link, nonce, &mut self.holder),
+            Notice::FreshAnswer(link, nonce, head) => self.mesh.answered(link, nonce, &head),
+            _ => {}
         }
     }
 
@@ -145,23 +177,26 @@ impl Relay {
 
     /// How the other regions are doing.
     pub fn regions(&self) -> Vec<RegionView> {
-        Vec::new()
+        self.mesh.views(&self.holder)
     }
 
     /// What was done since this machine was made.
     pub fn counters(&self) -> RelayCounters {
-        RelayCounters::default()
+        self.holder.counters()
     }
 
     /// Whether nothing is under way on any link or in storage, and every other region that can be
     /// reached has all that is held here: the machine may be dropped after [`Relay::suspend`].
     pub fn is_idle(&self) -> bool {
-        false
+        self.holder.is_at_rest() && self.mesh.is_idle(&self.holder, self.now)
     }
 
     /// Closes what was dialled, so that this machine can be dropped. Links that were accepted go on
     /// by their attachments.
-    pub fn suspend(&mut self, _now: Millis) {}
+    pub fn suspend(&mut self, now: Millis) {
+        self.now = now;
+        self.mesh.suspend(&mut self.holder);
+    }
 
     /// What is held.
     pub fn vector(&self) -> &Vector {

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commit::{Commit, CommitError, ItemBytes, Kind};
 use crate::document::{Budget, Document, EditError};
+use crate::frame::CloseCode;
 use crate::genesis::{self, Genesis};
 use crate::holder::{Holder, Identity, Notice, OwnerRequest, rows_of};
 use crate::id::{AuthorId, CommitId, DocId};
-use crate::io::{Effect, Input, Millis, StorageAnswer};
+use crate::io::{Effect, Input, LinkId, Millis, StorageAnswer};
 use crate::limits;
 use crate::log::{self, Entry};
 use crate::tabs::{LeaderView, Message};
@@ -227,7 +228,13 @@ enum Phase {
 impl Replica {
     /// Begins to load; [`Event::Ready`] follows.
     pub fn new(config: ReplicaConfig, now: Millis) -> Self {
-        let identity = Identity { space: config.space, region: None, token: config.token };
+        let identity = Identity {
+            space: config.space,
+            region: None,
+            regions: Vec::new(),
+            token: config.token,
+            read_only: false,
+        };
         Self {
             holder: Holder::new(identity, config.seed, now),
             dialer: Dialer::new(config.relays),
@@ -526,10 +533,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Invalid`] for more regions than there are.
     pub fn durable(&mut self, regions: u32, seq: Option<u64>) -> Result<WaitId, ReplicaError> {
-        let most = self.dialer.relays().max(self.acked().len());
-        if regions as usize > most {
-            return Err(ReplicaError::Invalid(format!("{regions} regions of {most}")));
-        }
+        self.check_regions(regions)?;
         let number = seq.unwrap_or(self.made).min(self.made);
         let at_least = if seq.is_some() { 0 } else { self.own_at.last().copied().unwrap_or(0) };
         let wait = self.waits.add(Wait::Durable { regions, number, at_least });
@@ -543,8 +547,21 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::Invalid`] for more regions than there are.
-    pub fn fresh(&mut self, _regions: u32) -> Result<WaitId, ReplicaError> {
-        Ok(self.synced())
+    pub fn fresh(&mut self, regions: u32) -> Result<WaitId, ReplicaError> {
+        self.check_regions(regions)?;
+        let wait = Wait::Fresh { regions, asked: None, at: BTreeMap::new(), log_seq: None };
+        let wait = self.waits.add(wait);
+        self.settle();
+        Ok(wait)
+    }
+
+    fn check_regions(&self, regions: u32) -> Result<(), ReplicaError> {
+        let known = self.holder.regions().len();
+        let most = if known > 0 { known } else { self.dialer.relays() };
+        if regions as usize > most {
+            return Err(ReplicaError::Invalid(format!("{regions} regions of {most}")));
+        }
+        Ok(())
     }
 
     /// The relays there are, from now on.
@@ -695,9 +712,13 @@ impl Replica {
             Notice::LinkClosed(link, why) => {
                 let now = self.now;
                 self.dialer.link_closed(link, why, &mut self.holder, now);
-                self.waits.link_closed(link);
+                self.waits.ask_again();
                 self.tell(Event::Status);
             }
+            Notice::FreshAsked(link, _) => {
+                self.holder.close(link, CloseCode::OutOfOrder, "only relays know of regions");
+            }
+            Notice::FreshAnswer(link, nonce, head) => self.waits.fresh_at(link, nonce, &head),
             Notice::HeadOf(link, nonce, at) => self.waits.head_of(link, nonce, at),
             Notice::LogMoved => self.follow_again = true,
             Notice::Reloaded => {
@@ -1018,13 +1039,7 @@ impl Replica {
     // Waits.
 
     fn acked(&self) -> BTreeMap<String, u64> {
-        let mut acked = BTreeMap::new();
-        // A replica linked directly is no region.
-        for peer in self.holder.peers().filter(|peer| !peer.region.is_empty()) {
-            let upto = acked.entry(peer.region.clone()).or_insert(0);
-            *upto = peer.acked.max(*upto);
-        }
-        acked
+        self.holder.regions().iter().map(|(region, record)| (region.clone(), record.acked)).collect()
     }
 
     fn check_waits(&mut self) {
@@ -1039,6 +1054,10 @@ impl Replica {
             let nonce = self.holder.ask_heads();
             self.waits.asked(nonce);
         }
+        if let Some(link) = self.dialer.relay_up(&self.holder).filter(|_| self.waits.wants_fresh()) {
+            let nonce = self.holder.ask_fresh(link);
+            self.waits.asked_fresh(nonce);
+        }
         let (holder, made_at, unplaced) = (&self.holder, &self.made_at, &self.unplaced);
         let (followed, saved, has_relays) = (self.followed, self.saved, self.dialer.relays() > 0);
         let over = self.waits.take_if(|wait| match wait {
@@ -1048,6 +1067,13 @@ impl Replica {
                     || target.is_some_and(|(link, seq)| {
                         holder.link(link).is_some_and(|link| link.receive.read.seq >= seq)
                     })
+            }
+            Wait::Fresh { log_seq: Some(seq), .. } => followed >= *seq,
+            Wait::Fresh { regions, at, .. } => {
+                let is_read = |(link, seq): &(LinkId, u64)| {
+                    holder.link(*link).is_some_and(|link| link.receive.read.seq >= *seq)
+                };
+                at.values().filter(|at| is_read(at)).count() >= *regions as usize
             }
             Wait::Durable { regions, number, at_least } => {
                 let at = number.checked_sub(1).map_or(0, |i| made_at[i as usize]);
@@ -1064,7 +1090,7 @@ impl Replica {
         });
         for (id, wait) in over {
             match wait {
-                Wait::Synced { .. } if self.waits.is_for_tab(id) => {
+                Wait::Synced { .. } | Wait::Fresh { .. } if self.waits.is_for_tab(id) => {
                     let nonce = self.waits.take_tab(id);
                     self.broadcast(&Message::Synced { nonce, seq: self.followed });
                 }
@@ -1072,8 +1098,8 @@ impl Replica {
             }
         }
         if is_follower {
-            for nonce in self.waits.ask_leader() {
-                self.broadcast(&Message::Sync { nonce });
+            for (nonce, regions) in self.waits.ask_leader() {
+                self.broadcast(&Message::Sync { nonce, regions });
             }
         }
     }
@@ -1083,7 +1109,9 @@ impl Replica {
     fn set_online(&mut self, online: bool) {
         if online {
             self.leader = None;
+            self.broadcast(&Message::Leads);
         }
+        self.waits.ask_again();
         self.dialer.set_online(online, &mut self.holder, self.now);
         self.told = None;
         self.tell(Event::Status);
@@ -1097,9 +1125,10 @@ impl Replica {
                 self.leader = Some(view);
                 self.tell(Event::Status);
             }
-            Some(Message::Sync { nonce }) if self.dialer.online => {
-                self.waits.add_for_tab(nonce);
+            Some(Message::Sync { nonce, regions }) if self.dialer.online => {
+                self.waits.add_for_tab(nonce, regions);
             }
+            Some(Message::Leads) => self.waits.ask_again(),
             Some(Message::Synced { nonce, seq }) => self.waits.leader_synced(nonce, seq),
             _ => {}
         }

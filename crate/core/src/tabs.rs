@@ -50,6 +50,9 @@ pub(crate) enum Message {
     Sync {
         #[n(0)]
         nonce: u64,
+        /// Or what so many regions hold.
+        #[n(1)]
+        regions: Option<u32>,
     },
     /// It is, at or before this number.
     #[n(4)]
@@ -59,6 +62,9 @@ pub(crate) enum Message {
         #[n(1)]
         seq: u64,
     },
+    /// This process links to relays from now on: ask it.
+    #[n(5)]
+    Leads,
 }
 
 impl Message {

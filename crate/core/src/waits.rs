@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::commit::Position;
+use crate::frame::RegionHead;
 use crate::id::DocId;
 use crate::io::LinkId;
 use crate::value::Value;
@@ -25,6 +26,15 @@ pub(crate) enum Wait {
     Synced {
         asked: Option<u64>,
         target: Option<(LinkId, u64)>,
+        log_seq: Option<u64>,
+    },
+    /// Until all that so many regions held when they were asked is held: `at` says where that is in
+    /// the log of the link that was asked, by region. Where another process links to the relays, as
+    /// above.
+    Fresh {
+        regions: u32,
+        asked: Option<u64>,
+        at: BTreeMap<String, (LinkId, u64)>,
         log_seq: Option<u64>,
     },
     Durable {
@@ -72,6 +82,29 @@ impl Waits {
             .any(|wait| matches!(wait, Wait::Synced { asked: None, target: None, log_seq: None }))
     }
 
+    /// Whether somebody waits for regions that were not asked yet.
+    pub fn wants_fresh(&self) -> bool {
+        self.waits.values().any(|wait| matches!(wait, Wait::Fresh { asked: None, log_seq: None, .. }))
+    }
+
+    pub fn asked_fresh(&mut self, nonce: u64) {
+        for wait in self.waits.values_mut() {
+            if let Wait::Fresh { asked: asked @ None, .. } = wait {
+                *asked = Some(nonce);
+            }
+        }
+    }
+
+    pub fn fresh_at(&mut self, link: LinkId, nonce: u64, head: &RegionHead) {
+        for wait in self.waits.values_mut() {
+            if let Wait::Fresh { asked: Some(asked), at, .. } = wait
+                && *asked == nonce
+            {
+                at.insert(head.region.clone(), (link, head.at.seq));
+            }
+        }
+    }
+
     pub fn asked(&mut self, nonce: u64) {
         for wait in self.waits.values_mut() {
             if let Wait::Synced { asked: asked @ None, target: None, .. } = wait {
@@ -90,20 +123,28 @@ impl Waits {
         }
     }
 
-    /// What was asked of that link is asked again of the next.
-    pub fn link_closed(&mut self, _link: LinkId) {
+    /// Whoever was asked is gone: what is not answered is asked of the next.
+    pub fn ask_again(&mut self) {
         for wait in self.waits.values_mut() {
             if let Wait::Synced { asked, target, .. } = wait {
                 *asked = None;
                 *target = None;
+            }
+            if let Wait::Fresh { asked, at, .. } = wait {
+                *asked = None;
+                at.clear();
             }
         }
     }
 
     // Between processes that share a log.
 
-    pub fn add_for_tab(&mut self, nonce: u64) {
-        let id = self.add(Wait::Synced { asked: None, target: None, log_seq: None });
+    /// Of how many regions; none: of the relay that is linked.
+    pub fn add_for_tab(&mut self, nonce: u64, regions: Option<u32>) {
+        let id = self.add(match regions {
+            Some(regions) => Wait::Fresh { regions, asked: None, at: BTreeMap::new(), log_seq: None },
+            None => Wait::Synced { asked: None, target: None, log_seq: None },
+        });
         self.for_tabs.insert(id, nonce);
     }
 
@@ -116,19 +157,24 @@ impl Waits {
     }
 
     /// Numbers of the waits to ask the linking process about.
-    pub fn ask_leader(&mut self) -> Vec<u64> {
+    pub fn ask_leader(&mut self) -> Vec<(u64, Option<u32>)> {
         let mut nonces = Vec::new();
         for (id, wait) in &mut self.waits {
-            if let Wait::Synced { asked: asked @ None, log_seq: None, .. } = wait {
-                *asked = Some(id.0);
-                nonces.push(id.0);
-            }
+            let (asked, regions) = match wait {
+                Wait::Synced { asked: asked @ None, log_seq: None, .. } => (asked, None),
+                Wait::Fresh { regions, asked: asked @ None, log_seq: None, .. } => (asked, Some(*regions)),
+                _ => continue,
+            };
+            *asked = Some(id.0);
+            nonces.push((id.0, regions));
         }
         nonces
     }
 
     pub fn leader_synced(&mut self, nonce: u64, seq: u64) {
-        if let Some(Wait::Synced { log_seq, .. }) = self.waits.get_mut(&WaitId(nonce)) {
+        if let Some(Wait::Synced { log_seq, .. } | Wait::Fresh { log_seq, .. }) =
+            self.waits.get_mut(&WaitId(nonce))
+        {
             *log_seq = Some(seq);
         }
     }

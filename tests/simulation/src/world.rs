@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::fmt;
 
+use eyot_core::access::Claims;
 use eyot_core::automerge::{Prop, ROOT, ReadDoc, ScalarValue};
 use eyot_core::frame::{Ack, Answer, Commits, Frame};
 use eyot_core::id::{AuthorId, CommitId, DocId};
@@ -386,7 +387,8 @@ impl World {
                 }
             }
             Effect::App(event) => self.event(id, event),
-            Effect::Authorize(..) | Effect::Probe(_) | Effect::Ping(_) => {}
+            Effect::Authorize(link, _) => self.input(id, Input::Authorized(link, Ok(Claims::open()))),
+            Effect::Probe(_) | Effect::Ping(_) => {}
         }
     }
 
@@ -1023,7 +1025,7 @@ fn withhold(frame: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
 
 fn summary(frame: &[u8]) -> String {
     match Frame::decode(frame) {
-        Ok(Frame::Commits(Commits { records, to })) => {
+        Ok(Frame::Commits(Commits { records, to, .. })) => {
             let ids: Vec<_> = records
                 .iter()
                 .filter_map(|record| eyot_core::commit::Commit::decode(record).ok())

@@ -120,9 +120,23 @@ impl Holder {
                 }
             }
             (Pending::Peers, StorageAnswer::Scanned { entries, more }) => {
-                for (_, value) in &entries {
-                    let peer = log::read_peer(value)?;
-                    self.peers.entry(peer.cursor.log).or_insert(peer);
+                for (key, value) in &entries {
+                    match key.first() {
+                        Some(b'p') => {
+                            let peer = log::read_peer(value)?;
+                            self.peers.entry(peer.cursor.log).or_insert(peer);
+                        }
+                        Some(b'r') => {
+                            let (region, record) = log::read_region(key, value)?;
+                            self.regions.entry(region).or_insert(record);
+                        }
+                        _ => {
+                            let reconciled = log::read_reconciled(value)?;
+                            if reconciled.log == self.log.id() {
+                                self.reconciled = reconciled.with;
+                            }
+                        }
+                    }
                 }
                 match entries.last() {
                     Some((last, _)) if more => self.load_peers(Some(after(last))),
@@ -258,6 +272,10 @@ impl Holder {
             for peer in self.peers.values_mut().filter(|peer| peer.acked > since) {
                 peer.acked = since;
                 self.dirty_peers.insert(peer.cursor.log);
+            }
+            for (name, region) in self.regions.iter_mut().filter(|(_, region)| region.acked > since) {
+                region.acked = since;
+                self.dirty_regions.insert(name.clone());
             }
             let rows: Vec<_> = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
             for entry in log::read_rows(&rows, false)?.entries {

@@ -1,11 +1,13 @@
 //! What comes in on links that are up.
 
-use super::{Holder, Incoming, Notice, Origin};
-use crate::commit::{Commit, CommitError, to_cbor};
-use crate::frame::{Ack, CloseCode, Commits, Frame, Head, Piece, Quiet};
+use super::{Holder, Incoming, Named, Notice, Origin};
+use crate::commit::{Commit, CommitError, Position, to_cbor};
+use crate::frame::{Ack, CloseCode, Commits, Frame, Fresh, Head, Piece, Quiet, Stored};
+use crate::id::LogId;
 use crate::io::{Effect, LinkId, WriteBatch};
 use crate::limits;
-use crate::log::{self};
+use crate::link::NAMED_BYTES;
+use crate::log::{self, Reconciled, RegionRecord};
 
 impl Holder {
     pub(super) fn frame(&mut self, id: LinkId, frame: Frame) {
@@ -32,7 +34,7 @@ impl Holder {
             }
             Frame::Vector(part) => self.vector_came(id, part),
             Frame::Quiet(quiet) => self.quiet_came(id, quiet),
-            Frame::Agree => link.agreed = link.asked,
+            Frame::Agree(head) => self.agreed(id, head),
             Frame::Want(want) => self.want_came(id, want),
             Frame::Answer(answer) => self.answer_came(id, answer),
             Frame::Head(Head { nonce, at: None }) => {
@@ -42,6 +44,15 @@ impl Holder {
             Frame::Head(Head { nonce, at: Some(at) }) => {
                 self.notices.push_back(Notice::HeadOf(id, nonce, at));
             }
+            Frame::Stored(stored) => self.stored_elsewhere(id, stored),
+            Frame::Fresh(Fresh { nonce, answer: None }) => {
+                self.notices.push_back(Notice::FreshAsked(id, nonce));
+            }
+            Frame::Fresh(Fresh { nonce, answer: Some(answer) }) => {
+                self.notices.push_back(Notice::FreshAnswer(id, nonce, answer));
+            }
+            Frame::Token(token) => self.token_came(id, token),
+            Frame::Terms(terms) => self.terms_came(id, terms),
             Frame::Hello(_) | Frame::Bye(_) | Frame::Unknown => {}
         }
     }
@@ -60,11 +71,23 @@ impl Holder {
                 Err(error) => return self.close_for(id, &error),
             }
         }
-        if link.receive.spend(commits.iter().map(|(_, bytes)| bytes).sum()).is_err() {
+        if !link.is_mesh && !frame.named.is_empty() {
+            return self.close(id, CloseCode::OutOfOrder, "only a relay may leave commits to others to send");
+        }
+        let is_refused = !commits.is_empty() && !link.may_write();
+        if is_refused {
+            return self.close(id, CloseCode::Denied, "this token does not allow writing");
+        }
+        let named_bytes = frame.named.len() * NAMED_BYTES;
+        let bytes = named_bytes + commits.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        if link.receive.spend(bytes).is_err() {
             return self.close(id, CloseCode::Quota, "more was sent than was granted");
         }
-        let number = link.receive.frame(frame.to, commits.iter().map(|(commit, _)| commit.id()));
+        let ids = commits.iter().map(|(commit, _)| commit.id());
+        let number = link.receive.frame(frame.to, ids.chain(frame.named.iter().map(|tip| tip.id)));
         self.touched.insert(id);
+        let came_at = self.now;
+        self.named.extend(frame.named.into_iter().map(|tip| Named { link: id, frame: number, tip, came_at }));
         self.inbox.extend(
             commits
                 .into_iter()
@@ -124,6 +147,7 @@ impl Holder {
         }
         link.moved(self.now);
         link.send.ack(ack.upto);
+        link.send.stored_at(ack.at.seq);
         if ack.at.seq > link.send.seen.seq {
             link.send.seen = ack.at;
         }
@@ -148,6 +172,46 @@ impl Holder {
         }
         peer.acked = link.send.acked;
         self.dirty_peers.insert(peer.cursor.log);
+        let (region, log, acked) = (peer.region.clone(), peer.cursor.log, peer.acked);
+        if !region.is_empty() && !self.is_relay() {
+            self.note_region(region, log, acked);
+        }
+    }
+
+    /// Remembers how much of this log a region has stored.
+    pub(super) fn note_region(&mut self, region: String, log: LogId, acked: u64) {
+        let known = self.regions.entry(region.clone()).or_insert(RegionRecord { log, acked: 0 });
+        if known.log != log {
+            // What its old log had stored is void.
+            *known = RegionRecord { log, acked };
+        } else if known.acked >= acked && acked > 0 {
+            return;
+        }
+        known.acked = known.acked.max(acked);
+        self.dirty_regions.insert(region);
+    }
+
+    /// Another region has stored so much of what the relay at the other end holds.
+    fn stored_elsewhere(&mut self, id: LinkId, stored: Stored) {
+        let Some(link) = self.links.get(&id) else { return };
+        if stored.region.len() > limits::REGION_BYTES_MAX || !self.regions.contains_key(&stored.region) {
+            return;
+        }
+        let acked = link.send.acked_by_holder_of(stored.upto);
+        self.note_region(stored.region, stored.log, acked);
+        self.notices.push_back(Notice::LinkChanged);
+    }
+
+    /// Both sides hold the same, and the other's log ends here.
+    fn agreed(&mut self, id: LinkId, head: Position) {
+        let is_settled = self.is_settled();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.agreed = link.asked;
+        if link.agreed && is_settled && head.seq >= link.receive.read.seq {
+            link.receive.read = head;
+            self.note_peer(id);
+            self.notices.push_back(Notice::LinkChanged);
+        }
     }
 
     pub(super) fn take_peers(&mut self) -> WriteBatch {
@@ -157,6 +221,16 @@ impl Holder {
                 Some(peer) => batch.puts.push((log::peer_key(&log), to_cbor(peer))),
                 None => batch.deletes.push(log::peer_key(&log)),
             }
+        }
+        for region in core::mem::take(&mut self.dirty_regions) {
+            match self.regions.get(&region) {
+                Some(record) => batch.puts.push((log::region_key(&region), to_cbor(record))),
+                None => batch.deletes.push(log::region_key(&region)),
+            }
+        }
+        if core::mem::take(&mut self.reconciled_more) {
+            let reconciled = Reconciled { log: self.log.id(), with: self.reconciled.clone() };
+            batch.puts.push((log::RECONCILED_KEY.to_vec(), to_cbor(&reconciled)));
         }
         batch
     }
@@ -181,7 +255,13 @@ impl Holder {
         let is_settled = self.is_settled();
         let Some(link) = self.links.get_mut(&id) else { return };
         if quiet.digest == self.log.vector().digest() {
-            self.send(id, &Frame::Agree);
+            if is_settled && quiet.head.seq >= link.receive.read.seq && !link.receive.has_frames() {
+                link.receive.read = quiet.head;
+                self.note_peer(id);
+            }
+            let stored = self.stored;
+            self.send(id, &Frame::Agree(stored));
+            self.notices.push_back(Notice::LinkChanged);
         } else if is_settled && link.is_idle(self.stored) && quiet.read == self.stored.seq {
             // All was sent and read, and still they differ: compare what each holds.
             link.exchanging = true;

@@ -2,12 +2,12 @@
 
 use super::{Holder, Notice, Pending, State, Which, rows_of};
 use crate::commit::{CommitError, Position};
-use crate::frame::{CloseCode, Cursor, Frame, Hello, VERSION, VERSION_MIN, VectorPart};
+use crate::frame::{CloseCode, Cursor, Frame, Hello, Terms, VERSION, VERSION_MIN, VectorPart};
 use crate::id::LogId;
-use crate::io::{LinkId, StorageAnswer, WriteBatch};
+use crate::io::{Effect, LinkId, StorageAnswer, WriteBatch};
 use crate::limits;
 use crate::link::{Peer, Phase, Side};
-use crate::log::{self, PeerRecord};
+use crate::log::{self, PeerRecord, RegionRecord};
 use crate::vector::{Digest, Tip, Vector};
 
 impl Holder {
@@ -20,7 +20,8 @@ impl Holder {
             .collect();
         for id in opened {
             let cursors = self.peers.values().rev().take(64).map(|peer| peer.cursor).collect();
-            let hello = self.hello(cursors, false, self.peers.is_empty());
+            let terms = Terms { read_only: self.identity.read_only, expires_in: None };
+            let hello = Hello { terms, ..self.hello(cursors, false, self.peers.is_empty()) };
             if let Some(link) = self.links.get_mut(&id) {
                 let told = hello.tips.is_some();
                 link.phase = Phase::Greeted { digest: hello.digest, head: self.stored, told };
@@ -46,6 +47,8 @@ impl Holder {
             tips: (with_tips && is_small).then(|| vector.tips().copied().collect()),
             credit: limits::CREDIT_BYTES,
             head: self.stored,
+            regions: self.identity.regions.clone(),
+            terms: Terms::default(),
         }
     }
 
@@ -56,24 +59,41 @@ impl Holder {
         if hello.space != self.identity.space {
             return self.close(id, CloseCode::Denied, "this link is for another space");
         }
+        let names = hello.regions.iter().chain(&hello.region);
+        if hello.regions.len() > limits::REGIONS_MAX
+            || names.clone().any(|name| name.len() > limits::REGION_BYTES_MAX)
+        {
+            return self.close(id, CloseCode::TooLarge, "too many regions, or too long a name");
+        }
+        let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(&id) else { return };
         link.peer = Some(Peer { log: hello.log, region: hello.region.clone() });
-        link.send.grant(hello.credit);
+        link.is_mesh = is_relay && hello.region.is_some();
         match &link.phase {
-            Phase::Opened if !link.is_dialer() => {
-                let known = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
-                link.phase = Phase::Checking(Box::new(hello));
-                match known {
-                    Some(cursor) => self.check_cursor(id, cursor, Which::Seen),
-                    None => self.greet_back(id, None),
-                }
+            Phase::Opened if !link.is_dialer() && is_relay => {
+                let token = hello.token.clone();
+                link.phase = Phase::Authorizing(Box::new(hello));
+                self.effects.push_back(Effect::Authorize(id, token));
             }
+            Phase::Opened if !link.is_dialer() => self.let_in(id, hello),
             Phase::Greeted { digest, head, told } => {
                 let (digest, head, told) = (*digest, *head, *told);
                 link.rtt = Some(self.now.saturating_sub(link.opened_at));
                 self.up_as_dialer(id, hello, digest, head, told);
             }
             _ => self.close(id, CloseCode::OutOfOrder, "a second greeting"),
+        }
+    }
+
+    /// The other side may come in: is it somewhere that this log has been?
+    pub(super) fn let_in(&mut self, id: LinkId, hello: Hello) {
+        let known = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.send.grant(hello.credit);
+        link.phase = Phase::Checking(Box::new(hello));
+        match known {
+            Some(cursor) => self.check_cursor(id, cursor, Which::Seen),
+            None => self.greet_back(id, None),
         }
     }
 
@@ -116,32 +136,34 @@ impl Holder {
     }
 
     pub(super) fn cursor_checked(&mut self, id: LinkId, cursor: Cursor, which: Which, is_ours: bool) {
-        if !self.links.get(&id).is_some_and(|link| matches!(link.phase, Phase::Checking(_))) {
-            return;
-        }
-        match (is_ours, which) {
-            (true, Which::Seen) => self.check_cursor(id, cursor, Which::Read),
-            (true, Which::Read) => self.greet_back(id, Some(cursor.read)),
-            (false, _) => {
+        let Some(link) = self.links.get(&id) else { return };
+        match (is_ours, which, &link.phase) {
+            (true, Which::Seen, _) => self.check_cursor(id, cursor, Which::Read),
+            (true, Which::Read, Phase::Checking(_)) => self.greet_back(id, Some(cursor.read)),
+            (false, _, Phase::Checking(_)) => {
                 if cursor.log == self.log.id() {
-                    self.renew_log(id);
+                    self.renew_log(Some(id));
                 }
                 self.greet_back(id, None);
             }
+            // The cursor of a relay that was dialled, which knows this log as another than it is.
+            (false, _, Phase::Up) if cursor.log == self.log.id() => self.renew_log(None),
+            _ => {}
         }
     }
 
     /// This log is not what it was: an older copy was put back. What was acknowledged under its id
     /// is void, and whoever is connected must hear so.
-    pub(super) fn renew_log(&mut self, except: LinkId) {
+    pub(super) fn renew_log(&mut self, except: Option<LinkId>) {
         let id = LogId(self.rng.bytes16());
+        self.reconciled.clear();
         let (guard, put) = self.log.renew(id);
         let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
         self.write(Pending::Records, batch);
         let others: Vec<_> = self
             .links
             .iter()
-            .filter(|(id, link)| **id != except && link.peer.is_some())
+            .filter(|(id, link)| Some(**id) != except && link.peer.is_some())
             .map(|(id, _)| *id)
             .collect();
         for link in others {
@@ -156,11 +178,26 @@ impl Holder {
             return;
         };
         link.moved(self.now);
+        link.their_head = hello.head.seq;
+        // What it may know of other regions by the commits that it brought before.
+        link.brought = self.stored.seq;
+        let terms = link.terms(hello.terms.read_only, self.now);
+        let is_mesh = link.is_mesh;
         let is_equal = hello.digest == Some(digest) && self.stored == self.log.head();
         let from = if is_equal { Some(self.stored) } else { resume };
-        let reply = self.hello(Vec::new(), from.is_some(), from.is_none());
+        let cursor = self.peers.get(&hello.log).map(|peer| peer.cursor).filter(|_| is_mesh);
+        let reply = self.hello(cursor.into_iter().collect(), from.is_some(), from.is_none());
         let told = reply.tips.is_some();
-        self.send(id, &Frame::Hello(reply));
+        self.send(id, &Frame::Hello(Hello { terms, ..reply }));
+        self.came_up(id);
+        if is_mesh {
+            let (log, region) = (hello.log, hello.region.clone().unwrap_or_default());
+            let start = Cursor { log, read: Position::START, seen: Position::START };
+            let cursor = cursor.filter(|_| from.is_some()).unwrap_or(start);
+            let cursor = if is_equal { Cursor { log, read: hello.head, seen: hello.head } } else { cursor };
+            let acked = from.map_or(0, |from| from.seq);
+            self.meet(id, PeerRecord { cursor, acked, url: String::new(), region });
+        }
         match from {
             Some(from) => self.start_stream(id, from),
             None => self.reconcile(id, told, hello.tips),
@@ -175,18 +212,17 @@ impl Holder {
         head: Position,
         told: bool,
     ) {
+        let now = self.now;
         let Some(link) = self.links.get_mut(&id) else { return };
         let Side::Dialer { url } = link.side.clone() else {
             return;
         };
+        link.send.grant(hello.credit);
         link.phase = Phase::Up;
-        link.moved(self.now);
-        // Whatever was met at this address before under another log is gone.
-        for peer in self.peers.values().filter(|peer| peer.url == url) {
-            self.dirty_peers.insert(peer.cursor.log);
-        }
-        self.peers.retain(|log, peer| peer.url != url || *log == hello.log);
-        let known = self.peers.remove(&hello.log).filter(|_| hello.resumed);
+        link.moved(now);
+        link.send.is_muted = hello.terms.read_only;
+        link.token_expires_at = hello.terms.expires_in.map(|wait| now.saturating_add(wait));
+        let known = self.peers.get(&hello.log).filter(|_| hello.resumed).cloned();
         let start = Cursor { log: hello.log, read: Position::START, seen: Position::START };
         let (mut cursor, mut acked) = known.map_or((start, 0), |peer| (peer.cursor, peer.acked));
         if hello.resumed && hello.digest.is_some() && hello.digest == digest {
@@ -196,17 +232,71 @@ impl Holder {
             acked = head.seq;
         }
         link.their_head = hello.head.seq;
-        link.receive.read = cursor.read;
-        link.send.seen = cursor.seen;
-        link.send.acked = acked;
         let region = hello.region.clone().unwrap_or_default();
-        self.peers.insert(hello.log, PeerRecord { cursor, acked, url, region });
-        self.dirty_peers.insert(hello.log);
+        self.came_up(id);
+        self.meet(id, PeerRecord { cursor, acked, url, region });
+        if !self.is_relay() {
+            self.learn_regions(&hello);
+        }
+        // A relay that knows another log under this one's id than it is now: an older copy was put back.
+        let theirs = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
+        if let Some(cursor) = theirs.filter(|_| self.is_relay()) {
+            self.check_cursor(id, cursor, Which::Seen);
+        }
         if hello.resumed {
             // Of a position, only the number matters to where a stream begins.
             self.start_stream(id, Position { seq: acked, ..head });
         } else {
             self.reconcile(id, told, hello.tips);
+        }
+    }
+
+    fn came_up(&mut self, id: LinkId) {
+        match self.links.get(&id) {
+            Some(link) if link.is_mesh => self.mesh.insert(id),
+            Some(link) if !link.is_dialer() && self.is_relay() => self.newcomers.insert(id),
+            _ => false,
+        };
+    }
+
+    /// A link is up with a holder of which this much is known.
+    fn meet(&mut self, id: LinkId, peer: PeerRecord) {
+        let log = peer.cursor.log;
+        // Whatever was met there before under another log is gone.
+        let was_met = |other: &PeerRecord| {
+            (!peer.url.is_empty() && other.url == peer.url)
+                || (self.identity.region.is_some() && other.region == peer.region)
+        };
+        let gone: Vec<_> = self.peers.values().filter(|other| was_met(other)).map(|p| p.cursor.log).collect();
+        for log in gone {
+            self.peers.remove(&log);
+            self.dirty_peers.insert(log);
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.receive.read = peer.cursor.read;
+            link.send.seen = peer.cursor.seen;
+            link.send.acked = peer.acked;
+            link.send.stored_at(peer.cursor.seen.seq);
+        }
+        self.dirty_peers.insert(log);
+        self.peers.insert(log, peer);
+        self.note_peer(id);
+    }
+
+    /// The regions there are, as a relay knows them.
+    fn learn_regions(&mut self, hello: &Hello) {
+        if hello.regions.is_empty() {
+            return;
+        }
+        let gone = self.regions.keys().filter(|region| !hello.regions.contains(region));
+        for region in gone.cloned().collect::<Vec<_>>() {
+            self.regions.remove(&region);
+            self.dirty_regions.insert(region);
+        }
+        for region in &hello.regions {
+            let unknown = RegionRecord { log: LogId([0; 16]), acked: 0 };
+            self.regions.entry(region.clone()).or_insert(unknown);
+            self.dirty_regions.insert(region.clone());
         }
     }
 

@@ -1,13 +1,15 @@
 //! What comes in is admitted in causal order, staged into one write, and settled once that is
 //! durable.
 
-use super::{Holder, InFlight, Notice, Origin, Pending, State};
+use super::{Holder, InFlight, Named, Notice, Origin, Pending, State};
 use crate::commit::Commit;
 use crate::frame::Frame;
+use crate::id::CommitId;
 use crate::io::{LinkId, StorageAnswer, StorageRequest, WriteBatch};
 use crate::limits;
-use crate::log::Admission;
-use std::collections::BTreeSet;
+use crate::link::NAMED_BYTES;
+use crate::log::{Admission, Holding};
+use std::collections::{BTreeSet, VecDeque};
 
 impl Holder {
     /// Admits what has come in, as far as it goes without waiting for storage.
@@ -37,6 +39,7 @@ impl Holder {
         }
         let mut origins = Vec::new();
         let mut reads = BTreeSet::new();
+        self.look_up_named(&mut reads);
         while let Some(incoming) = self.inbox.pop_front() {
             match self.log.admit(&incoming.commit) {
                 Admission::Held => self.settle(&incoming.origin, &incoming.commit),
@@ -49,7 +52,7 @@ impl Holder {
                 Admission::Ready => {
                     let header = incoming.commit.header();
                     let (author, seq) = (header.author, header.seq);
-                    let own = matches!(incoming.origin, Origin::Own(_) | Origin::Again { own: true });
+                    let own = self.is_own(&incoming.origin);
                     self.log.stage(incoming.commit, own);
                     origins.push(incoming.origin);
                     self.release(author, seq);
@@ -80,6 +83,51 @@ impl Holder {
         self.start_passes();
     }
 
+    /// Settles what other relays have named and is in the log; the rest waits for its own way.
+    fn look_up_named(&mut self, reads: &mut BTreeSet<ReadKey>) {
+        let mut unread = VecDeque::new();
+        while let Some(named) = self.named.pop_front() {
+            match self.log.holds(&named.tip) {
+                Holding::Held => self.settle_name(&named),
+                Holding::Missing(range) => self.waiting.wait_for(named, range),
+                Holding::Reads(read) => {
+                    reads.insert(ReadKey(read));
+                    unread.push_back(named);
+                }
+            }
+        }
+        self.named = unread;
+    }
+
+    /// This commit is in the log, at that number: so say relays that have named it.
+    pub(super) fn settle_named(&mut self, id: &CommitId, at: Option<u64>) {
+        for named in self.waiting.take_named(id) {
+            if let (Some(at), Some(link)) = (at, self.links.get_mut(&named.link)) {
+                link.send.came_from_peer(at);
+            }
+            self.settle_name(&named);
+        }
+    }
+
+    fn settle_name(&mut self, named: &Named) {
+        if let Some(link) = self.links.get_mut(&named.link) {
+            link.receive.settle(named.frame, &named.tip.id);
+            self.touched.insert(named.link);
+            self.done_with(named.link, NAMED_BYTES);
+        }
+    }
+
+    /// Whether this holder made it; for a relay, whether it came first-hand.
+    fn is_own(&self, origin: &Origin) -> bool {
+        match origin {
+            Origin::Own(_) => true,
+            Origin::Again { own } => *own,
+            Origin::Stream(link, ..) | Origin::Answer(link) => {
+                self.is_relay() && self.links.get(link).is_none_or(|link| !link.is_mesh)
+            }
+        }
+    }
+
     /// What the commits behind the first in the inbox will ask for is read along with it.
     fn more_reads(&self, mut reads: BTreeSet<ReadKey>) -> BTreeSet<ReadKey> {
         for incoming in self.inbox.iter().take(1000) {
@@ -104,6 +152,7 @@ impl Holder {
             if let Some(link) = from.and_then(|link| self.links.get_mut(&link)) {
                 link.send.came_from_peer(entry.at.seq);
             }
+            self.settle_named(&entry.commit.id(), Some(entry.at.seq));
         }
         self.push_live(before, &flight.entries);
         self.acknowledge();
@@ -116,6 +165,7 @@ impl Holder {
             Origin::Stream(id, frame, bytes) => {
                 if let Some(link) = self.links.get_mut(id) {
                     link.receive.settle(*frame, &commit.id());
+                    link.brought = self.stored.seq;
                     self.touched.insert(*id);
                     self.done_with(*id, *bytes);
                 }
@@ -152,7 +202,7 @@ impl Holder {
 
 /// A read that is needed before commits can be admitted; ordered, so that each is made once.
 #[derive(PartialEq, Eq)]
-struct ReadKey(StorageRequest);
+pub(super) struct ReadKey(StorageRequest);
 
 impl ReadKey {
     fn key(&self) -> (u8, &[u8]) {

@@ -5,6 +5,7 @@
 //! that write is durable are they acknowledged, sent on and told to the owner. What comes in
 //! meanwhile is in the next write, so load makes writes larger, not more.
 
+mod access;
 mod answers;
 mod disk;
 mod frames;
@@ -16,26 +17,32 @@ mod time;
 mod waiting;
 
 use crate::commit::{Commit, CommitError, Position};
-use crate::frame::{Bye, CloseCode, Cursor, Frame, Head, Want};
+use crate::frame::{Bye, CloseCode, Cursor, Frame, Fresh, Head, RegionHead, Stored, Want};
 use crate::id::{DocId, LogId};
 use crate::io::{Effect, LinkId, Millis, RequestId, StorageAnswer, StorageRequest, WriteBatch};
 use crate::limits;
 use crate::link::{FrameNumber, Link, Phase, Side};
-use crate::log::{self, Entry, Log, PeerRecord};
+use crate::log::{self, Entry, Log, PeerRecord, RegionRecord};
+use crate::relay::RelayCounters;
 use crate::rng::Rng;
+use crate::vector::Tip;
 use answers::AnswerJob;
 use disk::Disk;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use waiting::WaitingRoom;
 
-/// How long the other side may take for its `Hello`.
+/// How long a holder that was dialled may take for its `Hello`.
 const HELLO_WAIT: Millis = 10_000;
+/// How long whoever dialled may take for its `Hello`, and its token to be verified.
+const COMER_WAIT: Millis = 5_000;
 /// How long a link must be still before the two sides compare digests.
 const QUIET_WAIT: Millis = 2_000;
 /// How long an answer to a `Want` may take.
 const WANT_WAIT: Millis = 15_000;
 /// How long a link may say nothing while an answer is due.
 const SILENCE_MAX: Millis = 20_000;
+/// How long what a relay has named, or sent the effect of, may take to come its own way.
+const PATIENCE: Millis = 1_000;
 /// How long after a failed write storage is tried again.
 const DISK_RETRY: Millis = 5_000;
 
@@ -62,6 +69,10 @@ pub(crate) enum Notice {
     LinkClosed(LinkId, Option<(u16, String)>),
     /// The end of a peer's log, asked for with [`Holder::ask_heads`].
     HeadOf(LinkId, u64, Position),
+    /// A peer asks what the regions hold.
+    FreshAsked(LinkId, u64),
+    /// What a region held is held by the peer; see [`Fresh`].
+    FreshAnswer(LinkId, u64, RegionHead),
     /// Another process moved the log on; it is to be followed from storage.
     LogMoved,
     /// What this process had beyond storage now has other places in the log.
@@ -94,6 +105,15 @@ enum Origin {
 struct Incoming {
     origin: Origin,
     commit: Commit,
+}
+
+/// A commit that a relay says it holds.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    link: LinkId,
+    frame: FrameNumber,
+    tip: Tip,
+    came_at: Millis,
 }
 
 #[derive(Clone, Debug)]
@@ -140,7 +160,11 @@ enum State {
 pub(crate) struct Identity {
     pub space: String,
     pub region: Option<String>,
+    /// All regions, where this holder is a relay.
+    pub regions: Vec<String>,
     pub token: Option<String>,
+    /// Nothing is brought to the holders dialled from now on.
+    pub read_only: bool,
 }
 
 #[derive(Clone)]
@@ -156,7 +180,19 @@ pub(crate) struct Holder {
     links: BTreeMap<LinkId, Link>,
     peers: BTreeMap<LogId, PeerRecord>,
     dirty_peers: BTreeSet<LogId>,
+    /// A replica: what other regions have stored of this log.
+    regions: BTreeMap<String, RegionRecord>,
+    dirty_regions: BTreeSet<String>,
+    /// A relay: the regions that it holds all of, as of some time since its log is new.
+    reconciled: BTreeSet<String>,
+    reconciled_more: bool,
+    /// Links between relays that are up.
+    mesh: BTreeSet<LinkId>,
+    newcomers: BTreeSet<LinkId>,
+    counters: RelayCounters,
     inbox: VecDeque<Incoming>,
+    /// Named by other relays, to be looked up.
+    named: VecDeque<Named>,
     waiting: WaitingRoom,
     /// Frames that came before the log was known.
     early: Vec<(LinkId, Vec<u8>)>,
@@ -206,7 +242,15 @@ impl Holder {
             links: BTreeMap::new(),
             peers: BTreeMap::new(),
             dirty_peers: BTreeSet::new(),
+            regions: BTreeMap::new(),
+            dirty_regions: BTreeSet::new(),
+            reconciled: BTreeSet::new(),
+            reconciled_more: false,
+            mesh: BTreeSet::new(),
+            newcomers: BTreeSet::new(),
+            counters: RelayCounters::default(),
             inbox: VecDeque::new(),
+            named: VecDeque::new(),
             waiting: WaitingRoom::default(),
             early: Vec::new(),
             touched: BTreeSet::new(),
@@ -276,13 +320,87 @@ impl Holder {
         self.peers.values()
     }
 
+    /// How much of this log each region has stored.
+    pub fn regions(&self) -> &BTreeMap<String, RegionRecord> {
+        &self.regions
+    }
+
+    /// The regions that this relay has held all of since its log is new.
+    pub fn reconciled(&self) -> &BTreeSet<String> {
+        &self.reconciled
+    }
+
+    /// All that this region held when it was last linked is held here.
+    pub fn reconciled_with(&mut self, region: &str) {
+        self.reconciled_more |= self.reconciled.insert(region.to_owned());
+    }
+
+    /// The link to the relay of that region, where it is up.
+    pub fn mesh_link(&self, region: &str) -> Option<&Link> {
+        self.mesh_links(region).next().map(|(_, link)| link)
+    }
+
+    pub fn mesh_link_id(&self, region: &str) -> Option<LinkId> {
+        self.mesh_links(region).next().map(|(id, _)| id)
+    }
+
+    pub fn mesh_links(&self, region: &str) -> impl Iterator<Item = (LinkId, &Link)> {
+        let links = self.mesh.iter().filter_map(|id| Some((*id, self.links.get(id)?)));
+        links.filter(move |(_, link)| link.is_up() && link.region() == Some(region))
+    }
+
+    /// Whether anybody but relays is linked.
+    pub fn has_clients(&self) -> bool {
+        self.links.len() > self.mesh.len()
+    }
+
+    /// Links that came up since the last call and are no relays'.
+    pub fn take_newcomers(&mut self) -> BTreeSet<LinkId> {
+        core::mem::take(&mut self.newcomers)
+    }
+
+    /// Clients that brought commits and were not told of all regions that these are stored there;
+    /// from now on they count as told up to this number.
+    pub fn untold(&mut self, told: u64) -> Vec<LinkId> {
+        let mut untold = Vec::new();
+        for (id, link) in &mut self.links {
+            if link.is_up() && !link.is_dialer() && !link.is_mesh && link.told < link.brought {
+                link.told = told;
+                untold.push(*id);
+            }
+        }
+        untold
+    }
+
+    /// Clients are to be told again of all regions.
+    pub fn forget_told(&mut self) {
+        for link in self.links.values_mut() {
+            link.told = 0;
+        }
+    }
+
+    pub fn counters(&self) -> RelayCounters {
+        self.counters
+    }
+
+    /// Nothing is under way, in storage or with any link, that dropping this holder would undo.
+    pub fn is_at_rest(&self) -> bool {
+        self.state == State::Open
+            && self.is_settled()
+            && self.pending.is_empty()
+            && self.waiting.is_empty()
+            && self.dirty_peers.is_empty()
+            && !self.reconciled_more
+            && self.links.values().all(|link| link.is_dialer() || link.attachment().is_some())
+    }
+
     pub fn rng(&mut self) -> &mut Rng {
         &mut self.rng
     }
 
     /// Nothing is being written, and nothing waits to be.
     pub fn is_settled(&self) -> bool {
-        self.writing == 0 && self.inbox.is_empty() && self.lookups == 0
+        self.writing == 0 && self.inbox.is_empty() && self.named.is_empty() && self.lookups == 0
     }
 
     pub fn poll_notice(&mut self) -> Option<Notice> {
@@ -301,8 +419,20 @@ impl Holder {
         self.effects.push_back(effect);
     }
 
-    /// What lets this holder in, for the links that are opened from now on.
+    /// What lets this holder in, from now on.
     pub fn set_token(&mut self, token: String) {
+        if self.identity.token.as_ref() == Some(&token) {
+            return;
+        }
+        let dialled: Vec<_> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.is_dialer() && link.is_up())
+            .map(|(id, _)| *id)
+            .collect();
+        for link in dialled {
+            self.send(link, &Frame::Token(token.clone()));
+        }
         self.identity.token = Some(token);
     }
 
@@ -335,6 +465,24 @@ impl Holder {
         id
     }
 
+    /// Asks a relay when what the regions hold now is in its log; gives the question's number.
+    pub fn ask_fresh(&mut self, link: LinkId) -> u64 {
+        let nonce = self.nonce();
+        self.send(link, &Frame::Fresh(Fresh { nonce, answer: None }));
+        nonce
+    }
+
+    /// Tells a peer that what a region held when it asked is in this log.
+    pub fn answer_fresh(&mut self, link: LinkId, nonce: u64, region: String) {
+        let answer = Some(RegionHead { region, at: self.stored });
+        self.send(link, &Frame::Fresh(Fresh { nonce, answer }));
+    }
+
+    /// Tells a peer what another region has stored of this log.
+    pub fn tell_stored(&mut self, link: LinkId, stored: Stored) {
+        self.send(link, &Frame::Stored(stored));
+    }
+
     /// Asks every holder dialled for the end of its log; gives the question's number.
     pub fn ask_heads(&mut self) -> u64 {
         let nonce = self.nonce();
@@ -357,7 +505,8 @@ impl Holder {
 
     /// Writes what is known of peers, so that the next start resumes where this one stopped.
     pub fn save_peers(&mut self) {
-        if !self.dirty_peers.is_empty() && self.state == State::Open && self.writing == 0 {
+        let is_dirty = !self.dirty_peers.is_empty() || !self.dirty_regions.is_empty() || self.reconciled_more;
+        if is_dirty && self.state == State::Open && self.writing == 0 {
             let batch = self.take_peers();
             self.write(Pending::Records, batch);
             self.pump();
@@ -419,6 +568,9 @@ impl Holder {
         self.now = now;
         match Link::resume(attachment, now) {
             Some(link) => {
+                if link.is_mesh {
+                    self.mesh.insert(id);
+                }
                 self.links.insert(id, link);
                 self.pump();
             }

@@ -1,7 +1,9 @@
 //! Links that go, and what happens when nothing does: deadlines.
 
 use super::disk::Disk;
-use super::{DISK_RETRY, HELLO_WAIT, Holder, Notice, Pending, QUIET_WAIT, SILENCE_MAX, State, WANT_WAIT};
+use super::{
+    COMER_WAIT, DISK_RETRY, HELLO_WAIT, Holder, Notice, Pending, QUIET_WAIT, SILENCE_MAX, State, WANT_WAIT,
+};
 use crate::frame::{CloseCode, Frame, Quiet};
 use crate::io::{Effect, LinkId, Millis, StorageRequest, WriteBatch};
 use crate::link::{Link, Phase};
@@ -11,6 +13,10 @@ impl Holder {
         if self.links.contains_key(&id) {
             self.note_peer(id);
             self.links.remove(&id);
+            self.mesh.remove(&id);
+            self.newcomers.remove(&id);
+            self.waiting.forget_names(id);
+            self.named.retain(|named| named.link != id);
             self.touched.remove(&id);
             self.notices.push_back(Notice::LinkClosed(id, why));
             self.save_peers_later();
@@ -27,6 +33,7 @@ impl Holder {
         let now = self.now;
         let mut silent = Vec::new();
         let mut quiet = Vec::new();
+        let mut expired = Vec::new();
         for (id, link) in &mut self.links {
             let is_late = match &link.phase {
                 Phase::Dialing => false,
@@ -34,9 +41,11 @@ impl Holder {
                     let due = link.wanted.as_ref().map(|wanted| wanted.asked_at + WANT_WAIT);
                     due.is_some_and(|at| at <= now) || link.answer_due().is_some_and(|at| at <= now)
                 }
-                _ => link.opened_at + HELLO_WAIT <= now,
+                _ => link.opened_at + link.hello_wait() <= now,
             };
-            if is_late {
+            if link.expires_at().is_some_and(|at| at <= now) {
+                expired.push(*id);
+            } else if is_late {
                 silent.push(*id);
             } else if link.quiet_due().is_some_and(|at| at <= now) {
                 link.moved_at = now;
@@ -44,11 +53,14 @@ impl Holder {
                 quiet.push((*id, link.receive.read.seq));
             }
         }
+        for id in expired {
+            self.close(id, CloseCode::Expired, "the token has expired");
+        }
         for id in silent {
             self.close(id, CloseCode::GoingAway, "the other side has gone silent");
         }
         for (id, read) in quiet {
-            let quiet = Quiet { head: self.stored.seq, read, digest: self.log.vector().digest() };
+            let quiet = Quiet { head: self.stored, read, digest: self.log.vector().digest() };
             self.send(id, &Frame::Quiet(quiet));
         }
         if let Disk::Failing { kept, guard, retry_at, .. } = &mut self.disk
@@ -71,15 +83,16 @@ impl Holder {
             Phase::Dialing => None,
             Phase::Up => {
                 let want = link.wanted.as_ref().map(|wanted| wanted.asked_at + WANT_WAIT);
-                [want, link.answer_due(), link.quiet_due()].into_iter().flatten().min()
+                [want, link.answer_due(), link.quiet_due(), link.expires_at()].into_iter().flatten().min()
             }
-            _ => Some(link.opened_at + HELLO_WAIT),
+            _ => Some(link.opened_at + link.hello_wait()),
         });
         let disk = match &self.disk {
             Disk::Failing { retry_at, .. } => Some(*retry_at),
             Disk::Healthy => None,
         };
-        let next = links.chain(disk).chain(self.owner_deadline).min();
+        let patience = self.patience_ends();
+        let next = links.chain(disk).chain(patience).chain(self.owner_deadline).min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.state == State::Open);
         if next != self.deadline {
@@ -95,15 +108,28 @@ impl Holder {
 }
 
 impl Link {
+    /// When the other side's token no longer lets it in.
+    fn expires_at(&self) -> Option<Millis> {
+        self.grant.as_ref()?.expires_at
+    }
+
+    /// How long the other side may take for its greeting. Whoever comes has less time than whoever
+    /// was called.
+    fn hello_wait(&self) -> Millis {
+        if self.is_dialer() { HELLO_WAIT } else { COMER_WAIT }
+    }
+
     /// When a dialler asks whether both sides hold the same.
     fn quiet_due(&self) -> Option<Millis> {
-        let is_asking = self.is_dialer() && self.is_up() && !self.agreed && !self.exchanging;
+        // Who may not bring what it holds need not ask whether both hold the same.
+        let is_asking =
+            self.is_dialer() && self.is_up() && !self.agreed && !self.exchanging && !self.send.is_muted;
         is_asking.then_some(self.moved_at + QUIET_WAIT)
     }
 
     /// When a dialler that has sent what is not acknowledged gives the link up.
     fn answer_due(&self) -> Option<Millis> {
-        let is_waiting = self.is_dialer() && (!self.agreed || self.exchanging);
+        let is_waiting = self.is_dialer() && !self.send.is_muted && (!self.agreed || self.exchanging);
         is_waiting.then_some(self.heard_at.max(self.opened_at) + SILENCE_MAX)
     }
 }

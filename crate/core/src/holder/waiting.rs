@@ -1,10 +1,10 @@
 //! The waiting room: commits whose causes are not all in the log, and the questions for those.
 
-use super::{Holder, Incoming, Origin};
+use super::{Holder, Incoming, Named, Origin, PATIENCE};
 use crate::commit::Commit;
 use crate::frame::{ChainRange, CloseCode, Frame, Want};
 use crate::id::{AuthorId, CommitId};
-use crate::io::LinkId;
+use crate::io::{LinkId, Millis};
 use crate::limits;
 use crate::link::Wanted;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ pub(super) struct Waiting {
     pub(super) commit: Commit,
     pub(super) origins: Vec<Origin>,
     pub(super) missing: Vec<ChainRange>,
+    pub(super) came_at: Millis,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,9 @@ pub(super) struct WaitingRoom {
     pub(super) commits: BTreeMap<CommitId, Waiting>,
     pub(super) by_cause: BTreeMap<(AuthorId, u64), BTreeSet<CommitId>>,
     pub(super) bytes: usize,
+    /// What other relays have named and is not in the log, with what is missing of its chain. Bound
+    /// by those links' credit.
+    named: BTreeMap<CommitId, Vec<(Named, ChainRange)>>,
 }
 
 impl Holder {
@@ -63,7 +67,8 @@ impl Holder {
             room.by_cause.entry((range.author, range.to)).or_default().insert(id);
         }
         room.bytes += size;
-        let waiting = Waiting { commit: incoming.commit, origins: vec![incoming.origin], missing };
+        let came_at = self.now;
+        let waiting = Waiting { commit: incoming.commit, origins: vec![incoming.origin], missing, came_at };
         room.commits.insert(id, waiting);
     }
 
@@ -112,18 +117,16 @@ impl Holder {
         let asked: BTreeSet<_> =
             self.links.iter().filter(|(_, link)| link.wanted.is_some()).map(|(id, _)| *id).collect();
         let mut missing: BTreeMap<LinkId, BTreeSet<ChainRange>> = BTreeMap::new();
-        for waiting in self.waiting.commits.values() {
-            for origin in &waiting.origins {
-                let (Origin::Stream(link, ..) | Origin::Answer(link)) = origin else {
-                    continue;
-                };
-                if !asked.contains(link) && self.links.contains_key(link) {
-                    let ranges = missing.entry(*link).or_default();
-                    for range in &waiting.missing {
-                        if ranges.len() < limits::WANT_MAX && !self.waiting.holds(range.author, range.to) {
-                            ranges.insert(*range);
-                        }
-                    }
+        for (link, came_at, ranges) in self.waiting.missing() {
+            let Some(held) = self.links.get(&link) else { continue };
+            // Between relays what is missing is most likely on its way from where it was made.
+            if asked.contains(&link) || (held.is_mesh && came_at + PATIENCE > self.now) {
+                continue;
+            }
+            let wanted = missing.entry(link).or_default();
+            for range in ranges {
+                if wanted.len() < limits::WANT_MAX && !self.waiting.holds(range.author, range.to) {
+                    wanted.insert(self.still_missing(range));
                 }
             }
         }
@@ -147,9 +150,56 @@ impl Holder {
             self.send(id, &Frame::Want(Want { nonce, ranges }));
         }
     }
+
+    /// What of this is not in the log by now, as far as that can be told from its tips.
+    fn still_missing(&self, range: &ChainRange) -> ChainRange {
+        let held = self.log.vector().seq(&range.author);
+        let from = if held < range.to { range.from.max(held + 1) } else { range.from };
+        ChainRange { from, ..*range }
+    }
+
+    /// When what is missing between relays has had its time.
+    pub(super) fn patience_ends(&self) -> Option<Millis> {
+        let is_mesh = |link: &LinkId| self.links.get(link).is_some_and(|link| link.is_mesh);
+        let ends = self.waiting.missing().filter(|(link, ..)| is_mesh(link));
+        ends.map(|(_, came_at, _)| came_at + PATIENCE).filter(|end| *end > self.now).min()
+    }
 }
 
 impl WaitingRoom {
+    /// What is missing, by the link that should have it, and since when.
+    fn missing(&self) -> impl Iterator<Item = (LinkId, Millis, &[ChainRange])> {
+        let commits = self.commits.values().flat_map(|waiting| {
+            waiting.origins.iter().filter_map(|origin| match origin {
+                Origin::Stream(link, ..) | Origin::Answer(link) => {
+                    Some((*link, waiting.came_at, waiting.missing.as_slice()))
+                }
+                Origin::Own(_) | Origin::Again { .. } => None,
+            })
+        });
+        let named = self.named.values().flatten();
+        commits.chain(named.map(|(named, range)| (named.link, named.came_at, core::slice::from_ref(range))))
+    }
+
+    pub(super) fn wait_for(&mut self, named: Named, missing: ChainRange) {
+        self.named.entry(named.tip.id).or_default().push((named, missing));
+    }
+
+    pub(super) fn take_named(&mut self, id: &CommitId) -> Vec<Named> {
+        self.named.remove(id).into_iter().flatten().map(|(named, _)| named).collect()
+    }
+
+    pub(super) fn forget_names(&mut self, link: LinkId) {
+        self.named.retain(|_, by| {
+            by.retain(|(named, _)| named.link != link);
+            !by.is_empty()
+        });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.commits.is_empty() && self.named.is_empty()
+    }
+
     pub(super) fn remove(&mut self, id: &CommitId) -> Option<Waiting> {
         let waiting = self.commits.remove(id)?;
         self.bytes -= waiting.commit.size();
