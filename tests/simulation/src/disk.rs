@@ -1,8 +1,8 @@
 //! A disk that answers late, and on a crash keeps of the writes under way only some first ones.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use eyot_core::id::CommitId;
+use eyot_core::id::{AuthorId, CommitId};
 use eyot_core::log::read_rows;
 use eyot_core::store::MemoryStore;
 use eyot_core::{RequestId, StorageAnswer, StorageRequest};
@@ -10,40 +10,48 @@ use eyot_core::{RequestId, StorageAnswer, StorageRequest};
 use crate::rng::Rng;
 use crate::world::ProcessId;
 
+/// Who asked: a process, and which of its machines, should it have had several.
+pub type Asker = (ProcessId, u64);
+
 #[derive(Clone, Default)]
 pub struct Disk {
     pub store: MemoryStore,
     /// Asked and not answered yet; done in this order.
-    queue: VecDeque<(ProcessId, RequestId, StorageRequest)>,
+    queue: VecDeque<(Asker, RequestId, StorageRequest)>,
     /// Full: writes fail.
     pub is_full: bool,
-    /// The commits that are durable.
-    pub durable: BTreeSet<CommitId>,
+    /// The commits that are durable, with their places in their chains.
+    pub durable: BTreeMap<CommitId, (AuthorId, u64)>,
+    /// The same in the order of the log.
+    pub log: BTreeMap<u64, CommitId>,
     /// Those of them that nobody has looked at yet.
-    pub fresh: BTreeSet<CommitId>,
+    pub unseen: BTreeSet<CommitId>,
 }
 
 impl Disk {
-    pub fn ask(&mut self, process: ProcessId, id: RequestId, request: StorageRequest) {
-        self.queue.push_back((process, id, request));
+    pub fn ask(&mut self, asker: Asker, id: RequestId, request: StorageRequest) {
+        self.queue.push_back((asker, id, request));
     }
 
     /// Does what was asked first.
-    pub fn answer(&mut self) -> Option<(ProcessId, RequestId, StorageAnswer)> {
-        let (process, id, request) = self.queue.pop_front()?;
+    pub fn answer(&mut self) -> Option<(Asker, RequestId, StorageAnswer)> {
+        let (asker, id, request) = self.queue.pop_front()?;
         if self.is_full && matches!(request, StorageRequest::Write(_)) {
-            return Some((process, id, StorageAnswer::Failed("the disk is full".into())));
+            return Some((asker, id, StorageAnswer::Failed("the disk is full".into())));
         }
         let answer = self.store.answer(&request);
         if let (StorageRequest::Write(batch), StorageAnswer::Written) = (&request, &answer) {
             let rows = batch.puts.iter().filter(|(key, _)| key.first() == Some(&b'b')).cloned();
             let rows: Vec<_> = rows.collect();
             for entry in read_rows(&rows, false).expect("rows are written whole").entries {
-                self.durable.insert(entry.commit.id());
-                self.fresh.insert(entry.commit.id());
+                let (id, header) = (entry.commit.id(), entry.commit.header());
+                self.log.insert(entry.at.seq, id);
+                if self.durable.insert(id, (header.author, header.seq)).is_none() {
+                    self.unseen.insert(id);
+                }
             }
         }
-        Some((process, id, answer))
+        Some((asker, id, answer))
     }
 
     pub fn is_idle(&self) -> bool {
@@ -55,7 +63,7 @@ impl Disk {
         let mut others = VecDeque::new();
         let mut is_lost = false;
         for entry in std::mem::take(&mut self.queue) {
-            if entry.0 != process {
+            if entry.0.0 != process {
                 others.push_back(entry);
                 continue;
             }
@@ -72,6 +80,7 @@ impl Disk {
     pub fn restore(&mut self, copy: Disk) {
         *self = copy;
         self.queue.clear();
+        self.unseen.clear();
         self.is_full = false;
     }
 }

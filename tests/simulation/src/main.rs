@@ -4,8 +4,10 @@
 //! each world, and checks it. The same seed gives the same trace: every seventeenth seed is run
 //! twice and its traces are compared. `--trace` prints what happens. A failing seed is printed with the command that replays it.
 
-mod checks;
+mod causality;
+mod clock;
 mod disk;
+mod outcome;
 mod rng;
 mod world;
 
@@ -13,7 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use world::{Outcome, World};
+use outcome::Outcome;
+use world::World;
 
 struct Options {
     seeds: u64,

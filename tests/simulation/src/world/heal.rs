@@ -1,0 +1,211 @@
+//! A world is healed, left until it is quiet, and checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eyot_core::Millis;
+use eyot_core::id::{CommitId, DocId};
+use eyot_core::vector::{Digest, Vector};
+
+use super::plan::switches;
+use super::processes::{Machine, Process};
+use super::{ProcessId, World};
+use crate::causality::{HeldLog, log_is_causal};
+
+/// How long a healed world may take to go quiet.
+const HEAL_MAX: Millis = 900_000;
+/// How long nothing may be sent for a world to be quiet.
+const QUIET: Millis = 30_000;
+/// How long replicas have to get back to the relay that is near.
+const RETURN_MAX: Millis = 300_000;
+/// How often a replica may be linked to a relay in a healed world.
+const LINKS_MAX: usize = 12;
+
+impl World {
+    pub(super) fn heal(&mut self) -> Result<(), String> {
+        self.say(|| "healing".into());
+        self.healing = true;
+        self.paths.heal();
+        self.tokens.read_only_until.fill(0);
+        for disk in &mut self.disks {
+            disk.is_full = false;
+        }
+        let connections: Vec<_> = self.connections.keys().copied().collect();
+        for connection in connections {
+            self.cut(connection);
+        }
+        for disk in 0..self.disks.len() {
+            if !self.processes.values().any(|process| process.disk == disk) {
+                self.start(disk);
+            }
+        }
+        let ids: Vec<_> = self.processes.keys().copied().collect();
+        for id in ids {
+            self.disturbed(id);
+            if !self.is_relay(self.processes[&id].disk) {
+                self.renew_token(id);
+                if self.is_leader(id) {
+                    self.set_online(id, true);
+                }
+            }
+            if let Some(process) = self.processes.get_mut(&id) {
+                process.watched.linked_to.clear();
+            }
+            self.open_names(id);
+        }
+        let deadline = self.now + HEAL_MAX;
+        let returned = if switches::PLACEMENT { self.now + RETURN_MAX } else { self.now };
+        self.last_sent = self.now;
+        while self.now < self.last_sent + QUIET || self.now < returned {
+            if self.now > deadline {
+                self.check()?;
+                return Err(format!("the healed world is not quiet after {} s", HEAL_MAX / 1000));
+            }
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        let mut logs = Vec::new();
+        for (number, disk) in self.disks.iter().enumerate() {
+            logs.push(log_is_causal(&disk.store).map_err(|error| format!("disk {number}: {error}"))?);
+        }
+        self.check_nothing_is_lost(&logs)?;
+        let digest = logs[0].vector.digest();
+        let mut seen = BTreeMap::new();
+        for (id, process) in &self.processes {
+            self.check_process(*id, process, &logs[process.disk], digest)?;
+            self.check_documents(*id, process, &mut seen)?;
+            self.check_placement(*id, process)?;
+            if let Machine::Replica(replica) = &process.machine {
+                self.outcome.count("withheld and noticed", replica.withheld());
+            }
+        }
+        self.outcome.count("commits", logs[0].commits.len() as u64);
+        Ok(())
+    }
+
+    /// Law: what any surviving disk had, all have; so what was promised and not lost with all who
+    /// kept it.
+    fn check_nothing_is_lost(&self, logs: &[HeldLog]) -> Result<(), String> {
+        let everything: BTreeSet<_> =
+            self.disks.iter().flat_map(|disk| disk.durable.keys().copied()).collect();
+        let promised = self.history.promises.iter().filter(|promise| self.is_kept(promise));
+        let all: BTreeSet<CommitId> =
+            everything.into_iter().chain(promised.map(|promise| promise.commit)).collect();
+        for (number, log) in logs.iter().enumerate() {
+            if let Some(lost) = all.iter().find(|id| !log.commits.contains(id)) {
+                let holders: Vec<_> =
+                    (0..logs.len()).filter(|number| logs[*number].commits.contains(lost)).collect();
+                return Err(format!("disk {number} lacks {lost:?}, which is on {holders:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Law: all hold the same, nobody waits, and nothing is left to do.
+    fn check_process(
+        &self,
+        id: ProcessId,
+        process: &Process,
+        log: &HeldLog,
+        digest: Digest,
+    ) -> Result<(), String> {
+        let vector = match &process.machine {
+            Machine::Replica(replica) => replica.vector(),
+            Machine::Relay(relay) => relay.vector(),
+            Machine::Asleep(_) => &log.vector,
+        };
+        if *vector != log.vector {
+            let tips = |vector: &Vector| vector.tips().copied().collect::<BTreeSet<_>>();
+            let (ours, logs) = (tips(vector), tips(&log.vector));
+            let differing: Vec<_> = ours.symmetric_difference(&logs).collect();
+            return Err(format!("the vector of {id:?} is not that of its log: {differing:?}"));
+        }
+        if vector.digest() != digest {
+            return Err(format!("{id:?} holds another vector, its disk {} commits", log.commits.len()));
+        }
+        match &process.machine {
+            Machine::Relay(relay) if switches::SLEEP && !relay.is_idle() => {
+                Err(format!("{id:?} has nothing to do and is not idle: {:?}", relay.regions()))
+            }
+            Machine::Relay(_) | Machine::Asleep(_) => Ok(()),
+            Machine::Replica(replica) => {
+                let status = replica.status();
+                if !process.waits.is_empty() && !process.is_clone {
+                    let waits: Vec<_> = process.waits.values().collect();
+                    return Err(format!("{id:?} still waits for {waits:?}: {status:?}"));
+                }
+                if status.unsaved > 0 || status.unsent > 0 {
+                    return Err(format!("{id:?} is quiet and not all is saved and sent: {status:?}"));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Law: the same document has the same changes and the same value everywhere.
+    fn check_documents(
+        &self,
+        id: ProcessId,
+        process: &Process,
+        seen: &mut BTreeMap<DocId, (ProcessId, Vec<String>, Vec<u8>)>,
+    ) -> Result<(), String> {
+        let Machine::Replica(replica) = &process.machine else { return Ok(()) };
+        for doc in &process.open {
+            let heads = replica.heads(*doc).map_err(|error| format!("{id:?}: {doc:?}: {error}"))?;
+            let value = replica.value(*doc).map_err(|error| error.to_string())?;
+            let info = replica.documents().into_iter().find(|info| info.id == *doc);
+            // A named document that nobody has edited is not in the log.
+            if info.is_some_and(|info| info.commits == 0) {
+                continue;
+            }
+            match seen.get(doc) {
+                None => {
+                    seen.insert(*doc, (id, heads, value));
+                }
+                Some((other, held, _)) if *held != heads => {
+                    let (ours, theirs) = (self.changes(id, *doc), self.changes(*other, *doc));
+                    let differing: Vec<_> = ours.symmetric_difference(&theirs).collect();
+                    return Err(format!(
+                        "{id:?} and {other:?} have {doc:?} at other heads, {} and {} changes: {differing:?}",
+                        ours.len(),
+                        theirs.len()
+                    ));
+                }
+                Some((other, _, held)) if *held != value => {
+                    return Err(format!("{id:?} and {other:?} have other values of {doc:?}"));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Law: in a healed world a replica is linked to a relay about as near as any, and stays there.
+    fn check_placement(&self, id: ProcessId, process: &Process) -> Result<(), String> {
+        if !switches::PLACEMENT || !matches!(process.machine, Machine::Replica(_)) || !self.is_leader(id) {
+            return Ok(());
+        }
+        let Some(relay) = self.relay_of(id) else { return Err(format!("{id:?} has no relay")) };
+        let round_trip = |region| self.paths.round_trip(&self.plan, process.disk, region);
+        let nearest = (0..self.plan.regions).map(round_trip).min().unwrap_or_default();
+        if round_trip(relay) > 2 * nearest + 50 {
+            let there = round_trip(relay);
+            return Err(format!("{id:?} stays with a relay {there} ms away, the nearest is at {nearest}"));
+        }
+        if process.watched.linked_to.len() > LINKS_MAX {
+            let linked_to = &process.watched.linked_to;
+            return Err(format!("{id:?} can't decide where to be: {linked_to:?}"));
+        }
+        Ok(())
+    }
+
+    /// The changes applied to a document in a process: actor, number, hash.
+    fn changes(&self, id: ProcessId, doc: DocId) -> BTreeSet<(String, u64, String)> {
+        let Machine::Replica(replica) = &self.processes[&id].machine else { return BTreeSet::new() };
+        let Ok(document) = replica.document(doc) else { return BTreeSet::new() };
+        let changes = document.automerge().get_changes(&[]);
+        changes.iter().map(|c| (c.actor_id().to_hex_string(), c.seq(), c.hash().to_string())).collect()
+    }
+}

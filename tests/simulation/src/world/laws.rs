@@ -1,0 +1,231 @@
+//! Laws that hold at every moment, and what has to be remembered of a world to check them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eyot_core::access::Right;
+use eyot_core::commit::Commit;
+use eyot_core::frame::{Ack, Frame};
+use eyot_core::id::{AuthorId, CommitId};
+use eyot_core::log::read_meta;
+use eyot_core::{LinkId, Replica};
+
+use super::plan::{Access, REGIONS};
+use super::processes::Machine;
+use super::{ProcessId, World};
+
+/// What an application waits for.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Durable {
+        regions: u32,
+        commit: CommitId,
+    },
+    /// A barrier of so many regions, and how many promises had been made when it was asked for.
+    Fresh {
+        regions: u32,
+        promises: usize,
+    },
+}
+
+/// A commit was said to be durable.
+pub(super) struct Promise {
+    pub commit: CommitId,
+    place: (AuthorId, u64),
+    /// The disk of who was told.
+    pub disk: usize,
+    /// The regions that have it since, without an older copy having been put back.
+    held_by: BTreeSet<usize>,
+    /// Those of them that were not wiped either.
+    pub kept_by: BTreeSet<usize>,
+    /// At some moment no region had it.
+    is_lost: bool,
+}
+
+pub(super) struct History {
+    /// By region: all that was ever durable there.
+    ever: Vec<BTreeSet<CommitId>>,
+    /// By region: all that somebody brought who may write.
+    brought: Vec<BTreeSet<CommitId>>,
+    pub promises: Vec<Promise>,
+}
+
+impl History {
+    pub fn new(regions: usize) -> Self {
+        Self {
+            ever: vec![BTreeSet::new(); regions],
+            brought: vec![BTreeSet::new(); regions],
+            promises: Vec::new(),
+        }
+    }
+}
+
+impl World {
+    /// Law: what a relay stores came by a link that may write.
+    pub(super) fn look_at(&mut self, disk: usize) {
+        let unseen = std::mem::take(&mut self.disks[disk].unseen);
+        if !self.is_relay(disk) {
+            return;
+        }
+        if self.plan.access != Access::Open
+            && let Some(id) = unseen.iter().find(|id| !self.history.brought[disk].contains(id))
+        {
+            self.fail(format!("{id:?} is on disk {disk} and nobody who may write brought it"));
+        }
+        self.history.ever[disk].extend(unseen);
+    }
+
+    /// Notes what is brought to a relay, and whether it may be.
+    pub(super) fn note_brought(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
+        let process = &self.processes[&id];
+        if self.plan.access == Access::Open || !self.is_relay(process.disk) {
+            return;
+        }
+        let is_dialled = link.0 >= 1 << 32;
+        if !is_dialled && process.rights.get(&link) != Some(&Right::Write) {
+            return;
+        }
+        let Ok(frame) = Frame::decode(frame) else { return };
+        let ids = commits_in(&frame);
+        self.history.brought[process.disk].extend(ids);
+    }
+
+    /// The disk of a region's relay holds something older now.
+    pub(super) fn forget_promises(&mut self, region: usize, is_wiped: bool) {
+        let relays = &self.disks[..self.plan.regions];
+        for promise in &mut self.history.promises {
+            if relays[region].durable.contains_key(&promise.commit) {
+                continue;
+            }
+            promise.kept_by.remove(&region);
+            if !is_wiped {
+                promise.held_by.remove(&region);
+            }
+            promise.is_lost |= !relays.iter().any(|disk| disk.durable.contains_key(&promise.commit));
+        }
+    }
+
+    pub(super) fn waited(&mut self, id: ProcessId, waiting: &Waiting) {
+        match *waiting {
+            Waiting::Durable { regions, commit } => self.is_durable(id, regions, commit),
+            Waiting::Fresh { regions, promises } => self.is_fresh(id, regions, promises),
+        }
+    }
+
+    /// Law: a `durable` that resolves is true: so many regions had the commit on disk.
+    fn is_durable(&mut self, id: ProcessId, regions: u32, commit: CommitId) {
+        self.say(|| format!("{id:?} is told {commit:?} is durable in {regions}"));
+        self.count(["", "durable in 1", "durable in 2", "durable in 3"][regions as usize]);
+        let had = self.history.ever.iter().filter(|ever| ever.contains(&commit)).count();
+        if had < regions as usize {
+            return self
+                .fail(format!("{commit:?} was said to be durable in {regions} regions, {had} had it"));
+        }
+        let relays = &self.disks[..self.plan.regions];
+        let holders = relays.iter().enumerate().filter_map(|(region, disk)| {
+            let place = disk.durable.get(&commit)?;
+            Some((region, *place))
+        });
+        let (held_by, places): (BTreeSet<_>, Vec<_>) = holders.unzip();
+        // Where every region was wiped meanwhile, nothing more is promised.
+        if let Some(place) = places.first() {
+            let (disk, kept_by) = (self.processes[&id].disk, held_by.clone());
+            let promise = Promise { commit, place: *place, disk, held_by, kept_by, is_lost: false };
+            self.history.promises.push(promise);
+        }
+    }
+
+    /// Law: who has waited for `fresh` holds all that was durable in enough regions, before it
+    /// asked, for one of them to be among those that answered. Nobody can know of an older copy put
+    /// back, and nobody can answer for what no region has.
+    fn is_fresh(&mut self, id: ProcessId, regions: u32, promises: usize) {
+        self.count("fresh");
+        let Some(Machine::Replica(replica)) = self.processes.get(&id).map(|process| &process.machine) else {
+            return;
+        };
+        let missing = self.history.promises[..promises].iter().find(|promise| {
+            !promise.is_lost
+                && promise.held_by.len() + regions as usize > self.plan.regions
+                && !holds(replica, promise.place)
+        });
+        if let Some(commit) = missing.map(|promise| promise.commit) {
+            self.fail(format!("{id:?} is fresh as of {regions} regions without {commit:?}"));
+        }
+    }
+
+    /// Law: no region is said to have stored what it never had.
+    pub(super) fn check_behind(&mut self, id: ProcessId, behind: &BTreeMap<String, u64>) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let mut failure = None;
+        for (name, behind) in behind {
+            let Some(region) = REGIONS.iter().position(|region| region == name) else { continue };
+            // What is not stored are the last ones, of this process or others that share the disk.
+            let stored = process.made.len().saturating_sub(*behind as usize);
+            let checked = &mut process.watched.stored[region];
+            let claimed = process.made.get(*checked..stored).unwrap_or_default();
+            let had = &self.history.ever[region];
+            failure = failure.or(claimed.iter().find(|commit| !had.contains(commit)).copied());
+            *checked = stored.max(*checked);
+        }
+        if let Some(commit) = failure {
+            self.fail(format!("{id:?} says that a region has {commit:?}, which it never had: {behind:?}"));
+        }
+    }
+
+    /// Law: an acknowledgement is the truth, and a relay sends nothing on that is not durable.
+    pub(super) fn check_frame(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
+        let process = &self.processes[&id];
+        if !self.is_relay(process.disk) {
+            return;
+        }
+        let disk = &self.disks[process.disk];
+        let Ok(frame) = Frame::decode(frame) else { return };
+        let early = commits_in(&frame).into_iter().find(|id| !disk.durable.contains_key(id));
+        let failure = match (early, frame) {
+            (Some(id), _) => Some(format!("{id:?} was sent on before it was durable")),
+            (_, Frame::Ack(Ack { at, upto, .. })) => {
+                let meta = disk.store.get(b"m").and_then(|meta| read_meta(meta).ok());
+                let head = meta.map_or(0, |meta| meta.head.seq);
+                let early =
+                    (at.seq > head).then(|| format!("acknowledged at {} with {head} on disk", at.seq));
+                early.or_else(|| self.check_ack(id, link, upto))
+            }
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            self.fail(failure);
+        }
+    }
+
+    /// Between relays, all of the other's log up to there is on this one's disk, or was.
+    fn check_ack(&self, id: ProcessId, link: LinkId, upto: u64) -> Option<String> {
+        let process = &self.processes[&id];
+        let connection = self.connections.get(process.links.get(&link)?)?;
+        let other = connection.disks.into_iter().find(|disk| *disk != process.disk)?;
+        if !self.is_relay(other) {
+            return None;
+        }
+        let (ever, log) = (&self.history.ever[process.disk], &self.disks[other].log);
+        let recent = log.range(upto.saturating_sub(64)..=upto);
+        let missing = recent.map(|(_, id)| id).find(|id| !ever.contains(id))?;
+        Some(format!("disk {} acknowledged {missing:?} of disk {other} and never had it", process.disk))
+    }
+
+    /// Whether somebody who had what was promised has kept it all the time.
+    pub(super) fn is_kept(&self, promise: &Promise) -> bool {
+        !promise.kept_by.is_empty() || self.disks[promise.disk].durable.contains_key(&promise.commit)
+    }
+}
+
+/// The commits that a frame brings.
+fn commits_in(frame: &Frame) -> Vec<CommitId> {
+    let records = match frame {
+        Frame::Commits(commits) => &commits.records,
+        Frame::Answer(answer) => &answer.records,
+        _ => return Vec::new(),
+    };
+    records.iter().filter_map(|record| Commit::decode(record).ok()).map(|commit| commit.id()).collect()
+}
+
+fn holds(replica: &Replica, (author, seq): (AuthorId, u64)) -> bool {
+    replica.vector().of(&author).iter().any(|tip| tip.seq >= seq)
+}

@@ -1,0 +1,112 @@
+//! What is drawn for each seed before its world begins: how many live where, how far they are from
+//! one another, and what goes wrong how often.
+
+use eyot_core::Millis;
+
+use super::faults::Fault;
+use crate::rng::Rng;
+
+pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
+
+/// What the world may ask of the core. All of this goes once the core does all of it.
+pub(super) mod switches {
+    /// Relays of several regions replicate to each other.
+    pub const MESH: bool = false;
+    /// `fresh` is a barrier.
+    pub const FRESH: bool = false;
+    /// Replicas measure, and move to the nearest relay that is well.
+    pub const PLACEMENT: bool = false;
+    /// Relays ask for verdicts on tokens.
+    pub const TOKENS: bool = false;
+    /// Relays say when they are idle.
+    pub const SLEEP: bool = false;
+    /// A clock that jumps does no harm.
+    pub const JUMPS: bool = false;
+    /// A replica that shares a log and whose own disk has failed says what is behind as it is.
+    pub const BEHIND_IN_MEMORY: bool = false;
+}
+
+/// Where a disk is, and the processes on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The region it is in, or nearest to.
+    pub region: usize,
+    /// From there to it.
+    pub last_mile: Millis,
+}
+
+/// How replicas are let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Open,
+    /// By tokens that are good for so long.
+    Tokens {
+        valid_for: Millis,
+    },
+}
+
+pub(super) struct Plan {
+    pub regions: usize,
+    pub replicas: usize,
+    pub act_wait: Millis,
+    pub fault_wait: Millis,
+    pub link_delay: Millis,
+    pub disk_delay: Millis,
+    /// One way, from region to region.
+    between: Vec<Vec<Millis>>,
+    /// The faults that are on, with their weights.
+    pub faults: Vec<(u64, Fault)>,
+    pub access: Access,
+    /// How long a relay must have nothing to do before its host takes it out of memory; none: never.
+    pub doze_after: Option<Millis>,
+}
+
+impl Plan {
+    pub fn draw(rng: &mut Rng) -> Self {
+        let regions = if switches::MESH { *rng.pick(&[1, 2, 3, 3]).expect("not empty") } else { 1 };
+        let link_delay = *rng.pick(&[2, 30, 300]).expect("not empty");
+        let mut between = vec![vec![1; regions]; regions];
+        for (from, to) in (0..regions).flat_map(|from| (0..from).map(move |to| (from, to))) {
+            let far = rng.between(5, 150);
+            between[from][to] = far;
+            between[to][from] = far + rng.below(far / 4 + 1);
+        }
+        let mut faults: Vec<_> =
+            Fault::ALL.iter().filter(|_| rng.chance(500)).map(|fault| (0, *fault)).collect();
+        for (weight, _) in &mut faults {
+            *weight = 1 << rng.below(7);
+        }
+        let access = if switches::TOKENS && rng.chance(400) {
+            Access::Tokens { valid_for: *rng.pick(&[20_000, 120_000, 3_600_000]).expect("not empty") }
+        } else {
+            Access::Open
+        };
+        Self {
+            regions,
+            replicas: rng.between(2, 5) as usize,
+            act_wait: *rng.pick(&[20, 100, 400, 3_000]).expect("not empty"),
+            fault_wait: *rng.pick(&[300, 2_000, 10_000, 60_000]).expect("not empty"),
+            link_delay,
+            disk_delay: *rng.pick(&[0, 3, 60]).expect("not empty"),
+            between,
+            faults,
+            access,
+            doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
+        }
+    }
+
+    /// Relays are first among the disks, one in each region; replicas live anywhere.
+    pub fn places(&self, rng: &mut Rng) -> Vec<Place> {
+        let relays = (0..self.regions).map(|region| Place { region, last_mile: 0 });
+        let replicas = (0..self.replicas).map(|_| Place {
+            region: rng.below(self.regions as u64) as usize,
+            last_mile: rng.below(self.link_delay + 1),
+        });
+        relays.chain(replicas.collect::<Vec<_>>()).collect()
+    }
+
+    /// One way, on a good day.
+    pub fn latency(&self, from: Place, to: Place) -> Millis {
+        from.last_mile + self.between[from.region][to.region] + to.last_mile
+    }
+}

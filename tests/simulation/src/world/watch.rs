@@ -1,0 +1,121 @@
+//! Now and then every replica is looked at: is it linked where it could be, and is what it says of
+//! the regions true?
+
+use eyot_core::{Millis, State};
+
+use super::plan::switches;
+use super::processes::Machine;
+use super::{Happening, ProcessId, World, disk_at};
+
+/// How often replicas are looked at.
+pub(super) const EVERY: Millis = 1_000;
+/// How long a replica may be without a relay while one is there for it: the longest backoff of the
+/// core (30 s) beside a dial that nobody answers (15 s here), twice.
+const APART_MAX: Millis = 90_000;
+
+/// What is remembered of a replica's links.
+pub(super) struct Watched {
+    /// Since when it is not linked to a relay and could be, as far as was seen.
+    apart_since: Millis,
+    /// By region: since when its relay is there for this replica.
+    there_since: Vec<Option<Millis>>,
+    /// The relays it was linked to, one after the other.
+    pub linked_to: Vec<usize>,
+    /// By region: how many of its commits it has said that region has stored.
+    pub stored: Vec<usize>,
+}
+
+impl Watched {
+    pub fn new(regions: usize, now: Millis) -> Self {
+        Self {
+            apart_since: now,
+            there_since: vec![None; regions],
+            linked_to: Vec::new(),
+            stored: vec![0; regions],
+        }
+    }
+}
+
+impl World {
+    /// Something was done to a replica or its links: it has its time once more.
+    pub(super) fn disturbed(&mut self, id: ProcessId) {
+        let now = self.now;
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.watched.apart_since = now;
+            process.watched.there_since.fill(None);
+        }
+    }
+
+    pub(super) fn watch(&mut self) {
+        let replicas: Vec<_> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| matches!(process.machine, Machine::Replica(_)) && process.is_ready)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in replicas {
+            if self.is_stale(id) && self.rng.chance(300) {
+                self.at(0, Happening::Renew(id));
+            }
+            let Some(Machine::Replica(replica)) = self.processes.get(&id).map(|process| &process.machine)
+            else {
+                continue;
+            };
+            let status = replica.status();
+            let is_in_memory = status.error.as_ref().is_some_and(|(code, _)| *code == "storage");
+            if !is_in_memory || switches::BEHIND_IN_MEMORY {
+                self.check_behind(id, &status.behind);
+            }
+            self.check_failover(id);
+        }
+    }
+
+    /// Law: a replica is not without a relay for long while one is there for it.
+    fn check_failover(&mut self, id: ProcessId) {
+        let now = self.now;
+        let is_wanted = self.processes[&id].online && self.is_welcome(id);
+        let there: Vec<_> =
+            (0..self.plan.regions).map(|region| is_wanted && self.is_there(region, id)).collect();
+        let is_linked = self.relay_of(id).is_some();
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let watched = &mut process.watched;
+        for (since, is_there) in watched.there_since.iter_mut().zip(there) {
+            *since = is_there.then(|| since.unwrap_or(now));
+        }
+        if is_linked || !is_wanted {
+            watched.apart_since = now;
+        }
+        let long_there =
+            watched.there_since.iter().position(|since| since.is_some_and(|at| at + APART_MAX < now));
+        let is_apart = watched.apart_since + APART_MAX < now;
+        if let (Some(region), true, true) = (long_there, is_apart, switches::PLACEMENT) {
+            let Machine::Replica(replica) = &process.machine else { return };
+            let status = replica.status();
+            self.fail(format!("{id:?} has no relay while that on disk {region} is there for it: {status:?}"));
+        }
+    }
+
+    /// Whether a replica could link to a region's relay and be served.
+    fn is_there(&self, region: usize, id: ProcessId) -> bool {
+        let disk = self.processes[&id].disk;
+        !self.disks[region].is_full
+            && !self.paths.is_slow(region, self.now)
+            && self.paths.is_open(region, disk, self.now)
+            && self.processes.values().any(|process| process.disk == region)
+    }
+
+    /// The region whose relay a replica is linked to, as both see it.
+    pub(super) fn relay_of(&self, id: ProcessId) -> Option<usize> {
+        let process = &self.processes[&id];
+        let Machine::Replica(replica) = &process.machine else { return None };
+        let status = replica.status();
+        let relay = status.relay.filter(|_| matches!(status.state, State::Live | State::Syncing))?;
+        let disk = disk_at(&relay.url).filter(|disk| self.is_relay(*disk))?;
+        let is_real = process.links.values().any(|connection| {
+            self.connections.get(connection).is_some_and(|connection| {
+                connection.disks[1] == disk && self.processes.contains_key(&connection.ends[1].0)
+            })
+        });
+        is_real.then_some(disk)
+    }
+}
