@@ -1,4 +1,4 @@
-//! Links a replica to one of its relays, and again when that fails.
+//! Links a replica to a relay, and to another when that fails, slows or refuses.
 
 use minicbor::{Decode, Encode};
 
@@ -6,14 +6,19 @@ use crate::frame::CloseCode;
 use crate::holder::Holder;
 use crate::io::{LinkId, Millis};
 use crate::link::Side;
+use crate::placement::{Ending, Placement};
 use crate::status::State;
 
-/// The wait after a first failure; it doubles with each.
-const BACKOFF_MIN: Millis = 250;
-/// The longest wait.
-const BACKOFF_MAX: Millis = 30_000;
-/// The shortest wait after the relay has refused.
-const REFUSED_WAIT: Millis = 10_000;
+/// How long nothing may be heard of a relay before it is asked whether it is there.
+const PING_WAIT: Millis = 20_000;
+/// How long it may take to say so.
+const PONG_WAIT: Millis = 8_000;
+/// After so long on a link its relay counts as reliable again.
+const TRUST_WAIT: Millis = 600_000;
+/// How long a replica whose commits are refused for a quota only reads before it tries again.
+const READ_ONLY_WAIT: Millis = 60_000;
+/// How long before a token expires another one is asked for, at most; and at most half its time.
+const RENEW_EARLY: Millis = 60_000;
 
 /// The relay that is linked.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -32,136 +37,254 @@ pub struct RelayStatus {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Dialer {
-    relays: Vec<String>,
-    next_relay: usize,
+    placement: Placement,
     pub online: bool,
     /// Whether a relay was caught up with since the start.
     pub was_live: bool,
-    link: Option<LinkId>,
-    is_greeted: bool,
-    is_live: bool,
-    failures: u32,
-    dial_at: Millis,
+    link: Option<Linked>,
+    /// A link to a better relay, which replaces the other once it is up.
+    next: Option<Linked>,
     refused: Option<(u16, String)>,
+    /// Until then nothing is brought to relays, since a quota is used up.
+    read_only_until: Option<Millis>,
+    /// The token's end that a fresh one was asked for.
+    renewing: Option<Millis>,
+}
+
+#[derive(Clone, Debug)]
+struct Linked {
+    id: LinkId,
+    url: String,
+    up_at: Option<Millis>,
+    is_live: bool,
+    /// Asked whether it is there.
+    pinged_at: Option<Millis>,
+}
+
+/// What the dialer wants besides links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Probe(String),
+    Ping(LinkId),
+    Token,
 }
 
 impl Dialer {
     pub fn new(relays: Vec<String>) -> Self {
         Self {
-            relays,
-            next_relay: 0,
+            placement: Placement::new(relays),
             online: true,
             was_live: false,
             link: None,
-            is_greeted: false,
-            is_live: false,
-            failures: 0,
-            dial_at: 0,
+            next: None,
             refused: None,
+            read_only_until: None,
+            renewing: None,
         }
     }
 
     pub fn relays(&self) -> usize {
-        self.relays.len()
+        self.placement.len()
+    }
+
+    /// The relays there are from now on.
+    pub fn set_relays(&mut self, relays: Vec<String>, holder: &mut Holder, now: Millis) {
+        let is_first = self.placement.len() == 0;
+        self.placement.set_relays(relays);
+        if is_first {
+            self.placement.look(now);
+        }
+        for linked in [self.link.clone(), self.next.clone()].into_iter().flatten() {
+            if !self.placement.is_known(&linked.url) {
+                holder.close(linked.id, CloseCode::GoingAway, "this relay is no longer one of the space's");
+            }
+        }
     }
 
     pub fn set_online(&mut self, online: bool, holder: &mut Holder, now: Millis) {
         self.online = online;
-        self.failures = 0;
-        self.dial_at = now;
-        if let (false, Some(link)) = (online, self.link) {
-            holder.close(link, CloseCode::GoingAway, "going offline");
+        self.placement.hurry(now);
+        if !online {
+            for linked in [self.link.clone(), self.next.clone()].into_iter().flatten() {
+                holder.close(linked.id, CloseCode::GoingAway, "going offline");
+            }
         }
     }
 
-    /// Dials when it is time to.
-    pub fn run(&mut self, holder: &mut Holder, now: Millis) {
-        let is_wanted = self.online && self.link.is_none() && !self.relays.is_empty();
-        if is_wanted && self.dial_at <= now {
-            let url = self.relays[self.next_relay % self.relays.len()].clone();
-            self.link = Some(holder.dial(url, now));
+    /// Dials when it is time to, and watches what is linked.
+    pub fn run(&mut self, holder: &mut Holder, now: Millis) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        if self.online {
+            let probes = self.placement.probes(now, holder.rng());
+            wishes.extend(probes.into_iter().map(Wish::Probe));
+            self.dial(holder, now);
+            self.watch(holder, now, &mut wishes);
         }
-        let waits = self.online && self.link.is_none() && !self.relays.is_empty();
-        holder.set_owner_deadline(waits.then_some(self.dial_at));
+        let dial = self.placement.dial_due(now).filter(|_| self.link.is_none() && self.relays() > 0);
+        let watch = self.watch_due(holder);
+        let due = [dial, watch, self.placement.probe_due()].into_iter().flatten().min();
+        holder.set_owner_deadline(due.filter(|_| self.online));
+        wishes
     }
 
-    pub fn link_changed(&mut self, holder: &Holder) {
-        let Some(link) = self.link.and_then(|link| holder.link(link)) else {
-            return;
-        };
-        if link.is_up() {
-            self.refused = None;
-            self.is_greeted = true;
-        }
-        if !self.is_live && link.is_caught_up(holder.stored()) {
-            self.is_live = true;
-            self.was_live = true;
-            // A relay that greets but stores nothing, its disk being full, is not to be hammered.
-            self.failures = 0;
+    fn dial(&mut self, holder: &mut Holder, now: Millis) {
+        if self.link.is_none() {
+            if let Some(url) = self.placement.choose(now).map(str::to_owned) {
+                self.link = Some(Linked::new(holder.dial(url.clone(), now), url));
+            }
+        } else if let (Some(linked), None) = (&self.link, &self.next)
+            && linked.up_at.is_some()
+            && let Some(url) = self.placement.better_than(&linked.url, now).map(str::to_owned)
+        {
+            self.next = Some(Linked::new(holder.dial(url.clone(), now), url));
         }
     }
 
-    pub fn link_closed(
-        &mut self,
-        link: LinkId,
-        why: Option<(u16, String)>,
-        holder: &mut Holder,
-        now: Millis,
-    ) {
-        if self.link != Some(link) {
-            return;
-        }
-        self.link = None;
-        self.is_greeted = false;
-        self.is_live = false;
-        let backoff = BACKOFF_MIN.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX);
-        let jittered = backoff / 2 + holder.rng().below(backoff / 2 + 1);
-        self.failures += 1;
-        self.next_relay += 1;
-        self.dial_at = now + jittered;
-        let is_refusal = |code: u16| {
-            [CloseCode::Denied, CloseCode::Incompatible, CloseCode::Quota, CloseCode::TooLarge]
-                .iter()
-                .any(|refusal| *refusal as u16 == code)
-        };
-        match why {
-            Some((code, reason)) if is_refusal(code) => {
-                self.dial_at = now + jittered.max(REFUSED_WAIT);
-                self.refused = Some((code, reason));
+    /// Pings what has been silent, gives up what stays so, and minds what ends with time.
+    fn watch(&mut self, holder: &mut Holder, now: Millis, wishes: &mut Vec<Wish>) {
+        let Some(linked) = &mut self.link else { return };
+        let Some(link) = holder.link(linked.id).filter(|link| link.is_up()) else { return };
+        match linked.pinged_at {
+            Some(at) if link.heard_at >= at => linked.pinged_at = None,
+            Some(at) if at + PONG_WAIT <= now => {
+                return holder.close(linked.id, CloseCode::GoingAway, "the relay has gone silent");
+            }
+            None if link.heard_at + PING_WAIT <= now => {
+                linked.pinged_at = Some(now);
+                wishes.push(Wish::Ping(linked.id));
             }
             _ => {}
         }
+        if linked.up_at.is_some_and(|at| at + TRUST_WAIT <= now) {
+            self.placement.is_trusted(&linked.url);
+        }
+        if let Some(end) = link.token_expires_at
+            && self.renewing != Some(end)
+            && renew_at(link.opened_at, end) <= now
+        {
+            self.renewing = Some(end);
+            wishes.push(Wish::Token);
+        }
+        if self.read_only_until.is_some_and(|until| until <= now) {
+            self.read_only_until = None;
+            holder.identity.read_only = false;
+            holder.close(linked.id, CloseCode::GoingAway, "trying again to bring what a quota kept back");
+        }
+    }
+
+    fn watch_due(&self, holder: &Holder) -> Option<Millis> {
+        let linked = self.link.as_ref()?;
+        let link = holder.link(linked.id).filter(|link| link.is_up())?;
+        let ping = linked.pinged_at.map_or(link.heard_at + PING_WAIT, |at| at + PONG_WAIT);
+        let renewal = link.token_expires_at.filter(|end| self.renewing != Some(*end));
+        let renewal = renewal.map(|end| renew_at(link.opened_at, end));
+        [Some(ping), renewal, self.read_only_until].into_iter().flatten().min()
+    }
+
+    pub fn probed(&mut self, url: &str, is_healthy: bool, holder: &mut Holder, now: Millis) {
+        self.placement.probed(url, is_healthy, now, holder.rng());
+    }
+
+    pub fn link_changed(&mut self, holder: &mut Holder, now: Millis) {
+        let is_up = |linked: &Linked| holder.link(linked.id).is_some_and(|link| link.is_up());
+        if self.next.as_ref().is_some_and(is_up) {
+            let before = core::mem::replace(&mut self.link, self.next.take());
+            if let Some(before) = before {
+                holder.close(before.id, CloseCode::GoingAway, "moving to a nearer relay");
+            }
+        }
+        let Some(linked) = &mut self.link else { return };
+        let Some(link) = holder.link(linked.id) else { return };
+        if link.is_up() {
+            linked.up_at.get_or_insert(now);
+            if !holder.identity.read_only {
+                self.refused = None;
+            }
+        }
+        if !linked.is_live && link.is_caught_up(holder.stored()) {
+            linked.is_live = true;
+            self.was_live = true;
+            // A relay that greets but stores nothing, its disk being full, is not to be hammered.
+            self.placement.works(&linked.url);
+        }
+    }
+
+    pub fn link_closed(&mut self, id: LinkId, why: Option<(u16, String)>, holder: &mut Holder, now: Millis) {
+        let is_it = |linked: &Option<Linked>| linked.as_ref().is_some_and(|linked| linked.id == id);
+        let ended = if is_it(&self.link) {
+            self.placement.look(now);
+            self.link.take()
+        } else if is_it(&self.next) {
+            self.next.take()
+        } else {
+            None
+        };
+        let Some(linked) = ended else { return };
+        let was_up = linked.up_at.is_some();
+        let code = why.as_ref().map(|(code, _)| *code);
+        let is = |wanted: CloseCode| code == Some(wanted as u16);
+        let ending = if is(CloseCode::Quota) && was_up && !holder.identity.read_only {
+            holder.identity.read_only = true;
+            self.read_only_until = Some(now + READ_ONLY_WAIT);
+            Ending::Fine
+        } else if is(CloseCode::Denied)
+            || is(CloseCode::Incompatible)
+            || is(CloseCode::Quota)
+            || is(CloseCode::TooLarge)
+            || (is(CloseCode::Expired) && !was_up)
+        {
+            Ending::Refused
+        } else if is(CloseCode::Expired) || is(CloseCode::LogReplaced) {
+            Ending::Fine
+        } else {
+            Ending::Failed { was_up }
+        };
+        let is_word = ending == Ending::Refused || holder.identity.read_only || is(CloseCode::Expired);
+        if let Some(why) = why.filter(|_| is_word) {
+            self.refused = Some(why);
+        }
+        self.placement.ended(&linked.url, ending, now, holder.rng());
     }
 
     pub fn is_up(&self, holder: &Holder) -> bool {
-        self.link.and_then(|link| holder.link(link)).is_some_and(|link| link.is_up())
+        self.link.as_ref().and_then(|linked| holder.link(linked.id)).is_some_and(|link| link.is_up())
     }
 
     /// The link to a relay, once it is up.
     pub fn relay_up(&self, holder: &Holder) -> Option<LinkId> {
-        self.link
-            .filter(|link| holder.link(*link).is_some_and(|link| link.is_up() && link.region().is_some()))
+        let linked = self.link.as_ref()?;
+        let link = holder.link(linked.id).filter(|link| link.is_up())?;
+        link.region().map(|_| linked.id)
+    }
+
+    /// Whether the relay lets this replica read and not write.
+    pub fn is_muted(&self, holder: &Holder) -> bool {
+        self.link.as_ref().and_then(|linked| holder.link(linked.id)).is_some_and(|link| link.send.is_muted)
     }
 
     pub fn relay(&self, holder: &Holder) -> Option<RelayStatus> {
-        let link = holder.link(self.link?)?;
+        let link = holder.link(self.link.as_ref()?.id)?;
         let Side::Dialer { url } = &link.side else { return None };
         let region = link.peer.as_ref()?.region.clone().unwrap_or_default();
         Some(RelayStatus { url: url.clone(), region, rtt: link.rtt? })
     }
 
     pub fn state(&self) -> State {
-        if self.relays.is_empty() {
+        let is_refused = self
+            .refused
+            .as_ref()
+            .is_some_and(|(code, _)| [CloseCode::Denied as u16, CloseCode::Expired as u16].contains(code));
+        if self.relays() == 0 {
             State::Local
         } else if !self.online {
             State::Offline
-        } else if self.is_live {
+        } else if self.link.as_ref().is_some_and(|linked| linked.is_live) {
             State::Live
-        } else if self.refused.as_ref().is_some_and(|(code, _)| *code == CloseCode::Denied as u16) {
+        } else if is_refused {
             State::Denied
-        } else if self.is_greeted {
+        } else if self.link.as_ref().is_some_and(|linked| linked.up_at.is_some()) {
             State::Syncing
-        } else if self.failures > 0 {
+        } else if self.placement.has_failed() {
             State::Offline
         } else {
             State::Connecting
@@ -170,15 +293,28 @@ impl Dialer {
 
     pub fn error(&self) -> Option<(&'static str, String)> {
         let (code, reason) = self.refused.as_ref()?;
-        let name = if *code == CloseCode::Denied as u16 {
+        let is = |wanted: CloseCode| *code == wanted as u16;
+        let name = if is(CloseCode::Denied) {
             "denied"
-        } else if *code == CloseCode::Incompatible as u16 {
+        } else if is(CloseCode::Expired) {
+            "expired"
+        } else if is(CloseCode::Incompatible) {
             "incompatible"
-        } else if *code == CloseCode::TooLarge as u16 {
+        } else if is(CloseCode::TooLarge) {
             "too-large"
         } else {
             "quota"
         };
         Some((name, reason.clone()))
     }
+}
+
+impl Linked {
+    fn new(id: LinkId, url: String) -> Self {
+        Self { id, url, up_at: None, is_live: false, pinged_at: None }
+    }
+}
+
+fn renew_at(opened_at: Millis, end: Millis) -> Millis {
+    end.saturating_sub(RENEW_EARLY.min(end.saturating_sub(opened_at) / 2))
 }

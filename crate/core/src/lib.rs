@@ -13,6 +13,7 @@
 #![deny(missing_docs)]
 
 pub mod access;
+mod clock;
 pub mod commit;
 mod dialer;
 pub mod document;
@@ -26,6 +27,7 @@ pub mod limits;
 mod link;
 pub mod log;
 mod mesh;
+mod placement;
 mod relay;
 mod replica;
 mod rng;

@@ -1,5 +1,7 @@
 //! The relay: a holder that never opens a document. It stores and forwards.
 
+use crate::access::Claims;
+use crate::clock::Clock;
 use crate::holder::{Holder, Identity, Notice};
 use crate::io::{Effect, Input, LinkId, Millis};
 use crate::mesh::Mesh;
@@ -96,6 +98,7 @@ pub struct RelayCounters {
 pub struct Relay {
     holder: Holder,
     mesh: Mesh,
+    clock: Clock,
     now: Millis,
     failure: Option<String>,
 }
@@ -113,19 +116,25 @@ impl Relay {
             read_only: false,
         };
         let holder = Holder::new(identity, config.seed, now);
-        Self { holder, mesh: Mesh::new(region, config.peers), now, failure: None }
+        Self { holder, mesh: Mesh::new(region, config.peers), clock: Clock::new(now), now, failure: None }
     }
 
     /// Takes one input; drain [`Relay::poll_effect`] before the next.
     pub fn handle(&mut self, input: Input, now: Millis) {
-        self.now = now;
+        let now = self.observe(now);
         match input {
             Input::LinkOpened(link) => self.holder.link_opened(link, now),
             Input::Received(link, frame) => self.holder.received(link, frame, now),
             Input::LinkClosed(link) => self.holder.link_closed(link, now),
             Input::Storage(id, answer) => self.holder.storage(id, answer, now),
             Input::Timer => self.holder.timer(now),
-            Input::Authorized(link, verdict) => self.holder.authorized(link, verdict, now),
+            Input::Authorized(link, verdict) => {
+                let verdict = verdict.map(|claims| Claims {
+                    expires_at: claims.expires_at.map(|at| self.clock.from_host(at)),
+                    ..claims
+                });
+                self.holder.authorized(link, verdict, now);
+            }
             Input::Broadcast(_) | Input::Online(_) | Input::Probed(..) | Input::Pong(_) => {}
         }
         self.settle();
@@ -161,7 +170,15 @@ impl Relay {
 
     /// The next effect, until there is none.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.holder.poll_effect()
+        self.holder.poll_effect().map(|effect| match effect {
+            Effect::SetTimer(Some(at)) => Effect::SetTimer(Some(self.clock.to_host(at))),
+            effect => effect,
+        })
+    }
+
+    fn observe(&mut self, host: Millis) -> Millis {
+        self.now = self.clock.observe(host);
+        self.now
     }
 
     /// What a link needs to go on after this relay was dropped and made again. Empty while the link
@@ -172,6 +189,7 @@ impl Relay {
 
     /// A link that was open when this relay was dropped.
     pub fn resume(&mut self, link: LinkId, attachment: &[u8], now: Millis) {
+        let now = self.observe(now);
         self.holder.resume_link(link, attachment, now);
     }
 
@@ -194,7 +212,7 @@ impl Relay {
     /// Closes what was dialled, so that this machine can be dropped. Links that were accepted go on
     /// by their attachments.
     pub fn suspend(&mut self, now: Millis) {
-        self.now = now;
+        self.observe(now);
         self.mesh.suspend(&mut self.holder);
     }
 

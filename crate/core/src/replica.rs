@@ -24,7 +24,8 @@ pub use crate::dialer::RelayStatus;
 pub use crate::status::{State, Status};
 pub use crate::waits::WaitId;
 
-use crate::dialer::Dialer;
+use crate::clock::Clock;
+use crate::dialer::{Dialer, Wish};
 
 /// How a replica is made.
 #[derive(Clone, Debug)]
@@ -172,6 +173,7 @@ pub struct Replica {
     prev: Option<(u64, CommitId)>,
     /// Tips that own commits not yet in the log come after.
     covered: BTreeSet<Tip>,
+    clock: Clock,
     now: Millis,
     /// Commits made by this process.
     made: u64,
@@ -241,6 +243,7 @@ impl Replica {
             author: config.author,
             prev: None,
             covered: BTreeSet::new(),
+            clock: Clock::new(now),
             now,
             made: 0,
             saved: 0,
@@ -265,7 +268,7 @@ impl Replica {
 
     /// Takes one input; drain [`Replica::poll_effect`] before the next.
     pub fn handle(&mut self, input: Input, now: Millis) {
-        self.now = now;
+        let now = self.observe(now);
         match input {
             Input::LinkOpened(link) => self.holder.link_opened(link, now),
             Input::Received(link, frame) => self.holder.received(link, frame, now),
@@ -274,14 +277,26 @@ impl Replica {
             Input::Timer => self.holder.timer(now),
             Input::Broadcast(bytes) => self.heard(&bytes),
             Input::Online(online) => self.set_online(online),
-            Input::Probed(..) | Input::Pong(_) | Input::Authorized(..) => {}
+            Input::Probed(url, is_healthy) => {
+                self.dialer.probed(&url, is_healthy, &mut self.holder, now);
+            }
+            Input::Pong(link) => self.holder.heard(link, now),
+            Input::Authorized(..) => {}
         }
         self.settle();
     }
 
     /// The next effect, until there is none.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.holder.poll_effect()
+        self.holder.poll_effect().map(|effect| match effect {
+            Effect::SetTimer(Some(at)) => Effect::SetTimer(Some(self.clock.to_host(at))),
+            effect => effect,
+        })
+    }
+
+    fn observe(&mut self, host: Millis) -> Millis {
+        self.now = self.clock.observe(host);
+        self.now
     }
 
     // The application's calls. Drain effects after each.
@@ -333,9 +348,10 @@ impl Replica {
         now: Millis,
         is_new: bool,
     ) -> Result<Made, ReplicaError> {
-        self.now = now;
+        self.observe(now);
+        let seconds = (now / 1000) as i64;
         let open = self.ready_doc(doc)?;
-        let change = open.document.change(ops, message, (now / 1000) as i64)?;
+        let change = open.document.change(ops, message, seconds)?;
         let mut items = Vec::new();
         match change {
             Some(change) => items.push((doc, Kind::Change, change)),
@@ -361,7 +377,7 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::NotFound`]
     pub fn delete(&mut self, doc: DocId, now: Millis) -> Result<Made, ReplicaError> {
-        self.now = now;
+        self.observe(now);
         let is_known = self.index.contains_key(&doc) || self.open.contains_key(&doc);
         if !is_known || self.is_deleted(&doc) {
             return Err(ReplicaError::NotFound);
@@ -382,7 +398,7 @@ impl Replica {
         file: &[u8],
         now: Millis,
     ) -> Result<(Made, Vec<Patch>), ReplicaError> {
-        self.now = now;
+        self.observe(now);
         let author = self.author;
         let open = self.ready_doc(doc)?;
         let changes = open.document.missing_of_file(file)?;
@@ -514,6 +530,10 @@ impl Replica {
         };
         status.unsent = missing(acked.values().copied().max().unwrap_or(0));
         status.behind = acked.into_iter().map(|(region, upto)| (region, missing(upto))).collect();
+        if status.unsent > 0 && self.dialer.is_muted(&self.holder) {
+            let reason = "this token does not allow writing".to_owned();
+            status.error.get_or_insert(("denied", reason));
+        }
         if let Some(message) = &self.storage_error {
             status.error = Some(("storage", message.clone()));
         }
@@ -565,7 +585,10 @@ impl Replica {
     }
 
     /// The relays there are, from now on.
-    pub fn set_relays(&mut self, _relays: Vec<String>) {}
+    pub fn set_relays(&mut self, relays: Vec<String>) {
+        self.dialer.set_relays(relays, &mut self.holder, self.now);
+        self.settle();
+    }
 
     /// The addresses of the relays that this replica has met, the last one first.
     pub fn relays_met(&self) -> Vec<String> {
@@ -575,6 +598,7 @@ impl Replica {
     /// What lets this replica in, for the links that are opened from now on.
     pub fn set_token(&mut self, token: String) {
         self.holder.set_token(token);
+        self.settle();
     }
 
     /// Resolves once all that was made is on disk, or can't be; [`Event::Waited`] follows.
@@ -620,13 +644,14 @@ impl Replica {
         after: Vec<crate::commit::After>,
         items: Vec<(DocId, Kind, Vec<u8>)>,
     ) -> Result<CommitId, ReplicaError> {
-        let commit =
-            Commit::new(self.author, self.prev, after, self.now, items).map_err(|error| match error {
+        let commit = Commit::new(self.author, self.prev, after, self.clock.host(), items).map_err(
+            |error| match error {
                 CommitError::TooLarge(what) => {
                     ReplicaError::TooLarge(format!("a commit may not hold this much: {what}"))
                 }
                 other => ReplicaError::Invalid(other.to_string()),
-            })?;
+            },
+        )?;
         let header = commit.header();
         let id = commit.id();
         self.prev = Some((header.seq, id));
@@ -663,7 +688,13 @@ impl Replica {
                 return;
             }
             self.follow();
-            self.dialer.run(&mut self.holder, self.now);
+            for wish in self.dialer.run(&mut self.holder, self.now) {
+                self.holder.push_effect(match wish {
+                    Wish::Probe(url) => Effect::Probe(url),
+                    Wish::Ping(link) => Effect::Ping(link),
+                    Wish::Token => Effect::App(Event::TokenExpiring),
+                });
+            }
             self.open_waiting();
             self.check_waits();
             self.tell_tabs();
@@ -706,7 +737,7 @@ impl Replica {
                 self.document_read(doc, from, answer)
             }
             Notice::LinkChanged => {
-                self.dialer.link_changed(&self.holder);
+                self.dialer.link_changed(&mut self.holder, self.now);
                 self.tell(Event::Status);
             }
             Notice::LinkClosed(link, why) => {

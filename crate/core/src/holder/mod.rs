@@ -31,6 +31,8 @@ use disk::Disk;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use waiting::WaitingRoom;
 
+/// How long a connection may take to open.
+const DIAL_WAIT: Millis = 10_000;
 /// How long a holder that was dialled may take for its `Hello`.
 const HELLO_WAIT: Millis = 10_000;
 /// How long whoever dialled may take for its `Hello`, and its token to be verified.
@@ -40,7 +42,7 @@ const QUIET_WAIT: Millis = 2_000;
 /// How long an answer to a `Want` may take.
 const WANT_WAIT: Millis = 15_000;
 /// How long a link may say nothing while an answer is due.
-const SILENCE_MAX: Millis = 20_000;
+const SILENCE_MAX: Millis = 10_000;
 /// How long what a relay has named, or sent the effect of, may take to come its own way.
 const PATIENCE: Millis = 1_000;
 /// How long after a failed write storage is tried again.
@@ -604,6 +606,13 @@ impl Holder {
         };
         self.frame(id, frame);
         self.pump();
+    }
+
+    /// The other side is there.
+    pub fn heard(&mut self, id: LinkId, now: Millis) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.heard_at = now;
+        }
     }
 
     pub fn timer(&mut self, now: Millis) {

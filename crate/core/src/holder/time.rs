@@ -2,7 +2,8 @@
 
 use super::disk::Disk;
 use super::{
-    COMER_WAIT, DISK_RETRY, HELLO_WAIT, Holder, Notice, Pending, QUIET_WAIT, SILENCE_MAX, State, WANT_WAIT,
+    COMER_WAIT, DIAL_WAIT, DISK_RETRY, HELLO_WAIT, Holder, Notice, Pending, QUIET_WAIT, SILENCE_MAX, State,
+    WANT_WAIT,
 };
 use crate::frame::{CloseCode, Frame, Quiet};
 use crate::io::{Effect, LinkId, Millis, StorageRequest, WriteBatch};
@@ -36,7 +37,7 @@ impl Holder {
         let mut expired = Vec::new();
         for (id, link) in &mut self.links {
             let is_late = match &link.phase {
-                Phase::Dialing => false,
+                Phase::Dialing => link.opened_at + DIAL_WAIT <= now,
                 Phase::Up => {
                     let due = link.wanted.as_ref().map(|wanted| wanted.asked_at + WANT_WAIT);
                     due.is_some_and(|at| at <= now) || link.answer_due().is_some_and(|at| at <= now)
@@ -80,7 +81,7 @@ impl Holder {
     /// watches them.
     pub(super) fn schedule(&mut self) {
         let links = self.links.values().filter_map(|link| match &link.phase {
-            Phase::Dialing => None,
+            Phase::Dialing => Some(link.opened_at + DIAL_WAIT),
             Phase::Up => {
                 let want = link.wanted.as_ref().map(|wanted| wanted.asked_at + WANT_WAIT);
                 [want, link.answer_due(), link.quiet_due(), link.expires_at()].into_iter().flatten().min()
