@@ -27,7 +27,7 @@ use minicbor::{Decode, Encode};
 use crate::commit::{After, Commit, CommitError, Header, Position, from_cbor, to_cbor};
 use crate::frame::{ChainRange, Cursor};
 use crate::id::{AuthorId, CommitId, DocId, LogId, ShortId};
-use crate::io::StorageRequest;
+use crate::io::{Millis, StorageRequest};
 use crate::limits;
 use crate::vector::{Tip, Vector};
 
@@ -66,6 +66,9 @@ pub struct PeerRecord {
     /// Its region.
     #[n(3)]
     pub region: String,
+    /// Between relays: when both last held the same, by this host's clock.
+    #[n(4)]
+    pub agreed_at: Option<Millis>,
 }
 
 /// An `r` entry: how much of this log another region has stored.

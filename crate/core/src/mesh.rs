@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clock::Clock;
 use crate::frame::{CloseCode, RegionHead, Stored};
 use crate::holder::Holder;
 use crate::id::LogId;
@@ -42,8 +43,6 @@ struct Peer {
     dialled: Option<LinkId>,
     failures: u32,
     dial_at: Millis,
-    /// When both sides last held the same.
-    agreed_at: Option<Millis>,
 }
 
 /// A client asks when all that a region holds is here.
@@ -69,7 +68,6 @@ impl Mesh {
             dialled: None,
             failures: 0,
             dial_at: 0,
-            agreed_at: None,
         });
         Self {
             region,
@@ -81,16 +79,15 @@ impl Mesh {
     }
 
     /// Does what there is to do.
-    pub fn run(&mut self, holder: &mut Holder, now: Millis) {
+    pub fn run(&mut self, holder: &mut Holder, clock: Clock, now: Millis) {
         self.keep_one_each(holder);
         for peer in &mut self.peers {
             let Some(link) = holder.mesh_link(&peer.region) else { continue };
+            if link.is_caught_up(holder.stored()) {
+                peer.failures = 0;
+            }
             if link.has_read_all() {
                 holder.reconciled_with(&peer.region);
-            }
-            if holder.mesh_link(&peer.region).is_some_and(|link| link.is_caught_up(holder.stored())) {
-                peer.failures = 0;
-                peer.agreed_at = Some(now);
             }
         }
         self.answer(holder);
@@ -98,10 +95,11 @@ impl Mesh {
         self.tell_stored(holder);
         let mut deadlines = Vec::new();
         for number in 0..self.peers.len() {
-            deadlines.extend(self.dial(number, holder, now));
+            deadlines.extend(self.dial(number, holder, clock, now));
         }
         deadlines.extend(self.idle_ends(holder).map(|(_, at)| at).filter(|at| *at > now));
         holder.set_owner_deadline(deadlines.into_iter().min());
+        holder.save_peers_where_quiet();
     }
 
     pub fn link_closed(&mut self, link: LinkId, why: Option<u16>, holder: &mut Holder, now: Millis) {
@@ -115,10 +113,12 @@ impl Mesh {
     }
 
     /// Nothing is to be done for other regions.
-    pub fn is_idle(&self, holder: &Holder, now: Millis) -> bool {
+    pub fn is_idle(&self, holder: &Holder, clock: Clock, now: Millis) -> bool {
         self.questions.is_empty()
             && self.own_questions.is_empty()
-            && self.peers.iter().all(|peer| peer.dialled.is_none() && !self.is_wanted(peer, holder, now))
+            && self.peers.iter().all(|peer| {
+                peer.dialled.is_none() && self.wanted_at(peer, holder, clock, now).is_none_or(|at| at > now)
+            })
     }
 
     pub fn suspend(&mut self, holder: &mut Holder) {
@@ -159,26 +159,31 @@ impl Mesh {
     }
 
     /// Dials a peer where it is time to; when it will be.
-    fn dial(&mut self, number: usize, holder: &mut Holder, now: Millis) -> Option<Millis> {
+    fn dial(&mut self, number: usize, holder: &mut Holder, clock: Clock, now: Millis) -> Option<Millis> {
         let peer = &self.peers[number];
         if peer.dialled.is_some() || holder.mesh_link(&peer.region).is_some() {
             return None;
         }
-        if !self.is_wanted(peer, holder, now) {
-            return peer.agreed_at.filter(|_| holder.has_clients()).map(|at| at + RESYNC);
-        }
-        if peer.dial_at > now {
-            return Some(peer.dial_at);
+        let at = self.wanted_at(peer, holder, clock, now)?.max(peer.dial_at);
+        if at > now {
+            return Some(at);
         }
         let url = peer.url.clone();
         self.peers[number].dialled = Some(holder.dial(url, now));
         None
     }
 
-    fn is_wanted(&self, peer: &Peer, holder: &Holder, now: Millis) -> bool {
-        let is_due = peer.agreed_at.is_none_or(|at| holder.has_clients() && at + RESYNC <= now);
+    /// When a link to this peer will be wanted if nothing else happens.
+    fn wanted_at(&self, peer: &Peer, holder: &Holder, clock: Clock, now: Millis) -> Option<Millis> {
         let is_asked = self.questions.iter().any(|question| question.region == peer.region);
-        is_due || is_asked || behind(holder, &peer.region) > 0
+        let is_new = !holder.reconciled().contains(&peer.region);
+        if is_asked || is_new || behind(holder, &peer.region) > 0 {
+            return Some(now);
+        }
+        let met = holder.peers().filter(|met| met.region == peer.region);
+        let agreed_at = met.filter_map(|met| met.agreed_at).max().filter(|at| *at <= clock.host());
+        let resync_at = agreed_at.map_or(now, |at| now.saturating_sub(clock.host() - at) + RESYNC);
+        holder.has_clients().then_some(resync_at)
     }
 
     /// Links that were dialled and have nothing more to do, and when they will have lingered enough.

@@ -148,7 +148,7 @@ impl Relay {
             if !self.holder.is_open() {
                 return;
             }
-            self.mesh.run(&mut self.holder, self.now);
+            self.mesh.run(&mut self.holder, self.clock, self.now);
             if !self.holder.has_notices() {
                 return;
             }
@@ -162,6 +162,7 @@ impl Relay {
             Notice::LinkClosed(link, why) => {
                 self.mesh.link_closed(link, why.map(|(code, _)| code), &mut self.holder, self.now);
             }
+            Notice::Agreed(link) => self.holder.agrees_with(link, self.clock.host()),
             Notice::FreshAsked(link, nonce) => self.mesh.asked(link, nonce, &mut self.holder),
             Notice::FreshAnswer(link, nonce, head) => self.mesh.answered(link, nonce, &head),
             _ => {}
@@ -206,7 +207,7 @@ impl Relay {
     /// Whether nothing is under way on any link or in storage, and every other region that can be
     /// reached has all that is held here: the machine may be dropped after [`Relay::suspend`].
     pub fn is_idle(&self) -> bool {
-        self.holder.is_at_rest() && self.mesh.is_idle(&self.holder, self.now)
+        self.holder.is_at_rest() && self.mesh.is_idle(&self.holder, self.clock, self.now)
     }
 
     /// Closes what was dialled, so that this machine can be dropped. Links that were accepted go on

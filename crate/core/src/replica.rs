@@ -746,6 +746,7 @@ impl Replica {
                 self.waits.ask_again();
                 self.tell(Event::Status);
             }
+            Notice::Agreed(_) => {}
             Notice::FreshAsked(link, _) => {
                 self.holder.close(link, CloseCode::OutOfOrder, "only relays know of regions");
             }

@@ -164,6 +164,7 @@ impl Holder {
         let Some(peer) = link.peer.as_ref().and_then(|peer| self.peers.get_mut(&peer.log)) else {
             return;
         };
+        let before = (peer.cursor, peer.acked);
         peer.cursor.read = link.receive.read;
         if link.receive.read.seq > link.send.seen.seq {
             peer.cursor.seen = link.receive.read;
@@ -171,7 +172,9 @@ impl Holder {
             peer.cursor.seen = link.send.seen;
         }
         peer.acked = link.send.acked;
-        self.dirty_peers.insert(peer.cursor.log);
+        if (peer.cursor, peer.acked) != before {
+            self.dirty_peers.insert(peer.cursor.log);
+        }
         let (region, log, acked) = (peer.region.clone(), peer.cursor.log, peer.acked);
         if !region.is_empty() && !self.is_relay() {
             self.note_region(region, log, acked);
@@ -210,6 +213,8 @@ impl Holder {
         if link.agreed && is_settled && head.seq >= link.receive.read.seq {
             link.receive.read = head;
             self.note_peer(id);
+            self.save_peers_later();
+            self.notices.push_back(Notice::Agreed(id));
             self.notices.push_back(Notice::LinkChanged);
         }
     }
@@ -259,6 +264,10 @@ impl Holder {
                 link.receive.read = quiet.head;
                 self.note_peer(id);
             }
+            if let Some(link) = self.links.get_mut(&id) {
+                link.agreed = true;
+            }
+            self.notices.push_back(Notice::Agreed(id));
             let stored = self.stored;
             self.send(id, &Frame::Agree(stored));
             self.notices.push_back(Notice::LinkChanged);

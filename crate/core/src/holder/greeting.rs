@@ -191,12 +191,13 @@ impl Holder {
         self.send(id, &Frame::Hello(Hello { terms, ..reply }));
         self.came_up(id);
         if is_mesh {
+            let agreed_at = self.peers.get(&hello.log).and_then(|peer| peer.agreed_at);
             let (log, region) = (hello.log, hello.region.clone().unwrap_or_default());
             let start = Cursor { log, read: Position::START, seen: Position::START };
             let cursor = cursor.filter(|_| from.is_some()).unwrap_or(start);
             let cursor = if is_equal { Cursor { log, read: hello.head, seen: hello.head } } else { cursor };
             let acked = from.map_or(0, |from| from.seq);
-            self.meet(id, PeerRecord { cursor, acked, url: String::new(), region });
+            self.meet(id, PeerRecord { cursor, acked, url: String::new(), region, agreed_at });
         }
         match from {
             Some(from) => self.start_stream(id, from),
@@ -233,8 +234,9 @@ impl Holder {
         }
         link.their_head = hello.head.seq;
         let region = hello.region.clone().unwrap_or_default();
+        let agreed_at = self.peers.get(&hello.log).and_then(|peer| peer.agreed_at);
         self.came_up(id);
-        self.meet(id, PeerRecord { cursor, acked, url, region });
+        self.meet(id, PeerRecord { cursor, acked, url, region, agreed_at });
         if !self.is_relay() {
             self.learn_regions(&hello);
         }

@@ -71,6 +71,8 @@ pub(crate) enum Notice {
     LinkClosed(LinkId, Option<(u16, String)>),
     /// The end of a peer's log, asked for with [`Holder::ask_heads`].
     HeadOf(LinkId, u64, Position),
+    /// This holder and a peer have compared what they hold, and it is the same.
+    Agreed(LinkId),
     /// A peer asks what the regions hold.
     FreshAsked(LinkId, u64),
     /// What a region held is held by the peer; see [`Fresh`].
@@ -327,6 +329,16 @@ impl Holder {
         &self.regions
     }
 
+    /// The relay at the other end holds the same as this one, as of now.
+    pub fn agrees_with(&mut self, link: LinkId, host_now: Millis) {
+        let peer = self.links.get(&link).filter(|link| link.is_mesh).and_then(|link| link.peer.as_ref());
+        let Some(log) = peer.map(|peer| peer.log) else { return };
+        if let Some(peer) = self.peers.get_mut(&log) {
+            peer.agreed_at = Some(host_now);
+            self.dirty_peers.insert(log);
+        }
+    }
+
     /// The regions that this relay has held all of since its log is new.
     pub fn reconciled(&self) -> &BTreeSet<String> {
         &self.reconciled
@@ -512,6 +524,14 @@ impl Holder {
             let batch = self.take_peers();
             self.write(Pending::Records, batch);
             self.pump();
+        }
+    }
+
+    /// As above, where nothing moves between relays that would make it old at once.
+    pub fn save_peers_where_quiet(&mut self) {
+        let is_quiet = |id| self.links.get(id).is_none_or(|link| link.agreed);
+        if self.is_settled() && self.mesh.iter().all(is_quiet) {
+            self.save_peers();
         }
     }
 

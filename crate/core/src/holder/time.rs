@@ -25,7 +25,7 @@ impl Holder {
     }
 
     pub(super) fn save_peers_later(&mut self) {
-        if self.is_settled() && !self.is_relay() {
+        if self.is_settled() {
             self.save_peers();
         }
     }
