@@ -17,8 +17,6 @@ const PONG_WAIT: Millis = 8_000;
 const TRUST_WAIT: Millis = 600_000;
 /// How long a replica whose commits are refused for a quota only reads before it tries again.
 const READ_ONLY_WAIT: Millis = 60_000;
-/// How long before a token expires another one is asked for, at most; and at most half its time.
-const RENEW_EARLY: Millis = 60_000;
 
 /// The relay that is linked.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -47,7 +45,7 @@ pub(crate) struct Dialer {
     refused: Option<(u16, String)>,
     /// Until then nothing is brought to relays, since a quota is used up.
     read_only_until: Option<Millis>,
-    /// The token's end that a fresh one was asked for.
+    /// What a fresh token was last asked for: see `Link::renew_at`.
     renewing: Option<Millis>,
 }
 
@@ -158,11 +156,8 @@ impl Dialer {
         if linked.up_at.is_some_and(|at| at + TRUST_WAIT <= now) {
             self.placement.is_trusted(&linked.url);
         }
-        if let Some(end) = link.token_expires_at
-            && self.renewing != Some(end)
-            && renew_at(link.opened_at, end) <= now
-        {
-            self.renewing = Some(end);
+        if link.renew_at.is_some_and(|at| at <= now) && self.renewing != link.renew_at {
+            self.renewing = link.renew_at;
             wishes.push(Wish::Token);
         }
         if self.read_only_until.is_some_and(|until| until <= now) {
@@ -176,8 +171,7 @@ impl Dialer {
         let linked = self.link.as_ref()?;
         let link = holder.link(linked.id).filter(|link| link.is_up())?;
         let ping = linked.pinged_at.map_or(link.heard_at + PING_WAIT, |at| at + PONG_WAIT);
-        let renewal = link.token_expires_at.filter(|end| self.renewing != Some(*end));
-        let renewal = renewal.map(|end| renew_at(link.opened_at, end));
+        let renewal = link.renew_at.filter(|at| self.renewing != Some(*at));
         [Some(ping), renewal, self.read_only_until].into_iter().flatten().min()
     }
 
@@ -313,8 +307,4 @@ impl Linked {
     fn new(id: LinkId, url: String) -> Self {
         Self { id, url, up_at: None, is_live: false, pinged_at: None }
     }
-}
-
-fn renew_at(opened_at: Millis, end: Millis) -> Millis {
-    end.saturating_sub(RENEW_EARLY.min(end.saturating_sub(opened_at) / 2))
 }

@@ -17,6 +17,8 @@ use crate::limits;
 use crate::log::Entry;
 use crate::vector::{Digest, Tip, Vector};
 
+/// How long before a token expires another one is asked for, at most; and at most half its time.
+const RENEW_EARLY: Millis = 60_000;
 /// Ranges of the log remembered as having come from the peer, so that they are not sent back.
 const ECHO_RANGES_MAX: usize = 64;
 /// What of a frame is left for commits once the frame itself is encoded.
@@ -74,8 +76,8 @@ pub(crate) struct Link {
     pub brought: u64,
     /// All regions were told to have stored this log up to here.
     pub told: u64,
-    /// Dialler: when the token that it greeted with expires.
-    pub token_expires_at: Option<Millis>,
+    /// Dialler: when a fresh token is due, well before the one that it gave expires.
+    pub renew_at: Option<Millis>,
     pub rtt: Option<Millis>,
     /// The end of the peer's log when it greeted.
     pub their_head: u64,
@@ -217,6 +219,12 @@ struct Attachment {
     told: u64,
 }
 
+impl Terms {
+    pub(crate) fn renew_at(&self, now: Millis) -> Option<Millis> {
+        self.expires_in.map(|wait| now.saturating_add(wait - RENEW_EARLY.min(wait / 2)))
+    }
+}
+
 /// What is done about a commit that a link has come to.
 enum Due {
     /// The peer has it.
@@ -246,7 +254,7 @@ impl Link {
             grant: None,
             brought: 0,
             told: 0,
-            token_expires_at: None,
+            renew_at: None,
             rtt: None,
             their_head: 0,
             receive: Receive {

@@ -56,9 +56,11 @@ impl Holder {
         let Some(link) = self.links.get_mut(&id).filter(|link| link.is_dialer()) else {
             return self.close(id, CloseCode::OutOfOrder, "terms from whoever dialled");
         };
-        link.send.is_muted = terms.read_only || self.identity.read_only;
-        link.token_expires_at = terms.expires_in.map(|wait| now.saturating_add(wait));
-        link.moved(now);
+        let is_muted = terms.read_only || self.identity.read_only;
+        if core::mem::replace(&mut link.send.is_muted, is_muted) != is_muted {
+            link.moved(now);
+        }
+        link.renew_at = terms.renew_at(now);
         self.notices.push_back(Notice::LinkChanged);
         self.feed(id);
     }

@@ -222,7 +222,7 @@ impl Holder {
         link.phase = Phase::Up;
         link.moved(now);
         link.send.is_muted = hello.terms.read_only;
-        link.token_expires_at = hello.terms.expires_in.map(|wait| now.saturating_add(wait));
+        link.renew_at = hello.terms.renew_at(now);
         let known = self.peers.get(&hello.log).filter(|_| hello.resumed).cloned();
         let start = Cursor { log: hello.log, read: Position::START, seen: Position::START };
         let (mut cursor, mut acked) = known.map_or((start, 0), |peer| (peer.cursor, peer.acked));
