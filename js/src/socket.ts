@@ -2,7 +2,8 @@
 import { WebSocket as NodeSocket } from "ws";
 
 export function openSocket(url: string, protocol: string): WebSocket {
-  const socket = new NodeSocket(url, protocol);
+  // It would compress by default, which takes most of a busy replica's time, and commits are small or compressed.
+  const socket = new NodeSocket(url, protocol, { perMessageDeflate: false });
   socket.binaryType = "arraybuffer";
   return socket as unknown as WebSocket;
 }
