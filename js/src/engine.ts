@@ -7,6 +7,7 @@ import init, * as glue from "../wasm/eyot_web.js";
 import type { Engine, EngineEvent, EngineOptions } from "../wasm/eyot_web.js";
 import type { WasmSource } from "./types.js";
 import { coded, EyotError, messageOf } from "./error.js";
+import type { Limit } from "./wait.js";
 
 export type { Engine, EngineEvent, EngineOptions, EngineStatus, Made } from "../wasm/eyot_web.js";
 
@@ -81,12 +82,14 @@ export class EngineHost {
     }
   }
 
-  async wait<R>(fn: (engine: Engine) => Promise<R>): Promise<R> {
+  /** Waits for something that the engine will answer, to the limit: the engine need not answer after that. */
+  async wait<R>(fn: (engine: Engine) => Promise<R>, limit?: Limit): Promise<R> {
     const work = this.call(fn);
     work.catch(() => undefined);
     try {
-      return await Promise.race([this.#end, work]);
+      return await Promise.race([this.#end, limit === undefined ? work : limit.race(work)]);
     } catch (error) {
+      if (limit !== undefined && this.#dead === undefined) this.call((engine) => engine.cancel(work));
       throw this.#judge(error);
     }
   }

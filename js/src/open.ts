@@ -1,8 +1,10 @@
 /** Opening a space, wherever this runs: what differs by platform comes in as `Platform`. */
-import { EngineHost, load, type EngineOptions } from "./engine.js";
+import { load, type EngineOptions } from "./engine.js";
 import { EyotError, invalid, isCode, messageOf } from "./error.js";
-import { OpenSpace } from "./space.js";
+import { checkRelays } from "./relays.js";
+import { OpenSpace, type Network } from "./space.js";
 import { openStorage, type AsyncStore, type EngineStorage } from "./storage.js";
+import { checkToken } from "./tokens.js";
 import type { Space, SpaceOptions, WasmSource } from "./types.js";
 import { Limit, throwIfAborted } from "./wait.js";
 
@@ -13,7 +15,7 @@ export interface Platform {
   /** How to open a WebSocket where there is no global class for it. */
   socket?: () => Promise<EngineOptions["connect"]>;
   /** Calls back when the network is believed to have come or gone. Returns how to stop that. */
-  network?: (hint: (online: boolean) => void) => () => void;
+  network?: Network;
 }
 
 export async function openOn(platform: Platform, name: string, options: SpaceOptions = {}): Promise<Space> {
@@ -36,30 +38,15 @@ export async function openOn(platform: Platform, name: string, options: SpaceOpt
 }
 
 async function start(platform: Platform, name: string, options: SpaceOptions): Promise<Space> {
-  const relays = [...(options.relays ?? [])];
   await load(platform.wasm);
-  const connect = relays.length > 0 ? await platform.socket?.() : undefined;
+  const connect = options.relays === undefined ? undefined : await platform.socket?.();
   const storage = await storageFor(platform, options);
   const abandon = async (): Promise<void> => {
     if (storage.kind === "store") await storage.store.close().catch(() => undefined);
   };
-  const { token } = options;
   try {
-    const space = await OpenSpace.open(name, relays.length > 0, abandon, (onEvents, onDeath) =>
-      EngineHost.open(
-        {
-          space: name,
-          relays,
-          storage,
-          ...(token !== undefined && { token: typeof token === "function" ? token : () => token }),
-          ...(connect !== undefined && { connect }),
-        },
-        onEvents,
-        onDeath,
-      ),
-    );
-    if (relays.length > 0) space.follow(platform.network);
-    return space;
+    const engine = { storage, ...(connect !== undefined && { connect }) };
+    return await OpenSpace.open(name, options, engine, platform.network, abandon);
   } catch (error) {
     await abandon();
     throw error;
@@ -78,10 +65,6 @@ async function storageFor(platform: Platform, options: SpaceOptions): Promise<En
 
 function check(name: string, { relays, token }: SpaceOptions): void {
   if (typeof name !== "string" || name === "") throw invalid("a space has a name");
-  if (relays !== undefined && !(Array.isArray(relays) && relays.every((relay) => typeof relay === "string"))) {
-    throw invalid("relays is a list of addresses");
-  }
-  if (token !== undefined && typeof token !== "string" && typeof token !== "function") {
-    throw invalid("token is a string, or a function that returns one");
-  }
+  if (relays !== undefined) checkRelays(relays);
+  if (token !== undefined && typeof token !== "function") checkToken(token);
 }

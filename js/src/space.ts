@@ -2,21 +2,35 @@
 import { decodePlain, decodeValue, encodeOps, encodeValue } from "./codec.js";
 import { NO_COMMIT, OwnCommit, Saves, type DurableOptions } from "./commit.js";
 import { OpenDoc, SharedDoc, type Home } from "./doc.js";
-import { EngineHost, type Engine, type EngineEvent, type Made } from "./engine.js";
+import { EngineHost, type Engine, type EngineEvent, type EngineOptions, type Made } from "./engine.js";
 import { EyotError, invalid } from "./error.js";
 import { formatId, hex, parseId } from "./id.js";
 import { PUT, type Op } from "./op.js";
 import { Outbox } from "./outbox.js";
+import { Reach } from "./reach.js";
 import { lastStatus, nextStatus, STATUS_AT_FIRST } from "./status.js";
-import type { Commit, Doc, DocId, DocInfo, DocUrl, Json, Space, Status, Unsubscribe, Wait } from "./types.js";
+import type {
+  Commit,
+  Doc,
+  DocId,
+  DocInfo,
+  DocUrl,
+  Json,
+  Space,
+  SpaceOptions,
+  Status,
+  Unsubscribe,
+  Wait,
+} from "./types.js";
 import { snapshotRoot } from "./value.js";
-import { Limit, limited } from "./wait.js";
+import { Limit } from "./wait.js";
 
-type Starter = (onEvents: (events: EngineEvent[]) => void, onDeath: (error: EyotError) => void) => Promise<EngineHost>;
+/** Tells when the network is believed to have come or gone. Returns how to stop that. */
+export type Network = (hint: (online: boolean) => void) => () => void;
 
 export class OpenSpace implements Space, Home {
   readonly name: string;
-  readonly #relays: boolean;
+  readonly #reach: Reach;
   readonly #saves = new Saves();
   readonly #outbox = new Outbox();
   readonly #docs = new Map<string, SharedDoc>();
@@ -47,19 +61,28 @@ export class OpenSpace implements Space, Home {
   /** The number of our last commit. */
   #made = 0;
 
-  private constructor(name: string, relays: boolean, abandon: () => Promise<void>) {
+  private constructor(name: string, options: SpaceOptions, abandon: () => Promise<void>) {
     this.name = name;
-    this.#relays = relays;
+    this.#reach = new Reach({ run: (fn) => this.run(fn), changed: () => this.#statusChanged() }, options);
     this.#abandon = abandon;
   }
 
-  static async open(name: string, relays: boolean, abandon: () => Promise<void>, start: Starter): Promise<OpenSpace> {
-    const space = new OpenSpace(name, relays, abandon);
-    space.#host = await start(
+  static async open(
+    name: string,
+    options: SpaceOptions,
+    engine: Pick<EngineOptions, "storage" | "connect">,
+    network: Network | undefined,
+    abandon: () => Promise<void>,
+  ): Promise<OpenSpace> {
+    const space = new OpenSpace(name, options, abandon);
+    space.#host = await EngineHost.open(
+      { space: name, ...engine, ...space.#reach.options },
       (events) => space.#hear(events),
       (error) => space.#die(error),
     );
     space.#statusChanged();
+    space.#reach.setOnline(true);
+    if (space.#reach.isWanted) space.#follow(network);
     return space;
   }
 
@@ -89,8 +112,8 @@ export class OpenSpace implements Space, Home {
     try {
       const held = await this.#load<T>(bytes, limit);
       if (held !== undefined) return held;
-      if (this.#relays) {
-        await limit.race(Promise.race([arrival, this.#host.wait((engine) => engine.synced())]));
+      if (this.#reach.isWanted) {
+        await limit.race(Promise.race([arrival, this.#reached(limit, (engine) => engine.synced())]));
         const found = await this.#load<T>(bytes, limit);
         if (found !== undefined) return found;
       }
@@ -118,10 +141,8 @@ export class OpenSpace implements Space, Home {
   get status(): Status {
     if (this.#statusOld && this.#host.dead === undefined) {
       this.#statusOld = false;
-      this.#status = nextStatus(
-        this.#status,
-        this.#host.call((engine) => engine.status()),
-      );
+      const now = this.#host.call((engine) => engine.status());
+      this.#status = nextStatus(this.#status, now, this.#reach.status(now));
     }
     return this.#status;
   }
@@ -133,14 +154,16 @@ export class OpenSpace implements Space, Home {
   }
 
   synced(options?: Wait): Promise<void> {
-    return limited(
-      this.#host.wait((engine) => engine.synced()),
-      options,
-    );
+    return this.#wait(options, (engine) => engine.synced());
   }
 
   durable(options?: DurableOptions): Promise<void> {
     return this.#durable(undefined, options);
+  }
+
+  async fresh({ regions, ...wait }: Partial<FreshOptions> = {}): Promise<void> {
+    const count = wholeRegions(regions);
+    await this.#wait(wait, (engine) => engine.fresh(count));
   }
 
   get online(): boolean {
@@ -148,17 +171,9 @@ export class OpenSpace implements Space, Home {
   }
 
   setOnline(online: boolean): void {
-    this.run((engine) => engine.setOnline(online));
+    this.#link(online);
     this.#online = online;
     this.#statusChanged();
-  }
-
-  /** Goes by what the platform believes of the network. The application's own switch comes first. */
-  follow(network: ((hint: (online: boolean) => void) => () => void) | undefined): void {
-    const stop = network?.((online) => {
-      if (this.#online && this.#closing === undefined) this.run((engine) => engine.setOnline(online));
-    });
-    if (stop !== undefined) this.#ends.push(stop);
   }
 
   close(): Promise<void> {
@@ -206,15 +221,42 @@ export class OpenSpace implements Space, Home {
   }
 
   async #durable(seq: number | undefined, { regions = 1, ...wait }: DurableOptions = {}): Promise<void> {
-    if (!Number.isSafeInteger(regions) || regions < 1) throw invalid("regions is a whole number from 1");
-    await limited(
-      this.#host.wait((engine) => engine.durable(regions, seq)),
-      wait,
-    );
+    const count = wholeRegions(regions);
+    await this.#wait(wait, (engine) => engine.durable(count, seq));
+  }
+
+  async #wait(options: Wait | undefined, fn: (engine: Engine) => Promise<void>): Promise<void> {
+    const limit = new Limit(options);
+    try {
+      await this.#reached(limit, fn);
+    } finally {
+      limit.end();
+    }
+  }
+
+  /** Asks the engine for what relays have to answer, once it is known where they are. */
+  async #reached(limit: Limit, fn: (engine: Engine) => Promise<void>): Promise<void> {
+    const { known } = this.#reach;
+    if (known !== undefined) await this.#host.wait(() => known, limit);
+    await this.#host.wait(fn, limit);
+  }
+
+  #link(online: boolean): void {
+    this.run((engine) => engine.setOnline(online));
+    this.#reach.setOnline(online);
+  }
+
+  /** Goes by what the platform believes of the network. The application's own switch comes first. */
+  #follow(network: Network | undefined): void {
+    const stop = network?.((online) => {
+      if (this.#online && this.#closing === undefined) this.#link(online);
+    });
+    if (stop !== undefined) this.#ends.push(stop);
   }
 
   async #close(): Promise<void> {
     if (this.#abandoned !== undefined) return this.#abandoned;
+    this.#reach.end();
     try {
       await this.#host.wait((engine) => engine.close());
       this.#setStatus(lastStatus(this.status));
@@ -230,6 +272,7 @@ export class OpenSpace implements Space, Home {
   }
 
   #stop(error: EyotError): void {
+    this.#reach.end();
     this.#saves.end(error);
     for (const end of this.#ends.splice(0)) end();
   }
@@ -351,6 +394,12 @@ export class OpenSpace implements Space, Home {
       case "status":
         this.#statusChanged();
         break;
+      case "unreachable":
+        this.#reach.unreachable(this.status.relay !== undefined);
+        break;
+      case "tokenExpiring":
+        this.#reach.tokenExpiring();
+        break;
     }
   }
 
@@ -387,4 +436,12 @@ export class OpenSpace implements Space, Home {
     }
     if (this.#calls === 0) this.#outbox.flush();
   }
+}
+
+type FreshOptions = Wait & { regions: number };
+
+/** The engine counts in 32 bits. */
+function wholeRegions(regions: number | undefined): number {
+  if (!Number.isInteger(regions) || regions! < 1) throw invalid("regions is a whole number from 1");
+  return Math.min(regions!, 2 ** 32 - 1);
 }

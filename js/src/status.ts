@@ -13,10 +13,13 @@ export const STATUS_AT_FIRST: Status = freeze({
   quarantined: 0,
 });
 
-/** The status now: `last` itself if nothing in it has changed. */
-export function nextStatus(last: Status, now: EngineStatus): Status {
-  const { error, ...rest } = now;
-  const status = { ...rest, ...(error && { error: errorOf(last.error, error) }) };
+/** The status now: `last` itself if nothing in it has changed. `reached` is what the engine can't know. */
+export function nextStatus(last: Status, now: EngineStatus, reached: Pick<Status, "state" | "error">): Status {
+  const { error: failure, ...rest } = now;
+  // That nothing is saved matters more than that nothing is sent.
+  const known = failure && (failure.code === "storage" || reached.error === undefined);
+  const error = known ? errorOf(last.error, failure) : reached.error;
+  const status = { ...rest, state: reached.state, ...(error && { error }) };
   return same(last, status) ? last : freeze(status);
 }
 

@@ -32,8 +32,8 @@ export interface Wait {
 }
 
 export interface SpaceOptions {
-  /** Relay addresses (`wss://…`). Omitted: no relay. */
-  relays?: readonly string[];
+  /** Relay addresses (`wss://…`), or the URL of a directory that lists them as `[{ region, url }]`. Omitted: no relay. */
+  relays?: readonly string[] | { directory: string };
   /** Bearer token for relays, or a function asked for a fresh one before the old one expires. */
   token?: string | (() => string | Promise<string>);
   /** Where this replica keeps its log. Default: IndexedDB where there is one, otherwise memory. */
@@ -69,6 +69,8 @@ export interface Space extends AsyncDisposable {
   synced(options?: Wait): Promise<void>;
   /** Resolves once every commit made so far, by any tab or earlier session of this replica, is stored in that many regions (default 1). More regions than exist: `invalid`. */
   durable(options?: Wait & { regions?: number }): Promise<void>;
+  /** Resolves once the logs of that many regions have been caught up with: a read quorum. More regions than exist: `invalid`. */
+  fresh(options: Wait & { regions: number }): Promise<void>;
 
   /** Whether the application lets this replica reach its relays. */
   readonly online: boolean;

@@ -35,17 +35,6 @@ export class Limit {
   }
 }
 
-export async function limited<R>(work: Promise<R>, wait: Wait | undefined): Promise<R> {
-  // Nobody may be left to hear of it.
-  work.catch(() => undefined);
-  const limit = new Limit(wait);
-  try {
-    return await limit.race(work);
-  } finally {
-    limit.end();
-  }
-}
-
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted(signal);
 }

@@ -17,7 +17,7 @@ interface Tasks {
 // The names that are there, no more and no fewer than these.
 type Later = {
   doc: "conflicts" | "history" | "at" | "undo" | "redo" | "cursor" | "position";
-  space: "transact" | "query" | "fresh" | "presence";
+  space: "transact" | "query" | "presence";
 };
 type Ours = { doc: never; space: "online" | "setOnline" };
 holds<Same<Exclude<keyof contract.Doc<Tasks>, Later["doc"]>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
@@ -40,6 +40,8 @@ fits<contract.Storage, eyot.Storage>();
 fits<contract.EyotError, eyot.EyotError>();
 fits<contract.Counter, eyot.Counter>();
 fits<contract.AtomicString, eyot.AtomicString>();
+holds<Same<contract.SpaceOptions["relays"], eyot.SpaceOptions["relays"]>>();
+holds<Same<contract.SpaceOptions["token"], eyot.SpaceOptions["token"]>>();
 holds<Same<contract.EyotError["code"], eyot.EyotError["code"]>>();
 holds<Same<contract.DocUrl, eyot.DocUrl>>();
 holds<Same<contract.DocId, eyot.DocId>>();
@@ -47,7 +49,7 @@ holds<Same<contract.Path, eyot.Path>>();
 holds<Same<contract.Patch, eyot.Patch>>();
 
 // Functions: whatever the contract lets one pass may be passed, and what comes back does.
-type Options = Pick<contract.SpaceOptions, "token" | "storage" | "signal"> & { relays?: readonly string[] };
+type Options = Pick<contract.SpaceOptions, "relays" | "token" | "storage" | "signal">;
 fits<
   (name: string, options?: Options) => Promise<ContractSpace & AsyncDisposable>,
   (name: string, options?: eyot.SpaceOptions) => Promise<eyot.Space>

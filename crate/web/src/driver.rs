@@ -41,6 +41,10 @@ pub struct Driver {
     online: Cell<Online>,
     /// Asked for a fresh token whenever a link opens.
     token: Option<Function>,
+    /// One that came too late for the link it was asked for.
+    late_token: RefCell<Option<String>>,
+    /// Asks a relay how it is: `(relay) => Promise<boolean>`.
+    probe: Function,
     on_events: Function,
     life: Cell<Life>,
 }
@@ -100,6 +104,7 @@ struct Settle {
 struct Waiter {
     answer: Answer,
     settle: Settle,
+    promise: Promise,
 }
 
 /// What a promise resolves with.
@@ -116,6 +121,7 @@ impl Driver {
         storage: Rc<Storage>,
         sockets: Sockets,
         token: Option<Function>,
+        probe: Function,
         on_events: Function,
     ) -> Rc<Self> {
         let driver = Rc::new_cyclic(|this| Self {
@@ -133,6 +139,8 @@ impl Driver {
             timer: RefCell::default(),
             online: Cell::new(Online { wished: true, told: false }),
             token,
+            late_token: RefCell::default(),
+            probe,
             on_events,
             life: Cell::new(Life::Open),
         });
@@ -189,6 +197,21 @@ impl Driver {
         self.promise(answer, call)
     }
 
+    /// Nobody waits for this promise any more, and it need not settle.
+    pub fn cancel(&self, promise: &Promise) -> Result<(), JsValue> {
+        let is_it = |waiter: &Waiter| js_sys::Object::is(&waiter.promise, promise);
+        let mut waiters = self.waiters.borrow_mut();
+        let Some(wait) = waiters.iter().find(|(_, waiter)| is_it(waiter)).map(|(wait, _)| *wait) else {
+            return Ok(());
+        };
+        waiters.remove(&wait);
+        drop(waiters);
+        self.call_unchecked(|replica, _| {
+            replica.cancel(wait);
+            Ok(())
+        })
+    }
+
     /// Takes what the world says and works on it.
     pub fn feed(&self, input: Input) {
         if self.life.get() != Life::Closed {
@@ -214,19 +237,37 @@ impl Driver {
         status::object(&self.replica.borrow().status())
     }
 
-    /// The token to greet a relay with, which the application may have to fetch first.
+    /// The token to greet a relay with, which the application may have to fetch first. None where
+    /// links are greeted with what the replica has.
     pub fn ask_token(&self) -> impl Future<Output = Result<Option<String>, JsValue>> + use<> {
-        let asked = self.token.as_ref().map(|token| token.call0(&JsValue::UNDEFINED));
+        let late = self.late_token.take();
+        let asked = match (&late, &self.token) {
+            (None, Some(token)) => Some(token.call0(&JsValue::UNDEFINED)),
+            _ => None,
+        };
         async {
             match asked {
-                None => Ok(None),
+                None => Ok(late),
                 Some(token) => Ok(js::settled(&Promise::resolve(&token?)).await?.as_string()),
             }
         }
     }
 
+    /// Greets with this token from now on, and renews it where a link is open.
     pub fn set_token(&self, token: String) {
         self.replica.borrow_mut().set_token(token);
+        self.do_effects();
+        self.turn_soon();
+    }
+
+    /// For the next link, as the one it was asked for has gone.
+    pub fn keep_token(&self, token: String) {
+        *self.late_token.borrow_mut() = Some(token);
+    }
+
+    /// A relay could not be reached, or did not speak.
+    pub fn unreachable(&self) {
+        self.notice_of("unreachable", []);
     }
 
     /// The application's switch.
@@ -292,10 +333,12 @@ impl Driver {
     ) -> Result<Promise, JsValue> {
         self.call_unchecked(|replica, _| {
             let wait = call(replica)?;
-            Ok(Promise::new(&mut |resolve, reject| {
-                let waiter = Waiter { answer, settle: Settle { resolve, reject } };
-                self.waiters.borrow_mut().insert(wait, waiter);
-            }))
+            let mut settle = None;
+            let promise = Promise::new(&mut |resolve, reject| settle = Some(Settle { resolve, reject }));
+            let settle = settle.expect("a promise calls its executor at once");
+            let waiter = Waiter { answer, settle, promise: promise.clone() };
+            self.waiters.borrow_mut().insert(wait, waiter);
+            Ok(promise)
         })
     }
 
@@ -363,7 +406,10 @@ impl Driver {
             Effect::SetTimer(at) => self.set_timer(at),
             Effect::Broadcast(message) => self.tell_tabs(&message),
             Effect::App(event) => self.take_event(event),
-            Effect::Authorize(..) | Effect::Probe(_) | Effect::Ping(_) => {}
+            Effect::Probe(relay) => self.probe(relay),
+            Effect::Ping(link) => self.sockets.ping(link),
+            // Nobody greets a replica.
+            Effect::Authorize(..) => {}
         }
     }
 
@@ -378,6 +424,23 @@ impl Driver {
             })
         });
         *self.timer.borrow_mut() = timer;
+    }
+
+    fn probe(&self, relay: String) {
+        let asked = self.probe.call1(&JsValue::UNDEFINED, &relay.as_str().into());
+        let this = self.this.clone();
+        spawn_local(async move {
+            let healthy = match asked {
+                Ok(answer) => js::settled(&Promise::resolve(&answer)).await.is_ok_and(|yes| yes.is_truthy()),
+                Err(_) => false,
+            };
+            if let Some(driver) = this.upgrade() {
+                if !healthy {
+                    driver.unreachable();
+                }
+                driver.feed(Input::Probed(relay, healthy));
+            }
+        });
     }
 
     fn tell_tabs(&self, message: &[u8]) {
@@ -416,7 +479,7 @@ impl Driver {
                 self.notice_of("saveFailed", [("seq", number(seq)), ("message", message.into())]);
             }
             Event::Status => self.notice_of("status", []),
-            Event::TokenExpiring => {}
+            Event::TokenExpiring => self.notice_of("tokenExpiring", []),
         }
     }
 
@@ -436,7 +499,7 @@ impl Driver {
 
     fn settle(&self, wait: WaitId, outcome: impl FnOnce(Answer) -> Outcome) {
         let waiter = self.waiters.borrow_mut().remove(&wait);
-        if let Some(Waiter { answer, settle }) = waiter {
+        if let Some(Waiter { answer, settle, .. }) = waiter {
             self.news.borrow_mut().settled.push((settle, outcome(answer)));
         }
     }

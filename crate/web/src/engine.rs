@@ -42,7 +42,7 @@ impl Engine {
             author: AuthorId(js::random()?),
             seed: js::random()?,
             relays: options.relays,
-            token: None,
+            token: options.token,
         };
         let shared = match &options.storage {
             storage::Engine::IndexedDb(database) => Some(database.name().to_owned()),
@@ -50,7 +50,8 @@ impl Engine {
         };
         let sockets = Sockets::new(options.connect);
         let storage = Storage::new(options.storage);
-        let driver = Driver::new(config, storage, sockets, options.token, options.on_events);
+        let driver =
+            Driver::new(config, storage, sockets, options.ask_token, options.probe, options.on_events);
         driver.open(shared.as_deref()).await?;
         Ok(Engine { driver }.into())
     }
@@ -174,6 +175,41 @@ impl Engine {
             .wait(Answer::Nothing, |replica| replica.durable(regions, seq).map_err(error::from_replica))
     }
 
+    /// Resolves once this replica holds all that the relays of that many regions held when asked.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn fresh(&self, regions: u32) -> Result<Promise, JsValue> {
+        self.driver.wait(Answer::Nothing, |replica| replica.fresh(regions).map_err(error::from_replica))
+    }
+
+    /// Nobody waits any more for this promise, which came from `synced`, `durable` or `fresh`.
+    pub fn cancel(&self, promise: &Promise) -> Result<(), JsValue> {
+        death::check()?;
+        self.driver.cancel(promise)
+    }
+
+    /// The relays there are, from now on.
+    #[wasm_bindgen(js_name = setRelays)]
+    pub fn set_relays(&self, relays: Vec<String>) -> Result<(), JsValue> {
+        self.driver.call(|replica, _| {
+            replica.set_relays(relays);
+            Ok(())
+        })
+    }
+
+    /// The relays that this replica has met, in this session or an earlier one.
+    #[wasm_bindgen(js_name = relaysMet)]
+    pub fn relays_met(&self) -> Result<Vec<String>, JsValue> {
+        self.driver.call(|replica, _| Ok(replica.relays_met()))
+    }
+
+    /// What lets this replica in from now on, in place of what expires.
+    #[wasm_bindgen(js_name = setToken)]
+    pub fn set_token(&self, token: String) -> Result<(), JsValue> {
+        death::check()?;
+        self.driver.set_token(token);
+        Ok(())
+    }
+
     /// Saves what can be saved, and closes links and storage.
     pub async fn close(&self) -> Result<(), JsValue> {
         death::check()?;
@@ -189,24 +225,28 @@ struct Options {
     storage: storage::Engine,
     on_events: Function,
     connect: Option<Function>,
-    token: Option<Function>,
+    token: Option<String>,
+    ask_token: Option<Function>,
+    probe: Function,
 }
 
 impl Options {
     fn read(options: &JsValue) -> Result<Self, JsValue> {
         let text = |key: &str| js::get(options, key).as_string();
         let space = text("space").ok_or_else(|| invalid("a space has a name"))?;
+        let function =
+            |key: &str| js::get(options, key).dyn_into().map_err(|_| invalid(format!("{key} is a function")));
         let relays =
             js::get(options, "relays").dyn_into::<Array>().map_err(|_| invalid("relays is a list"))?;
         let relays = relays.iter().map(|relay| relay.as_string()).collect::<Option<_>>();
-        let on_events =
-            js::get(options, "onEvents").dyn_into().map_err(|_| invalid("onEvents is a function"))?;
         Ok(Self {
             storage: read_storage(&js::get(options, "storage"), &space)?,
             relays: relays.ok_or_else(|| invalid("a relay is an address"))?,
             connect: js::get(options, "connect").dyn_into().ok(),
-            token: js::get(options, "token").dyn_into().ok(),
-            on_events,
+            token: text("token"),
+            ask_token: js::get(options, "token").dyn_into().ok(),
+            probe: function("probe")?,
+            on_events: function("onEvents")?,
             space,
         })
     }

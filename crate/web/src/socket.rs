@@ -1,7 +1,7 @@
 //! Links over WebSocket. gloo-net reads and waits for opening; sending goes through the raw socket,
 //! because gloo's own sink sends a `Blob`, which not every platform takes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -26,6 +26,9 @@ const REASON_BYTES_MAX: usize = 123;
 /// The core's codes for what is no frame, and for a link that has to be opened again.
 const CLOSE_MALFORMED: u16 = 4000;
 const CLOSE_GOING_AWAY: u16 = 4009;
+/// Whether a link is alive: hosts answer this text without waking the relay.
+const PING: &str = "ping";
+const PONG: &str = "pong";
 
 /// The sockets of one replica.
 pub struct Sockets {
@@ -39,6 +42,8 @@ pub struct Sockets {
 struct Socket {
     raw: WebSocket,
     listeners: Rc<RefCell<Vec<(JsValue, JsValue)>>>,
+    /// Whether the relay has said anything.
+    spoke: Rc<Cell<bool>>,
 }
 
 impl Sockets {
@@ -52,22 +57,31 @@ impl Sockets {
                 self.open.borrow_mut().insert(link, socket);
                 spawn_local(read(driver.weak(), link, reader));
             }
-            Err(_) => driver.queue(Input::LinkClosed(link)),
+            Err(_) => {
+                driver.unreachable();
+                driver.queue(Input::LinkClosed(link));
+            }
         }
     }
 
+    // A socket that can't send is closing, and its reader says so.
+
     pub fn send(&self, link: LinkId, frame: &[u8]) {
-        let socket = self.open.borrow().get(&link).cloned();
-        // A socket that can't send is closing, and its reader says so.
-        if let Some(socket) = socket {
+        if let Some(socket) = self.get(link) {
             let _ = socket.raw.send_with_array_buffer(&js::bytes(frame).buffer());
+        }
+    }
+
+    /// Asks whether the link is alive; the answer is a `Pong`.
+    pub fn ping(&self, link: LinkId) {
+        if let Some(socket) = self.get(link) {
+            let _ = socket.raw.send_with_str(PING);
         }
     }
 
     /// Closes a link; nothing is heard of it from now on.
     pub fn close(&self, link: LinkId, code: u16, reason: &str) {
-        let socket = self.open.borrow_mut().remove(&link);
-        if let Some(socket) = socket {
+        if let Some(socket) = self.take(link) {
             let _ = socket.raw.close_with_code_and_reason(code, shortened(reason));
         }
     }
@@ -76,7 +90,7 @@ impl Sockets {
     pub fn abandon(&self) {
         let sockets =
             self.open.try_borrow_mut().map(|mut open| std::mem::take(&mut *open)).unwrap_or_default();
-        for Socket { raw, listeners } in sockets.into_values() {
+        for Socket { raw, listeners, .. } in sockets.into_values() {
             if let Ok(listeners) = listeners.try_borrow() {
                 for (kind, listener) in listeners.iter() {
                     remove_listener(&raw, kind, listener);
@@ -88,13 +102,13 @@ impl Sockets {
         }
     }
 
-    /// Whether it was still open, which it no longer is.
-    fn forget(&self, link: LinkId) -> bool {
-        self.open.borrow_mut().remove(&link).is_some()
+    fn get(&self, link: LinkId) -> Option<Socket> {
+        self.open.borrow().get(&link).cloned()
     }
 
-    fn is_open(&self, link: LinkId) -> bool {
-        self.open.borrow().contains_key(&link)
+    /// The socket of a link that is open, which it no longer is.
+    fn take(&self, link: LinkId) -> Option<Socket> {
+        self.open.borrow_mut().remove(&link)
     }
 
     fn connect(&self, url: &str) -> Result<(Socket, Reader), JsValue> {
@@ -109,7 +123,7 @@ impl Sockets {
         js::set(&raw, "addEventListener", recorder.as_ref());
         let reader = Reader::try_from(raw.clone()).map_err(|error| JsValue::from_str(&error.to_string()));
         Reflect::delete_property(&raw, &"addEventListener".into())?;
-        Ok((Socket { raw, listeners }, reader?))
+        Ok((Socket { raw, listeners, spoke: Rc::default() }, reader?))
     }
 }
 
@@ -141,16 +155,24 @@ async fn read(driver: Weak<Driver>, link: LinkId, mut reader: Reader) {
         greet(&driver, link).await;
     }
     while let Some(message) = reader.next().await {
-        match message {
-            Ok(Message::Bytes(frame)) => heard(&driver, link, Input::Received(link, frame)),
-            Ok(Message::Text(_)) => fail(&driver, link, CLOSE_MALFORMED, "text is not spoken here"),
+        let input = match message {
+            Ok(Message::Bytes(frame)) => Input::Received(link, frame),
+            Ok(Message::Text(text)) if text == PONG => Input::Pong(link),
+            Ok(Message::Text(_)) => {
+                fail(&driver, link, CLOSE_MALFORMED, "text is not spoken here");
+                continue;
+            }
             // The end of the stream follows.
-            Err(_) => {}
-        }
+            Err(_) => continue,
+        };
+        heard(&driver, link, input);
     }
     if let Some(driver) = driver.upgrade()
-        && driver.sockets().forget(link)
+        && let Some(socket) = driver.sockets().take(link)
     {
+        if !socket.spoke.get() {
+            driver.unreachable();
+        }
         driver.feed(Input::LinkClosed(link));
     }
 }
@@ -158,21 +180,26 @@ async fn read(driver: Weak<Driver>, link: LinkId, mut reader: Reader) {
 /// A link is open once there is a token to greet with. What comes in meanwhile waits in the reader.
 async fn greet(driver: &Weak<Driver>, link: LinkId) {
     let Some(asked) = driver.upgrade().map(|driver| driver.ask_token()) else { return };
-    match asked.await {
+    let asked = asked.await;
+    let Some(driver) = driver.upgrade() else { return };
+    let is_open =
+        driver.sockets().get(link).is_some_and(|socket| socket.raw.ready_state() == WebSocket::OPEN);
+    match asked {
+        Ok(Some(token)) if !is_open => driver.keep_token(token),
         Ok(token) => {
-            if let (Some(token), Some(driver)) = (token, driver.upgrade()) {
+            if let Some(token) = token {
                 driver.set_token(token);
             }
-            heard(driver, link, Input::LinkOpened(link));
+            driver.feed(Input::LinkOpened(link));
         }
-        Err(_) => fail(driver, link, CLOSE_GOING_AWAY, "there is no token to greet with"),
+        Err(_) => fail(&driver.weak(), link, CLOSE_GOING_AWAY, "there is no token to greet with"),
     }
 }
 
 /// Closes a link for a reason of our own.
 fn fail(driver: &Weak<Driver>, link: LinkId, code: u16, reason: &str) {
     if let Some(driver) = driver.upgrade()
-        && driver.sockets().is_open(link)
+        && driver.sockets().get(link).is_some()
     {
         driver.sockets().close(link, code, reason);
         driver.feed(Input::LinkClosed(link));
@@ -181,8 +208,9 @@ fn fail(driver: &Weak<Driver>, link: LinkId, code: u16, reason: &str) {
 
 fn heard(driver: &Weak<Driver>, link: LinkId, input: Input) {
     if let Some(driver) = driver.upgrade()
-        && driver.sockets().is_open(link)
+        && let Some(socket) = driver.sockets().get(link)
     {
+        socket.spoke.set(true);
         driver.feed(input);
     }
 }

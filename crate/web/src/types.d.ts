@@ -2,14 +2,16 @@
 export interface EngineOptions {
   space: string;
   relays: string[];
-  /** Asked whenever a link opens. */
-  token?: () => string | Promise<string>;
+  /** A function is asked whenever a link opens. */
+  token?: string | (() => Promise<string>);
   /** A space has an IndexedDB of its own, named `DATABASE:SPACE`. Default: `eyot:SPACE`. */
   storage: { kind: "memory" } | { kind: "indexedDb"; database?: string } | { kind: "store"; store: AsyncStore };
   /** Called outside of any call of the engine's, and may call it again. Must not throw. Bring the values of all documents up to date before any listener runs. */
   onEvents: (events: EngineEvent[]) => void;
   /** Opens a WebSocket. Default: the global class. */
   connect?: (url: string, protocol: string) => WebSocket;
+  /** Asks the relay at this address how it is: whether it is healthy. */
+  probe: (relay: string) => Promise<boolean>;
 }
 
 export type EngineEvent =
@@ -26,6 +28,10 @@ export type EngineEvent =
   | { type: "saveFailed"; seq: number; message: string }
   /** `status()` may have changed. */
   | { type: "status" }
+  /** A relay could not be reached, or did not speak. */
+  | { type: "unreachable" }
+  /** Give a fresh token with `setToken`. */
+  | { type: "tokenExpiring" }
   /** This instance has panicked. Pending promises have been rejected. */
   | { type: "dead"; message: string };
 

@@ -1,0 +1,119 @@
+/** What lets a replica in, and what happens where there is nothing that does. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+import { EyotError, memory, openSpace, type Space, type SpaceOptions, type Status } from "./eyot.js";
+import { Listener } from "./listener.js";
+
+describe("a token", () => {
+  it("that is none does not open a space, and is not repeated", async () => {
+    for (const token of ["", 1, null, "secret".repeat(2_000)]) {
+      await assert.rejects(openSpace("test", { token: token as never }), (error) => {
+        assert.ok(error instanceof EyotError);
+        assert.equal(error.code, "invalid");
+        assert.doesNotMatch(error.message, /secret/);
+        return true;
+      });
+    }
+  });
+
+  it("greets the relay", () =>
+    inSpace("token of Ada", async (_, listener) => {
+      const { path, hello } = await listener.dial();
+      assert.ok((await hello).includes("token of Ada"));
+      assert.doesNotMatch(path, /token/);
+    }));
+
+  it("is asked for afresh whenever a link opens", () => {
+    let asked = 0;
+    return inSpace(
+      async () => `token ${++asked}`,
+      async (_, listener) => {
+        for (const token of ["token 1", "token 2"]) {
+          const { hello, socket } = await listener.dial();
+          assert.ok((await hello).includes(token));
+          socket.close();
+        }
+      },
+    );
+  });
+
+  it("that cannot be had is told of, and asked for again", () => {
+    const cause = new Error("sign in first");
+    let fails = true;
+    return inSpace(
+      () => {
+        if (fails) throw cause;
+        return "token of Ada";
+      },
+      async (space, listener) => {
+        const { error } = await until(space, ({ error }) => error !== undefined);
+        assert.equal(error?.code, "denied");
+        assert.match(error.message, /sign in first/);
+        assert.equal(error.cause, cause);
+        fails = false;
+        for (let greeted = false; !greeted;) {
+          const { hello, socket } = await listener.dial();
+          const closed = new Promise<false>((resolve) => socket.once("close", () => resolve(false)));
+          greeted = await Promise.race([closed, hello.then((frame) => frame.includes("token of Ada"))]);
+        }
+        assert.equal(space.status.error, undefined);
+      },
+    );
+  });
+
+  it("of no kind is as good as none", () =>
+    inSpace(
+      () => undefined as never,
+      async (space) => {
+        const { error } = await until(space, ({ error }) => error !== undefined);
+        assert.equal(error?.code, "denied");
+      },
+    ));
+
+  it("that comes when its link has gone is for the next, and nobody is asked twice at once", () => {
+    let asked = 0;
+    let give: (token: string) => void = () => undefined;
+    let heard: () => void = () => undefined;
+    const asking = new Promise<void>((resolve) => (heard = resolve));
+    return inSpace(
+      () => {
+        asked += 1;
+        heard();
+        return new Promise((resolve) => (give = resolve));
+      },
+      async (_, listener) => {
+        const { socket } = await listener.dial();
+        await asking;
+        socket.close();
+        await once(socket, "close");
+        give("token of Ada");
+        const { hello } = await listener.dial();
+        assert.ok((await hello).includes("token of Ada"));
+        assert.equal(asked, 1);
+      },
+    );
+  });
+});
+
+async function inSpace(
+  token: SpaceOptions["token"],
+  test: (space: Space, listener: Listener) => Promise<void>,
+): Promise<void> {
+  const listener = await Listener.start();
+  const space = await openSpace("test", { storage: memory(), relays: [listener.address], token });
+  try {
+    await test(space, listener);
+  } finally {
+    await space.close();
+    await listener.stop();
+  }
+}
+
+function until(space: Space, is: (status: Status) => boolean): Promise<Status> {
+  return new Promise((resolve) => {
+    const look = (status: Status) => is(status) && (stop(), resolve(status));
+    const stop = space.subscribe(look);
+    look(space.status);
+  });
+}
