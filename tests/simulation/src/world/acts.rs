@@ -8,7 +8,6 @@ use eyot_core::value::{Op, Value};
 use eyot_core::{Made, Replica, WaitId};
 
 use super::laws::Waiting;
-use super::plan::switches;
 use super::processes::{Machine, Process};
 use super::{ProcessId, World};
 
@@ -41,7 +40,7 @@ impl World {
                     self.delete(id, doc);
                 }
             }
-            4 if switches::FRESH => self.wait_for_fresh(id),
+            4 => self.wait_for_fresh(id),
             5 if self.rng.chance(100) => {
                 let relays = self.relays_for(self.processes[&id].disk);
                 self.call(id, |replica, _| replica.set_relays(relays));

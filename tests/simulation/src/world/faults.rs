@@ -102,7 +102,7 @@ impl World {
                 self.count("slow regions");
             }
             Fault::EvictRelay => {
-                if let Some(relay) = self.relay(region) {
+                if let Some(relay) = self.relay(region).filter(|_| switches::EVICTION) {
                     self.evict(relay);
                 }
             }
@@ -247,9 +247,6 @@ impl World {
     }
 
     fn jump_clock(&mut self) {
-        if !switches::JUMPS {
-            return;
-        }
         let ids: Vec<_> = self.processes.keys().copied().collect();
         let Some(id) = self.rng.pick(&ids).copied() else { return };
         if let Some(process) = self.processes.get_mut(&id) {

@@ -6,7 +6,6 @@ use eyot_core::Millis;
 use eyot_core::id::{CommitId, DocId};
 use eyot_core::vector::{Digest, Vector};
 
-use super::plan::switches;
 use super::processes::{Machine, Process};
 use super::{ProcessId, World};
 use crate::causality::{HeldLog, log_is_causal};
@@ -53,7 +52,7 @@ impl World {
             self.open_names(id);
         }
         let deadline = self.now + HEAL_MAX;
-        let returned = if switches::PLACEMENT { self.now + RETURN_MAX } else { self.now };
+        let returned = self.now + RETURN_MAX;
         self.last_sent = self.now;
         while self.now < self.last_sent + QUIET || self.now < returned {
             if self.now > deadline {
@@ -126,7 +125,7 @@ impl World {
             return Err(format!("{id:?} holds another vector, its disk {} commits", log.commits.len()));
         }
         match &process.machine {
-            Machine::Relay(relay) if switches::SLEEP && !relay.is_idle() => {
+            Machine::Relay(relay) if !relay.is_idle() => {
                 Err(format!("{id:?} has nothing to do and is not idle: {:?}", relay.regions()))
             }
             Machine::Relay(_) | Machine::Asleep(_) => Ok(()),
@@ -184,7 +183,7 @@ impl World {
 
     /// Law: in a healed world a replica is linked to a relay about as near as any, and stays there.
     fn check_placement(&self, id: ProcessId, process: &Process) -> Result<(), String> {
-        if !switches::PLACEMENT || !matches!(process.machine, Machine::Replica(_)) || !self.is_leader(id) {
+        if !matches!(process.machine, Machine::Replica(_)) || !self.is_leader(id) {
             return Ok(());
         }
         let Some(relay) = self.relay_of(id) else { return Err(format!("{id:?} has no relay")) };

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eyot_core::access::Right;
 use eyot_core::commit::Commit;
-use eyot_core::frame::{Ack, Frame};
+use eyot_core::frame::{Ack, Frame, Stored};
 use eyot_core::id::{AuthorId, CommitId};
 use eyot_core::log::read_meta;
 use eyot_core::{LinkId, Replica};
 
-use super::plan::{Access, REGIONS};
+use super::plan::{Access, REGIONS, switches};
 use super::processes::Machine;
 use super::{ProcessId, World};
 
@@ -142,6 +142,9 @@ impl World {
         let Some(Machine::Replica(replica)) = self.processes.get(&id).map(|process| &process.machine) else {
             return;
         };
+        if self.was_in_memory(id) && !switches::FOLLOWERS_IN_MEMORY {
+            return;
+        }
         let missing = self.history.promises[..promises].iter().find(|promise| {
             !promise.is_lost
                 && promise.held_by.len() + regions as usize > self.plan.regions
@@ -189,11 +192,31 @@ impl World {
                     (at.seq > head).then(|| format!("acknowledged at {} with {head} on disk", at.seq));
                 early.or_else(|| self.check_ack(id, link, upto))
             }
+            (_, Frame::Stored(stored)) => self.check_stored(process.disk, &stored),
+            (_, Frame::Commits(commits)) => {
+                self.outcome.count("commits left to others to send", commits.named.len() as u64);
+                None
+            }
             _ => None,
         };
         if let Some(failure) = failure {
             self.fail(failure);
         }
+    }
+
+    /// What a relay says another region has stored, it has, or had.
+    fn check_stored(&mut self, disk: usize, stored: &Stored) -> Option<String> {
+        self.outcome.count("words of what other regions have stored", 1);
+        let region = REGIONS.iter().position(|region| *region == stored.region)?;
+        let missing = self.first_missing(disk, region, stored.upto)?;
+        Some(format!("disk {disk} says that {} has {missing:?}, which it never had", stored.region))
+    }
+
+    /// What of the last commits of a relay's log up to there a region never had.
+    fn first_missing(&self, disk: usize, region: usize, upto: u64) -> Option<CommitId> {
+        let had = &self.history.ever[region];
+        let recent = self.disks[disk].log.range(upto.saturating_sub(64)..=upto);
+        recent.map(|(_, id)| *id).find(|id| !had.contains(id))
     }
 
     /// Between relays, all of the other's log up to there is on this one's disk, or was.
@@ -204,9 +227,7 @@ impl World {
         if !self.is_relay(other) {
             return None;
         }
-        let (ever, log) = (&self.history.ever[process.disk], &self.disks[other].log);
-        let recent = log.range(upto.saturating_sub(64)..=upto);
-        let missing = recent.map(|(_, id)| id).find(|id| !ever.contains(id))?;
+        let missing = self.first_missing(other, process.disk, upto)?;
         Some(format!("disk {} acknowledged {missing:?} of disk {other} and never had it", process.disk))
     }
 

@@ -98,8 +98,12 @@ impl World {
         if self.is_relay(from_disk) {
             self.count("links between relays");
         } else if let Some(process) = self.processes.get_mut(&from).filter(|_| to_disk < self.plan.regions) {
+            let moved = process.watched.linked_to.last().is_some_and(|last| *last != to_disk);
             process.watched.linked_to.push(to_disk);
             self.count("links to relays");
+            if moved {
+                self.count("moves to another relay");
+            }
         }
         self.input(to, Input::LinkOpened(accepted));
         self.input(from, Input::LinkOpened(link));

@@ -12,18 +12,11 @@ pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 pub(super) mod switches {
     /// Relays of several regions replicate to each other.
     pub const MESH: bool = false;
-    /// `fresh` is a barrier.
-    pub const FRESH: bool = false;
-    /// Replicas measure, and move to the nearest relay that is well.
-    pub const PLACEMENT: bool = false;
-    /// Relays ask for verdicts on tokens.
-    pub const TOKENS: bool = false;
-    /// Relays say when they are idle.
-    pub const SLEEP: bool = false;
-    /// A clock that jumps does no harm.
-    pub const JUMPS: bool = false;
-    /// A replica that shares a log and whose own disk has failed says what is behind as it is.
-    pub const BEHIND_IN_MEMORY: bool = false;
+    /// A relay may lose its memory while frames are under way.
+    pub const EVICTION: bool = false;
+    /// A replica whose disk has failed does not take places in its memory for places in the log that
+    /// it shares.
+    pub const FOLLOWERS_IN_MEMORY: bool = false;
 }
 
 /// Where a disk is, and the processes on it.
@@ -76,7 +69,7 @@ impl Plan {
         for (weight, _) in &mut faults {
             *weight = 1 << rng.below(7);
         }
-        let access = if switches::TOKENS && rng.chance(400) {
+        let access = if rng.chance(400) {
             Access::Tokens { valid_for: *rng.pick(&[20_000, 120_000, 3_600_000]).expect("not empty") }
         } else {
             Access::Open

@@ -9,9 +9,13 @@ use super::{Happening, ProcessId, World, disk_at};
 
 /// How often replicas are looked at.
 pub(super) const EVERY: Millis = 1_000;
-/// How long a replica may be without a relay while one is there for it: the longest backoff of the
-/// core (30 s) beside a dial that nobody answers (15 s here), twice.
-const APART_MAX: Millis = 90_000;
+/// How long a replica may be without a relay while one is there for it: the core's longest wait
+/// after failures (30 s), and a link that it has to find out to be dead (20 s until it asks, 8 s for
+/// the answer).
+const APART_MAX: Millis = 60_000;
+/// How long it may be content with another replica: until relays are measured again (60 s), and
+/// have been found well three times (15 s), or more often where they keep failing.
+const DETOUR_MAX: Millis = 300_000;
 
 /// What is remembered of a replica's links.
 pub(super) struct Watched {
@@ -62,12 +66,15 @@ impl World {
                 continue;
             };
             let status = replica.status();
-            let is_in_memory = status.error.as_ref().is_some_and(|(code, _)| *code == "storage");
-            if !is_in_memory || switches::BEHIND_IN_MEMORY {
+            if !self.was_in_memory(id) || switches::FOLLOWERS_IN_MEMORY {
                 self.check_behind(id, &status.behind);
             }
             self.check_failover(id);
         }
+    }
+
+    pub(super) fn was_in_memory(&self, id: ProcessId) -> bool {
+        self.processes.get(&id).is_some_and(|process| process.was_in_memory)
     }
 
     /// Law: a replica is not without a relay for long while one is there for it.
@@ -85,12 +92,13 @@ impl World {
         if is_linked || !is_wanted {
             watched.apart_since = now;
         }
-        let long_there =
-            watched.there_since.iter().position(|since| since.is_some_and(|at| at + APART_MAX < now));
-        let is_apart = watched.apart_since + APART_MAX < now;
-        if let (Some(region), true, true) = (long_there, is_apart, switches::PLACEMENT) {
-            let Machine::Replica(replica) = &process.machine else { return };
-            let status = replica.status();
+        let Machine::Replica(replica) = &process.machine else { return };
+        let status = replica.status();
+        let is_detour = status.relay.as_ref().is_some_and(|relay| relay.region.is_empty());
+        let most = if is_detour { DETOUR_MAX } else { APART_MAX };
+        let is_long = |since: Millis| since + most < now;
+        let long_there = watched.there_since.iter().position(|since| since.is_some_and(is_long));
+        if let (Some(region), true) = (long_there, is_long(watched.apart_since)) {
             self.fail(format!("{id:?} has no relay while that on disk {region} is there for it: {status:?}"));
         }
     }
