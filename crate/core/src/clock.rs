@@ -33,7 +33,7 @@ impl Clock {
     }
 
     /// The time at which the host's clock will show this.
-    pub fn from_host(self, host: Millis) -> Millis {
+    pub fn at_host(self, host: Millis) -> Millis {
         self.now + host.saturating_sub(self.host)
     }
 }
@@ -49,6 +49,6 @@ mod tests {
         clock.observe(4_000);
         assert_eq!(clock.to_host(due), 4_500);
         assert_eq!(clock.observe(4_500), due);
-        assert_eq!(clock.from_host(5_000), due + 500);
+        assert_eq!(clock.at_host(5_000), due + 500);
     }
 }

@@ -74,8 +74,10 @@ pub(crate) struct Link {
     pub grant: Option<Grant>,
     /// Where in this log the last commit is that came in on this link.
     pub brought: u64,
-    /// All regions were told to have stored this log up to here.
-    pub told: u64,
+    /// What the relay at the other end has said last of what other regions have stored of its log.
+    pub elsewhere: BTreeMap<String, (LogId, u64)>,
+    /// What was told of how much of this log each other region has stored.
+    pub told: Vec<u64>,
     /// Dialler: when a fresh token is due, well before the one that it gave expires.
     pub renew_at: Option<Millis>,
     pub rtt: Option<Millis>,
@@ -216,7 +218,9 @@ struct Attachment {
     #[n(11)]
     acked: u64,
     #[n(12)]
-    told: u64,
+    told: Vec<u64>,
+    #[n(13)]
+    position_told: u64,
 }
 
 impl Terms {
@@ -253,7 +257,8 @@ impl Link {
             is_mesh: false,
             grant: None,
             brought: 0,
-            told: 0,
+            elsewhere: BTreeMap::new(),
+            told: Vec::new(),
             renew_at: None,
             rtt: None,
             their_head: 0,
@@ -335,6 +340,11 @@ impl Link {
         Terms { read_only: !self.may_write(), expires_in }
     }
 
+    /// Whether there is somebody who wants to know where else its commits are stored.
+    pub fn wants_stored(&self) -> bool {
+        self.is_up() && !self.is_dialer() && !self.is_mesh
+    }
+
     pub fn may_write(&self) -> bool {
         self.grant.as_ref().is_none_or(|grant| grant.right == Right::Write)
     }
@@ -367,7 +377,8 @@ impl Link {
                 expires_at: self.grant.as_ref().and_then(|grant| grant.expires_at),
                 brought: self.brought,
                 acked: self.send.acked,
-                told: self.told,
+                told: self.told.clone(),
+                position_told: self.send.told,
             })
         })
     }
@@ -388,6 +399,7 @@ impl Link {
         link.send.sent = kept.sent;
         link.send.credit = kept.credit;
         link.send.acked = kept.acked;
+        link.send.told = kept.position_told;
         Some(link)
     }
 

@@ -78,6 +78,12 @@ impl Mesh {
         }
     }
 
+    /// Takes up what was known before this relay was taken out of memory.
+    pub fn opened(&mut self, holder: &Holder) {
+        let known = holder.peers().map(|peer| (peer.region.clone(), (peer.cursor.log, 0)));
+        self.said.extend(known);
+    }
+
     /// Does what there is to do.
     pub fn run(&mut self, holder: &mut Holder, clock: Clock, now: Millis) {
         self.keep_one_each(holder);
@@ -207,33 +213,20 @@ impl Mesh {
 
     /// Tells whoever brought commits how far other regions have come with them.
     fn tell_stored(&mut self, holder: &mut Holder) {
-        let (mut all, mut news) = (Vec::new(), Vec::new());
-        for Peer { region, .. } in &self.peers {
+        let mut all = Vec::new();
+        let mut news = false;
+        for (number, Peer { region, .. }) in self.peers.iter().enumerate() {
             let linked = holder.mesh_link(region);
-            let Some((log, upto)) = linked.and_then(|l| Some((l.peer.as_ref()?.log, l.send.acked))) else {
-                self.said.remove(region);
-                continue;
-            };
-            let said = self.said.insert(region.clone(), (log, upto));
-            all.push(Stored { region: region.clone(), log, upto });
-            if said != Some((log, upto)) {
-                news.extend(all.last().cloned());
-            }
-            if said.is_none() {
-                holder.forget_told();
+            let now = linked.and_then(|link| Some((link.peer.as_ref()?.log, link.send.acked)));
+            all.push(now.map(|(log, upto)| Stored { region: region.clone(), log, upto }));
+            let Some(now) = now else { continue };
+            let said = self.said.insert(region.clone(), now);
+            news |= said != Some(now);
+            if said.is_some_and(|(log, _)| log != now.0) {
+                holder.forget_told(number);
             }
         }
-        let newcomers = holder.take_newcomers();
-        let Some(least) = all.iter().map(|stored| stored.upto).min() else { return };
-        if news.is_empty() && newcomers.is_empty() {
-            return;
-        }
-        for link in holder.untold(least) {
-            let stored = if newcomers.contains(&link) { &all } else { &news };
-            for stored in stored {
-                holder.tell_stored(link, stored.clone());
-            }
-        }
+        holder.tell_stored(&all, news);
     }
 
     // What regions hold now.

@@ -130,7 +130,7 @@ impl Relay {
             Input::Timer => self.holder.timer(now),
             Input::Authorized(link, verdict) => {
                 let verdict = verdict.map(|claims| Claims {
-                    expires_at: claims.expires_at.map(|at| self.clock.from_host(at)),
+                    expires_at: claims.expires_at.map(|at| self.clock.at_host(at)),
                     ..claims
                 });
                 self.holder.authorized(link, verdict, now);
@@ -162,6 +162,7 @@ impl Relay {
             Notice::LinkClosed(link, why) => {
                 self.mesh.link_closed(link, why.map(|(code, _)| code), &mut self.holder, self.now);
             }
+            Notice::Opened => self.mesh.opened(&self.holder),
             Notice::Agreed(link) => self.holder.agrees_with(link, self.clock.host()),
             Notice::FreshAsked(link, nonce) => self.mesh.asked(link, nonce, &mut self.holder),
             Notice::FreshAnswer(link, nonce, head) => self.mesh.answered(link, nonce, &head),

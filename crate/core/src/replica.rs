@@ -185,6 +185,8 @@ pub struct Replica {
     volatile: BTreeMap<CommitId, u64>,
     /// Where commits made by this holder, this process or another, are in the log.
     own_at: Vec<u64>,
+    /// How many of them were known before the log was taken up from its start again.
+    own_before: usize,
     index: BTreeMap<DocId, Indexed>,
     open: BTreeMap<DocId, Open>,
     /// Open still, but not for the application.
@@ -251,6 +253,7 @@ impl Replica {
             unplaced: BTreeMap::new(),
             volatile: BTreeMap::new(),
             own_at: Vec::new(),
+            own_before: 0,
             index: BTreeMap::new(),
             open: BTreeMap::new(),
             closing: BTreeSet::new(),
@@ -526,7 +529,8 @@ impl Replica {
         let waiting = self.unplaced.len() as u64;
         let missing = |upto: u64| {
             let placed = self.own_at.len() - self.own_at.partition_point(|at| *at <= upto);
-            placed as u64 + waiting
+            let unread = self.own_before.saturating_sub(self.own_at.len());
+            (placed + unread) as u64 + waiting
         };
         status.unsent = missing(acked.values().copied().max().unwrap_or(0));
         status.behind = acked.into_iter().map(|(region, upto)| (region, missing(upto))).collect();
@@ -754,6 +758,7 @@ impl Replica {
             Notice::HeadOf(link, nonce, at) => self.waits.head_of(link, nonce, at),
             Notice::LogMoved => self.follow_again = true,
             Notice::Reloaded => {
+                self.own_before = self.own_before.max(self.own_at.len() - self.volatile.len());
                 for (id, number) in core::mem::take(&mut self.volatile) {
                     self.made_at[number as usize - 1] = 0;
                     self.unplaced.insert(id, number);

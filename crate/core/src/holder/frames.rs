@@ -155,6 +155,7 @@ impl Holder {
             link.receive.read = ack.at;
         }
         self.note_peer(id);
+        self.note_elsewhere(id);
         self.notices.push_back(Notice::LinkChanged);
     }
 
@@ -196,13 +197,23 @@ impl Holder {
 
     /// Another region has stored so much of what the relay at the other end holds.
     fn stored_elsewhere(&mut self, id: LinkId, stored: Stored) {
-        let Some(link) = self.links.get(&id) else { return };
-        if stored.region.len() > limits::REGION_BYTES_MAX || !self.regions.contains_key(&stored.region) {
-            return;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if self.regions.contains_key(&stored.region) {
+            link.elsewhere.insert(stored.region, (stored.log, stored.upto));
+            self.note_elsewhere(id);
         }
-        let acked = link.send.acked_by_holder_of(stored.upto);
-        self.note_region(stored.region, stored.log, acked);
-        self.notices.push_back(Notice::LinkChanged);
+    }
+
+    /// Makes sense of what was said of other regions by where the relay has what it acknowledged.
+    fn note_elsewhere(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let acked = |upto: &u64| link.send.acked_by_holder_of(*upto);
+        let regions: Vec<_> =
+            link.elsewhere.iter().map(|(region, (log, upto))| (region.clone(), *log, acked(upto))).collect();
+        for (region, log, acked) in regions {
+            self.note_region(region, log, acked);
+            self.notices.push_back(Notice::LinkChanged);
+        }
     }
 
     /// Both sides hold the same, and the other's log ends here.
@@ -250,6 +261,8 @@ impl Holder {
                 link.send.seen = link.receive.read;
             }
             let read = link.send.started && link.send.sent.seq == stored.seq;
+            link.brought = stored.seq;
+            self.bringers.insert(id);
             self.send(id, &Frame::Ack(Ack { upto: to.seq, at: stored, read }));
             self.note_peer(id);
             self.notices.push_back(Notice::LinkChanged);

@@ -256,7 +256,7 @@ impl Holder {
     fn came_up(&mut self, id: LinkId) {
         match self.links.get(&id) {
             Some(link) if link.is_mesh => self.mesh.insert(id),
-            Some(link) if !link.is_dialer() && self.is_relay() => self.newcomers.insert(id),
+            Some(link) if !link.is_dialer() && self.is_relay() => self.bringers.insert(id),
             _ => false,
         };
     }

@@ -165,7 +165,6 @@ impl Holder {
             Origin::Stream(id, frame, bytes) => {
                 if let Some(link) = self.links.get_mut(id) {
                     link.receive.settle(*frame, &commit.id());
-                    link.brought = self.stored.seq;
                     self.touched.insert(*id);
                     self.done_with(*id, *bytes);
                 }

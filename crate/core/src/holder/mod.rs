@@ -192,7 +192,8 @@ pub(crate) struct Holder {
     reconciled_more: bool,
     /// Links between relays that are up.
     mesh: BTreeSet<LinkId>,
-    newcomers: BTreeSet<LinkId>,
+    /// Links that came up, or whose commits were acknowledged, since the owner last looked.
+    bringers: BTreeSet<LinkId>,
     counters: RelayCounters,
     inbox: VecDeque<Incoming>,
     /// Named by other relays, to be looked up.
@@ -251,7 +252,7 @@ impl Holder {
             reconciled: BTreeSet::new(),
             reconciled_more: false,
             mesh: BTreeSet::new(),
-            newcomers: BTreeSet::new(),
+            bringers: BTreeSet::new(),
             counters: RelayCounters::default(),
             inbox: VecDeque::new(),
             named: VecDeque::new(),
@@ -368,28 +369,36 @@ impl Holder {
         self.links.len() > self.mesh.len()
     }
 
-    /// Links that came up since the last call and are no relays'.
-    pub fn take_newcomers(&mut self) -> BTreeSet<LinkId> {
-        core::mem::take(&mut self.newcomers)
-    }
-
-    /// Clients that brought commits and were not told of all regions that these are stored there;
-    /// from now on they count as told up to this number.
-    pub fn untold(&mut self, told: u64) -> Vec<LinkId> {
-        let mut untold = Vec::new();
-        for (id, link) in &mut self.links {
-            if link.is_up() && !link.is_dialer() && !link.is_mesh && link.told < link.brought {
-                link.told = told;
-                untold.push(*id);
+    /// What clients are to be told of how much of this log other regions have stored: `news` says
+    /// of which regions that has changed, `all` how things are. Only those are told whose commits
+    /// it concerns.
+    pub fn tell_stored(&mut self, all: &[Option<Stored>], news: bool) {
+        let bringers = core::mem::take(&mut self.bringers);
+        let ids: Vec<_> =
+            if news { self.links.keys().copied().collect() } else { bringers.into_iter().collect() };
+        for id in ids {
+            let Some(link) = self.links.get_mut(&id).filter(|link| link.wants_stored()) else { continue };
+            let brought = link.brought;
+            link.told.resize(all.len(), 0);
+            let due: Vec<_> = all
+                .iter()
+                .zip(&mut link.told)
+                .filter_map(|(stored, told)| {
+                    let stored = stored.as_ref().filter(|stored| *told < brought && stored.upto > *told)?;
+                    *told = stored.upto;
+                    Some(stored.clone())
+                })
+                .collect();
+            for stored in due {
+                self.send(id, &Frame::Stored(stored));
             }
         }
-        untold
     }
 
-    /// Clients are to be told again of all regions.
-    pub fn forget_told(&mut self) {
-        for link in self.links.values_mut() {
-            link.told = 0;
+    /// What clients were told of a region does not count any more.
+    pub fn forget_told(&mut self, region: usize) {
+        for told in self.links.values_mut().filter_map(|link| link.told.get_mut(region)) {
+            *told = 0;
         }
     }
 
@@ -402,7 +411,7 @@ impl Holder {
         self.state == State::Open
             && self.is_settled()
             && self.pending.is_empty()
-            && self.waiting.is_empty()
+            && !self.waits_for_links()
             && self.dirty_peers.is_empty()
             && !self.reconciled_more
             && self.links.values().all(|link| link.is_dialer() || link.attachment().is_some())
@@ -490,11 +499,6 @@ impl Holder {
     pub fn answer_fresh(&mut self, link: LinkId, nonce: u64, region: String) {
         let answer = Some(RegionHead { region, at: self.stored });
         self.send(link, &Frame::Fresh(Fresh { nonce, answer }));
-    }
-
-    /// Tells a peer what another region has stored of this log.
-    pub fn tell_stored(&mut self, link: LinkId, stored: Stored) {
-        self.send(link, &Frame::Stored(stored));
     }
 
     /// Asks every holder dialled for the end of its log; gives the question's number.

@@ -15,7 +15,7 @@ impl Holder {
             self.note_peer(id);
             self.links.remove(&id);
             self.mesh.remove(&id);
-            self.newcomers.remove(&id);
+            self.bringers.remove(&id);
             self.waiting.forget_names(id);
             self.named.retain(|named| named.link != id);
             self.touched.remove(&id);

@@ -90,21 +90,24 @@ impl Holder {
 
     /// Makes room: what came by links that are gone will be sent again.
     pub(super) fn evict_waiting(&mut self) {
-        let gone: Vec<_> = self
-            .waiting
-            .commits
-            .iter()
-            .filter(|(_, waiting)| {
-                !waiting.origins.iter().any(|origin| match origin {
-                    Origin::Stream(link, ..) | Origin::Answer(link) => self.links.contains_key(link),
-                    Origin::Own(_) | Origin::Again { .. } => true,
-                })
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in gone {
+        let is_gone = |waiting: &Waiting| !waiting.origins.iter().any(|origin| self.is_there(origin));
+        let gone = self.waiting.commits.iter().filter(|(_, waiting)| is_gone(waiting)).map(|(id, _)| *id);
+        for id in gone.collect::<Vec<_>>() {
             self.waiting.remove(&id);
         }
+    }
+
+    fn is_there(&self, origin: &Origin) -> bool {
+        match origin {
+            Origin::Stream(link, ..) | Origin::Answer(link) => self.links.contains_key(link),
+            Origin::Own(_) | Origin::Again { .. } => true,
+        }
+    }
+
+    /// Whether something waits that a link which is there may yet bring, and would not bring again.
+    pub(super) fn waits_for_links(&self) -> bool {
+        let mut origins = self.waiting.commits.values().flat_map(|waiting| &waiting.origins);
+        !self.waiting.named.is_empty() || origins.any(|origin| self.is_there(origin))
     }
 
     pub(super) fn ask_for_missing(&mut self) {
@@ -194,10 +197,6 @@ impl WaitingRoom {
             by.retain(|(named, _)| named.link != link);
             !by.is_empty()
         });
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.commits.is_empty() && self.named.is_empty()
     }
 
     pub(super) fn remove(&mut self, id: &CommitId) -> Option<Waiting> {
