@@ -78,5 +78,9 @@ export class Reach {
 
 async function probe(relay: string, signal: AbortSignal): Promise<boolean> {
   const url = `${relay.replace(/^ws/i, "http").replace(/\/+$/, "")}/health`;
-  return ask(url, PROBE_MS, signal, (response) => response.ok);
+  return ask(url, PROBE_MS, signal, async (response) => {
+    // Read to its end, so that the next goes the same way.
+    await response.arrayBuffer();
+    return response.ok;
+  });
 }

@@ -57,7 +57,7 @@ export class Directory {
   readonly #listed: Listed;
   #know: () => void = () => undefined;
   #relays: readonly string[] = [];
-  #online = true;
+  #online = false;
   #failed = false;
   #unreachable = 0;
   #askedAt = 0;
@@ -73,11 +73,12 @@ export class Directory {
     return this.#online && !this.#failed ? "connecting" : "offline";
   }
 
-  /** Asks at once, and from then on; or no more. */
+  /** Asks at once, and from then on; or no more. Said again, it asks at once where that has failed. */
   setOnline(online: boolean): void {
+    const wasOnline = this.#online;
     this.#online = online;
-    if (online) this.#repeat.start();
-    else this.#repeat.stop();
+    if (!online) this.#repeat.stop();
+    else if (!wasOnline || this.#failed) this.#repeat.start();
   }
 
   /** A relay could not be reached, while another was or was not. */

@@ -1,6 +1,6 @@
 /** A host at an address of its own: it says how it is, and notes who dials it and what they say. No relay. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
 
@@ -13,6 +13,8 @@ export interface Dial {
 }
 
 export class Listener {
+  /** What it answers to requests. */
+  health: RequestListener = (_, response) => void response.end("{}");
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
   readonly #dials: Dial[] = [];
@@ -24,12 +26,13 @@ export class Listener {
       this.#connections.add(socket);
       socket.on("close", () => this.#connections.delete(socket));
     });
+    server.on("request", (request, response) => this.health(request, response));
     const sockets = new WebSocketServer({ server });
     sockets.on("connection", (socket, request) => this.#dialled(socket, request));
   }
 
   static async start(): Promise<Listener> {
-    const server = createServer((_, response) => response.end("{}"));
+    const server = createServer();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     return new Listener(server);

@@ -1,7 +1,7 @@
 /** Where a space finds its relays: in a list, or in a directory that real requests are made to. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import { EyotError, memory, openSpace, type Space, type SpaceOptions, type Status } from "./eyot.js";
@@ -41,6 +41,42 @@ describe("a relay's address", () => {
     const space = await openSpace("test", { storage: memory(), relays: [`WS://127.0.0.1:9/base/`] });
     await space.close();
   });
+});
+
+describe("of several relays", () => {
+  const unhealthy: [string, RequestListener][] = [
+    ["says that it is not", (_, response) => void response.writeHead(503).end()],
+    ["does not say", () => undefined],
+    ["hangs up", (request) => request.socket.destroy()],
+  ];
+  for (const [what, health] of unhealthy) {
+    it(`one that is healthy is dialled before one that ${what}`, () =>
+      between(async (first, second) => {
+        first.health = health;
+        const healthy = new Promise<string | undefined>((resolve) => {
+          second.health = ({ method, url }, response) => (resolve(`${method} ${url}`), response.end());
+        });
+        const space = await openSpace("test", { relays: [first.address, `${second.address}/base/`] });
+        try {
+          assert.equal((await second.dial()).path, "/base/v1/test");
+          assert.equal(await healthy, "GET /base/health");
+        } finally {
+          await space.close();
+        }
+      }));
+  }
+
+  it("none is asked any more once the space is closed", () =>
+    between(async (first, second) => {
+      const asked = [first, second].map(
+        (listener) => new Promise<IncomingMessage>((resolve) => (listener.health = (request) => resolve(request))),
+      );
+      const space = await openSpace("test", { relays: [first.address, second.address] });
+      const requests = await Promise.all(asked);
+      const over = requests.map(({ socket }) => once(socket, "close"));
+      await space.close();
+      await Promise.all(over);
+    }));
 });
 
 describe("a directory of relays", () => {
@@ -135,6 +171,16 @@ describe("a directory that", { concurrency: true }, () => {
       }));
   }
 });
+
+async function between(test: (first: Listener, second: Listener) => Promise<void>): Promise<void> {
+  const [first, second] = [await Listener.start(), await Listener.start()];
+  try {
+    await test(first, second);
+  } finally {
+    await first.stop();
+    await second.stop();
+  }
+}
 
 /** A directory, and a host that it can name. */
 async function inDirectory(test: (directory: Directory, listener: Listener) => Promise<void>): Promise<void> {

@@ -255,6 +255,7 @@ impl Driver {
 
     /// Greets with this token from now on, and renews it where a link is open.
     pub fn set_token(&self, token: String) {
+        self.late_token.take();
         self.replica.borrow_mut().set_token(token);
         self.do_effects();
         self.turn_soon();
