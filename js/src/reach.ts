@@ -1,7 +1,7 @@
 /** What a space needs to reach its relays, beside the engine: where they are, how they are, and what lets it in. */
 import type { Engine, EngineOptions, EngineStatus } from "./engine.js";
 import { ask } from "./http.js";
-import { Directory } from "./relays.js";
+import { RelayDirectory } from "./relays.js";
 import { Tokens } from "./tokens.js";
 import type { SpaceOptions, Status } from "./types.js";
 
@@ -18,7 +18,7 @@ export class Reach {
   /** Whether there are relays to be reached. */
   readonly isWanted: boolean;
   readonly options: Pick<EngineOptions, "relays" | "token" | "probe">;
-  readonly #directory: Directory | undefined;
+  readonly #directory: RelayDirectory | undefined;
   readonly #tokens: Tokens | undefined;
   readonly #end = new AbortController();
 
@@ -26,7 +26,7 @@ export class Reach {
     const changed = () => space.changed();
     const list = "directory" in relays ? [] : relays;
     if ("directory" in relays) {
-      this.#directory = new Directory(relays.directory, {
+      this.#directory = new RelayDirectory(relays.directory, {
         use: (relays) => space.run((engine) => engine.setRelays([...relays])),
         met: () => space.run((engine) => engine.relaysMet()),
         changed,

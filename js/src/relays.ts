@@ -48,7 +48,7 @@ export interface Listed {
   changed(): void;
 }
 
-export class Directory {
+export class RelayDirectory {
   /** Resolves once there are relays to go by; undefined from then on. */
   known: Promise<void> | undefined;
   /** Why what the directory answers is no list, if that is so. */

@@ -3,7 +3,9 @@
  * prints what the application gets to see. A program of its own: the engine is shared by a process.
  */
 import binaryen from "binaryen";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DirectoryStore } from "../src/directory.js";
@@ -20,8 +22,14 @@ const wasm = trapping(await readFile(WASM));
 const open = (name: string, options: SpaceOptions) =>
   openOn({ wasm: () => wasm, openDirectory: (path) => DirectoryStore.open(path) }, name, options);
 
-const space = await open("one", { storage: directory(folder), relays: ["ws://127.0.0.1:9"] });
-const other = await open("two", { storage: memory() });
+// It takes requests and links, and never answers.
+const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
+await once(silent, "listening");
+const host = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+const asked = once(silent, "connection");
+const space = await open("one", { storage: directory(folder), relays: [`ws://${host}/a`, `ws://${host}/b`] });
+const other = await open("two", { storage: memory(), relays: { directory: `http://${host}` } });
+await asked;
 const doc = await space.named("doc", { n: 0 });
 await doc.change((draft) => void (draft.n = 1)).saved;
 let told = false;
@@ -51,6 +59,7 @@ const { n } = (await again.named("doc", { n: 0 })).value;
 await again.close();
 await new Promise((resolve) => setImmediate(resolve));
 await rm(folder, { recursive: true });
+silent.close();
 console.log(JSON.stringify({ ...found, again: { n }, unhandled }));
 
 function trapping(bytes: Uint8Array): Uint8Array {

@@ -16,7 +16,7 @@ use js_sys::{Array, Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::socket::Sockets;
+use crate::socket::{Heard, Sockets};
 use crate::storage::Storage;
 use crate::tabs::Tabs;
 use crate::{death, error, js, status};
@@ -402,7 +402,11 @@ impl Driver {
         match effect {
             Effect::Dial(link, relay) => self.sockets.dial(self, link, &address(&relay, &self.space)),
             Effect::Send(link, frame) => self.sockets.send(link, &frame),
-            Effect::Close(link, code, reason) => self.sockets.close(link, code, &reason),
+            Effect::Close(link, code, reason) => {
+                if self.sockets.close(link, code, &reason) == Some(Heard::Nothing) {
+                    self.unreachable();
+                }
+            }
             Effect::Storage(id, request) => self.storage.request(self, id, request),
             Effect::SetTimer(at) => self.set_timer(at),
             Effect::Broadcast(message) => self.tell_tabs(&message),

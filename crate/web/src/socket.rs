@@ -42,8 +42,15 @@ pub struct Sockets {
 struct Socket {
     raw: WebSocket,
     listeners: Rc<RefCell<Vec<(JsValue, JsValue)>>>,
-    /// Whether the relay has said anything.
-    spoke: Rc<Cell<bool>>,
+    heard: Rc<Cell<Heard>>,
+}
+
+/// What a relay has said on a link.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Heard {
+    #[default]
+    Nothing,
+    Something,
 }
 
 impl Sockets {
@@ -79,11 +86,11 @@ impl Sockets {
         }
     }
 
-    /// Closes a link; nothing is heard of it from now on.
-    pub fn close(&self, link: LinkId, code: u16, reason: &str) {
-        if let Some(socket) = self.take(link) {
-            let _ = socket.raw.close_with_code_and_reason(code, shortened(reason));
-        }
+    /// Closes a link, if it is open; nothing is heard of it from now on.
+    pub fn close(&self, link: LinkId, code: u16, reason: &str) -> Option<Heard> {
+        let socket = self.take(link)?;
+        let _ = socket.raw.close_with_code_and_reason(code, shortened(reason));
+        Some(socket.heard.get())
     }
 
     /// Ends all links at once, and sees to it that nothing of this instance hears of them again.
@@ -123,7 +130,7 @@ impl Sockets {
         js::set(&raw, "addEventListener", recorder.as_ref());
         let reader = Reader::try_from(raw.clone()).map_err(|error| JsValue::from_str(&error.to_string()));
         Reflect::delete_property(&raw, &"addEventListener".into())?;
-        Ok((Socket { raw, listeners, spoke: Rc::default() }, reader?))
+        Ok((Socket { raw, listeners, heard: Rc::default() }, reader?))
     }
 }
 
@@ -170,7 +177,7 @@ async fn read(driver: Weak<Driver>, link: LinkId, mut reader: Reader) {
     if let Some(driver) = driver.upgrade()
         && let Some(socket) = driver.sockets().take(link)
     {
-        if !socket.spoke.get() {
+        if socket.heard.get() == Heard::Nothing {
             driver.unreachable();
         }
         driver.feed(Input::LinkClosed(link));
@@ -199,9 +206,8 @@ async fn greet(driver: &Weak<Driver>, link: LinkId) {
 /// Closes a link for a reason of our own.
 fn fail(driver: &Weak<Driver>, link: LinkId, code: u16, reason: &str) {
     if let Some(driver) = driver.upgrade()
-        && driver.sockets().get(link).is_some()
+        && driver.sockets().close(link, code, reason).is_some()
     {
-        driver.sockets().close(link, code, reason);
         driver.feed(Input::LinkClosed(link));
     }
 }
@@ -210,7 +216,7 @@ fn heard(driver: &Weak<Driver>, link: LinkId, input: Input) {
     if let Some(driver) = driver.upgrade()
         && let Some(socket) = driver.sockets().get(link)
     {
-        socket.spoke.set(true);
+        socket.heard.set(Heard::Something);
         driver.feed(input);
     }
 }
