@@ -1,0 +1,153 @@
+//! `inspect`: what a folder holds, read beside a relay that may be serving it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use eyot_core::commit::CommitError;
+use eyot_core::id::LogId;
+use eyot_core::log;
+use serde::Serialize;
+
+use crate::flags::Inspect;
+use crate::folder::{FolderError, Layout};
+use crate::store::Snapshot;
+
+/// One space.
+#[derive(Debug, Serialize)]
+struct SpaceReport {
+    space: String,
+    shard: usize,
+    log: String,
+    commits: u64,
+    bytes: u64,
+    authors: u64,
+    peers: Vec<PeerReport>,
+}
+
+/// How far a space has come with the relay of another region.
+#[derive(Debug, Default, Serialize)]
+struct PeerReport {
+    region: String,
+    /// Its address, where it was dialled.
+    url: Option<String>,
+    log: String,
+    /// How far its log has been read, where it was dialled.
+    read: Option<u64>,
+    /// How far it has acknowledged this log.
+    acknowledged: u64,
+}
+
+/// Why a folder can't be inspected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// The folder's reason.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// SQLite's reason.
+    #[error("{0}: {1}")]
+    Database(PathBuf, rusqlite::Error),
+    /// What no relay wrote.
+    #[error("space {0:?}: {1}")]
+    Corrupt(String, CommitError),
+    /// Nobody reads what is said.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Prints what there is.
+///
+/// # Errors
+/// It can't be read.
+pub fn inspect(flags: &Inspect) -> Result<(), InspectError> {
+    let layout = Layout::read(&flags.data)?;
+    let mut spaces = Vec::new();
+    for shard in 0..layout.shards() {
+        let file = layout.database(shard);
+        // A shard that never started has no file.
+        if file.exists() {
+            let wrong = |error| InspectError::Database(file.clone(), error);
+            let snapshot = Snapshot::open(&file).map_err(wrong)?;
+            for (id, name) in snapshot.spaces().map_err(wrong)? {
+                let report = report(&snapshot, shard, id, &name).map_err(wrong)?;
+                spaces.push(report.map_err(|error| InspectError::Corrupt(name, error))?);
+            }
+        }
+    }
+    spaces.sort_by(|a, b| a.space.cmp(&b.space));
+    let mut out = io::stdout().lock();
+    if flags.json {
+        let json = serde_json::to_string_pretty(&spaces).map_err(io::Error::from)?;
+        writeln!(out, "{json}")?;
+    } else {
+        table(&mut out, &spaces)?;
+    }
+    Ok(())
+}
+
+type Read<T> = rusqlite::Result<Result<T, CommitError>>;
+
+fn report(snapshot: &Snapshot, shard: usize, id: i64, name: &str) -> Read<SpaceReport> {
+    let range = |kind: u8| ([kind], [kind + 1]);
+    let (from, to) = range(log::META_KEY[0]);
+    let meta = snapshot.entries(id, &from, &to)?.into_iter().find(|(key, _)| key == log::META_KEY);
+    let (from, to) = range(b'b');
+    let (_, bytes) = snapshot.size(id, &from, &to)?;
+    let (from, to) = range(b't');
+    let (authors, _) = snapshot.size(id, &from, &to)?;
+    let (from, to) = log::peers_range();
+    let known = snapshot.entries(id, &from, &to)?;
+    Ok((|| {
+        let meta = meta.map(|(_, value)| log::read_meta(&value)).transpose()?;
+        let (log, commits) = meta.map_or_else(Default::default, |m| (hex(&m.log.0), m.head.seq));
+        let peers = peers(&known)?;
+        Ok(SpaceReport { space: name.to_owned(), shard, log, commits, bytes, authors, peers })
+    })())
+}
+
+fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, CommitError> {
+    let mut peers = BTreeMap::<_, PeerReport>::new();
+    for (key, value) in known {
+        match key[0] {
+            b'p' => {
+                let record = log::read_peer(value)?;
+                let log = record.cursor.log;
+                let peer = peers.entry((record.region, log)).or_default();
+                peer.url = Some(record.url);
+                peer.read = Some(record.cursor.read.seq);
+                peer.acknowledged = peer.acknowledged.max(record.acked);
+            }
+            b'r' => {
+                let (region, record) = log::read_region(key, value)?;
+                let peer = peers.entry((region, record.log)).or_default();
+                peer.acknowledged = peer.acknowledged.max(record.acked);
+            }
+            _ => {}
+        }
+    }
+    let named = |((region, log), peer): ((String, LogId), _)| PeerReport { region, log: hex(&log.0), ..peer };
+    Ok(peers.into_iter().map(named).collect())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn table(out: &mut impl Write, spaces: &[SpaceReport]) -> io::Result<()> {
+    let name_width = spaces.iter().map(|space| space.space.chars().count()).max().unwrap_or(0).max(5);
+    writeln!(
+        out,
+        "{:name_width$} {:>10} {:>14} {:>8}  peers (read, acknowledged)",
+        "space", "commits", "bytes", "authors"
+    )?;
+    for SpaceReport { space, commits, bytes, authors, peers, .. } in spaces {
+        let read = |peer: &PeerReport| peer.read.map_or_else(|| "-".to_owned(), |read| read.to_string());
+        let peer = |peer: &PeerReport| format!("{} ({}, {})", peer.region, read(peer), peer.acknowledged);
+        let peers: Vec<_> = peers.iter().map(peer).collect();
+        writeln!(out, "{space:name_width$} {commits:>10} {bytes:>14} {authors:>8}  {}", peers.join(", "))?;
+    }
+    let (commits, bytes): (u64, u64) =
+        spaces.iter().fold((0, 0), |(commits, bytes), space| (commits + space.commits, bytes + space.bytes));
+    writeln!(out, "{} spaces, {commits} commits, {bytes} bytes", spaces.len())
+}

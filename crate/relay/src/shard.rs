@@ -1,0 +1,160 @@
+//! A thread that has a part of the spaces, and one SQLite file for them.
+//!
+//! It takes whatever has come in, lets the relays of those spaces handle it, commits all that they
+//! want written at once, and only then tells them so. One flush of the disk serves as many commits
+//! as came during the one before it.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use eyot_core::Millis;
+use tracing::{error, warn};
+
+use crate::event::Event;
+use crate::metrics::Survey;
+use crate::setup::{Setup, now};
+use crate::space::{Env, PendingWrite, Space};
+use crate::store::Store;
+
+/// Events handled before what they want written is committed.
+const BATCH_EVENTS: usize = 1024;
+/// How long a stopping shard goes on writing.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+
+/// See the module.
+pub struct Shard {
+    setup: Arc<Setup>,
+    store: Store,
+    events: Receiver<Event>,
+    spaces: HashMap<Arc<str>, Space>,
+    /// When which space rings. Out of date where the space says so.
+    rings: BinaryHeap<Reverse<(Millis, Arc<str>)>>,
+    writes: Vec<PendingWrite>,
+    next_epoch: u64,
+}
+
+impl Shard {
+    /// A shard with no spaces awake.
+    pub fn new(setup: Arc<Setup>, store: Store, events: Receiver<Event>) -> Self {
+        let (spaces, rings) = (HashMap::new(), BinaryHeap::new());
+        Self { setup, store, events, spaces, rings, writes: Vec::new(), next_epoch: 0 }
+    }
+
+    /// Runs until it is told to stop.
+    pub fn run(mut self) {
+        let mut is_stopping = false;
+        while !is_stopping {
+            is_stopping = self.take_events();
+            self.ring();
+            self.commit();
+        }
+        let stopping_since = Instant::now();
+        while !self.writes.is_empty() && stopping_since.elapsed() < STOP_WAIT {
+            self.commit();
+        }
+        for name in self.spaces.keys().cloned().collect::<Vec<_>>() {
+            self.with(&name, |space, env| space.stop(env));
+        }
+        if let Err(error) = self.store.checkpoint() {
+            warn!(%error, "the write-ahead log stays as it is");
+        }
+    }
+
+    /// Handles what has come, waiting for it where nothing else is to be done; whether to stop.
+    fn take_events(&mut self) -> bool {
+        let wait = match self.rings.peek() {
+            _ if !self.writes.is_empty() => Some(Duration::ZERO),
+            Some(Reverse((at, _))) => Some(Duration::from_millis(at.saturating_sub(now()))),
+            None => None,
+        };
+        let first = match wait {
+            None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(wait) => self.events.recv_timeout(wait),
+        };
+        let mut next = match first {
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => return true,
+            Ok(event) => Some(event),
+        };
+        for _ in 0..BATCH_EVENTS {
+            let Some(event) = next else { return false };
+            if self.is_stopped_by(event) {
+                return true;
+            }
+            next = self.events.try_recv().ok();
+        }
+        false
+    }
+
+    fn is_stopped_by(&mut self, event: Event) -> bool {
+        match event {
+            Event::Link(name, link, what) => {
+                self.spaces.entry(name.clone()).or_insert_with(|| Space::new(name.clone()));
+                self.with(&name, |space, env| space.happened(link, what, env));
+            }
+            Event::Survey(answer) => {
+                let mut survey = Survey::default();
+                self.spaces.values().for_each(|space| space.survey(&mut survey));
+                let _ = answer.send(survey);
+            }
+            Event::Stop => return true,
+        }
+        false
+    }
+
+    fn ring(&mut self) {
+        let now = now();
+        while self.rings.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((at, name))) = self.rings.pop() else { break };
+            if self.spaces.get(&name).is_some_and(|space| space.rings_at == Some(at)) {
+                self.with(&name, |space, env| space.ring(env));
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        if self.writes.is_empty() {
+            return;
+        }
+        let writes = std::mem::take(&mut self.writes);
+        let started = Instant::now();
+        let outcome = self.store.commit();
+        match &outcome {
+            Ok(()) => {
+                self.setup.metrics.flush.observe(started.elapsed().as_secs_f64());
+                self.setup.metrics.transactions.inc();
+            }
+            Err(reason) => {
+                self.setup.metrics.failed_transactions.inc();
+                error!(reason, writes = writes.len(), "nothing could be written");
+            }
+        }
+        for write in writes {
+            let name = write.space.clone();
+            self.with(&name, |space, env| space.written(write, outcome.clone(), env));
+        }
+    }
+
+    fn with(&mut self, name: &Arc<str>, call: impl FnOnce(&mut Space, &mut Env)) {
+        let Some(space) = self.spaces.get_mut(name) else { return };
+        let mut env = Env {
+            setup: &self.setup,
+            store: &mut self.store,
+            writes: &mut self.writes,
+            next_epoch: &mut self.next_epoch,
+            now: now(),
+        };
+        call(space, &mut env);
+        if space.is_forgettable() {
+            self.spaces.remove(name);
+        } else if let Some(at) = space.next_ring()
+            && space.rings_at.is_none_or(|rings_at| at < rings_at)
+        {
+            space.rings_at = Some(at);
+            self.rings.push(Reverse((at, name.clone())));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! One shard's SQLite file: the ordered maps of its spaces, written to in transactions that many
+//! spaces share.
+//!
+//! What is written is durable once [`Store::commit`] has returned, and not before. Whoever reads
+//! sees what was written before the commit too.
+
+use std::path::Path;
+
+use eyot_core::{StorageAnswer, StorageRequest, WriteBatch};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS space (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
+    CREATE TABLE IF NOT EXISTS kv (space INTEGER NOT NULL, k BLOB NOT NULL, v BLOB NOT NULL,
+        PRIMARY KEY (space, k)) WITHOUT ROWID;
+";
+/// Statements kept prepared: more than there are here.
+const STATEMENTS: usize = 16;
+const CACHE_KIB: i64 = 8 * 1024;
+
+/// A space in this store. None until something is written to it.
+pub type SpaceRow = Option<i64>;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Store {
+    database: Connection,
+    transaction: Option<Result<(), String>>,
+}
+
+/// The outcome of a write that is not durable yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// It is in the transaction, or the transaction has failed: what commit says is true of it.
+    Pending,
+    /// The guard did not hold.
+    GuardFailed,
+}
+
+impl Store {
+    /// Opens the file for writing, making it where there is none.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+        let database = Connection::open(path)?;
+        database.set_prepared_statement_cache_capacity(STATEMENTS);
+        database.pragma_update(None, "journal_mode", "WAL")?;
+        database.pragma_update(None, "synchronous", "FULL")?;
+        database.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        database.execute_batch(SCHEMA)?;
+        Ok(Self { database, transaction: None })
+    }
+
+    /// Where a space is, if anything was ever written to it.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn find(&self, space: &str) -> rusqlite::Result<SpaceRow> {
+        let mut select = self.database.prepare_cached("SELECT id FROM space WHERE name = ?")?;
+        select.query_row([space.as_bytes()], |row| row.get(0)).optional()
+    }
+
+    /// Answers a request that only reads.
+    pub fn read(&self, space: SpaceRow, request: &StorageRequest) -> StorageAnswer {
+        let answer = match request {
+            StorageRequest::Get(keys) => keys
+                .iter()
+                .map(|key| self.get(space, key))
+                .collect::<Result<_, _>>()
+                .map(StorageAnswer::Values),
+            StorageRequest::Scan { from, to, bytes_max } => self.scan(space, from, to, *bytes_max),
+            StorageRequest::Write(_) => Ok(StorageAnswer::Failed("this is no read".to_owned())),
+        };
+        answer.unwrap_or_else(|error| StorageAnswer::Failed(error.to_string()))
+    }
+
+    fn get(&self, space: SpaceRow, key: &[u8]) -> rusqlite::Result<Option<Vec<u8>>> {
+        let mut select = self.database.prepare_cached("SELECT v FROM kv WHERE space = ? AND k = ?")?;
+        select.query_row(params![space, key], |row| row.get(0)).optional()
+    }
+
+    fn scan(
+        &self,
+        space: SpaceRow,
+        from: &[u8],
+        to: &[u8],
+        bytes_max: usize,
+    ) -> rusqlite::Result<StorageAnswer> {
+        let sql = "SELECT k, v FROM kv WHERE space = ? AND k >= ? AND k < ? ORDER BY k";
+        let mut select = self.database.prepare_cached(sql)?;
+        let mut rows = select.query(params![space, from, to])?;
+        let mut entries: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = rows.next()? {
+            if !entries.is_empty() && bytes >= bytes_max {
+                return Ok(StorageAnswer::Scanned { entries, more: true });
+            }
+            let (key, value): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            bytes += value.len();
+            entries.push((key, value));
+        }
+        Ok(StorageAnswer::Scanned { entries, more: false })
+    }
+
+    /// Writes to the transaction that the next commit ends.
+    pub fn write(&mut self, space: &mut SpaceRow, name: &str, batch: &WriteBatch) -> Wrote {
+        if self.transaction.is_none() {
+            self.transaction =
+                Some(self.database.execute_batch("BEGIN IMMEDIATE").map_err(|e| e.to_string()));
+        }
+        if let Some(Err(_)) = self.transaction {
+            return Wrote::Pending;
+        }
+        match self.try_write(space, name, batch) {
+            Ok(wrote) => wrote,
+            Err(error) => {
+                // Some errors have ended the transaction by themselves, and none leaves it whole.
+                self.transaction = Some(Err(error.to_string()));
+                Wrote::Pending
+            }
+        }
+    }
+
+    fn try_write(&self, space: &mut SpaceRow, name: &str, batch: &WriteBatch) -> rusqlite::Result<Wrote> {
+        if let Some((key, expected)) = &batch.guard
+            && self.get(*space, key)? != *expected
+        {
+            return Ok(Wrote::GuardFailed);
+        }
+        let id = match *space {
+            Some(id) => id,
+            None => {
+                self.database
+                    .prepare_cached("INSERT INTO space (name) VALUES (?)")?
+                    .execute([name.as_bytes()])?;
+                *space.insert(self.database.last_insert_rowid())
+            }
+        };
+        let mut delete = self.database.prepare_cached("DELETE FROM kv WHERE space = ? AND k = ?")?;
+        for key in &batch.deletes {
+            delete.execute(params![id, key])?;
+        }
+        let mut put =
+            self.database.prepare_cached("INSERT OR REPLACE INTO kv (space, k, v) VALUES (?, ?, ?)")?;
+        for (key, value) in &batch.puts {
+            put.execute(params![id, key, value])?;
+        }
+        Ok(Wrote::Pending)
+    }
+
+    /// Makes durable what was written since the last commit.
+    ///
+    /// # Errors
+    /// None of it was written.
+    pub fn commit(&mut self) -> Result<(), String> {
+        let Some(begun) = self.transaction.take() else { return Ok(()) };
+        let done =
+            begun.and_then(|()| self.database.execute_batch("COMMIT").map_err(|error| error.to_string()));
+        if done.is_err() && !self.database.is_autocommit() {
+            self.database.execute_batch("ROLLBACK").map_err(|error| error.to_string())?;
+        }
+        done
+    }
+
+    /// Moves what is in the write-ahead log to the database, so that the next start is quick.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn checkpoint(&self) -> rusqlite::Result<()> {
+        self.database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+}
+
+/// A store beside a process that may be writing to it, as it was at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    database: Connection,
+}
+
+impl Snapshot {
+    /// Opens the file for reading.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        database.execute_batch("BEGIN")?;
+        Ok(Self { database })
+    }
+
+    /// The spaces in it.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn spaces(&self) -> rusqlite::Result<Vec<(i64, String)>> {
+        let mut select = self.database.prepare("SELECT id, name FROM space ORDER BY name")?;
+        let name = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        select.query_map([], |row| Ok((row.get(0)?, name(row.get(1)?))))?.collect()
+    }
+
+    /// The entries of a space with `from <= key < to`.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn entries(&self, space: i64, from: &[u8], to: &[u8]) -> rusqlite::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let sql = "SELECT k, v FROM kv WHERE space = ? AND k >= ? AND k < ? ORDER BY k";
+        let mut select = self.database.prepare_cached(sql)?;
+        select.query_map(params![space, from, to], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    /// How many entries of a space there are with `from <= key < to`, and bytes in them.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn size(&self, space: i64, from: &[u8], to: &[u8]) -> rusqlite::Result<(u64, u64)> {
+        let sql = "SELECT count(*), coalesce(sum(length(v)), 0) FROM kv WHERE space = ? AND k >= ? AND k < ?";
+        let mut select = self.database.prepare_cached(sql)?;
+        let number = |row: &rusqlite::Row, at| row.get(at).map(i64::unsigned_abs);
+        select.query_row(params![space, from, to], |row| Ok((number(row, 0)?, number(row, 1)?)))
+    }
+}
