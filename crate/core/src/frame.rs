@@ -240,6 +240,9 @@ pub struct Stored {
     /// It has stored all of the sender's log up to this number.
     #[n(2)]
     pub upto: u64,
+    /// Whether the sender is linked to it; otherwise it knows this from a while ago.
+    #[n(3)]
+    pub is_linked: bool,
 }
 
 /// "Tell me of each region when all that it holds now is in your log", and the answers to it, one
@@ -463,7 +466,7 @@ mod tests {
             Frame::Vector(VectorPart { tips: vec![tip], last: true, answer: true }),
             Frame::Quiet(Quiet { head: Position::START, read: 2, digest: Digest::default() }),
             Frame::Agree(Position::START),
-            Frame::Stored(Stored { region: "us".into(), log: LogId([5; 16]), upto: 3 }),
+            Frame::Stored(Stored { region: "us".into(), log: LogId([5; 16]), upto: 3, is_linked: true }),
             Frame::Fresh(Fresh { nonce: 1, answer: None }),
             Frame::Fresh(Fresh {
                 nonce: 1,

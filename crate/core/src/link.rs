@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 
 use crate::access::Right;
 use crate::commit::{Position, to_cbor};
-use crate::frame::{Commits, Frame, Hello, Piece, Terms};
+use crate::frame::{Commits, Frame, Hello, Piece, Stored, Terms};
 use crate::id::{AuthorId, CommitId, LogId};
 use crate::io::Millis;
 use crate::limits;
@@ -75,7 +75,7 @@ pub(crate) struct Link {
     /// Where in this log the last commit is that came in on this link.
     pub brought: u64,
     /// What the relay at the other end has said last of what other regions have stored of its log.
-    pub elsewhere: BTreeMap<String, (LogId, u64)>,
+    pub elsewhere: BTreeMap<String, Stored>,
     /// What was told of how much of this log each other region has stored.
     pub told: Vec<u64>,
     /// Dialler: when a fresh token is due, well before the one that it gave expires.

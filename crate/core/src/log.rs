@@ -296,6 +296,11 @@ impl Log {
         docs.iter().map(|doc| (doc_key(doc), vec![1])).collect()
     }
 
+    /// The bytes of these documents are still in the rows after all.
+    pub fn not_scrubbed(&mut self, docs: BTreeSet<DocId>) {
+        self.unscrubbed.extend(docs);
+    }
+
     /// Takes in an entry of storage under `t` or `d`.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ const BACKOFF_MAX: Millis = 10_000;
 const LINGER: Millis = 10_000;
 /// How long after both held the same a relay that has clients compares again: the other one may be
 /// unable to reach it.
-const RESYNC: Millis = 300_000;
+const RESYNC: Millis = 600_000;
 /// Questions that a link may have under way.
 const QUESTIONS_MAX: usize = 64;
 
@@ -33,7 +33,7 @@ pub(crate) struct Mesh {
     own_questions: Vec<(LinkId, u64)>,
     questions: Vec<Question>,
     /// What was last said of what other regions have stored.
-    said: BTreeMap<String, (LogId, u64)>,
+    said: BTreeMap<String, Stored>,
 }
 
 struct Peer {
@@ -80,8 +80,10 @@ impl Mesh {
 
     /// Takes up what was known before this relay was taken out of memory.
     pub fn opened(&mut self, holder: &Holder) {
-        let known = holder.peers().map(|peer| (peer.region.clone(), (peer.cursor.log, 0)));
-        self.said.extend(known);
+        for peer in holder.peers() {
+            let (region, log) = (peer.region.clone(), peer.cursor.log);
+            self.said.insert(region.clone(), Stored { region, log, upto: 0, is_linked: false });
+        }
     }
 
     /// Does what there is to do.
@@ -98,7 +100,7 @@ impl Mesh {
         }
         self.answer(holder);
         self.close_idle(holder, now);
-        self.tell_stored(holder);
+        self.tell_stored(holder, clock);
         let mut deadlines = Vec::new();
         for number in 0..self.peers.len() {
             deadlines.extend(self.dial(number, holder, clock, now));
@@ -212,17 +214,20 @@ impl Mesh {
     // What clients are told.
 
     /// Tells whoever brought commits how far other regions have come with them.
-    fn tell_stored(&mut self, holder: &mut Holder) {
+    fn tell_stored(&mut self, holder: &mut Holder, clock: Clock) {
         let mut all = Vec::new();
         let mut news = false;
         for (number, Peer { region, .. }) in self.peers.iter().enumerate() {
             let linked = holder.mesh_link(region);
             let now = linked.and_then(|link| Some((link.peer.as_ref()?.log, link.send.acked)));
-            all.push(now.map(|(log, upto)| Stored { region: region.clone(), log, upto }));
+            let is_linked = now.is_some();
+            let now = now.or_else(|| met_lately(holder, region, clock));
+            let now = now.map(|(log, upto)| Stored { region: region.clone(), log, upto, is_linked });
+            all.push(now.clone());
             let Some(now) = now else { continue };
-            let said = self.said.insert(region.clone(), now);
-            news |= said != Some(now);
-            if said.is_some_and(|(log, _)| log != now.0) {
+            let before = self.said.insert(region.clone(), now.clone());
+            news |= before.as_ref() != Some(&now);
+            if before.is_some_and(|before| before.log != now.log) {
                 holder.forget_told(number);
             }
         }
@@ -289,6 +294,13 @@ impl Mesh {
             }
         });
     }
+}
+
+/// What a region had stored when it was last linked, if that was not long ago.
+fn met_lately(holder: &Holder, region: &str, clock: Clock) -> Option<(LogId, u64)> {
+    let peer = holder.peers().find(|peer| peer.region == region)?;
+    let age = clock.host().checked_sub(peer.agreed_at?)?;
+    (age < RESYNC).then_some((peer.cursor.log, peer.acked))
 }
 
 /// How much of this log a region is not known to have stored.

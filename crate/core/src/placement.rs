@@ -25,7 +25,7 @@ const PROBE_LATER: Millis = 60_000;
 /// Good answers in a row before a replica moves to a relay.
 const GOOD_MIN: u32 = 3;
 /// The most that are asked of a relay that keeps failing.
-const GOOD_MAX: u32 = 32;
+const GOOD_MAX: u32 = 24;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Placement {

@@ -190,6 +190,13 @@ impl Holder {
                     *retry_at = now + DISK_RETRY;
                 }
             }
+            (Pending::Scrubbed { docs }, answer) => {
+                self.writing -= 1;
+                if answer != StorageAnswer::Written {
+                    // It is begun again from the start.
+                    self.log.not_scrubbed(docs);
+                }
+            }
             (Pending::Records, StorageAnswer::Failed(_) | StorageAnswer::GuardFailed) => {
                 // The next write takes them along again where it matters.
                 self.writing -= 1;

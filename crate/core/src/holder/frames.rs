@@ -199,7 +199,7 @@ impl Holder {
     fn stored_elsewhere(&mut self, id: LinkId, stored: Stored) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if self.regions.contains_key(&stored.region) {
-            link.elsewhere.insert(stored.region, (stored.log, stored.upto));
+            link.elsewhere.insert(stored.region.clone(), stored);
             self.note_elsewhere(id);
         }
     }
@@ -207,12 +207,16 @@ impl Holder {
     /// Makes sense of what was said of other regions by where the relay has what it acknowledged.
     fn note_elsewhere(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
-        let acked = |upto: &u64| link.send.acked_by_holder_of(*upto);
-        let regions: Vec<_> =
-            link.elsewhere.iter().map(|(region, (log, upto))| (region.clone(), *log, acked(upto))).collect();
-        for (region, log, acked) in regions {
-            self.note_region(region, log, acked);
-            self.notices.push_back(Notice::LinkChanged);
+        let said =
+            link.elsewhere.values().map(|said| (said.clone(), link.send.acked_by_holder_of(said.upto)));
+        for (said, acked) in said.collect::<Vec<_>>() {
+            // What is known from a while ago does not stand against what this replica has seen since.
+            let known = self.regions.get(&said.region).map(|region| region.log);
+            let is_new = known.is_none_or(|log| log == said.log || log == LogId([0; 16]));
+            if said.is_linked || is_new {
+                self.note_region(said.region, said.log, acked);
+                self.notices.push_back(Notice::LinkChanged);
+            }
         }
     }
 

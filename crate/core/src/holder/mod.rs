@@ -130,6 +130,7 @@ enum Pending {
     Append(InFlight),
     Records,
     Scrub { docs: BTreeSet<DocId> },
+    Scrubbed { docs: BTreeSet<DocId> },
     Flush,
     CheckCursor { link: LinkId, cursor: Cursor, which: Which },
     Feed(LinkId),
@@ -412,6 +413,7 @@ impl Holder {
             && self.is_settled()
             && self.pending.is_empty()
             && !self.waits_for_links()
+            && self.log.unscrubbed().is_empty()
             && self.dirty_peers.is_empty()
             && !self.reconciled_more
             && self.links.values().all(|link| link.is_dialer() || link.attachment().is_some())

@@ -49,7 +49,7 @@ impl Holder {
         }
         if !puts.is_empty() {
             let batch = WriteBatch { guard: None, puts, deletes: scrubbed.deletes };
-            self.write(Pending::Records, batch);
+            self.write(Pending::Scrubbed { docs: docs.clone() }, batch);
         }
         if !is_end {
             self.scrub_from(last, docs);
