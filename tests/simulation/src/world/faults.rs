@@ -2,7 +2,7 @@
 
 use eyot_core::{Input, Millis};
 
-use super::plan::{Access, switches};
+use super::plan::Access;
 use super::processes::Machine;
 use super::{Happening, ProcessId, World};
 use crate::disk::Disk;
@@ -102,7 +102,7 @@ impl World {
                 self.count("slow regions");
             }
             Fault::EvictRelay => {
-                if let Some(relay) = self.relay(region).filter(|_| switches::EVICTION) {
+                if let Some(relay) = self.relay(region) {
                     self.evict(relay);
                 }
             }

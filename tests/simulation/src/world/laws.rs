@@ -9,7 +9,7 @@ use eyot_core::id::{AuthorId, CommitId};
 use eyot_core::log::read_meta;
 use eyot_core::{LinkId, Replica};
 
-use super::plan::{Access, REGIONS, switches};
+use super::plan::{Access, CHECKS_IN_MEMORY, REGIONS};
 use super::processes::Machine;
 use super::{ProcessId, World};
 
@@ -142,7 +142,7 @@ impl World {
         let Some(Machine::Replica(replica)) = self.processes.get(&id).map(|process| &process.machine) else {
             return;
         };
-        if self.was_in_memory(id) && !switches::FOLLOWERS_IN_MEMORY {
+        if self.was_in_memory(id) && !CHECKS_IN_MEMORY {
             return;
         }
         let missing = self.history.promises[..promises].iter().find(|promise| {

@@ -8,16 +8,13 @@ use crate::rng::Rng;
 
 pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
-/// What the world may ask of the core. All of this goes once the core does all of it.
-pub(super) mod switches {
-    /// Relays of several regions replicate to each other.
-    pub const MESH: bool = false;
-    /// A relay may lose its memory while frames are under way.
-    pub const EVICTION: bool = false;
-    /// A replica whose disk has failed does not take places in its memory for places in the log that
-    /// it shares.
-    pub const FOLLOWERS_IN_MEMORY: bool = false;
-}
+/// Whether a relay tells its clients what regions have stored that it has no link to at the moment. It
+/// does not yet, so some of them wait until there is something new to tell.
+pub(super) const CHECKS_ELSEWHERE: bool = false;
+
+/// Whether a replica whose disk has failed keeps places in its memory apart from places in the log that
+/// it shares. It does not yet: `status().behind` and `fresh` of such a one are not checked.
+pub(super) const CHECKS_IN_MEMORY: bool = false;
 
 /// Where a disk is, and the processes on it.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +53,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn draw(rng: &mut Rng) -> Self {
-        let regions = if switches::MESH { *rng.pick(&[1, 2, 3, 3]).expect("not empty") } else { 1 };
+        let regions = *rng.pick(&[1, 2, 3, 3]).expect("not empty");
         let link_delay = *rng.pick(&[2, 30, 300]).expect("not empty");
         let mut between = vec![vec![1; regions]; regions];
         for (from, to) in (0..regions).flat_map(|from| (0..from).map(move |to| (from, to))) {

@@ -1,9 +1,9 @@
 //! Now and then every replica is looked at: is it linked where it could be, and is what it says of
 //! the regions true?
 
-use eyot_core::{Millis, State};
+use eyot_core::{Millis, State, Status};
 
-use super::plan::switches;
+use super::plan::CHECKS_IN_MEMORY;
 use super::processes::Machine;
 use super::{Happening, ProcessId, World, disk_at};
 
@@ -66,10 +66,10 @@ impl World {
                 continue;
             };
             let status = replica.status();
-            if !self.was_in_memory(id) || switches::FOLLOWERS_IN_MEMORY {
+            if !self.was_in_memory(id) || CHECKS_IN_MEMORY {
                 self.check_behind(id, &status.behind);
             }
-            self.check_failover(id);
+            self.check_failover(id, &status);
         }
     }
 
@@ -78,12 +78,12 @@ impl World {
     }
 
     /// Law: a replica is not without a relay for long while one is there for it.
-    fn check_failover(&mut self, id: ProcessId) {
+    fn check_failover(&mut self, id: ProcessId, status: &Status) {
         let now = self.now;
         let is_wanted = self.processes[&id].online && self.is_welcome(id);
         let there: Vec<_> =
             (0..self.plan.regions).map(|region| is_wanted && self.is_there(region, id)).collect();
-        let is_linked = self.relay_of(id).is_some();
+        let is_linked = self.relay_of(id, status).is_some();
         let Some(process) = self.processes.get_mut(&id) else { return };
         let watched = &mut process.watched;
         for (since, is_there) in watched.there_since.iter_mut().zip(there) {
@@ -92,8 +92,6 @@ impl World {
         if is_linked || !is_wanted {
             watched.apart_since = now;
         }
-        let Machine::Replica(replica) = &process.machine else { return };
-        let status = replica.status();
         let is_detour = status.relay.as_ref().is_some_and(|relay| relay.region.is_empty());
         let most = if is_detour { DETOUR_MAX } else { APART_MAX };
         let is_long = |since: Millis| since + most < now;
@@ -113,11 +111,9 @@ impl World {
     }
 
     /// The region whose relay a replica is linked to, as both see it.
-    pub(super) fn relay_of(&self, id: ProcessId) -> Option<usize> {
+    pub(super) fn relay_of(&self, id: ProcessId, status: &Status) -> Option<usize> {
         let process = &self.processes[&id];
-        let Machine::Replica(replica) = &process.machine else { return None };
-        let status = replica.status();
-        let relay = status.relay.filter(|_| matches!(status.state, State::Live | State::Syncing))?;
+        let relay = status.relay.as_ref().filter(|_| matches!(status.state, State::Live | State::Syncing))?;
         let disk = disk_at(&relay.url).filter(|disk| self.is_relay(*disk))?;
         let is_real = process.links.values().any(|connection| {
             self.connections.get(connection).is_some_and(|connection| {
