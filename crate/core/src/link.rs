@@ -301,6 +301,11 @@ impl Link {
         matches!(self.side, Side::Dialer { .. })
     }
 
+    /// Whether time or a step of the holder may matter to it, beyond what comes in.
+    pub fn is_busy(&self) -> bool {
+        !self.is_up() || self.is_dialer() || self.wanted.is_some() || self.theirs.is_some()
+    }
+
     /// Nothing is under way in either direction as far as this side can see.
     pub fn is_idle(&self, stored: Position) -> bool {
         self.is_up()
@@ -359,10 +364,14 @@ impl Link {
         self.asked = false;
     }
 
+    /// Whether it can go on from an attachment.
+    pub fn is_attachable(&self) -> bool {
+        self.is_up() && self.send.started && !self.exchanging && self.peer.is_some()
+    }
+
     pub fn attachment(&self) -> Option<Vec<u8>> {
         let log = self.peer.as_ref()?.log;
-        let is_streaming = self.is_up() && self.send.started && !self.exchanging;
-        is_streaming.then(|| {
+        self.is_attachable().then(|| {
             to_cbor(&Attachment {
                 log,
                 read: self.receive.read,
@@ -475,7 +484,27 @@ fn name(entry: &Entry, named: &mut Vec<Tip>) {
     }
 }
 
+/// All of these, as they are, as frames.
+pub(crate) fn frames_of(entries: &[Entry]) -> Vec<Frame> {
+    let mut link = Link::new(Side::Accepter, 0);
+    link.send.started = true;
+    link.send.credit = i64::MAX;
+    link.send.sent = Position { seq: entries.first().map_or(0, |first| first.at.seq - 1), ..Position::START };
+    link.frames_for(entries)
+}
+
 impl Sending {
+    /// Takes note of everything up to `end` as sent, if there is credit for it.
+    pub fn send_all(&mut self, bytes: u64, end: Position) -> bool {
+        if self.credit < bytes as i64 {
+            return false;
+        }
+        self.credit -= bytes as i64;
+        self.sent = end;
+        self.told = end.seq;
+        true
+    }
+
     pub fn may_send(&self) -> bool {
         self.started && !self.reading && !self.is_muted && self.credit > 0
     }

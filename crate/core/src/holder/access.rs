@@ -27,6 +27,7 @@ impl Holder {
         if grant.expires_at.is_some_and(|at| at <= now) {
             return self.close(id, CloseCode::Expired, "the token has expired");
         }
+        self.expiries.extend(grant.expires_at.map(|at| (at, id)));
         link.grant = Some(grant);
         match core::mem::replace(&mut link.phase, Phase::Opened) {
             Phase::Authorizing(hello) => self.let_in(id, *hello),

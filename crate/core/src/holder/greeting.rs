@@ -12,12 +12,10 @@ use crate::vector::{Digest, Tip, Vector};
 
 impl Holder {
     pub(super) fn greet_all(&mut self) {
-        let opened: Vec<_> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.is_dialer() && matches!(link.phase, Phase::Opened))
-            .map(|(id, _)| *id)
-            .collect();
+        let is_to_greet = |id: &LinkId| {
+            self.links.get(id).is_some_and(|link| link.is_dialer() && matches!(link.phase, Phase::Opened))
+        };
+        let opened: Vec<_> = self.busy.iter().copied().filter(is_to_greet).collect();
         for id in opened {
             let cursors = self.peers.values().rev().take(64).map(|peer| peer.cursor).collect();
             let terms = Terms { read_only: self.identity.read_only, expires_in: None };
@@ -358,6 +356,7 @@ impl Holder {
         if let Some(link) = self.links.get_mut(&id) {
             link.exchanging = true;
             link.theirs = Some(theirs);
+            self.busy.insert(id);
         }
         self.start_passes();
     }
@@ -368,7 +367,8 @@ impl Holder {
             return;
         }
         let mut begun = Vec::new();
-        for (id, link) in &mut self.links {
+        for id in &self.busy {
+            let Some(link) = self.links.get_mut(id) else { continue };
             if let Some(theirs) = link.theirs.take() {
                 link.exchanging = false;
                 link.send.start_filtered(&theirs, self.log.vector(), self.stored);

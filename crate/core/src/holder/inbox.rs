@@ -143,6 +143,7 @@ impl Holder {
         self.appending = false;
         let before = self.stored;
         self.stored = flight.entries.last().map_or(before, |last| last.at);
+        self.counters.commits_in += flight.entries.len() as u64;
         for (entry, origin) in flight.entries.iter().zip(&flight.origins) {
             self.settle(origin, &entry.commit);
             let from = match origin {

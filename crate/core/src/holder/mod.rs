@@ -191,6 +191,10 @@ pub(crate) struct Holder {
     /// A relay: the regions that it holds all of, as of some time since its log is new.
     reconciled: BTreeSet<String>,
     reconciled_more: bool,
+    /// Links that may be busy, see [`Link::is_busy`]; so that many that are not cost nothing.
+    busy: BTreeSet<LinkId>,
+    /// When tokens expire that links came with, or did.
+    expiries: BTreeSet<(Millis, LinkId)>,
     /// Links between relays that are up.
     mesh: BTreeSet<LinkId>,
     /// Links that came up, or whose commits were acknowledged, since the owner last looked.
@@ -252,6 +256,8 @@ impl Holder {
             dirty_regions: BTreeSet::new(),
             reconciled: BTreeSet::new(),
             reconciled_more: false,
+            busy: BTreeSet::new(),
+            expiries: BTreeSet::new(),
             mesh: BTreeSet::new(),
             bringers: BTreeSet::new(),
             counters: RelayCounters::default(),
@@ -416,7 +422,7 @@ impl Holder {
             && self.log.unscrubbed().is_empty()
             && self.dirty_peers.is_empty()
             && !self.reconciled_more
-            && self.links.values().all(|link| link.is_dialer() || link.attachment().is_some())
+            && self.links.values().all(|link| link.is_dialer() || link.is_attachable())
     }
 
     pub fn rng(&mut self) -> &mut Rng {
@@ -485,6 +491,7 @@ impl Holder {
         let id = LinkId(self.next_link);
         self.next_link += 1;
         self.links.insert(id, Link::new(Side::Dialer { url: url.clone() }, now));
+        self.busy.insert(id);
         self.effects.push_back(Effect::Dial(id, url));
         self.schedule();
         id
@@ -581,6 +588,7 @@ impl Holder {
             }
             None => {
                 self.links.insert(id, Link::new(Side::Accepter, now));
+                self.busy.insert(id);
             }
         }
         self.pump();
@@ -599,10 +607,15 @@ impl Holder {
                 if link.is_mesh {
                     self.mesh.insert(id);
                 }
+                self.expiries.extend(link.expires_at().map(|at| (at, id)));
                 self.links.insert(id, link);
                 self.pump();
             }
-            None => self.link_opened(id, now),
+            None => {
+                let why = "this link can't be taken up again";
+                let code = CloseCode::GoingAway as u16;
+                self.effects.push_back(Effect::Close(id, code, why.into()));
+            }
         }
     }
 

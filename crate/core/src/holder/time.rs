@@ -34,8 +34,9 @@ impl Holder {
         let now = self.now;
         let mut silent = Vec::new();
         let mut quiet = Vec::new();
-        let mut expired = Vec::new();
-        for (id, link) in &mut self.links {
+        let expired: Vec<_> = self.expiries.range(..=(now, LinkId(u64::MAX))).copied().collect();
+        for id in &self.busy {
+            let Some(link) = self.links.get_mut(id) else { continue };
             let is_late = match &link.phase {
                 Phase::Dialing => link.opened_at + DIAL_WAIT <= now,
                 Phase::Up => {
@@ -44,9 +45,7 @@ impl Holder {
                 }
                 _ => link.opened_at + link.hello_wait() <= now,
             };
-            if link.expires_at().is_some_and(|at| at <= now) {
-                expired.push(*id);
-            } else if is_late {
+            if is_late {
                 silent.push(*id);
             } else if link.quiet_due().is_some_and(|at| at <= now) {
                 link.moved_at = now;
@@ -54,8 +53,12 @@ impl Holder {
                 quiet.push((*id, link.receive.read.seq));
             }
         }
-        for id in expired {
-            self.close(id, CloseCode::Expired, "the token has expired");
+        for (at, id) in expired {
+            self.expiries.remove(&(at, id));
+            // Unless it was renewed.
+            if self.links.get(&id).is_some_and(|link| link.expires_at() == Some(at)) {
+                self.close(id, CloseCode::Expired, "the token has expired");
+            }
         }
         for id in silent {
             self.close(id, CloseCode::GoingAway, "the other side has gone silent");
@@ -80,11 +83,13 @@ impl Holder {
     /// One deadline for all that waits for time. A relay's links have none: whoever dialled
     /// watches them.
     pub(super) fn schedule(&mut self) {
-        let links = self.links.values().filter_map(|link| match &link.phase {
+        self.busy.retain(|id| self.links.get(id).is_some_and(Link::is_busy));
+        let busy = self.busy.iter().filter_map(|id| self.links.get(id));
+        let links = busy.filter_map(|link| match &link.phase {
             Phase::Dialing => Some(link.opened_at + DIAL_WAIT),
             Phase::Up => {
                 let want = link.wanted.as_ref().map(|wanted| wanted.asked_at + WANT_WAIT);
-                [want, link.answer_due(), link.quiet_due(), link.expires_at()].into_iter().flatten().min()
+                [want, link.answer_due(), link.quiet_due()].into_iter().flatten().min()
             }
             _ => Some(link.opened_at + link.hello_wait()),
         });
@@ -93,7 +98,8 @@ impl Holder {
             Disk::Healthy => None,
         };
         let patience = self.patience_ends();
-        let next = links.chain(disk).chain(patience).chain(self.owner_deadline).min();
+        let expiry = self.expiries.first().map(|(at, _)| *at);
+        let next = links.chain(disk).chain(patience).chain(expiry).chain(self.owner_deadline).min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.state == State::Open);
         if next != self.deadline {
@@ -110,7 +116,7 @@ impl Holder {
 
 impl Link {
     /// When the other side's token no longer lets it in.
-    fn expires_at(&self) -> Option<Millis> {
+    pub(super) fn expires_at(&self) -> Option<Millis> {
         self.grant.as_ref()?.expires_at
     }
 

@@ -112,13 +112,15 @@ impl Holder {
 
     pub(super) fn ask_for_missing(&mut self) {
         let answered: Vec<_> = self
-            .links
-            .iter_mut()
-            .filter(|(_, link)| link.wanted.as_ref().is_some_and(|wanted| wanted.answered))
-            .filter_map(|(id, link)| Some((*id, link.wanted.take()?)))
+            .busy
+            .iter()
+            .filter_map(|id| {
+                let link = self.links.get_mut(id)?;
+                Some((*id, link.wanted.take_if(|wanted| wanted.answered)?))
+            })
             .collect();
-        let asked: BTreeSet<_> =
-            self.links.iter().filter(|(_, link)| link.wanted.is_some()).map(|(id, _)| *id).collect();
+        let is_asked = |id: &LinkId| self.links.get(id).is_some_and(|link| link.wanted.is_some());
+        let asked: BTreeSet<_> = self.busy.iter().copied().filter(is_asked).collect();
         let mut missing: BTreeMap<LinkId, BTreeSet<ChainRange>> = BTreeMap::new();
         for (link, came_at, ranges) in self.waiting.missing() {
             let Some(held) = self.links.get(&link) else { continue };
@@ -149,6 +151,7 @@ impl Holder {
             let now = self.now;
             if let Some(link) = self.links.get_mut(&id) {
                 link.wanted = Some(Wanted { nonce, asked_at: now, bytes: 0, answered: false, useful: false });
+                self.busy.insert(id);
             }
             self.send(id, &Frame::Want(Want { nonce, ranges }));
         }
