@@ -5,6 +5,8 @@
 //! answer several times in a row before the replica moves to it, more often each time it fails, and
 //! it must be nearer by a margin: so a replica does not flap.
 
+use std::collections::VecDeque;
+
 use crate::io::Millis;
 use crate::rng::Rng;
 
@@ -22,6 +24,8 @@ const ANSWER_WAIT: Millis = 5_000;
 const PROBE_SOON: Millis = 5_000;
 /// Between probes of one that has.
 const PROBE_LATER: Millis = 60_000;
+/// Answers whose least time counts.
+const ANSWERS: usize = 3;
 /// Good answers in a row before a replica moves to a relay.
 const GOOD_MIN: u32 = 3;
 /// The most that are asked of a relay that keeps failing.
@@ -36,8 +40,10 @@ pub(crate) struct Placement {
 #[derive(Clone, Debug)]
 struct Candidate {
     url: String,
-    /// Smoothed, of its answers to probes; none while it is not known to be healthy.
+    /// The least of its last answers' times, so that one that was late by chance says nothing; none
+    /// while it is not known to be healthy.
     rtt: Option<Millis>,
+    last: VecDeque<Millis>,
     probe: Probe,
     /// Answers in a row.
     good: u32,
@@ -190,7 +196,7 @@ impl Placement {
         match ending {
             Ending::Failed { was_up } => {
                 relay.failures += 1;
-                relay.rtt = None;
+                relay.forget();
                 relay.good = 0;
                 if was_up {
                     relay.good_needed = (relay.good_needed * 2).min(GOOD_MAX);
@@ -232,6 +238,7 @@ impl Candidate {
         Self {
             url,
             rtt: None,
+            last: VecDeque::new(),
             probe: Probe::DueAt(0),
             good: 0,
             bad: 0,
@@ -241,19 +248,29 @@ impl Candidate {
         }
     }
 
+    fn forget(&mut self) {
+        self.rtt = None;
+        self.last.clear();
+    }
+
     fn probed(&mut self, is_healthy: bool, now: Millis, rng: &mut Rng) {
         let Probe::SentAt(sent_at) = self.probe else { return };
         let wait = if is_healthy {
-            let rtt = now.saturating_sub(sent_at);
-            self.rtt = Some(self.rtt.map_or(rtt, |before| (before + rtt) / 2));
+            let time = now.saturating_sub(sent_at);
+            let is_late = self.rtt.is_some_and(|rtt| time > 2 * rtt + 20);
+            if self.last.len() == ANSWERS {
+                self.last.pop_front();
+            }
+            self.last.push_back(time);
+            self.rtt = self.last.iter().min().copied();
             self.good += 1;
             self.bad = 0;
-            if self.good < self.good_needed { PROBE_SOON } else { PROBE_LATER }
+            if self.good < self.good_needed || is_late { PROBE_SOON } else { PROBE_LATER }
         } else {
             self.bad += 1;
             self.good = 0;
             if self.bad > 1 {
-                self.rtt = None;
+                self.forget();
             }
             (PROBE_SOON << self.bad.min(4)).min(PROBE_LATER)
         };
