@@ -39,7 +39,7 @@ test("what is no request of a relay's is refused with the fitting status", async
 });
 
 test("a page of an origin that is not allowed is refused before the upgrade", async (context) => {
-  const relay = await (await world(context)).relay({ origins: ["https://app.example"] });
+  const relay = await (await world(context)).relay({ variables: { ORIGINS: "https://app.example" } });
   const from = (origin) => new WebSocket(`${relay.url}/v1/space`, "eyot.v1", { headers: { origin } });
   assert.equal(await refusal(from("https://evil.example")), 403);
   const { socket } = await connect(relay, "space", { origin: "https://app.example" });

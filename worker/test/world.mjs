@@ -24,9 +24,9 @@ export async function world(context, entry) {
   });
   return {
     data,
-    /** Starts a relay over that data; `port` lets one take the place of another. */
-    async relay(options = {}) {
-      const relay = await start({ folder, region: "eu", data, ...options });
+    /** Starts a relay over that data; `port` lets one take the place of another, `variables` are the Worker's. */
+    async relay({ variables = {}, ...options } = {}) {
+      const relay = await start({ folder, data, variables: { REGION: "eu", ...variables }, ...options });
       ends.push(() => relay.stop());
       return relay;
     },
