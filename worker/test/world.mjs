@@ -31,8 +31,8 @@ export async function world(context, entry) {
       return relay;
     },
     /** Opens a replica that keeps everything in memory. */
-    async replica(relay, space = "space") {
-      const replica = await openSpace(space, { relays: [relay.url], storage: memory() });
+    async replica(relay, space = "space", options = {}) {
+      const replica = await openSpace(space, { relays: [relay.url], storage: memory(), ...options });
       ends.push(() => replica.close());
       return replica;
     },
@@ -64,14 +64,39 @@ export async function connect(relay, space = "space", headers = {}) {
 }
 
 /** The first frame that a replica of a space sends. */
-export async function greeting(space) {
+export async function greeting(space, token) {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
-  const replica = await openSpace(space, { relays: [`ws://127.0.0.1:${server.address().port}`], storage: memory() });
+  const url = `ws://127.0.0.1:${server.address().port}`;
+  const replica = await openSpace(space, { relays: [url], storage: memory(), ...(token !== undefined && { token }) });
   const [socket] = await once(server, "connection");
   const [frame] = await once(socket, "message");
   await replica.close();
   socket.terminate();
   server.close();
   return new Uint8Array(frame);
+}
+
+/** What a replica of a space sends after its greeting when it writes to an open relay. */
+export async function recorded(place, space) {
+  const relay = await place.relay({ data: `${place.data}/recorded` });
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  const frames = [];
+  server.on("connection", (from, { url }) => {
+    const to = new WebSocket(relay.url + url, "eyot.v1");
+    from.on("message", async (frame) => {
+      frames.push(new Uint8Array(frame));
+      if (to.readyState === WebSocket.CONNECTING) await once(to, "open");
+      to.send(frame);
+    });
+    to.on("message", (frame) => from.send(frame));
+    from.on("close", () => to.terminate());
+  });
+  const replica = await place.replica({ url: `ws://127.0.0.1:${server.address().port}` }, space);
+  replica.create({ written: true });
+  await replica.durable();
+  await replica.close();
+  server.close();
+  return frames.slice(1);
 }

@@ -23,10 +23,8 @@ export interface Key {
 const SECRET_BYTES_MIN = 32;
 /** How long a list fetched from a URL is believed. */
 const FRESH_MS = 600_000;
-/** How often such a list is fetched at most, whatever tokens name. */
-const REFETCH_MS = 30_000;
-/** After a failure. */
-const RETRY_MS = 5_000;
+/** How often it is fetched at most, whatever tokens name. */
+const REFETCH_MS = 5_000;
 const FETCH_TIMEOUT_MS = 5_000;
 
 /** Throws where these are no keys: a mistake is to be found before a client comes. */
@@ -46,7 +44,7 @@ function isRemote(keys: Keys): keys is { jwks: string } {
 
 function localKeys(keys: Keys): Key[] {
   if ("secret" in keys && typeof keys.secret === "string") return [shared(new TextEncoder().encode(keys.secret))];
-  const listed = "keys" in keys ? keys.keys : keys;
+  const listed = !Array.isArray(keys) && "keys" in keys ? keys.keys : keys;
   const list = (Array.isArray(listed) ? listed : [listed]) as JsonWebKey[];
   return list.map((jwk) => {
     const key = jwk.kty === "oct" ? shared(bytes(jwk.k ?? ""), idOf(jwk)) : publicKey(jwk);
@@ -97,13 +95,15 @@ async function fetchedKeys(url: string, unknown: boolean): Promise<readonly Key[
   lists.set(url, list);
   const now = Date.now();
   const isFresh = now - list.fetchedAt < FRESH_MS;
-  if (isFresh && (!unknown || now - list.triedAt < REFETCH_MS)) return list.keys;
-  if (now - list.triedAt < RETRY_MS) throw new Error("the list could not be had a moment ago");
+  const isTooSoon = now - list.triedAt < REFETCH_MS;
+  if (isFresh && (!unknown || isTooSoon)) return list.keys;
+  if (isTooSoon) throw new Error("the list could not be had a moment ago");
   list.triedAt = now;
   try {
     list.keys = await fetchKeys(url);
     list.fetchedAt = now;
   } catch (error) {
+    console.error("eyot: the keys for tokens can't be had:", String(error));
     // What a token names must not make good keys be forgotten.
     if (!isFresh) throw error;
   }

@@ -271,7 +271,7 @@ export class SpaceRelay {
       return await verifyToken(token, this.#setup.keys);
     } catch (error) {
       if (error instanceof TokenRefused) return error;
-      console.error("eyot: a token can't be checked:", error);
+      console.error("eyot: a token can't be checked:", String(error));
       return new TokenRefused("the relay can't get its keys");
     }
   }

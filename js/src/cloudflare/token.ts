@@ -68,8 +68,7 @@ async function candidates(keys: Keys, algorithm: string, id: string | undefined)
 async function available(keys: Keys, unknown: boolean): Promise<readonly Key[]> {
   try {
     return await keysOf(keys, unknown);
-  } catch (error) {
-    console.error("eyot: the keys for tokens can't be had:", error);
+  } catch {
     throw new TokenRefused("the relay can't get its keys");
   }
 }
