@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -37,6 +38,42 @@ export async function world(context, entry) {
       return replica;
     },
   };
+}
+
+/** Relays that know each other's addresses, each to be started, and started again, at its own. */
+export async function inRegions(place, names, variables = {}) {
+  const ports = await Promise.all(names.map(freePort));
+  const peers = (own) =>
+    names.flatMap((name, index) => (name === own ? [] : [`${name}=ws://127.0.0.1:${ports[index]}`])).join(" ");
+  return names.map((region, index) => {
+    const data = `${place.data}/${region}`;
+    const all = { REGION: region, PEERS: peers(region), ...variables };
+    return { region, data, start: () => place.relay({ data, port: ports[index], variables: all }) };
+  });
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** A counter of the relay's. */
+export async function counter(relay, name) {
+  const metrics = await (await fetch(`${relay.url.replace("ws:", "http:")}/metrics`)).text();
+  const line = metrics.split("\n").find((line) => line.startsWith(`${name} `));
+  return Number(line?.slice(name.length));
+}
+
+/** Waits until a counter has risen so far. */
+export async function counterReaches(relay, name, goal) {
+  const end = Date.now() + WAIT_MS * 2;
+  while ((await counter(relay, name)) < goal) {
+    if (Date.now() > end) throw new Error(`waited in vain: ${name} is not ${goal}`);
+  }
 }
 
 /** Waits until something holds, looking again whenever the document or the space says that it changed. */
