@@ -11,6 +11,7 @@ export const counters = {
   bytesIn: 0,
   bytesOut: 0,
   dialled: 0,
+  dialEnded: 0,
   dialFailed: 0,
   refusedOrigins: 0,
 };
@@ -29,16 +30,16 @@ const REFUSALS: Readonly<Record<number, string>> = {
 };
 const refused = new Map(Object.values(REFUSALS).map((reason) => [reason, 0]));
 
-/** A link was closed by this side. */
-export function countClosed(code: number): void {
-  counters.closed += 1;
+/** This side closed a link. */
+export function countRefusal(code: number): void {
   const reason = REFUSALS[code];
   if (reason !== undefined) refused.set(reason, (refused.get(reason) ?? 0) + 1);
 }
 
 /** All of it, as Prometheus reads it. */
 export function metrics(): string {
-  const { loaded, commits, accepted, closed, framesIn, framesOut, bytesIn, bytesOut, dialled, dialFailed } = counters;
+  const { loaded, commits, accepted, closed, framesIn, framesOut, bytesIn, bytesOut, dialled, dialEnded, dialFailed } =
+    counters;
   const refusals = [...refused, ["origin", counters.refusedOrigins] as const];
   const series: [string, string, [string, number][]][] = [
     ["eyot_relays_loaded_total", "Relays loaded from storage by this isolate.", [["", loaded]]],
@@ -58,9 +59,10 @@ export function metrics(): string {
     ],
     [
       "eyot_region_links_total",
-      "Links to relays of other regions that this isolate opened or could not open.",
+      "Links to relays of other regions that this isolate opened, had to an end, or could not open.",
       [
         ['{event="opened"}', dialled],
+        ['{event="ended"}', dialEnded],
         ['{event="failed"}', dialFailed],
       ],
     ],

@@ -6,7 +6,7 @@
 import wasm from "../compiled.js";
 import { __wbg_reset_state, initSync, type RelayClaims, RelayEngine, type RelayOutput } from "../../wasm/eyot_web.js";
 import { addressOf, dial } from "./dial.js";
-import { countClosed, counters } from "./metrics.js";
+import { counters, countRefusal } from "./metrics.js";
 import { PROTOCOL, type Setup, toldBy } from "./options.js";
 import type { Context, Socket } from "./platform.js";
 import { readSetup, saveSetup, sqlStore } from "./store.js";
@@ -111,7 +111,7 @@ export class SpaceRelay {
 
   #closed(engine: RelayEngine, link: number): void {
     if (!this.#links.delete(link)) return;
-    counters.closed += 1;
+    countEnd(link);
     this.#run(engine, () => engine.closed(link));
   }
 
@@ -219,7 +219,8 @@ export class SpaceRelay {
     const socket = this.#links.get(link);
     if (socket === undefined) return;
     this.#links.delete(link);
-    countClosed(code);
+    countEnd(link);
+    countRefusal(code);
     close(socket, code, reason);
   }
 
@@ -292,14 +293,16 @@ export class SpaceRelay {
     }
     this.#engine = undefined;
     this.#dialling.clear();
-    const sockets = new Set([...this.#context.getWebSockets(), ...this.#links.values()]);
-    this.#links.clear();
-    for (const socket of sockets) {
-      countClosed(CLOSE_STORAGE);
-      close(socket, CLOSE_STORAGE, `the relay has failed: ${message}`);
-    }
+    const reason = `the relay has failed: ${message}`;
+    for (const link of this.#links.keys()) this.#end(link, CLOSE_STORAGE, reason);
+    for (const socket of this.#context.getWebSockets()) close(socket, CLOSE_STORAGE, reason);
     console.error("eyot: the relay has failed:", isOurs ? message : error);
   }
+}
+
+function countEnd(link: number): void {
+  if (link >= DIALLED_MIN) counters.dialEnded += 1;
+  else counters.closed += 1;
 }
 
 /** What a connection keeps for the time after this object has lost its memory. */
