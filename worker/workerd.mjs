@@ -51,7 +51,7 @@ export async function bundle(entry = worker) {
 /**
  * Starts `workerd`; resolves once it serves.
  *
- * @param {{ folder: string, data: string, port?: number, variables?: Record<string, string>, placeHeader?: string }} options
+ * @param {{ folder: string, data: string, port?: number, variables?: Record<string, string | undefined>, placeHeader?: string }} options
  *   `folder` is a bundle's; port 0 takes any that is free; `variables` are those of `src/index.ts`; requests say in
  *   the header `placeHeader` what the platform would say of them in `cf`
  */
@@ -104,7 +104,9 @@ async function listens(control) {
 
 function configuration({ data, port, variables, placeHeader }) {
   const text = JSON.stringify;
-  const bindings = Object.entries(variables).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)}),`);
+  const bindings = Object.entries(variables)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `(name = ${text(name)}, text = ${text(value)}),`);
   const http = placeHeader === undefined ? "" : `cfBlobHeader = ${text(placeHeader)}`;
   return `using Workerd = import "/workerd/workerd.capnp";
 
