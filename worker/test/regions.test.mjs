@@ -9,7 +9,7 @@ const THREE = ["eu", "us", "ap"];
 const TWO = ["eu", "us"];
 const DENIED = 4004;
 /** `workerd` puts an object to sleep after ten seconds in which nobody spoke. */
-const IDLE_MS = 15_000;
+const IDLE_MS = 20_000;
 const WRITERS = 6;
 const WAIT = { timeout: 60_000 };
 

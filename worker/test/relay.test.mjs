@@ -6,8 +6,11 @@ import { counter, until, world } from "./world.mjs";
 
 const KILLS = 20;
 const WRITES_BETWEEN_KILLS = 30;
-/** `workerd` puts an object to sleep after ten seconds in which nobody spoke. */
-const IDLE_MS = 15_000;
+/**
+ * `workerd` puts an object to sleep after ten seconds in which nobody spoke; after twenty of silence replicas ping,
+ * which must neither wake it nor keep it awake.
+ */
+const IDLE_MS = 30_000;
 
 test("two replicas see each other's changes through the relay", async (context) => {
   const place = await world(context);

@@ -3,12 +3,14 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { before, test } from "node:test";
 
-import { connect, greeting, recorded, until, world } from "./world.mjs";
+import { connect, counter, greeting, recorded, until, world } from "./world.mjs";
 import { at, keyPair, secretKey, sign, unsigned } from "./tokens.mjs";
 
 const DENIED = 4004;
 const EXPIRED = 4010;
 const HOUR_MS = 3_600_000;
+/** `workerd` puts an object to sleep after ten seconds in which nobody spoke. */
+const ASLEEP_MS = 25_000;
 const FRAME_HELLO = 1;
 const FRAME_TOKEN = 15;
 
@@ -135,6 +137,25 @@ test("a link ends when its token does, unless a fresh one came over it", async (
   assert.equal(code, EXPIRED);
   assert.match(reason, /expired/);
   assert.equal(goesOn.socket.readyState, goesOn.socket.OPEN);
+});
+
+test("a link ends when its token does, though nobody speaks and the relay sleeps", async (context) => {
+  const relay = await (await world(context)).relay({ variables: withKeys() });
+  const { socket, closed } = await connect(relay);
+  socket.send(await greeting("space", await sign(ed, { exp: at(ASLEEP_MS) })));
+  assert.equal((await closed).code, EXPIRED);
+  assert.equal(await counter(relay, "eyot_relays_loaded_total"), 2);
+});
+
+test("a relay that gets keys closes to those who came when it was open", async (context) => {
+  const place = await world(context);
+  const open = await place.relay();
+  const replica = await place.replica(open);
+  replica.create({});
+  await replica.durable();
+  await open.stop();
+  await place.relay({ port: open.port, variables: withKeys() });
+  await until(replica, () => replica.status.error?.code === "denied", "the refusal");
 });
 
 test("keys are fetched from a URL, again when a token names an unknown one, and without them nobody comes in", async (context) => {

@@ -65,7 +65,7 @@ export class SpaceRelay {
     this.#context.acceptWebSocket(socket);
     this.#links.set(link, socket);
     counters.accepted += 1;
-    keep(socket, { link, from: told.from, state: new Uint8Array() });
+    keep(socket, { link, from: told.from, expiresAt: Infinity, state: new Uint8Array() });
     this.#run(engine, () => engine.opened(link));
     const headers = { "sec-websocket-protocol": PROTOCOL };
     return new Response(null, { status: 101, webSocket: client, headers } as ResponseInit);
@@ -88,7 +88,9 @@ export class SpaceRelay {
   }
 
   async alarm(): Promise<void> {
-    await this.#wakes.ring(() => this.#due());
+    await this.#wakes.ring();
+    for (const socket of this.#context.getWebSockets()) this.#wakes.expires(attached(socket).expiresAt);
+    this.#due();
   }
 
   #gone(socket: Socket): void {
@@ -165,8 +167,9 @@ export class SpaceRelay {
     this.#engine = engine;
     counters.loaded += 1;
     for (const socket of this.#context.getWebSockets()) {
-      const { link, state } = attached(socket);
+      const { link, expiresAt, state } = attached(socket);
       this.#nextLink = Math.max(this.#nextLink, link + 1);
+      this.#wakes.expires(expiresAt);
       if (state.length === 0) {
         close(socket, CLOSE_GOING_AWAY, "the relay was moved; connect again");
       } else {
@@ -198,8 +201,10 @@ export class SpaceRelay {
       else this.#context.waitUntil(this.#authorize(engine, output.link, output.authorize));
     }
     for (const one of touched) this.#keep(engine, one);
-    const owes = engine.regions().some(({ behind }) => behind > 0);
-    this.#wakes.plan(engine.deadline(), owes);
+    const regions = engine.regions();
+    const owes = regions.some(({ behind }) => behind > 0);
+    const isLinked = regions.some(({ isLinked }) => isLinked);
+    this.#wakes.plan(engine.deadline(), { owes, isLinked });
   }
 
   #send(link: number, frame: Uint8Array): void {
@@ -254,12 +259,16 @@ export class SpaceRelay {
 
   async #authorize(engine: RelayEngine, link: number, token: string | undefined): Promise<void> {
     const verdict = await this.#judge(link, token);
-    if (this.#engine !== engine) return;
-    const call = () =>
-      verdict instanceof TokenRefused
-        ? engine.refused(link, verdict.hasExpired, verdict.message)
-        : engine.authorized(link, verdict);
-    this.#run(engine, call, link);
+    const socket = this.#links.get(link);
+    if (this.#engine !== engine || socket === undefined) return;
+    if (verdict instanceof TokenRefused) {
+      this.#run(engine, () => engine.refused(link, verdict.hasExpired, verdict.message), link);
+      return;
+    }
+    const { expiresAt = Infinity } = verdict;
+    keep(socket, { ...attached(socket), expiresAt });
+    this.#wakes.expires(expiresAt);
+    this.#run(engine, () => engine.authorized(link, verdict), link);
   }
 
   async #judge(link: number, token: string | undefined): Promise<RelayClaims | TokenRefused> {
@@ -310,6 +319,8 @@ interface Attachment {
   link: number;
   /** The region of the relay that this link is to, where the platform vouches for it. */
   from: string | undefined;
+  /** When its token does. */
+  expiresAt: number;
   /** The core's part; empty while the link could not be taken up again. */
   state: Uint8Array;
 }
