@@ -1,6 +1,6 @@
 // One relay on this machine, in the foreground: node serve.mjs --region eu --port 7701 --data DIR
 
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
 import { bundle, start } from "./workerd.mjs";
@@ -13,18 +13,36 @@ const { values } = parseArgs({
     port: { type: "string", default: "0" },
     data: { type: "string" },
     origin: { type: "string", multiple: true, default: [] },
+    peer: { type: "string", multiple: true, default: [] },
+    "peer-token": { type: "string" },
+    "jwt-key": { type: "string" },
   },
 });
 if (values.data === undefined) {
-  console.error("usage: node serve.mjs --data DIR [--region NAME] [--port NUMBER] [--origin URL …]");
+  console.error(`usage: node serve.mjs --data DIR [--region NAME] [--port NUMBER] [--origin URL …]
+                    [--peer REGION=URL …] [--peer-token FILE] [--jwt-key FILE]`);
   process.exit(2);
+}
+
+/** What the Worker is told, see src/index.ts. */
+async function variables() {
+  const file = async (path) => (await readFile(path, "utf8")).trim();
+  const key = values["jwt-key"] && (await file(values["jwt-key"]));
+  if (key === undefined) console.error("warning: without --jwt-key, whoever reaches this relay may read and write");
+  return {
+    REGION: values.region,
+    ...(values.origin.length > 0 && { ORIGINS: values.origin.join(" ") }),
+    ...(values.peer.length > 0 && { PEERS: values.peer.join(" ") }),
+    ...(values["peer-token"] && { PEER_TOKEN: await file(values["peer-token"]) }),
+    // A file of keys is JSON, any other is a secret.
+    ...(key === undefined ? { AUTH: "open" } : { [/^[{[]/.test(key) ? "JWT_KEYS" : "JWT_SECRET"]: key }),
+  };
 }
 
 const parent = process.ppid;
 const folder = await bundle();
 try {
-  const { region, data, port, origin: origins } = values;
-  const relay = await start({ folder, region, data, port: Number(port), origins });
+  const relay = await start({ folder, data: values.data, port: Number(values.port), variables: await variables() });
   console.log(`workerd pid ${relay.pid}`);
   console.log(`ready ${relay.url}`);
 

@@ -51,17 +51,22 @@ export async function bundle(entry = worker) {
 /**
  * Starts `workerd`; resolves once it serves.
  *
- * @param {{ folder: string, region: string, data: string, port?: number, origins?: string[] }} options
- *   `folder` is a bundle's; port 0 takes any that is free; without `origins` all may connect
+ * @param {{ folder: string, data: string, port?: number, variables?: Record<string, string | undefined>, placeHeader?: string }} options
+ *   `folder` is a bundle's; port 0 takes any that is free; `variables` are those of `src/index.ts`; requests say in
+ *   the header `placeHeader` what the platform would say of them in `cf`
  */
-export async function start({ folder, region, data, port = 0, origins = [] }) {
+export async function start({ folder, data, port = 0, variables = {}, placeHeader }) {
   await mkdir(data, { recursive: true });
   const config = await mkdtemp(join(folder, "run-"));
-  await writeFile(join(config, "config.capnp"), configuration({ region, data: resolve(data), port, origins }));
+  await writeFile(join(config, "config.capnp"), configuration({ data: resolve(data), port, variables, placeHeader }));
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(config, "config.capnp")], {
     stdio: ["ignore", "inherit", "inherit", "pipe"],
   });
-  const exited = once(child, "exit").then(() => rm(config, { recursive: true, force: true }));
+  const guard = endWithThisProcess(child.pid);
+  const exited = once(child, "exit").then(() => {
+    guard.kill("SIGKILL");
+    return rm(config, { recursive: true, force: true });
+  });
   const listening = await Promise.race([listens(child.stdio[3]), exited]);
   if (listening === undefined) throw new Error("workerd has not started");
   return {
@@ -77,6 +82,17 @@ export async function start({ folder, region, data, port = 0, origins = [] }) {
   };
 }
 
+/** Ends a process once this one is gone, however that came: a pipe from here then ends. */
+function endWithThisProcess(pid) {
+  const guard = spawn("sh", ["-c", 'read _; kill -9 "$0"', String(pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+    // Of a group of its own: what ends this process's group must not end it.
+    detached: true,
+  });
+  guard.unref();
+  return guard;
+}
+
 /** The port, once the control channel names it. */
 async function listens(control) {
   for await (const line of createInterface({ input: control })) {
@@ -86,18 +102,22 @@ async function listens(control) {
   return undefined;
 }
 
-function configuration({ region, data, port, origins }) {
+function configuration({ data, port, variables, placeHeader }) {
   const text = JSON.stringify;
-  const variables = { REGION: region, ...(origins.length > 0 && { ORIGINS: origins.join(" ") }) };
-  const bindings = Object.entries(variables).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)}),`);
+  const bindings = Object.entries(variables)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `(name = ${text(name)}, text = ${text(value)}),`);
+  const http = placeHeader === undefined ? "" : `cfBlobHeader = ${text(placeHeader)}`;
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [
     (name = "relay", worker = .relay),
     (name = "data", disk = (path = ${text(data)}, writable = true)),
+    # Relays of other regions may be on this machine.
+    (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
   ],
-  sockets = [(name = "relay", address = "127.0.0.1:${port}", http = (), service = "relay")],
+  sockets = [(name = "relay", address = "127.0.0.1:${port}", http = (${http}), service = "relay")],
 );
 
 const relay :Workerd.Worker = (

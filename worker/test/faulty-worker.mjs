@@ -6,21 +6,26 @@ let full = false;
 
 export class SpaceRelay extends Relay {
   constructor(context, env) {
-    super(
-      {
-        storage: {
-          sql: context.storage.sql,
-          transactionSync(run) {
-            if (full) throw new Error("database or disk is full: SQLITE_FULL");
-            return context.storage.transactionSync(run);
-          },
-        },
-        acceptWebSocket: (socket) => context.acceptWebSocket(socket),
-        getWebSockets: () => context.getWebSockets(),
+    const { storage } = context;
+    const faulty = {
+      transactionSync(run) {
+        if (full) throw new Error("database or disk is full: SQLITE_FULL");
+        return storage.transactionSync(run);
       },
-      env,
-    );
+    };
+    super(instead(context, { storage: instead(storage, faulty) }), env);
   }
+}
+
+/** The same object, but for some of its properties. */
+function instead(object, properties) {
+  return new Proxy(object, {
+    get(target, name) {
+      if (name in properties) return properties[name];
+      const value = target[name];
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 export default {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { request } from "node:http";
 import { test } from "node:test";
 
 import WebSocket from "ws";
@@ -39,12 +40,55 @@ test("what is no request of a relay's is refused with the fitting status", async
 });
 
 test("a page of an origin that is not allowed is refused before the upgrade", async (context) => {
-  const relay = await (await world(context)).relay({ origins: ["https://app.example"] });
+  const relay = await (await world(context)).relay({ variables: { ORIGINS: "https://app.example" } });
   const from = (origin) => new WebSocket(`${relay.url}/v1/space`, "eyot.v1", { headers: { origin } });
   assert.equal(await refusal(from("https://evil.example")), 403);
   const { socket } = await connect(relay, "space", { origin: "https://app.example" });
   assert.equal(socket.protocol, "eyot.v1");
   socket.terminate();
+});
+
+test("a client is in the region that is nearest to where the platform says it is", async (context) => {
+  const place = await world(context);
+  const variables = { REGION: undefined, REGIONS: "ap us eu" };
+  const relay = await place.relay({ variables, placeHeader: "x-place" });
+  const region = async (where, path = "/health") => {
+    const headers = where === undefined ? {} : { "x-place": JSON.stringify(where) };
+    return (await (await http(relay, path, { headers })).json()).region;
+  };
+  const cases = [
+    [{ continent: "EU" }, "eu"],
+    [{ continent: "AF" }, "eu"],
+    [{ continent: "SA" }, "us"],
+    [{ continent: "OC" }, "ap"],
+    [{ continent: "AS", latitude: "25.2", longitude: "55.3" }, "eu"],
+    [{ continent: "EU", latitude: "64.1", longitude: "-21.9" }, "eu"],
+    [{ continent: "T1" }, "ap"],
+    [{}, "ap"],
+    [undefined, "ap"],
+  ];
+  for (const [where, expected] of cases) assert.equal(await region(where), expected, JSON.stringify(where));
+  assert.equal(await region({ continent: "EU" }, "/at/us/health"), "us");
+  assert.equal((await http(relay, "/at/mars/health")).status, 404);
+});
+
+test("without keys a relay serves nobody who did not come by a loopback address, unless it is said to be open", async (context) => {
+  const place = await world(context);
+  const [silent, open, both] = [
+    await place.relay(),
+    await place.relay({ data: `${place.data}/open`, variables: { AUTH: "open" } }),
+    await place.relay({ data: `${place.data}/both`, variables: { AUTH: "open", JWT_SECRET: "x".repeat(32) } }),
+  ];
+  const status = async ({ port }, host) => {
+    const asked = request({ host: "127.0.0.1", port, path: "/health", headers: { host } }).end();
+    const [response] = await once(asked, "response");
+    response.resume();
+    return response.statusCode;
+  };
+  assert.equal(await status(silent, "localhost"), 200);
+  assert.equal(await status(silent, "relay.example"), 503);
+  assert.equal(await status(open, "relay.example"), 200);
+  assert.equal(await status(both, "relay.example"), 500);
 });
 
 /** The status with which an upgrade is refused. */

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+
+import { keyPair, secretKey, sign } from "./tokens.mjs";
+import { connect, greeting } from "./world.mjs";
 
 const SERVE = fileURLToPath(new URL("../serve.mjs", import.meta.url));
 
@@ -24,6 +27,32 @@ test("a served relay stops when whoever started it has died", async (context) =>
   const { server, pid } = await serve(context, "sh", ["-c", `"$0" "$@"; true`, process.execPath, SERVE]);
   server.kill("SIGKILL");
   await gone(pid);
+});
+
+test("a served relay that is killed takes workerd along", async (context) => {
+  const { server, pid } = await serve(context, process.execPath, [SERVE]);
+  server.kill("SIGKILL");
+  await gone(pid);
+});
+
+test("a served relay checks tokens with the keys in a file, or with the secret in it", async (context) => {
+  const key = await keyPair("ES256", "one");
+  const shared = secretKey();
+  const folder = await mkdtemp(join(tmpdir(), "eyot-keys-"));
+  context.after(() => rm(folder, { recursive: true, force: true }));
+  for (const [file, text, signer] of [
+    ["keys", JSON.stringify({ keys: [key.jwk] }), key],
+    ["secret", `${shared.secret}\n`, shared],
+  ]) {
+    await writeFile(join(folder, file), text);
+    const { url } = await serve(context, process.execPath, [SERVE, "--jwt-key", join(folder, file)]);
+    const [good, none] = await Promise.all([connect({ url }), connect({ url })]);
+    good.socket.send(await greeting("space", await sign(signer)));
+    none.socket.send(await greeting("space"));
+    assert.match((await none.closed).reason, /a token is needed/);
+    assert.equal(good.socket.readyState, good.socket.OPEN);
+    good.socket.terminate();
+  }
 });
 
 test("a served relay whose workerd dies fails", async (context) => {

@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -11,6 +12,8 @@ import WebSocket, { WebSocketServer } from "ws";
 import { bundle, start } from "../workerd.mjs";
 
 const WAIT_MS = 20_000;
+/** Alarms ring half a minute after. */
+const ALARM_WAIT_MS = 60_000;
 /** `workerd` ends the TCP connection of a link that it closed for another's sake only when it sleeps. */
 const CLOSE_MS = 500;
 
@@ -24,19 +27,55 @@ export async function world(context, entry) {
   });
   return {
     data,
-    /** Starts a relay over that data; `port` lets one take the place of another. */
-    async relay(options = {}) {
-      const relay = await start({ folder, region: "eu", data, ...options });
+    /** Starts a relay over that data; `port` lets one take the place of another, `variables` are the Worker's. */
+    async relay({ variables = {}, ...options } = {}) {
+      const relay = await start({ folder, data, variables: { REGION: "eu", ...variables }, ...options });
       ends.push(() => relay.stop());
       return relay;
     },
     /** Opens a replica that keeps everything in memory. */
-    async replica(relay, space = "space") {
-      const replica = await openSpace(space, { relays: [relay.url], storage: memory() });
+    async replica(relay, space = "space", options = {}) {
+      const replica = await openSpace(space, { relays: [relay.url], storage: memory(), ...options });
       ends.push(() => replica.close());
       return replica;
     },
   };
+}
+
+/** Relays that know each other's addresses, each to be started, and started again, at its own. */
+export async function inRegions(place, names, variables = {}) {
+  const ports = await Promise.all(names.map(freePort));
+  const peers = (own) =>
+    names.flatMap((name, index) => (name === own ? [] : [`${name}=ws://127.0.0.1:${ports[index]}`])).join(" ");
+  return names.map((region, index) => {
+    const data = `${place.data}/${region}`;
+    const all = { REGION: region, PEERS: peers(region), ...variables };
+    return { region, data, start: () => place.relay({ data, port: ports[index], variables: all }) };
+  });
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** A counter of the relay's. */
+export async function counter(relay, name) {
+  const metrics = await (await fetch(`${relay.url.replace("ws:", "http:")}/metrics`)).text();
+  const line = metrics.split("\n").find((line) => line.startsWith(`${name} `));
+  return Number(line?.slice(name.length));
+}
+
+/** Waits until something holds, asking again and again. */
+export async function eventually(holds, what) {
+  const end = Date.now() + ALARM_WAIT_MS;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+  }
 }
 
 /** Waits until something holds, looking again whenever the document or the space says that it changed. */
@@ -64,14 +103,39 @@ export async function connect(relay, space = "space", headers = {}) {
 }
 
 /** The first frame that a replica of a space sends. */
-export async function greeting(space) {
+export async function greeting(space, token) {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
-  const replica = await openSpace(space, { relays: [`ws://127.0.0.1:${server.address().port}`], storage: memory() });
+  const url = `ws://127.0.0.1:${server.address().port}`;
+  const replica = await openSpace(space, { relays: [url], storage: memory(), ...(token !== undefined && { token }) });
   const [socket] = await once(server, "connection");
   const [frame] = await once(socket, "message");
   await replica.close();
   socket.terminate();
   server.close();
   return new Uint8Array(frame);
+}
+
+/** What a replica of a space sends after its greeting when it writes to an open relay. */
+export async function recorded(place, space) {
+  const relay = await place.relay({ data: `${place.data}/recorded` });
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  const frames = [];
+  server.on("connection", (from, { url }) => {
+    const to = new WebSocket(relay.url + url, "eyot.v1");
+    from.on("message", async (frame) => {
+      frames.push(new Uint8Array(frame));
+      if (to.readyState === WebSocket.CONNECTING) await once(to, "open");
+      to.send(frame);
+    });
+    to.on("message", (frame) => from.send(frame));
+    from.on("close", () => to.terminate());
+  });
+  const replica = await place.replica({ url: `ws://127.0.0.1:${server.address().port}` }, space);
+  replica.create({ written: true });
+  await replica.durable();
+  await replica.close();
+  server.close();
+  return frames.slice(1);
 }

@@ -2,9 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use eyot_core::access::Claims;
-use eyot_core::{Caps, Effect, Input, LinkId, Millis, Relay, RelayConfig};
+use eyot_core::access::{Claims, Refusal, Right};
+use eyot_core::{Caps, Effect, Input, LinkId, Millis, RegionView, Relay, RelayConfig, RelayPeer};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -15,42 +16,38 @@ use crate::{death, error, js};
 extern "C" {
     #[wasm_bindgen(typescript_type = "RelayOptions")]
     pub type RelayOptions;
+    #[wasm_bindgen(typescript_type = "RelayClaims")]
+    pub type RelayClaims;
 }
 
-/// The relay of one space in one region. What a call returns is to be sent in this order, and all
+/// The relay of one space in one region. What a call returns is to be done in this order, and all
 /// that it tells of is stored by then.
 #[wasm_bindgen]
 pub struct RelayEngine {
     relay: RefCell<Relay>,
     store: SyncStore,
-    /// When the relay wants to be called. No timer rings for it, for that would keep the host awake:
-    /// the next event does.
     deadline: Cell<Option<Millis>>,
 }
 
 #[wasm_bindgen]
 impl RelayEngine {
-    /// Loads the relay from its store.
+    /// Begin with `start`.
     #[wasm_bindgen(constructor)]
     pub fn new(options: RelayOptions) -> Result<Self, JsValue> {
         death::check()?;
-        let text = |key: &str| js::get(&options, key).as_string();
-        let seed = js::get(&options, "seed").dyn_into::<Uint8Array>().ok().map(|seed| seed.to_vec());
-        let (Some(space), Some(region), Some(Ok(seed))) =
-            (text("space"), text("region"), seed.map(<[u8; 32]>::try_from))
-        else {
-            return Err(error::coded(error::INVALID, "a relay has a space, a region and a seed of 32 bytes"));
-        };
-        let config =
-            RelayConfig { space, region, peers: Vec::new(), token: None, caps: Caps::default(), seed };
-        let relay = Relay::new(config, js::now());
         let store = SyncStore(js::get(&options, "store").unchecked_into());
-        let engine = Self { relay: RefCell::new(relay), store, deadline: Cell::new(None) };
-        engine.run(VecDeque::new(), js::now())?;
-        Ok(engine)
+        let relay = Relay::new(read_config(&options)?, js::now());
+        Ok(Self { relay: RefCell::new(relay), store, deadline: Cell::new(None) })
     }
 
-    /// A link was accepted.
+    /// Loads the relay from its store.
+    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
+    pub fn start(&self) -> Result<Array, JsValue> {
+        death::check()?;
+        self.run(VecDeque::new(), js::now())
+    }
+
+    /// A link is open: one that was accepted, or one that this relay wanted dialled.
     #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
     pub fn opened(&self, link: f64) -> Result<Array, JsValue> {
         self.handle(Input::LinkOpened(link_id(link)), js::now())
@@ -62,10 +59,48 @@ impl RelayEngine {
         self.handle(Input::Received(link_id(link), frame), now as Millis)
     }
 
-    /// A link is gone.
+    /// A link is gone, or could not be opened.
     #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
     pub fn closed(&self, link: f64) -> Result<Array, JsValue> {
         self.handle(Input::LinkClosed(link_id(link)), js::now())
+    }
+
+    /// The token that a link came with, or lacks, lets it in.
+    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
+    pub fn authorized(&self, link: f64, claims: RelayClaims) -> Result<Array, JsValue> {
+        self.handle(Input::Authorized(link_id(link), Ok(read_claims(&claims)?)), js::now())
+    }
+
+    /// It does not.
+    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
+    pub fn refused(&self, link: f64, has_expired: bool, reason: &str) -> Result<Array, JsValue> {
+        let refusal = if has_expired { Refusal::expired(reason) } else { Refusal::denied(reason) };
+        self.handle(Input::Authorized(link_id(link), Err(refusal)), js::now())
+    }
+
+    /// Time has passed: what is due is done.
+    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
+    pub fn timer(&self) -> Result<Array, JsValue> {
+        self.handle(Input::Timer, js::now())
+    }
+
+    /// When the relay wants `timer` called. Any other call does as well.
+    pub fn deadline(&self) -> Option<f64> {
+        self.deadline.get().map(|at| at as f64)
+    }
+
+    /// How the other regions are doing.
+    #[wasm_bindgen(unchecked_return_type = "RegionView[]")]
+    pub fn regions(&self) -> Result<Array, JsValue> {
+        death::check()?;
+        let view = |region: RegionView| {
+            js::object([
+                ("region", region.region.as_str().into()),
+                ("isLinked", region.is_linked.into()),
+                ("behind", (region.behind as f64).into()),
+            ])
+        };
+        Ok(self.relay.borrow().regions().into_iter().map(view).collect())
     }
 
     /// How many commits are stored.
@@ -86,6 +121,15 @@ impl RelayEngine {
         self.relay.borrow_mut().resume(link_id(link), attachment, js::now());
         Ok(())
     }
+
+    /// Ends what was dialled, so that this instance can be dropped. Links that were accepted go on by
+    /// their attachments.
+    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
+    pub fn suspend(&self) -> Result<Array, JsValue> {
+        death::check()?;
+        self.relay.borrow_mut().suspend(js::now());
+        self.run(VecDeque::new(), js::now())
+    }
 }
 
 impl RelayEngine {
@@ -99,7 +143,7 @@ impl RelayEngine {
     /// what else it asks for is returned. Throws where storage failed: this instance must be dropped
     /// then, with what it would have sent.
     fn run(&self, mut inputs: VecDeque<Input>, now: Millis) -> Result<Array, JsValue> {
-        let outputs = Array::new();
+        let mut outputs = Outputs::default();
         let mut answers = VecDeque::new();
         loop {
             while let Some(effect) = self.next_effect() {
@@ -107,30 +151,15 @@ impl RelayEngine {
                     Effect::Storage(id, request) => {
                         answers.push_back(Input::Storage(id, self.store.answer(&request)));
                     }
-                    Effect::Send(link, frame) => {
-                        let frame = js::bytes(&frame).into();
-                        outputs.push(&js::object([("link", link_number(link)), ("frame", frame)]));
-                    }
-                    Effect::Close(link, code, reason) => {
-                        let reason = reason.as_str().into();
-                        let close = [("link", link_number(link)), ("code", code.into()), ("reason", reason)];
-                        outputs.push(&js::object(close));
-                    }
                     Effect::SetTimer(deadline) => self.deadline.set(deadline),
-                    // A relay of one region dials nobody, shares its log with nobody, and has no
-                    // application.
-                    Effect::Dial(..) | Effect::Broadcast(_) | Effect::App(_) => {}
-                    Effect::Authorize(link, _) => {
-                        answers.push_back(Input::Authorized(link, Ok(Claims::open())));
-                    }
-                    Effect::Probe(_) | Effect::Ping(_) => {}
+                    effect => outputs.push(effect),
                 }
             }
             if let Some(reason) = self.relay.borrow().failure() {
                 return Err(error::coded(error::STORAGE, reason));
             }
             let Some(input) = answers.pop_front().or_else(|| inputs.pop_front()) else {
-                return Ok(outputs);
+                return Ok(outputs.list);
             };
             self.relay.borrow_mut().handle(input, now);
         }
@@ -139,6 +168,113 @@ impl RelayEngine {
     fn next_effect(&self) -> Option<Effect> {
         self.relay.borrow_mut().poll_effect()
     }
+}
+
+/// What the host is to do.
+#[derive(Default)]
+struct Outputs {
+    list: Array,
+    /// The last frame: what goes to many links is copied out of the Wasm once.
+    frame: Option<(Arc<[u8]>, Uint8Array)>,
+}
+
+impl Outputs {
+    fn push(&mut self, effect: Effect) {
+        let output = match effect {
+            Effect::Send(link, frame) => {
+                js::object([("link", link_number(link)), ("frame", self.copy(frame).into())])
+            }
+            Effect::Close(link, code, reason) => js::object([
+                ("link", link_number(link)),
+                ("code", code.into()),
+                ("reason", reason.as_str().into()),
+            ]),
+            Effect::Dial(link, url) => {
+                js::object([("link", link_number(link)), ("dial", url.as_str().into())])
+            }
+            Effect::Authorize(link, token) => {
+                js::object([("link", link_number(link)), ("authorize", token.into())])
+            }
+            // Done already.
+            Effect::Storage(..) | Effect::SetTimer(_) => return,
+            // A relay has no application, shares its log with nobody, and measures nobody.
+            Effect::App(_) | Effect::Broadcast(_) | Effect::Probe(_) | Effect::Ping(_) => return,
+        };
+        self.list.push(&output);
+    }
+
+    fn copy(&mut self, frame: Arc<[u8]>) -> Uint8Array {
+        match &self.frame {
+            Some((last, copy)) if Arc::ptr_eq(last, &frame) => copy.clone(),
+            _ => {
+                let copy = js::bytes(&frame);
+                self.frame = Some((frame, copy.clone()));
+                copy
+            }
+        }
+    }
+}
+
+fn read_config(options: &JsValue) -> Result<RelayConfig, JsValue> {
+    let text = |key: &str| js::get(options, key).as_string();
+    let seed = js::get(options, "seed").dyn_into::<Uint8Array>().ok().map(|seed| seed.to_vec());
+    let (Some(space), Some(region), Some(Ok(seed))) =
+        (text("space"), text("region"), seed.map(<[u8; 32]>::try_from))
+    else {
+        return Err(error::coded(error::INVALID, "a relay has a space, a region and a seed of 32 bytes"));
+    };
+    let peers = Array::from(&js::get(options, "peers"));
+    let peers = peers.iter().map(|peer| {
+        let (region, url) = (js::get(&peer, "region").as_string(), js::get(&peer, "url").as_string());
+        Some(RelayPeer { region: region?, url: url? })
+    });
+    let Some(peers) = peers.collect() else {
+        return Err(error::coded(error::INVALID, "a peer has a region and an address"));
+    };
+    let caps = read_caps(&js::get(options, "caps"));
+    Ok(RelayConfig { space, region, peers, token: text("token"), caps, seed })
+}
+
+fn read_caps(caps: &JsValue) -> Caps {
+    let default = Caps::default();
+    let cap = |key: &str, default: u64| {
+        if caps.is_undefined() {
+            default
+        } else {
+            js::get(caps, key).as_f64().map_or(default, |cap| cap as u64)
+        }
+    };
+    Caps {
+        connection_bytes_per_second: cap("connectionBytesPerSecond", default.connection_bytes_per_second),
+        subject_bytes_per_second: cap("subjectBytesPerSecond", default.subject_bytes_per_second),
+        space_bytes_max: cap("spaceBytesMax", default.space_bytes_max),
+        subject_bytes_max: cap("subjectBytesMax", default.subject_bytes_max),
+        space_authors_max: cap("spaceAuthorsMax", default.space_authors_max),
+        subject_authors_max: cap("subjectAuthorsMax", default.subject_authors_max),
+        space_connections_max: cap("spaceConnectionsMax", default.space_connections_max),
+        subject_connections_max: cap("subjectConnectionsMax", default.subject_connections_max),
+    }
+}
+
+fn read_claims(claims: &JsValue) -> Result<Claims, JsValue> {
+    let invalid = || error::coded(error::INVALID, "claims name a subject and rights in spaces");
+    let mut spaces = Vec::new();
+    for entry in Array::from(&js::get(claims, "spaces")).iter() {
+        let entry: Array = entry.dyn_into().map_err(|_| invalid())?;
+        let pattern = entry.get(0).as_string().ok_or_else(invalid)?;
+        let right = match entry.get(1).as_string().as_deref() {
+            Some("read") => Right::Read,
+            Some("write") => Right::Write,
+            _ => return Err(invalid()),
+        };
+        spaces.push((pattern, right));
+    }
+    Ok(Claims {
+        subject: js::get(claims, "subject").as_string().ok_or_else(invalid)?,
+        spaces,
+        expires_at: js::get(claims, "expiresAt").as_f64().map(|at| at as Millis),
+        is_relay: js::get(claims, "isRelay").is_truthy(),
+    })
 }
 
 fn link_id(link: f64) -> LinkId {

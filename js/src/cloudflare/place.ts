@@ -1,0 +1,75 @@
+/** Where regions are, and which of them is nearest to a client. */
+
+type Coordinates = readonly [latitude: number, longitude: number];
+
+/** The platform's location hints, and about where each is. */
+const HINTS: Readonly<Record<string, Coordinates>> = {
+  wnam: [37, -120],
+  enam: [40, -77],
+  sam: [-23, -47],
+  weur: [50, 4],
+  eeur: [51, 21],
+  apac: [22, 114],
+  oc: [-34, 150],
+  afr: [-26, 28],
+  me: [25, 55],
+};
+
+/** Names that people give to regions, as hints. */
+const ALIASES: Readonly<Record<string, string>> = { eu: "weur", us: "enam", ap: "apac", sa: "sam", af: "afr" };
+
+/** The middle of where people live on a continent. */
+const CONTINENTS: Readonly<Record<string, Coordinates>> = {
+  AF: [0, 20],
+  AN: [-75, 0],
+  AS: [25, 105],
+  EU: [50, 10],
+  NA: [39, -95],
+  OC: [-28, 145],
+  SA: [-15, -58],
+};
+
+/** Where a relay's objects are when nobody says where: few places, for each commit is stored in all of them. */
+export const REGIONS_DEFAULT: readonly string[] = ["weur", "enam", "apac"];
+
+/** The location hint of a region; none where its name says nothing to the platform. */
+export function hintOf(region: string): { locationHint?: string } {
+  const hint = ALIASES[region] ?? region;
+  return Object.hasOwn(HINTS, hint) ? { locationHint: hint } : {};
+}
+
+/** What the platform says of where a client is. */
+export interface ClientPlace {
+  continent?: string;
+  latitude?: string;
+  longitude?: string;
+}
+
+/** Of these regions the one that is nearest to a client; the first where the client or the regions could be anywhere. */
+export function nearest(regions: readonly string[], client: ClientPlace | undefined): string | undefined {
+  const from = coordinates(client);
+  const distances = regions.map((region) => {
+    const { locationHint } = hintOf(region);
+    const place = locationHint === undefined ? undefined : HINTS[locationHint];
+    return from === undefined || place === undefined ? Infinity : angle(from, place);
+  });
+  return regions[distances.indexOf(Math.min(...distances))];
+}
+
+function coordinates(client: ClientPlace | undefined): Coordinates | undefined {
+  const [latitude, longitude] = [Number.parseFloat(client?.latitude ?? ""), Number.parseFloat(client?.longitude ?? "")];
+  if (Number.isFinite(latitude) && Number.isFinite(longitude)) return [latitude, longitude];
+  return CONTINENTS[client?.continent ?? ""];
+}
+
+/** The angle between two places, seen from the middle of the Earth. */
+function angle(a: Coordinates, b: Coordinates): number {
+  const [phiA, lambdaA, phiB, lambdaB] = [...a, ...b].map((degrees) => (degrees * Math.PI) / 180) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const cosine = Math.sin(phiA) * Math.sin(phiB) + Math.cos(phiA) * Math.cos(phiB) * Math.cos(lambdaA - lambdaB);
+  return Math.acos(Math.min(1, Math.max(-1, cosine)));
+}

@@ -1,0 +1,152 @@
+/** A Worker's requests to its relays: answered here, or handed on to the object of a space and a region. */
+
+import { checkKeys, type Keys } from "./keys.js";
+import { counters, metrics } from "./metrics.js";
+import { objectName, type Peer, PROTOCOL, type RelayOptions, type Setup, tell } from "./options.js";
+import { type ClientPlace, hintOf, nearest, REGIONS_DEFAULT } from "./place.js";
+import { relays } from "./platform.js";
+
+const SPACE_BYTES_MAX = 256;
+
+/**
+ * Answers a request to a relay's addresses; undefined for any other, which is then yours to answer.
+ *
+ * `GET /v1/SPACE` (WebSocket), `GET /health`, `GET /metrics`, `GET /v1/regions`. `/at/REGION` before
+ * any of them names the region.
+ */
+export async function routeRelay(
+  request: Request,
+  env: unknown,
+  options: RelayOptions = {},
+): Promise<Response | undefined> {
+  const url = new URL(request.url);
+  const [, at, path] = /^(?:\/at\/([^/]+))?(\/.*)$/.exec(url.pathname) ?? [];
+  const route = readRoute(path ?? "");
+  if (route === undefined) return undefined;
+  if (request.method !== "GET") return text(405, "only GET is answered here", { allow: "GET" });
+  const keys = options.keys ?? openOn(url.hostname);
+  if (keys === undefined) return text(503, NO_KEYS);
+  if (keys !== "open") checkKeys(keys);
+  const origin = request.headers.get("origin");
+  if (origin !== null && options.origins !== undefined && !options.origins.includes(origin)) {
+    counters.refusedOrigins += 1;
+    return text(403, "this origin may not use this relay");
+  }
+  const regions = regionsOf(options);
+  const named = regions.find((name) => encodeURIComponent(name) === at);
+  if (at !== undefined && named === undefined) return text(404, "there is no such region here");
+  const region = named ?? regionOf(request, regions, options);
+  const cors = { "access-control-allow-origin": origin ?? "*", vary: "origin" };
+  switch (route.kind) {
+    case "health":
+      return Response.json({ status: "ok", region }, { headers: { ...cors, "cache-control": "no-store" } });
+    case "regions":
+      return Response.json(directory(url, region, regions, options), { headers: cors });
+    case "metrics":
+      return text(200, metrics(), { "content-type": "text/plain; version=0.0.4" });
+    case "space":
+      return connect(request, env, route.space, (space) => setup(space, region, keys, regions, options));
+  }
+}
+
+type Route = { kind: "health" | "metrics" | "regions" } | { kind: "space"; space: string | undefined };
+
+function readRoute(path: string): Route | undefined {
+  if (path === "/health") return { kind: "health" };
+  if (path === "/metrics") return { kind: "metrics" };
+  if (path === "/v1/regions") return { kind: "regions" };
+  const name = /^\/v1\/([^/]+)$/.exec(path)?.[1];
+  return name === undefined ? undefined : { kind: "space", space: readSpace(name) };
+}
+
+/** The name of a space as a URL has it; undefined where it is none. */
+function readSpace(encoded: string): string | undefined {
+  try {
+    const space = decodeURIComponent(encoded);
+    return new TextEncoder().encode(space).length <= SPACE_BYTES_MAX ? space : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const NO_KEYS = 'this relay was given no keys to check tokens with, nor told to be open (`keys: "open"`)';
+const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+let hasWarned = false;
+
+/** What a relay without keys may be at this address. */
+function openOn(hostname: string): "open" | undefined {
+  if (!LOOPBACK.includes(hostname)) return undefined;
+  if (!hasWarned) console.warn("eyot: without keys this relay is open: whoever reaches it may read and write");
+  hasWarned = true;
+  return "open";
+}
+
+/** The regions that have objects here. Empty: whatever `region` says has. */
+function regionsOf({ regions, region, peers }: RelayOptions): readonly string[] {
+  return regions ?? (region === undefined && peers === undefined ? REGIONS_DEFAULT : []);
+}
+
+function regionOf(request: Request, regions: readonly string[], { region }: RelayOptions): string {
+  const wanted = region?.(request);
+  if (wanted !== undefined && (regions.length === 0 || regions.includes(wanted))) return wanted;
+  const { cf } = request as { cf?: ClientPlace };
+  return nearest(regions.length > 0 ? regions : REGIONS_DEFAULT, cf) ?? "weur";
+}
+
+/** The regions whose objects are reached through this address, and those that have one of their own. */
+function directory(
+  url: URL,
+  region: string,
+  regions: readonly string[],
+  { peers = {} }: RelayOptions,
+): { region: string; url: string }[] {
+  const base = `${url.protocol === "https:" ? "wss" : "ws"}://${url.host}`;
+  const own = regions.map((name) => ({ region: name, url: `${base}/at/${encodeURIComponent(name)}` }));
+  const others = Object.entries(peers).map(([name, url]) => ({ region: name, url }));
+  return [...(own.length > 0 ? own : [{ region, url: base }]), ...others];
+}
+
+/** What the object of a space and a region is told. */
+function setup(
+  space: string,
+  region: string,
+  keys: Keys | "open",
+  regions: readonly string[],
+  { peers = {}, peerToken, caps }: RelayOptions,
+): Setup {
+  const elsewhere: Peer[] = Object.entries(peers).map(([name, url]) => ({ region: name, url }));
+  const here: Peer[] = regions.filter((name) => !Object.hasOwn(peers, name)).map((name) => ({ region: name }));
+  const others = [...here, ...elsewhere].filter((peer) => peer.region !== region);
+  return {
+    space,
+    region,
+    keys,
+    peers: others,
+    ...(peerToken === undefined ? {} : { peerToken }),
+    ...(caps === undefined ? {} : { caps }),
+  };
+}
+
+function connect(
+  request: Request,
+  env: unknown,
+  space: string | undefined,
+  setupFor: (space: string) => Setup,
+): Response | Promise<Response> {
+  if (space === undefined) return text(400, `a space has a name of at most ${SPACE_BYTES_MAX} bytes`);
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    return text(426, "a space is spoken to over WebSocket", { upgrade: "websocket", connection: "upgrade" });
+  }
+  const protocols = request.headers.get("sec-websocket-protocol")?.split(",") ?? [];
+  if (!protocols.some((protocol) => protocol.trim() === PROTOCOL)) {
+    return text(400, `the subprotocol ${PROTOCOL} must be asked for`);
+  }
+  const setup = setupFor(space);
+  const namespace = relays(env);
+  const relay = namespace.get(namespace.idFromName(objectName(space, setup.region)), hintOf(setup.region));
+  return relay.fetch(new Request(request, { headers: tell({ setup }, new Headers(request.headers)) }));
+}
+
+function text(status: number, body: string, headers: Record<string, string> = {}): Response {
+  return new Response(`${body}\n`, { status, headers });
+}

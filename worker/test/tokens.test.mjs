@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { before, test } from "node:test";
+
+import { connect, counter, greeting, recorded, until, world } from "./world.mjs";
+import { at, keyPair, secretKey, sign, unsigned } from "./tokens.mjs";
+
+const DENIED = 4004;
+const EXPIRED = 4010;
+const HOUR_MS = 3_600_000;
+/** `workerd` puts an object to sleep after ten seconds in which nobody spoke. */
+const ASLEEP_MS = 25_000;
+const FRAME_HELLO = 1;
+const FRAME_TOKEN = 15;
+
+let ed;
+let es;
+let stranger;
+const shared = secretKey();
+before(async () => {
+  [ed, es, stranger] = await Promise.all([keyPair("EdDSA", "one"), keyPair("ES256", "two"), keyPair("EdDSA", "one")]);
+});
+
+/** The variables of a relay that knows the public keys. */
+const withKeys = () => ({ JWT_KEYS: JSON.stringify([ed.jwk, es.jwk]) });
+
+test("each bad token is refused with its code and a reason that tells nothing of it", async (context) => {
+  const place = await world(context);
+  const relay = await place.relay({ variables: withKeys() });
+  const text = (value) => new TextEncoder().encode(value);
+  const cases = [
+    ["none", undefined, DENIED, /a token is needed/],
+    ["no token at all", "hello", DENIED, /malformed/],
+    ["an expired one", await sign(ed, { exp: at(-HOUR_MS) }), EXPIRED, /expired/],
+    ["an expired one of a stranger", await sign(stranger, { exp: at(-HOUR_MS) }), DENIED, /not signed by a key/],
+    ["one that is not valid yet", await sign(ed, { nbf: at(HOUR_MS) }), DENIED, /not valid yet/],
+    ["one without an expiry", await sign(ed, { exp: undefined }), DENIED, /no expiry/],
+    ["one without a subject", await sign(ed, { sub: undefined }), DENIED, /no subject/],
+    ["one without spaces", await sign(ed, { spaces: undefined }), DENIED, /no spaces/],
+    ["one with an unknown right", await sign(ed, { spaces: { space: "own" } }), DENIED, /unknown right/],
+    ["one for another space", await sign(ed, { spaces: { spaces: "write" } }), DENIED, /not for this space/],
+    ["one of a stranger's key", await sign(stranger), DENIED, /not signed by a key/],
+    ["one of a key with an unknown id", await sign({ ...ed, kid: "three" }), DENIED, /not signed by a key/],
+    ["one of one key that names another", await sign({ ...ed, kid: "two" }), DENIED, /not signed by a key/],
+    ["one whose algorithm is none", unsigned({ alg: "none" }), DENIED, /algorithm/],
+    ["one whose signature is left out", unsigned({ alg: "EdDSA", kid: "one" }), DENIED, /not signed by a key/],
+    [
+      "one signed with a public key as the secret",
+      await sign({ alg: "HS256", key: text(JSON.stringify(ed.jwk)) }),
+      DENIED,
+      /algorithm/,
+    ],
+    [
+      "one signed with that key's bytes",
+      await sign({ alg: "HS256", kid: "one", key: text(ed.jwk.x) }),
+      DENIED,
+      /algor/,
+    ],
+  ];
+  for (const [name, token, code, reason] of cases) {
+    await context.test(name, async () => {
+      const { socket, closed } = await connect(relay);
+      socket.send(await greeting("space", token));
+      const close = await closed;
+      assert.equal(close.code, code, close.reason);
+      assert.match(close.reason, reason);
+      for (const part of token?.split(".") ?? []) assert(part === "" || !close.reason.includes(part));
+    });
+  }
+});
+
+test("a good token of each algorithm lets in, by its space's name or a prefix of it", async (context) => {
+  const place = await world(context);
+  const [keys, secret] = [
+    await place.relay({ variables: withKeys() }),
+    await place.relay({ variables: { JWT_SECRET: shared.secret }, data: `${place.data}/secret` }),
+  ];
+  const cases = [
+    [keys, await sign(ed)],
+    [keys, await sign(es)],
+    [keys, await sign({ ...es, kid: undefined })],
+    [keys, await sign(ed, { spaces: { "sp*": "write" } })],
+    [secret, await sign(shared)],
+  ];
+  for (const [relay, token] of cases) {
+    const replica = await place.replica(relay, "space", { token });
+    replica.create({ written: true });
+    await replica.durable();
+    await replica.close();
+  }
+});
+
+test("a token that let in to one space does not to another", async (context) => {
+  const relay = await (await world(context)).relay({ variables: withKeys() });
+  const { socket, closed } = await connect(relay, "elsewhere");
+  socket.send(await greeting("elsewhere", await sign(ed)));
+  const { code, reason } = await closed;
+  assert.equal(code, DENIED);
+  assert.match(reason, /not for this space/);
+});
+
+test("a reader gets what is written, and is refused when it writes", async (context) => {
+  const place = await world(context);
+  const relay = await place.relay({ variables: withKeys() });
+  const read = await sign(ed, { spaces: { space: "read" } });
+  const frames = await recorded(place, "space");
+
+  const [writer, reader] = await Promise.all([
+    place.replica(relay, "space", { token: await sign(es) }),
+    place.replica(relay, "space", { token: read }),
+  ]);
+  const [written, seen] = await Promise.all([writer, reader].map((space) => space.named("note", { count: 0 })));
+  written.change((draft) => {
+    draft.count = 1;
+  });
+  await until(seen, () => seen.value.count === 1, "what was written");
+
+  const { socket, closed } = await connect(relay);
+  socket.send(await greeting("space", read));
+  for (const frame of frames) socket.send(frame);
+  const { code, reason } = await closed;
+  assert.equal(code, DENIED);
+  assert.match(reason, /does not allow writing/);
+});
+
+test("a link ends when its token does, unless a fresh one came over it", async (context) => {
+  const relay = await (await world(context)).relay({ variables: withKeys() });
+  const soon = await sign(ed, { exp: at(2_000) });
+  const [ends, goesOn, refused] = await Promise.all([connect(relay), connect(relay), connect(relay)]);
+  for (const { socket } of [ends, goesOn, refused]) socket.send(await greeting("space", soon));
+  goesOn.socket.send(tokenFrame(await sign(ed)));
+  refused.socket.send(tokenFrame(await sign(stranger)));
+
+  assert.equal((await refused.closed).code, DENIED);
+  const { code, reason } = await ends.closed;
+  assert.equal(code, EXPIRED);
+  assert.match(reason, /expired/);
+  assert.equal(goesOn.socket.readyState, goesOn.socket.OPEN);
+});
+
+test("a link ends when its token does, though nobody speaks and the relay sleeps", async (context) => {
+  const relay = await (await world(context)).relay({ variables: withKeys() });
+  const { socket, closed } = await connect(relay);
+  socket.send(await greeting("space", await sign(ed, { exp: at(ASLEEP_MS) })));
+  assert.equal((await closed).code, EXPIRED);
+  assert.equal(await counter(relay, "eyot_relays_loaded_total"), 2);
+});
+
+test("a relay that gets keys closes to those who came when it was open", async (context) => {
+  const place = await world(context);
+  const open = await place.relay();
+  const replica = await place.replica(open);
+  replica.create({});
+  await replica.durable();
+  await open.stop();
+  await place.relay({ port: open.port, variables: withKeys() });
+  await until(replica, () => replica.status.error?.code === "denied", "the refusal");
+});
+
+test("keys are fetched from a URL, again when a token names an unknown one, and without them nobody comes in", async (context) => {
+  const place = await world(context);
+  let [list, fetches] = [undefined, 0];
+  const server = createServer((_, response) => {
+    fetches += 1;
+    if (list === undefined) response.writeHead(500).end();
+    else response.end(JSON.stringify({ keys: list }));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  context.after(() => server.close());
+  const relay = await place.relay({ variables: { JWT_KEYS: `http://127.0.0.1:${server.address().port}/` } });
+  const verdict = async (token) => {
+    const { socket, closed } = await connect(relay);
+    const letIn = once(socket, "message").then(([[, kind]]) => (kind === FRAME_HELLO ? "let in" : closed));
+    socket.send(await greeting("space", token));
+    return Promise.race([letIn, closed.then(({ reason }) => reason)]).finally(() => socket.terminate());
+  };
+  const eventually = async (token) => {
+    while ((await verdict(token)) !== "let in");
+  };
+
+  const known = await sign(ed);
+  assert.match(await verdict(known), /can't get its keys/);
+  const forOthers = [
+    { ...es.jwk, use: "enc" },
+    { kty: "oct", k: "c2VjcmV0", kid: "public" },
+    { kty: "RSA", n: "n", e: "e" },
+  ];
+  list = [ed.jwk, ...forOthers];
+  assert.match(await verdict(known), /can't get its keys/);
+  assert.equal(fetches, 1);
+  await eventually(known);
+  assert.equal(fetches, 2);
+
+  const unknown = await sign(es);
+  assert.match(await verdict(unknown), /algorithm/);
+  list = [es.jwk];
+  await eventually(unknown);
+  assert.equal(fetches, 3);
+
+  list = undefined;
+  assert.match(await verdict(known), /not accepted|not signed/);
+  await eventually(unknown);
+});
+
+function tokenFrame(token) {
+  const bytes = new TextEncoder().encode(token);
+  return Uint8Array.of(0x82, FRAME_TOKEN, 0x79, bytes.length >> 8, bytes.length & 0xff, ...bytes);
+}
