@@ -48,6 +48,7 @@ pub async fn run(setup: Arc<Setup>, space: Arc<str>, link: LinkRef, base: String
                 is_closed = &mut writing => if is_closed {
                     let _ = timeout(CLOSE_WAIT, reading).await;
                 },
+                () = outbox.overflowed() => drop(timeout(CLOSE_WAIT, writing).await),
             }
         }
         Ok(Err(error)) => debug!(base, %error, "a relay of another region can't be reached"),

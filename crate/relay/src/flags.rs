@@ -76,6 +76,9 @@ pub struct Serve {
     /// What is taken from others.
     #[command(flatten)]
     pub limits: Limits,
+    /// How long nothing happens in a space before its relay is put to sleep.
+    #[arg(long, value_name = "MS", default_value_t = 10_000, hide = true)]
+    pub idle_ms: u64,
     /// Hold back what goes out to a region.
     #[arg(long = "simulate-delay", value_name = "REGION=MS", value_parser = delay, hide = true)]
     pub delays: Vec<(String, Duration)>,

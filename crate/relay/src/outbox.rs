@@ -17,6 +17,9 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// The same in messages: what one vectored write takes, twice over.
 const BATCH_MESSAGES: usize = 512;
 
+/// The code that a connection is closed with for that.
+pub const TOO_SLOW: u16 = CloseCode::GoingAway as u16;
+
 /// One thing to do on a connection.
 #[derive(Debug)]
 pub enum Outgoing {
@@ -37,6 +40,7 @@ pub enum Outgoing {
 pub struct Outbox {
     state: Mutex<State>,
     news: Notify,
+    overflow: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +69,8 @@ impl Outbox {
         state.is_closed = matches!(outgoing, Outgoing::Close(..));
         state.bytes += outgoing.bytes();
         if state.bytes > QUEUE_BYTES_MAX {
-            state.close(CloseCode::GoingAway as u16, "this connection is too slow");
+            state.close(TOO_SLOW, "this connection is too slow");
+            self.overflow.notify_one();
         } else {
             let due = state.delay.map(|delay| Instant::now() + delay);
             state.queue.push_back((due, outgoing));
@@ -110,6 +115,11 @@ impl Outbox {
                 }
             }
         }
+    }
+
+    /// More waited than may: little time is left.
+    pub async fn overflowed(&self) {
+        self.overflow.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -89,6 +89,7 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         peer_token: flags.peer_token,
         caps: flags.limits.caps(),
         admission,
+        idle: flags.idle_ms,
         delays: flags.delays.into_iter().collect::<BTreeMap<_, _>>(),
         metrics: Metrics::default(),
         shards: Shards::new(inboxes),

@@ -30,6 +30,8 @@ pub struct Setup {
     pub caps: Caps,
     /// Who may come in.
     pub admission: Admission,
+    /// How long nothing happens before a relay is put to sleep.
+    pub idle: Millis,
     /// By which what goes out to a region is held back.
     pub delays: BTreeMap<String, Duration>,
     /// What is counted.
@@ -89,9 +91,9 @@ impl Setup {
         self.delays.get(region).copied()
     }
 
-    /// A random time up to this one.
-    pub fn jitter(&self, most: Millis) -> Millis {
-        getrandom::u64().unwrap_or_default() % (most + 1)
+    /// The same and up to a half more, so that those that woke together do not sleep together.
+    pub fn idle_about(&self) -> Millis {
+        self.idle + getrandom::u64().unwrap_or_default() % (self.idle / 2 + 1)
     }
 }
 

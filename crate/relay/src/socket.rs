@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::event::{Event, Happening, Inbox, LinkRef};
-use crate::outbox::{Outbox, Outgoing};
+use crate::outbox::{Outbox, Outgoing, TOO_SLOW};
 use crate::setup::{Admission, Setup};
 use crate::websocket::{Decoder, Header, Message, Opcode, ProtocolError, close_payload};
 
@@ -90,9 +90,14 @@ impl Connection {
                     let _ = timeout(CLOSE_WAIT, reading).await;
                     code
                 }
-                WriteEnd::Stalled => CloseCode::GoingAway as u16,
+                WriteEnd::Stalled => TOO_SLOW,
                 WriteEnd::Gone => GONE,
             },
+            () = outbox.overflowed() => {
+                self.tell(Happening::Closed);
+                let _ = timeout(CLOSE_WAIT, writing).await;
+                TOO_SLOW
+            }
         }
     }
 

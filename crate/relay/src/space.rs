@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use eyot_core::access::Claims;
 use eyot_core::frame::{CloseCode, Frame};
-use eyot_core::{Effect, Input, LinkId, Millis, Relay, RelayCounters, RequestId};
+use eyot_core::{Effect, Input, LinkId, Millis, Relay, RequestId};
 use eyot_core::{StorageAnswer, StorageRequest};
 use tracing::{error, info};
 
@@ -19,10 +19,6 @@ use crate::outbox::{Outbox, Outgoing};
 use crate::setup::{Admission, Setup};
 use crate::store::{SpaceRow, Store, Wrote};
 
-/// How long nothing happens before a relay is put to sleep.
-const IDLE: Millis = 10_000;
-/// Up to so much more, so that those that woke together do not sleep together.
-const IDLE_JITTER: Millis = 5_000;
 /// How long a space whose storage failed is left alone.
 const FAILED_WAIT: Millis = 1_000;
 /// Types of frames that bring commits: `Commits` and `Piece`.
@@ -82,7 +78,9 @@ struct Machine {
     epoch: u64,
     row: SpaceRow,
     touched_at: Millis,
-    counted: RelayCounters,
+    /// Commits in the log, and commits sent, as far as they are counted.
+    stored: u64,
+    sent: u64,
     /// Of frames of commits since the last write.
     arrivals: Vec<Instant>,
 }
@@ -244,10 +242,10 @@ impl Space {
 
     fn ran(&mut self, env: &mut Env) {
         let Some(machine) = &mut self.machine else { return };
-        let (before, after) = (machine.counted, machine.relay.counters());
-        env.setup.metrics.commits_in.inc_by(after.commits_in - before.commits_in);
-        env.setup.metrics.commits_out.inc_by(after.commits_out - before.commits_out);
-        machine.counted = after;
+        let (stored, sent) = (machine.relay.stored(), machine.relay.counters().commits_out);
+        env.setup.metrics.commits_in.inc_by(stored.saturating_sub(machine.stored));
+        env.setup.metrics.commits_out.inc_by(sent - machine.sent);
+        (machine.stored, machine.sent) = (stored, sent);
         if let Some(reason) = machine.relay.failure() {
             error!(space = &*self.name, reason, "the relay of a space has failed");
             self.fail(env);
@@ -320,10 +318,11 @@ impl Space {
         let epoch = *env.next_epoch;
         *env.next_epoch += 1;
         let relay = Relay::new(env.setup.relay_config(&self.name), env.now);
-        let counted = RelayCounters::default();
-        let machine = Machine { relay, epoch, row, touched_at: env.now, counted, arrivals: Vec::new() };
+        // What is in the log already was counted before.
+        let (stored, sent) = (u64::MAX, 0);
+        let machine = Machine { relay, epoch, row, touched_at: env.now, stored, sent, arrivals: Vec::new() };
         self.machine = Some(Box::new(machine));
-        self.look_at = Some(env.now + IDLE + env.setup.jitter(IDLE_JITTER));
+        self.look_at = Some(env.now + env.setup.idle_about());
         env.setup.metrics.loaded.inc();
         self.run(env);
         let kept: Vec<_> =
@@ -339,9 +338,10 @@ impl Space {
     /// Puts the relay to sleep if it may.
     fn look(&mut self, env: &mut Env) {
         let Some(machine) = &mut self.machine else { return };
-        let idle_at = machine.touched_at + IDLE;
-        if idle_at > env.now || !machine.relay.is_idle() {
-            self.look_at = Some(idle_at.max(env.now) + env.setup.jitter(IDLE_JITTER) + 1);
+        let is_rested = machine.touched_at + env.setup.idle <= env.now;
+        if !is_rested || !machine.relay.is_idle() {
+            let since = if is_rested { env.now } else { machine.touched_at };
+            self.look_at = Some(since + env.setup.idle_about());
             return;
         }
         for (id, link) in self.links.iter_mut().filter(|(_, link)| link.epoch.is_none()) {

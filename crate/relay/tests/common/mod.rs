@@ -9,9 +9,12 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::id::{AuthorId, DocId};
+use eyot_core::commit::Position;
+use eyot_core::frame::{Frame, Hello, Terms};
+use eyot_core::id::{AuthorId, DocId, LogId};
 use eyot_core::store::MemoryStore;
 use eyot_core::value::{Op, Value};
+use eyot_core::vector::Digest;
 use eyot_core::{Effect, Event, Input, LinkId, Replica, ReplicaConfig, State, WaitId};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
@@ -293,6 +296,14 @@ impl Client {
         }
     }
 
+    /// Goes on while something else is under way.
+    pub async fn during<T>(&mut self, other: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = other => done,
+            () = self.until("something else is over", |_| false) => unreachable!("that is never so"),
+        }
+    }
+
     /// The links are gone, from one moment to the next.
     pub fn cut(&mut self) {
         for link in std::mem::take(&mut self.links).into_keys() {
@@ -377,4 +388,39 @@ pub fn put(key: &str, value: i64) -> Op {
 /// Of a space whose name has no other characters that an address can't have.
 fn address(relay: &str, space: &str) -> String {
     format!("{relay}/v1/{}", space.replace(' ', "%20").replace('/', "%2F"))
+}
+
+/// The greeting of a replica that holds nothing.
+pub fn hello(space: &str) -> Hello {
+    Hello {
+        version_min: 1,
+        version_max: 1,
+        space: space.to_owned(),
+        log: LogId([9; 16]),
+        region: None,
+        token: None,
+        cursors: Vec::new(),
+        digest: Some(Digest::default()),
+        resumed: false,
+        tips: Some(Vec::new()),
+        credit: 1 << 30,
+        head: Position::START,
+        regions: Vec::new(),
+        terms: Terms::default(),
+    }
+}
+
+pub async fn send(stream: &mut Stream, frame: &Frame) {
+    stream.send(Message::Binary(frame.encode().into())).await.unwrap();
+}
+
+/// None once it is closed.
+pub async fn next_frame(stream: &mut Stream) -> Option<Frame> {
+    loop {
+        match timeout(DEADLINE, stream.next()).await.unwrap()? {
+            Ok(Message::Binary(bytes)) => return Some(Frame::decode(&bytes).unwrap()),
+            Ok(Message::Close(_)) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
 }
