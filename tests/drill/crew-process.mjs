@@ -26,10 +26,10 @@ const deeds = {
     return writers.flatMap(({ commits }) => commits);
   },
   async fingerprints() {
-    return Promise.all(writers.map(async (writer) => [writer.name, fingerprint(await writer.contents())]));
+    return Promise.all(writers.map(async (writer) => [writer.name, fingerprint(await writer.reader.contents())]));
   },
   async contents() {
-    return Promise.all(writers.map(async (writer) => [writer.name, await writer.contents()]));
+    return Promise.all(writers.map(async (writer) => [writer.name, await writer.reader.contents()]));
   },
   /** What is in the way of a replica that does not get on. */
   statuses() {

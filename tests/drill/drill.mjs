@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { Crew } from "./crew.mjs";
 import { distance } from "./network.mjs";
 import { REGIONS, oneWayMs, startRegions } from "./regions.mjs";
-import { contents, fingerprint, now, openReader } from "./replicas.mjs";
+import { Reader, fingerprint, now } from "./replicas.mjs";
 import { percentile, print } from "./report.mjs";
 import { judge } from "./verdict.mjs";
 
@@ -84,16 +84,18 @@ async function drill(rounds) {
   const stopped = now();
   say("writing has ended; waiting until all regions and all replicas are equal");
   await inAllRegions();
-  const readers = await Promise.all(regions.map(({ url }) => openReader({ space: SPACE, relay: url })));
+  const readers = await Promise.all(
+    regions.map(({ url }) => Reader.of({ space: SPACE, relay: url, documents: DOCUMENTS })),
+  );
   const equal = await untilEqual(readers);
   const equalAfterMs = equal ? now() - stopped : undefined;
 
   const commits = (await all("commits")).flat();
   const holders = Object.fromEntries([
-    ...(await Promise.all(readers.map(async (reader, index) => [regions[index].name, await contents(reader, DOCUMENTS)]))),
+    ...(await Promise.all(readers.map(async (reader, index) => [regions[index].name, await reader.contents()]))),
     ...(await all("contents")).flat(),
   ]);
-  for (const reader of readers) await reader.close();
+  for (const reader of readers) await reader.space.close();
   const verdict = judge({ commits, holders, regions: REGIONS });
   return {
     seconds: (stopped - started) / 1000,
@@ -161,7 +163,7 @@ function passing(ms) {
 async function untilEqual(readers) {
   const deadline = now() + PATIENCE_MS;
   while (now() < deadline) {
-    const ofRegions = readers.map(async (reader) => fingerprint(await contents(reader, DOCUMENTS)));
+    const ofRegions = readers.map(async (reader) => fingerprint(await reader.contents()));
     const ofReplicas = (await all("fingerprints")).flat().map(([, fingerprint]) => fingerprint);
     if (new Set([...(await Promise.all(ofRegions)), ...ofReplicas]).size === 1) return true;
     await passing(POLL_MS);

@@ -21,16 +21,18 @@ export class Writer {
 
   /** Of `documents`, names, it writes to those in `own` in turn. */
   static async open({ name, space, relays, documents, own = documents }) {
-    const opened = await openSpace(space, { relays, storage: memory() });
-    const writer = new Writer(name, opened, documents);
-    writer.#documents = await Promise.all(own.map((document) => open(opened, document)));
-    return writer;
+    const reader = await Reader.open({ space, relays, documents });
+    return new Writer(name, reader, await Promise.all(own.map((document) => reader.document(document))));
   }
 
-  constructor(name, space, names) {
+  constructor(name, reader, documents) {
     this.name = name;
-    this.space = space;
-    this.names = names;
+    this.reader = reader;
+    this.#documents = documents;
+  }
+
+  get space() {
+    return this.reader.space;
   }
 
   /** The region of the relay it is linked to. */
@@ -63,40 +65,51 @@ export class Writer {
   stop() {
     clearInterval(this.#timer);
   }
-
-  contents() {
-    return contents(this.space, this.names);
-  }
-
-  async close() {
-    this.stop();
-    await this.space.close();
-  }
 }
 
-/** What a region holds: seen by a replica that has nothing of its own and knows no other region. */
-export async function openReader({ space, relay }) {
-  return openSpace(space, { relays: [relay], storage: memory() });
-}
+/** Sees what a holder has. */
+export class Reader {
+  #names;
+  #documents = new Map();
 
-/** By document: what it says, and what it is made of. */
-export async function contents(space, documents) {
-  const all = {};
-  for (const name of documents) {
-    const document = await open(space, name);
-    const { count, entries } = document.value;
-    const { commits } = space.documents().find(({ id }) => id === document.id);
-    all[name] = { count: count.value, entries: [...entries], heads: [...document.heads].sort(), commits };
-    document.close();
+  static async open({ space, relays, documents }) {
+    return new Reader(await openSpace(space, { relays, storage: memory() }), documents);
   }
-  return all;
+
+  /** With nothing of its own, and knowing no other relay: it has what that relay has. */
+  static async of({ space, relay, documents }) {
+    const reader = await Reader.open({ space, relays: [relay], documents });
+    // A document that is opened by name before it has come would be made anew.
+    await reader.space.synced();
+    return reader;
+  }
+
+  constructor(space, names) {
+    this.space = space;
+    this.#names = names;
+  }
+
+  async document(name) {
+    if (!this.#documents.has(name)) {
+      this.#documents.set(name, await this.space.named(name, { count: new Counter(), entries: [] }));
+    }
+    return this.#documents.get(name);
+  }
+
+  /** By document: what it says, and what it is made of. */
+  async contents() {
+    const held = new Map(this.space.documents().map(({ id, commits }) => [id, commits]));
+    const all = {};
+    for (const name of this.#names) {
+      const { id, value, heads } = await this.document(name);
+      const { count, entries } = value;
+      all[name] = { count: count.value, entries: [...entries], heads: [...heads].sort(), commits: held.get(id) };
+    }
+    return all;
+  }
 }
 
 /** Short, and the same for equal contents only. */
 export function fingerprint(contents) {
   return createHash("sha256").update(JSON.stringify(contents)).digest("hex").slice(0, 16);
-}
-
-function open(space, name) {
-  return space.named(name, { count: new Counter(), entries: [] });
 }

@@ -41,7 +41,9 @@ function doubledIn(holder, contents) {
     const seen = new Set();
     const repeated = entries.filter((id) => seen.has(id) || !seen.add(id));
     const times = Math.max(repeated.length, Math.abs(count - seen.size));
-    return times === 0 ? [] : [{ holder, document, times, count, entries: seen.size, repeated: repeated.slice(0, SHOWN) }];
+    return times === 0
+      ? []
+      : [{ holder, document, times, count, entries: seen.size, repeated: repeated.slice(0, SHOWN) }];
   });
 }
 

@@ -31,7 +31,11 @@ test("an entry that is there twice is a duplicate, and so is a counter that is a
 
 test("documents that differ in nothing but their heads are different", () => {
   const other = { notes: { ...document("a").notes, heads: ["other"] } };
-  const verdict = judge({ commits: [commit("a", 1)], holders: { eu: document("a"), us: other }, regions: ["eu", "us"] });
+  const verdict = judge({
+    commits: [commit("a", 1)],
+    holders: { eu: document("a"), us: other },
+    regions: ["eu", "us"],
+  });
   assert.equal(verdict.holds, false);
   assert.equal(verdict.different, 1);
 });

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use eyot_core::commit::{After, Commit, Kind, Position};
-use eyot_core::frame::{Ack, Commits, Cursor, Frame, Hello, Quiet, VERSION, VERSION_MIN};
+use eyot_core::frame::{Ack, Commits, Cursor, Frame, Hello, Quiet, Terms, VERSION, VERSION_MIN};
 use eyot_core::id::{AuthorId, CommitId, DocId, LogId};
 use eyot_core::limits;
 use eyot_core::vector::{Digest, Tip, Vector};
@@ -103,7 +103,7 @@ impl Batches {
             records.push(commit.encode().into());
         }
         let credit = records.iter().map(|record: &minicbor::bytes::ByteVec| record.len() as i64).sum();
-        let bytes = Frame::Commits(Commits { records, to: Some(self.end) }).encode();
+        let bytes = Frame::Commits(Commits { records, to: Some(self.end), named: Vec::new() }).encode();
         Batch { bytes, credit, to: self.end }
     }
 }
@@ -157,6 +157,8 @@ impl Link {
             tips,
             credit,
             head: Position::START,
+            regions: Vec::new(),
+            terms: Terms::default(),
         };
         sender.send(&Frame::Hello(hello).encode()).await?;
         let theirs = match Frame::decode(receiver.receive().await?)? {
@@ -251,10 +253,10 @@ impl Link {
 
     /// Asks whether both hold the same, as a replica does once a link has been still for a while.
     pub async fn agree(&mut self, head: Position, digest: Digest) -> Result<()> {
-        let quiet = Quiet { head: 0, read: head.seq, digest };
+        let quiet = Quiet { head: Position::START, read: head.seq, digest };
         self.sender.send(&Frame::Quiet(quiet).encode()).await?;
         match Frame::decode(self.receiver.receive().await?)? {
-            Frame::Agree => Ok(()),
+            Frame::Agree(_) => Ok(()),
             other => bail!("{:?} and the relay do not agree: {other:?}", self.log),
         }
     }
