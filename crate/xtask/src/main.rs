@@ -1,6 +1,8 @@
 //! The project's own commands. Each does all of its own set-up and says what it is doing; standard output carries
 //! what the command is asked for, standard error the rest.
 
+mod bench;
+mod drill;
 mod purity;
 mod run;
 mod serve;
@@ -21,6 +23,8 @@ Usage: cargo xtask COMMAND
   test [--only STAGE[,STAGE…]] [--list]  everything that must pass before a change lands, cheapest first
   demo                                   a relay and the demo page, until Ctrl-C
   relay --region R --port P --data DIR   one relay on workerd, in the foreground
+  drill [--rounds N] [--json]            three regions, each killed in its turn while replicas write
+  bench relay [--only PART] [--json]     what one native relay takes: memory, commits and deliveries a second
   sim --seeds N [--seed S] [--steps K]   the simulation, alone
   pack                                   the npm tarball; its path is the last line
   wasm                                   crate/web as js/wasm/
@@ -67,6 +71,8 @@ fn command(mut arguments: lexopt::Parser) -> Result<()> {
             Ok(())
         }
         "sim" => sim(arguments),
+        "drill" => drill(arguments),
+        "bench" => bench(arguments),
         "relay" => relay(arguments),
         "demo" => {
             finished(arguments)?;
@@ -103,6 +109,35 @@ fn sim(mut arguments: lexopt::Parser) -> Result<()> {
     }
     stages::simulate(seeds.context("--seeds is missing")?, seed, steps)?;
     Ok(())
+}
+
+fn drill(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut drill = drill::Drill { rounds: drill::ROUNDS, json: false };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("rounds") => drill.rounds = arguments.value()?.parse()?,
+            Long("json") => drill.json = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    drill.run()
+}
+
+fn bench(mut arguments: lexopt::Parser) -> Result<()> {
+    match arguments.next()? {
+        Some(Value(what)) if what == "relay" => {}
+        _ => bail!("what is to be measured? `cargo xtask bench relay`"),
+    }
+    let mut bench = bench::Relay::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("only") => bench.only = Some(arguments.value()?.string()?),
+            Long("json") => bench.json = true,
+            Long("smoke") => bench.smoke = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    bench.run()
 }
 
 fn relay(mut arguments: lexopt::Parser) -> Result<()> {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::drill::Drill;
 use crate::run::{cargo, npm_script, program, read, run, run_and_read, say};
-use crate::{purity, setup, wasm, workspace};
+use crate::{bench, purity, setup, wasm, workspace};
 
 struct Stage {
     name: &'static str,
@@ -57,6 +58,8 @@ const STAGES: &[Stage] = &[
         run: |_| npm("traces", "tests"),
     },
     Stage { name: "browser", what: "browsers", quick: false, run: |_| browser() },
+    Stage { name: "drill", what: "three regions, each killed in its turn", quick: false, run: |_| drilled() },
+    Stage { name: "bench", what: "a little of every measure of the relay", quick: false, run: |_| benched() },
     Stage { name: "readme", what: "the example of README.md", quick: false, run: |_| readme() },
     Stage { name: "table", what: "sizes and speeds", quick: false, run: table },
 ];
@@ -224,6 +227,15 @@ fn browser() -> Result<()> {
 fn readme() -> Result<()> {
     let tarball = pack()?;
     run(npm_script("readme", "tests").env("EYOT_TARBALL", tarball))
+}
+
+fn drilled() -> Result<()> {
+    run(&mut npm_script("drill", "tests"))?;
+    Drill { rounds: 1, json: false }.run()
+}
+
+fn benched() -> Result<()> {
+    bench::Relay { smoke: true, ..bench::Relay::default() }.run()
 }
 
 fn table(findings: &mut Findings) -> Result<()> {

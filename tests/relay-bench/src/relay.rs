@@ -1,0 +1,135 @@
+//! The relay under measurement: a process of its own, seen through /proc.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+const TICKS_PER_SECOND: f64 = 100.0;
+const POLL: Duration = Duration::from_millis(250);
+/// Memory that still moves after so long is taken as it is.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+
+pub struct Relay {
+    process: Child,
+    pub address: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    pub resident_bytes: u64,
+    pub private_dirty_bytes: u64,
+}
+
+impl Relay {
+    pub fn start(program: &Path, data: &Path) -> Result<Self> {
+        let mut process = Command::new(program)
+            .args(["serve", "--region", "eu", "--listen", "127.0.0.1:0", "--auth", "open", "--data"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("can't start {}", program.display()))?;
+        let stdout = process.stdout.take().expect("standard output is piped");
+        let mut relay = Self { process, address: ([127, 0, 0, 1], 0).into() };
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next() {
+            if let Some(address) = line?.strip_prefix("ready ws://") {
+                relay.address = address.trim().parse()?;
+                thread::spawn(move || lines.for_each(drop));
+                return Ok(relay);
+            }
+        }
+        bail!("the relay ended before it was ready")
+    }
+
+    pub fn memory(&self) -> Result<Memory> {
+        let rollup = self.proc("smaps_rollup")?;
+        let bytes = |field: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
+            let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+            Ok::<_, anyhow::Error>(kilobytes * 1024)
+        };
+        Ok(Memory { resident_bytes: bytes("Rss:")?, private_dirty_bytes: bytes("Private_Dirty:")? })
+    }
+
+    /// The memory once it has not changed by more than a hundredth for so long.
+    pub async fn settled_memory(&self, calm: Duration) -> Result<Memory> {
+        let mut reference = self.memory()?;
+        let (mut unchanged, mut waited) = (Duration::ZERO, Duration::ZERO);
+        while unchanged < calm && waited < SETTLE_MAX.max(calm) {
+            tokio::time::sleep(POLL).await;
+            waited += POLL;
+            let memory = self.memory()?;
+            let change = memory.resident_bytes.abs_diff(reference.resident_bytes);
+            if change * 100 > reference.resident_bytes {
+                (reference, unchanged) = (memory, Duration::ZERO);
+            } else {
+                unchanged += POLL;
+            }
+        }
+        self.memory()
+    }
+
+    /// CPU seconds used so far.
+    pub fn cpu(&self) -> Result<f64> {
+        cpu(&self.proc("stat")?)
+    }
+
+    fn proc(&self, file: &str) -> Result<String> {
+        let path = format!("/proc/{}/{file}", self.process.id());
+        fs::read_to_string(&path).with_context(|| format!("can't read {path}: has the relay ended?"))
+    }
+}
+
+/// The relay is given time to write what it has.
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // An error says that it is gone already.
+        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
+        let _ = self.process.wait();
+    }
+}
+
+/// CPU seconds this process used so far.
+pub fn own_cpu() -> Result<f64> {
+    cpu(&fs::read_to_string("/proc/self/stat")?)
+}
+
+fn cpu(stat: &str) -> Result<f64> {
+    // The program's name, in brackets, may hold anything.
+    let (_, fields) = stat.rsplit_once(')').context("malformed stat")?;
+    let ticks = |index: usize| -> Result<f64> {
+        Ok(fields.split_whitespace().nth(index).context("a short stat")?.parse()?)
+    };
+    Ok((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
+}
+
+/// A folder that goes with this value.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("eyot-relay-bench-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left in the system's folder for such things harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

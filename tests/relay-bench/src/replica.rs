@@ -1,0 +1,305 @@
+//! Replicas as a relay sees them: they greet, bring commits, acknowledge what they are sent. They hold nothing.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use eyot_core::commit::{After, Commit, Kind, Position};
+use eyot_core::frame::{Ack, Commits, Cursor, Frame, Hello, Quiet, Terms, VERSION, VERSION_MIN};
+use eyot_core::id::{AuthorId, CommitId, DocId, LogId};
+use eyot_core::limits;
+use eyot_core::vector::{Digest, Tip, Vector};
+use minicbor::Decoder;
+use tokio::sync::Notify;
+
+use crate::histogram::Histogram;
+use crate::socket::{self, Receiver, Sender};
+
+/// About what Automerge makes of a typed character.
+const CHANGE_BYTES: usize = 108;
+/// Replicas acknowledge what a write has stored, and a write takes them about this long.
+const STORE_TIME: Duration = Duration::from_millis(10);
+/// Credit is granted again by such portions.
+const GRANT_BYTES: u64 = limits::CREDIT_BYTES / 4;
+
+/// Sixteen bytes never used before, here or in an earlier run.
+fn unique() -> [u8; 16] {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let started = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&started.to_le_bytes());
+    bytes[8..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+    bytes
+}
+
+/// Makes commits that a relay cannot tell from a real author's.
+pub struct Author {
+    id: AuthorId,
+    doc: DocId,
+    tip: Option<(u64, CommitId)>,
+}
+
+impl Author {
+    pub fn new() -> Self {
+        Self { id: AuthorId(unique()), doc: DocId(unique()), tip: None }
+    }
+
+    /// The next commit, made when `cause` was the last commit known of another author.
+    pub fn commit(&mut self, cause: Option<Tip>) -> Commit {
+        let after = cause.filter(|tip| tip.author != self.id);
+        let after = after.map(|tip| After { author: tip.author, seq: tip.seq, short: tip.id.short() });
+        let seq = self.tip.map_or(1, |(seq, _)| seq + 1);
+        let mut change = vec![0; CHANGE_BYTES];
+        change[..8].copy_from_slice(&seq.to_le_bytes());
+        let items = vec![(self.doc, Kind::Change, change)];
+        let commit = Commit::new(self.id, self.tip, after.into_iter().collect(), 0, items)
+            .expect("a small commit is within the limits");
+        self.tip = Some((seq, commit.id()));
+        commit
+    }
+
+    pub fn tip(&self) -> Option<Tip> {
+        self.tip.map(|(seq, id)| Tip { author: self.id, seq, id })
+    }
+}
+
+/// A frame of commits, ready to be sent.
+pub struct Batch {
+    bytes: Vec<u8>,
+    credit: i64,
+    /// The end of the sender's log with it.
+    to: Position,
+}
+
+impl Batch {
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Makes frames of commits out of a log that nobody keeps.
+pub struct Batches {
+    end: Position,
+}
+
+impl Batches {
+    pub fn new() -> Self {
+        Self { end: Position::START }
+    }
+
+    /// The end of that log.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
+    pub fn next(&mut self, commits: impl Iterator<Item = Commit>) -> Batch {
+        let mut records = Vec::new();
+        for commit in commits {
+            self.end = self.end.then(&commit.id());
+            records.push(commit.encode().into());
+        }
+        let credit = records.iter().map(|record: &minicbor::bytes::ByteVec| record.len() as i64).sum();
+        let bytes = Frame::Commits(Commits { records, to: Some(self.end), named: Vec::new() }).encode();
+        Batch { bytes, credit, to: self.end }
+    }
+}
+
+/// One frame after another at even distances.
+pub struct Pace {
+    pub from: Instant,
+    pub gap: Duration,
+}
+
+/// A connection that has been greeted.
+pub struct Link {
+    sender: Sender,
+    receiver: Receiver,
+    log: LogId,
+    pub theirs: Hello,
+}
+
+/// What a replica says that it holds.
+pub enum Holding {
+    Nothing,
+    /// All that the relay has: its log, the end of it, and the digest of its vector.
+    All {
+        log: LogId,
+        head: Position,
+        digest: Digest,
+    },
+}
+
+impl Link {
+    /// Connects and greets. The relay may send so many bytes before more is granted.
+    pub async fn open(relay: SocketAddr, space: &str, holding: &Holding, credit: u64) -> Result<Self> {
+        let (mut sender, mut receiver) = socket::connect(relay, space).await?;
+        let log = LogId(unique());
+        let (cursors, digest, tips) = match *holding {
+            Holding::Nothing => (Vec::new(), Vector::default().digest(), Some(Vec::new())),
+            Holding::All { log, head, digest } => {
+                (vec![Cursor { log, read: head, seen: head }], digest, None)
+            }
+        };
+        let hello = Hello {
+            version_min: VERSION_MIN,
+            version_max: VERSION,
+            space: space.to_owned(),
+            log,
+            region: None,
+            token: None,
+            cursors,
+            digest: Some(digest),
+            resumed: false,
+            tips,
+            credit,
+            head: Position::START,
+            regions: Vec::new(),
+            terms: Terms::default(),
+        };
+        sender.send(&Frame::Hello(hello).encode()).await?;
+        let theirs = match Frame::decode(receiver.receive().await?)? {
+            Frame::Hello(hello) => hello,
+            Frame::Bye(bye) => bail!("refused: {} {}", bye.code, bye.reason),
+            other => bail!("a greeting was due, not {other:?}"),
+        };
+        Ok(Self { sender, receiver, log, theirs })
+    }
+
+    /// Brings all of these, `in_flight` frames at most before the first of them is acknowledged. `sent` is told when each
+    /// went out. Gives how long each frame's acknowledgement took.
+    pub async fn write(
+        &mut self,
+        batches: &[Batch],
+        in_flight: usize,
+        pace: Option<Pace>,
+        sent: impl Fn(Instant),
+    ) -> Result<Histogram> {
+        let Some(last) = batches.last().map(|batch| batch.to.seq) else { return Ok(Histogram::default()) };
+        let credit = Cell::new(self.theirs.credit as i64);
+        let unacknowledged = RefCell::new(VecDeque::new());
+        let moved = Notify::new();
+        let (sender, receiver) = (&mut self.sender, &mut self.receiver);
+        let sending = async {
+            for (index, batch) in batches.iter().enumerate() {
+                let due = pace.as_ref().map(|pace| pace.from + pace.gap * index as u32);
+                if let Some(due) = due {
+                    tokio::time::sleep_until(due.into()).await;
+                }
+                while credit.get() <= 0 || unacknowledged.borrow().len() >= in_flight {
+                    moved.notified().await;
+                }
+                credit.set(credit.get() - batch.credit);
+                // From when it was due, not from when there was time for it: else a pause would hide itself.
+                let at = due.unwrap_or_else(Instant::now);
+                unacknowledged.borrow_mut().push_back((batch.to.seq, at));
+                sent(at);
+                sender.send(&batch.bytes).await?;
+            }
+            anyhow::Ok(())
+        };
+        let mut latencies = Histogram::default();
+        let hearing = async {
+            let mut acked = 0;
+            while acked < last {
+                match Frame::decode(receiver.receive().await?)? {
+                    Frame::Ack(ack) => acked = acked.max(ack.upto),
+                    Frame::Credit(bytes) => credit.set(credit.get() + bytes as i64),
+                    Frame::Bye(bye) => bail!("the relay said goodbye: {} {}", bye.code, bye.reason),
+                    _ => continue,
+                }
+                let mut unacknowledged = unacknowledged.borrow_mut();
+                while let Some((_, at)) = unacknowledged.pop_front_if(|(upto, _)| *upto <= acked) {
+                    latencies.record(at.elapsed());
+                }
+                moved.notify_one();
+            }
+            Ok(())
+        };
+        tokio::try_join!(sending, hearing)?;
+        Ok(latencies)
+    }
+
+    /// Receives so many commits, acknowledging and granting as a replica does. `arrived` is told the number, in the
+    /// relay's log, of the last of each frame, and how many there are in it.
+    pub async fn read(&mut self, commits: u64, mut arrived: impl FnMut(u64, u64)) -> Result<()> {
+        let (mut received, mut owed) = (0, 0);
+        let mut to = 0;
+        let mut acked_at: Option<Instant> = None;
+        while received < commits {
+            let frame = Arrival::decode(self.receiver.receive().await?)?;
+            received += frame.commits;
+            owed += frame.credit;
+            if frame.commits > 0 {
+                to = frame.to.context("a live frame says where it ends")?;
+                arrived(to, frame.commits);
+            }
+            if owed >= GRANT_BYTES {
+                self.sender.send(&Frame::Credit(owed).encode()).await?;
+                owed = 0;
+            }
+            let is_due = acked_at.is_none_or(|at| at.elapsed() >= STORE_TIME);
+            if to > 0 && is_due && !self.receiver.has_next() {
+                let ack = Ack { upto: to, at: Position::START, read: true };
+                self.sender.send(&Frame::Ack(ack).encode()).await?;
+                acked_at = Some(Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks whether both hold the same, as a replica does once a link has been still for a while.
+    pub async fn agree(&mut self, head: Position, digest: Digest) -> Result<()> {
+        let quiet = Quiet { head: Position::START, read: head.seq, digest };
+        self.sender.send(&Frame::Quiet(quiet).encode()).await?;
+        match Frame::decode(self.receiver.receive().await?)? {
+            Frame::Agree(_) => Ok(()),
+            other => bail!("{:?} and the relay do not agree: {other:?}", self.log),
+        }
+    }
+
+    /// Holds the connection until the relay ends it.
+    pub async fn idle(mut self) -> Result<()> {
+        loop {
+            self.receiver.receive().await?;
+        }
+    }
+}
+
+/// What a subscriber looks at in a frame: how much there is, not what.
+struct Arrival {
+    commits: u64,
+    credit: u64,
+    to: Option<u64>,
+}
+
+impl Arrival {
+    fn decode(frame: &[u8]) -> Result<Self> {
+        const BYE: u8 = 12;
+        const COMMITS: u8 = 2;
+        let mut arrival = Self { commits: 0, credit: 0, to: None };
+        let mut d = Decoder::new(frame);
+        d.array()?;
+        match d.u8()? {
+            COMMITS => {}
+            BYE => bail!("the relay said goodbye: {:?}", Frame::decode(frame)?),
+            _ => return Ok(arrival),
+        }
+        for _ in 0..d.map()?.unwrap_or(0) {
+            match d.u8()? {
+                0 => {
+                    for _ in 0..d.array()?.unwrap_or(0) {
+                        arrival.commits += 1;
+                        arrival.credit += d.bytes()?.len() as u64;
+                    }
+                }
+                1 => arrival.to = d.decode::<Option<Position>>()?.map(|to| to.seq),
+                _ => d.skip()?,
+            }
+        }
+        Ok(arrival)
+    }
+}
