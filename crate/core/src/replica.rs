@@ -527,7 +527,10 @@ impl Replica {
             acked = view.acked.clone();
         }
         let waiting = self.unplaced.len() as u64;
+        // Of places in memory, a process that links for this one knows nothing.
+        let shared = if self.is_following() { self.holder.on_disk() } else { u64::MAX };
         let missing = |upto: u64| {
+            let upto = upto.min(shared);
             let placed = self.own_at.len() - self.own_at.partition_point(|at| *at <= upto);
             let unread = self.own_before.saturating_sub(self.own_at.len());
             (placed + unread) as u64 + waiting
@@ -1079,8 +1082,13 @@ impl Replica {
         self.holder.regions().iter().map(|(region, record)| (region.clone(), record.acked)).collect()
     }
 
+    /// Whether another process that shares the log links to relays.
+    fn is_following(&self) -> bool {
+        !self.dialer.online && self.leader.is_some()
+    }
+
     fn check_waits(&mut self) {
-        let is_follower = !self.dialer.online && self.leader.is_some();
+        let is_follower = self.is_following();
         let acked = match &self.leader {
             // What is in memory alone has no place in the log that the leader speaks of.
             Some(_) if is_follower && self.holder.disk_failed() => BTreeMap::new(),
@@ -1096,7 +1104,8 @@ impl Replica {
             self.waits.asked_fresh(nonce);
         }
         let (holder, made_at, unplaced) = (&self.holder, &self.made_at, &self.unplaced);
-        let (followed, saved, has_relays) = (self.followed, self.saved, self.dialer.relays() > 0);
+        let (saved, has_relays) = (self.saved, self.dialer.relays() > 0);
+        let followed = if is_follower { self.followed.min(self.holder.on_disk()) } else { self.followed };
         let over = self.waits.take_if(|wait| match wait {
             Wait::Synced { log_seq: Some(seq), .. } => followed >= *seq,
             Wait::Synced { target, .. } => {

@@ -9,7 +9,7 @@ use eyot_core::id::{AuthorId, CommitId};
 use eyot_core::log::read_meta;
 use eyot_core::{LinkId, Replica};
 
-use super::plan::{Access, CHECKS_IN_MEMORY, REGIONS};
+use super::plan::{Access, REGIONS};
 use super::processes::Machine;
 use super::{ProcessId, World};
 
@@ -142,9 +142,6 @@ impl World {
         let Some(Machine::Replica(replica)) = self.processes.get(&id).map(|process| &process.machine) else {
             return;
         };
-        if self.was_in_memory(id) && !CHECKS_IN_MEMORY {
-            return;
-        }
         let missing = self.history.promises[..promises].iter().find(|promise| {
             !promise.is_lost
                 && promise.held_by.len() + regions as usize > self.plan.regions

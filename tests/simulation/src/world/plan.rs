@@ -12,10 +12,6 @@ pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 /// does not yet, so some of them wait until there is something new to tell.
 pub(super) const CHECKS_ELSEWHERE: bool = false;
 
-/// Whether a replica whose disk has failed keeps places in its memory apart from places in the log that
-/// it shares. It does not yet: `status().behind` and `fresh` of such a one are not checked.
-pub(super) const CHECKS_IN_MEMORY: bool = false;
-
 /// Where a disk is, and the processes on it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {

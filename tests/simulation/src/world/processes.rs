@@ -59,8 +59,6 @@ pub(super) struct Process {
     /// Waits that were over at once.
     pub over: BTreeSet<WaitId>,
     pub is_clone: bool,
-    /// Whether its disk ever failed it.
-    pub was_in_memory: bool,
     is_failing: bool,
     pub watched: Watched,
 }
@@ -145,7 +143,6 @@ impl World {
             waits: BTreeMap::new(),
             over: BTreeSet::new(),
             is_clone: false,
-            was_in_memory: false,
             is_failing: false,
             watched: Watched::new(self.plan.regions, self.now),
         };
@@ -319,10 +316,7 @@ impl World {
             }
             Event::Held { .. } => self.count("documents heard of"),
             Event::Reset { .. } => self.count("documents rebuilt"),
-            Event::SaveFailed { .. } => {
-                process.was_in_memory = true;
-                self.count("failed saves");
-            }
+            Event::SaveFailed { .. } => self.count("failed saves"),
             Event::Opened { .. } | Event::Patches { .. } | Event::Saved { .. } | Event::Status => {}
         }
     }

@@ -3,7 +3,6 @@
 
 use eyot_core::{Millis, State, Status};
 
-use super::plan::CHECKS_IN_MEMORY;
 use super::processes::Machine;
 use super::{Happening, ProcessId, World, disk_at};
 
@@ -66,15 +65,9 @@ impl World {
                 continue;
             };
             let status = replica.status();
-            if !self.was_in_memory(id) || CHECKS_IN_MEMORY {
-                self.check_behind(id, &status.behind);
-            }
+            self.check_behind(id, &status.behind);
             self.check_failover(id, &status);
         }
-    }
-
-    pub(super) fn was_in_memory(&self, id: ProcessId) -> bool {
-        self.processes.get(&id).is_some_and(|process| process.was_in_memory)
     }
 
     /// Law: a replica is not without a relay for long while one is there for it.
