@@ -31,13 +31,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing::Level;
+use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::flags::{Command, Flags, LogFormat};
 
 fn main() -> ExitCode {
     let done: Result<(), Box<dyn Error>> = match Flags::parse().command {
         Command::Serve(flags) => {
-            log(flags.log);
+            // Says what is left to say when it is dropped.
+            let _logs = log(flags.log);
             serve::serve(*flags).map_err(Into::into)
         }
         Command::Inspect(flags) => inspect::inspect(&flags).map_err(Into::into),
@@ -51,12 +53,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn log(format: Option<LogFormat>) {
-    let default = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+/// A thread of its own writes: who reads logs too slowly loses lines, and stops nothing else.
+fn log(format: Option<LogFormat>) -> WorkerGuard {
+    let is_terminal = io::stderr().is_terminal();
+    let default = if is_terminal { LogFormat::Text } else { LogFormat::Json };
+    let (stderr, guard) = tracing_appender::non_blocking(io::stderr());
     let builder =
-        tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(Level::INFO).with_target(false);
+        tracing_subscriber::fmt().with_writer(stderr).with_max_level(Level::INFO).with_target(false);
     match format.unwrap_or(default) {
         LogFormat::Json => builder.json().init(),
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Text => builder.with_ansi(is_terminal).init(),
     }
+    guard
 }

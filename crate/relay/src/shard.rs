@@ -74,19 +74,20 @@ impl Shard {
             None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => self.events.recv_timeout(wait),
         };
-        let mut next = match first {
+        let first = match first {
             Err(RecvTimeoutError::Timeout) => return false,
             Err(RecvTimeoutError::Disconnected) => return true,
-            Ok(event) => Some(event),
+            Ok(event) => event,
         };
-        for _ in 0..BATCH_EVENTS {
-            let Some(event) = next else { return false };
-            if self.is_stopped_by(event) {
-                return true;
+        let mut is_stopped = self.is_stopped_by(first);
+        for _ in 1..BATCH_EVENTS {
+            if is_stopped {
+                break;
             }
-            next = self.events.try_recv().ok();
+            let Ok(event) = self.events.try_recv() else { break };
+            is_stopped = self.is_stopped_by(event);
         }
-        false
+        is_stopped
     }
 
     fn is_stopped_by(&mut self, event: Event) -> bool {

@@ -11,7 +11,7 @@ use eyot_core::access::Claims;
 use eyot_core::frame::{CloseCode, Frame};
 use eyot_core::{Effect, Input, LinkId, Millis, Relay, RequestId};
 use eyot_core::{StorageAnswer, StorageRequest};
-use tracing::{error, info};
+use tracing::{debug, error};
 
 use crate::event::{Happening, LinkRef};
 use crate::metrics::{RegionSurvey, Survey};
@@ -359,7 +359,7 @@ impl Space {
             link.outbox.close(CloseCode::GoingAway as u16, "this relay was moved; connect again");
             self.left(&link, env);
         }
-        info!(space = &*self.name, links = self.links.len(), "a space sleeps");
+        debug!(space = &*self.name, links = self.links.len(), "a space sleeps");
     }
 }
 

@@ -103,7 +103,7 @@ fn verified(keys: &[Key], token: &str) -> Result<Said, Refusal> {
     let malformed = || Refusal::denied("the token is malformed");
     let header = decode_header(token).map_err(|error| match error.kind() {
         // It names no algorithm that there is: `none` is no algorithm.
-        ErrorKind::Json(_) => unaccepted(),
+        ErrorKind::Json(error) if error.is_data() => unaccepted(),
         _ => malformed(),
     })?;
     if header.crit.is_some() {
@@ -229,3 +229,6 @@ fn key(jwk: Value) -> Result<Key, String> {
         _ => Ok(Key { id, algorithm, key }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,7 @@ fn connections() -> usize {
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let soft: usize = files.split_whitespace().nth(3).unwrap().parse().unwrap();
-    (soft - 400).min(5_000)
+    (soft - 400).min(2_000)
 }
 
 async fn greeted(relay: &Relay, count: usize, spaces: usize) -> Vec<Stream> {
