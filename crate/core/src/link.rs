@@ -134,6 +134,10 @@ pub(crate) struct Receive {
     window: i64,
     /// Bytes done with and not yet granted again.
     owed: u64,
+    /// What those cost, where a relay minds how fast they come.
+    cost: u64,
+    /// When more may be granted.
+    pub grant_at: Millis,
 }
 
 /// The number of a frame of commits on its link.
@@ -272,6 +276,8 @@ impl Link {
                 whole_answer: Vec::new(),
                 window: limits::CREDIT_BYTES as i64,
                 owed: 0,
+                cost: 0,
+                grant_at: 0,
             },
             send: Sending {
                 started: false,
@@ -303,7 +309,16 @@ impl Link {
 
     /// Whether time or a step of the holder may matter to it, beyond what comes in.
     pub fn is_busy(&self) -> bool {
-        !self.is_up() || self.is_dialer() || self.wanted.is_some() || self.theirs.is_some()
+        !self.is_up()
+            || self.is_dialer()
+            || self.wanted.is_some()
+            || self.theirs.is_some()
+            || self.grant_due().is_some()
+    }
+
+    /// When more is granted that has to wait.
+    pub fn grant_due(&self) -> Option<Millis> {
+        (self.receive.owed >= limits::CREDIT_BYTES / 4).then_some(self.receive.grant_at)
     }
 
     /// Nothing is under way in either direction as far as this side can see.
@@ -662,14 +677,26 @@ impl Receive {
         if self.window < -most { Err(OverCredit) } else { Ok(()) }
     }
 
-    /// Those bytes are done with; gives what to grant again once it is worth a frame.
-    pub fn settle_bytes(&mut self, bytes: usize) -> Option<u64> {
-        self.owed += bytes as u64;
-        (self.owed >= limits::CREDIT_BYTES / 4).then(|| {
-            let grant = core::mem::take(&mut self.owed);
-            self.window += grant as i64;
-            grant
-        })
+    /// Those bytes are done with, and may be granted again.
+    pub fn owe(&mut self, bytes: u64, cost: u64) {
+        self.owed += bytes;
+        self.cost += bytes + cost;
+    }
+
+    pub fn owed(&self) -> u64 {
+        self.owed
+    }
+
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// What is owed is granted.
+    pub fn grant(&mut self) -> u64 {
+        let grant = core::mem::take(&mut self.owed);
+        self.cost = 0;
+        self.window += grant as i64;
+        grant
     }
 
     /// This commit, which came in that frame, is in the log.

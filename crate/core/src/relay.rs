@@ -115,7 +115,7 @@ impl Relay {
             token: config.token,
             read_only: false,
         };
-        let holder = Holder::new(identity, config.seed, now);
+        let holder = Holder::new(identity, config.seed, now).with_caps(config.caps);
         Self { holder, mesh: Mesh::new(region, config.peers), clock: Clock::new(now), now, failure: None }
     }
 

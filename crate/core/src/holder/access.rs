@@ -27,6 +27,14 @@ impl Holder {
         if grant.expires_at.is_some_and(|at| at <= now) {
             return self.close(id, CloseCode::Expired, "the token has expired");
         }
+        let before = self.links.get_mut(&id).and_then(|link| link.grant.take());
+        if let Some(before) = before {
+            self.count_out(id, before.subject);
+        }
+        if let Err(refusal) = self.count_in(&grant.subject) {
+            return self.close(id, refusal.code, refusal.reason);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
         self.expiries.extend(grant.expires_at.map(|at| (at, id)));
         link.grant = Some(grant);
         match core::mem::replace(&mut link.phase, Phase::Opened) {

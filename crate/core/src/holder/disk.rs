@@ -239,6 +239,7 @@ impl Holder {
             (StorageRequest::Get(keys), StorageAnswer::Values(values)) => {
                 for (key, value) in keys.iter().zip(values) {
                     self.log.learn(key, value.as_deref())?;
+                    self.learn_usage(key, value.as_deref())?;
                 }
                 Ok(())
             }

@@ -1,11 +1,11 @@
 //! What comes in is admitted in causal order, staged into one write, and settled once that is
 //! durable.
 
+use super::quota::Charge;
 use super::{Holder, InFlight, Named, Notice, Origin, Pending, State};
 use crate::commit::Commit;
-use crate::frame::Frame;
 use crate::id::CommitId;
-use crate::io::{LinkId, StorageAnswer, StorageRequest, WriteBatch};
+use crate::io::{StorageAnswer, StorageRequest, WriteBatch};
 use crate::limits;
 use crate::link::NAMED_BYTES;
 use crate::log::{Admission, Holding};
@@ -50,6 +50,19 @@ impl Holder {
                     break;
                 }
                 Admission::Ready => {
+                    match self.charge(&incoming.origin, &incoming.commit) {
+                        Charge::Fits => {}
+                        Charge::Drops => continue,
+                        Charge::Reads(read) => {
+                            reads.insert(ReadKey(read));
+                            self.inbox.push_front(incoming);
+                            break;
+                        }
+                        Charge::Exceeds(reason) => {
+                            self.exceeded(&incoming.origin, reason);
+                            continue;
+                        }
+                    }
                     let header = incoming.commit.header();
                     let (author, seq) = (header.author, header.seq);
                     let own = self.is_own(&incoming.origin);
@@ -65,7 +78,8 @@ impl Holder {
         if let Some(staged) = self.log.take_staged() {
             let peers = self.take_peers();
             let puts = staged.puts.into_iter().chain(peers.puts).collect();
-            let batch = WriteBatch { guard: Some(staged.guard), puts, deletes: peers.deletes };
+            let mut batch = WriteBatch { guard: Some(staged.guard), puts, deletes: peers.deletes };
+            self.take_usage(&mut batch);
             let kept = InFlight { batch: batch.clone(), entries: staged.entries, origins };
             self.appending = true;
             self.write(Pending::Append(kept), batch);
@@ -75,6 +89,7 @@ impl Holder {
                 self.request(Pending::Lookup, read);
             }
         } else {
+            self.forget_departed();
             self.acknowledge();
             self.ask_for_missing();
             self.greet_all();
@@ -189,13 +204,6 @@ impl Holder {
         if self.saved_more && self.again == 0 && !self.disk_failed() {
             self.saved_more = false;
             self.notices.push_back(Notice::Saved(self.saved));
-        }
-    }
-
-    pub(super) fn done_with(&mut self, id: LinkId, bytes: usize) {
-        let grant = self.links.get_mut(&id).and_then(|link| link.receive.settle_bytes(bytes));
-        if let Some(grant) = grant {
-            self.send(id, &Frame::Credit(grant));
         }
     }
 }

@@ -11,6 +11,7 @@ mod disk;
 mod frames;
 mod greeting;
 mod inbox;
+mod quota;
 mod scrub;
 mod sending;
 mod time;
@@ -23,11 +24,12 @@ use crate::io::{Effect, LinkId, Millis, RequestId, StorageAnswer, StorageRequest
 use crate::limits;
 use crate::link::{FrameNumber, Link, Phase, Side};
 use crate::log::{self, Entry, Log, PeerRecord, RegionRecord};
-use crate::relay::RelayCounters;
+use crate::relay::{Caps, RelayCounters};
 use crate::rng::Rng;
 use crate::vector::Tip;
 use answers::AnswerJob;
 use disk::Disk;
+use quota::Quota;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use waiting::WaitingRoom;
 
@@ -191,6 +193,7 @@ pub(crate) struct Holder {
     /// A relay: the regions that it holds all of, as of some time since its log is new.
     reconciled: BTreeSet<String>,
     reconciled_more: bool,
+    quota: Quota,
     /// Links that may be busy, see [`Link::is_busy`]; so that many that are not cost nothing.
     busy: BTreeSet<LinkId>,
     /// When tokens expire that links came with, or did.
@@ -256,6 +259,7 @@ impl Holder {
             dirty_regions: BTreeSet::new(),
             reconciled: BTreeSet::new(),
             reconciled_more: false,
+            quota: Quota::default(),
             busy: BTreeSet::new(),
             expiries: BTreeSet::new(),
             mesh: BTreeSet::new(),
@@ -288,6 +292,12 @@ impl Holder {
         };
         holder.load();
         holder
+    }
+
+    /// Takes no more than this from others.
+    pub fn with_caps(mut self, caps: Caps) -> Self {
+        self.quota.caps = Some(caps);
+        self
     }
 
     // What the owner may look at.
@@ -608,6 +618,10 @@ impl Holder {
                     self.mesh.insert(id);
                 }
                 self.expiries.extend(link.expires_at().map(|at| (at, id)));
+                if let Some(grant) = &link.grant {
+                    let count = self.quota.connections.entry(grant.subject.clone()).or_default();
+                    *count += 1;
+                }
                 self.links.insert(id, link);
                 self.pump();
             }

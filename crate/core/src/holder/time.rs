@@ -13,7 +13,10 @@ impl Holder {
     pub(super) fn gone(&mut self, id: LinkId, why: Option<(u16, String)>) {
         if self.links.contains_key(&id) {
             self.note_peer(id);
-            self.links.remove(&id);
+            let grant = self.links.remove(&id).and_then(|link| link.grant);
+            if let Some(grant) = grant {
+                self.count_out(id, grant.subject);
+            }
             self.mesh.remove(&id);
             self.bringers.remove(&id);
             self.waiting.forget_names(id);
@@ -34,6 +37,7 @@ impl Holder {
         let now = self.now;
         let mut silent = Vec::new();
         let mut quiet = Vec::new();
+        let mut granted = Vec::new();
         let expired: Vec<_> = self.expiries.range(..=(now, LinkId(u64::MAX))).copied().collect();
         for id in &self.busy {
             let Some(link) = self.links.get_mut(id) else { continue };
@@ -45,6 +49,9 @@ impl Holder {
                 }
                 _ => link.opened_at + link.hello_wait() <= now,
             };
+            if link.grant_due().is_some_and(|at| at <= now) {
+                granted.push(*id);
+            }
             if is_late {
                 silent.push(*id);
             } else if link.quiet_due().is_some_and(|at| at <= now) {
@@ -52,6 +59,9 @@ impl Holder {
                 link.asked = true;
                 quiet.push((*id, link.receive.read.seq));
             }
+        }
+        for id in granted {
+            self.grant_due(id);
         }
         for (at, id) in expired {
             self.expiries.remove(&(at, id));
@@ -89,7 +99,7 @@ impl Holder {
             Phase::Dialing => Some(link.opened_at + DIAL_WAIT),
             Phase::Up => {
                 let want = link.wanted.as_ref().map(|wanted| wanted.asked_at + WANT_WAIT);
-                [want, link.answer_due(), link.quiet_due()].into_iter().flatten().min()
+                [want, link.answer_due(), link.quiet_due(), link.grant_due()].into_iter().flatten().min()
             }
             _ => Some(link.opened_at + link.hello_wait()),
         });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use eyot_core::access::Claims;
+use eyot_core::access::{Claims, Refusal};
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::id::{AuthorId, DocId};
 use eyot_core::store::MemoryStore;
@@ -25,12 +25,16 @@ pub struct World {
     next_link: u64,
     pub frames: u64,
     pub bytes: u64,
-    now: u64,
+    pub now: u64,
+    pub caps: Caps,
+    /// What the relay's host makes of a token: a node's number.
+    pub judge: fn(u8, u64) -> Result<Claims, Refusal>,
 }
 
 impl World {
     pub fn new(replicas: u8) -> Self {
-        let relay = relay(1);
+        let caps = Caps::default();
+        let relay = relay(1, caps);
         let mut world = Self {
             relay,
             relay_store: MemoryStore::default(),
@@ -40,6 +44,8 @@ impl World {
             frames: 0,
             bytes: 0,
             now: 1_000_000,
+            caps,
+            judge: |_, _| Ok(Claims::open()),
         };
         world.run();
         for number in 0..replicas {
@@ -55,7 +61,7 @@ impl World {
             author: AuthorId([number + 1; 16]),
             seed: [number + 100; 32],
             relays: vec!["relay".into()],
-            token: None,
+            token: Some(number.to_string()),
         };
         let replica = Replica::new(config, self.now);
         self.nodes.push(Node { replica, store, events: Vec::new(), dialled: None });
@@ -95,7 +101,7 @@ impl World {
 
     /// The relay's process is another one now, on the same storage.
     pub fn restart_relay(&mut self, seed: u8) {
-        self.relay = relay(seed);
+        self.relay = relay(seed, self.caps);
         for (node, link) in std::mem::take(&mut self.links).into_values() {
             self.nodes[node].replica.handle(Input::LinkClosed(link), self.now);
         }
@@ -105,6 +111,8 @@ impl World {
     /// Lets time pass, ringing every timer once.
     pub fn pass(&mut self, milliseconds: u64) {
         self.now += milliseconds;
+        let now = self.now;
+        self.relay.handle(Input::Timer, now);
         for node in 0..self.nodes.len() {
             let now = self.now;
             self.nodes[node].replica.handle(Input::Timer, now);
@@ -123,12 +131,21 @@ impl World {
                         let answer = self.relay_store.answer(&request);
                         self.relay.handle(Input::Storage(id, answer), self.now);
                     }
-                    Effect::Authorize(link, _) => {
-                        self.relay.handle(Input::Authorized(link, Ok(Claims::open())), self.now);
+                    Effect::Authorize(link, token) => {
+                        let number = token.and_then(|token| token.parse().ok()).expect("nodes have numbers");
+                        let verdict = (self.judge)(number, self.now);
+                        self.relay.handle(Input::Authorized(link, verdict), self.now);
                     }
                     Effect::Send(link, frame) => wires.push_back((link, false, frame.to_vec())),
                     Effect::Close(link, ..) => {
                         if let Some((node, theirs)) = self.links.remove(&link) {
+                            // What was sent before still arrives.
+                            let (sent, rest): (VecDeque<_>, VecDeque<_>) =
+                                wires.drain(..).partition(|(to, to_relay, _)| *to == link && !to_relay);
+                            wires = rest;
+                            for (_, _, frame) in sent {
+                                self.nodes[node].replica.handle(Input::Received(theirs, frame), self.now);
+                            }
                             self.nodes[node].replica.handle(Input::LinkClosed(theirs), self.now);
                         }
                     }
@@ -163,7 +180,8 @@ impl World {
             links.iter().find(|(_, end)| **end == (number, link)).map(|(relays, _)| *relays)
         };
         match effect {
-            Effect::Authorize(..) | Effect::Probe(_) | Effect::Ping(_) => {}
+            Effect::Ping(link) => self.nodes[number].replica.handle(Input::Pong(link), now),
+            Effect::Authorize(..) | Effect::Probe(_) => {}
             Effect::Storage(id, request) => {
                 let answer = self.nodes[number].store.answer(&request);
                 self.nodes[number].replica.handle(Input::Storage(id, answer), now);
@@ -193,13 +211,13 @@ impl World {
     }
 }
 
-fn relay(seed: u8) -> Relay {
+fn relay(seed: u8, caps: Caps) -> Relay {
     let config = RelayConfig {
         space: "space".into(),
         region: "eu".into(),
         peers: Vec::new(),
         token: None,
-        caps: Caps::default(),
+        caps,
         seed: [seed; 32],
     };
     Relay::new(config, 0)
