@@ -40,8 +40,8 @@ impl World {
                     self.delete(id, doc);
                 }
             }
-            4 => self.wait_for_fresh(id),
-            5 if self.rng.chance(100) => {
+            4 | 5 => self.wait_for_fresh(id),
+            6 if self.rng.chance(100) => {
                 let relays = self.relays_for(self.processes[&id].disk);
                 self.call(id, |replica, _| replica.set_relays(relays));
             }
@@ -86,7 +86,7 @@ impl World {
         let Some(made) = made else { return };
         self.made(id, made);
         self.count("changes");
-        if let (Some(commit), true) = (made.id, self.rng.chance(150)) {
+        if let (Some(commit), true) = (made.id, self.rng.chance(300)) {
             let regions = self.rng.between(1, self.plan.regions as u64) as u32;
             let waiting = Waiting::Durable { regions, commit };
             self.wait(id, waiting, |replica| replica.durable(regions, Some(made.seq)).ok());

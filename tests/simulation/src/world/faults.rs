@@ -77,7 +77,8 @@ impl World {
             .map(|(id, _)| *id)
             .collect();
         let replica = self.rng.pick(&replicas).copied();
-        let away = self.rng.below(20_000);
+        let most = *self.rng.pick(&[1_000, 1_000, 20_000, 20_000, 20_000, 300_000]).expect("not empty");
+        let away = self.rng.below(most);
         match fault {
             Fault::BreakLink | Fault::StallLink | Fault::Withhold => self.harm_link(fault, away),
             Fault::CrashRelay => {
@@ -219,8 +220,7 @@ impl World {
         if from == to {
             return;
         }
-        // Some last longer than any patience.
-        let until = self.now + if self.rng.chance(200) { 10 * away } else { away };
+        let until = self.now + away;
         let is_both_ways = self.rng.chance(300);
         let places: Vec<_> = self.paths.places.iter().map(|place| place.region).collect();
         for (one, region) in places.iter().enumerate() {

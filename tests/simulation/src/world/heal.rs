@@ -6,8 +6,6 @@ use eyot_core::Millis;
 use eyot_core::id::{CommitId, DocId};
 use eyot_core::vector::{Digest, Vector};
 
-use super::laws::Waiting;
-use super::plan::CHECKS_ELSEWHERE;
 use super::processes::{Machine, Process};
 use super::{ProcessId, World};
 use crate::causality::{HeldLog, log_is_causal};
@@ -124,10 +122,7 @@ impl World {
     fn check_nobody_waits(&self) -> Result<(), String> {
         for (id, process) in self.processes.iter().filter(|(_, process)| !process.is_clone) {
             let Machine::Replica(replica) = &process.machine else { continue };
-            let is_due = |wait: &&Waiting| {
-                CHECKS_ELSEWHERE || !matches!(wait, Waiting::Durable { regions, .. } if *regions > 1)
-            };
-            if let Some(wait) = process.waits.values().find(is_due) {
+            if let Some(wait) = process.waits.values().next() {
                 return Err(format!("{id:?} still waits for {wait:?}: {:?}", replica.status()));
             }
         }

@@ -11,8 +11,9 @@ use super::processes::Machine;
 use super::{Happening, ProcessId, World, disk_at};
 use crate::rng::Rng;
 
-/// How long a host takes to find out that a connection is dead, at least and at most.
-const KEEPALIVE: (Millis, Millis) = (20_000, 60_000);
+/// How long a host that sends nothing takes to find out that a connection is dead, at least and at
+/// most.
+const KEEPALIVE: (Millis, Millis) = (60_000, 300_000);
 /// How long a connection to nobody takes to fail, at least and at most.
 const NOBODY: (Millis, Millis) = (3_000, 15_000);
 

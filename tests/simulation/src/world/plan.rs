@@ -8,10 +8,6 @@ use crate::rng::Rng;
 
 pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
-/// Whether a relay tells its clients what regions have stored that it has no link to at the moment. It
-/// does not yet, so some of them wait until there is something new to tell.
-pub(super) const CHECKS_ELSEWHERE: bool = false;
-
 /// Where a disk is, and the processes on it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -70,8 +66,8 @@ impl Plan {
         Self {
             regions,
             replicas: rng.between(2, 5) as usize,
-            act_wait: *rng.pick(&[20, 100, 400, 3_000]).expect("not empty"),
-            fault_wait: *rng.pick(&[300, 2_000, 10_000, 60_000]).expect("not empty"),
+            act_wait: *rng.pick(&[20, 100, 400, 3_000, 30_000]).expect("not empty"),
+            fault_wait: *rng.pick(&[300, 2_000, 10_000, 100_000]).expect("not empty"),
             link_delay,
             disk_delay: *rng.pick(&[0, 3, 60]).expect("not empty"),
             between,
