@@ -23,7 +23,7 @@ test("the relay says its region, its directory and its counters over plain HTTP"
   socket.close();
   await closed;
   const metrics = await (await http(relay, "/metrics")).text();
-  assert.match(metrics, /^eyot_connections_total\{event="accepted"\} 1$/m);
+  assert.match(metrics, /^eyot_connections_accepted_total 1$/m);
 });
 
 test("what is no request of a relay's is refused with the fitting status", async (context) => {
@@ -74,10 +74,11 @@ test("a client is in the region that is nearest to where the platform says it is
 
 test("without keys a relay serves nobody who did not come by a loopback address, unless it is said to be open", async (context) => {
   const place = await world(context);
-  const [silent, open, both] = [
+  const [silent, open, both, pem] = [
     await place.relay(),
     await place.relay({ data: `${place.data}/open`, variables: { AUTH: "open" } }),
     await place.relay({ data: `${place.data}/both`, variables: { AUTH: "open", JWT_SECRET: "x".repeat(32) } }),
+    await place.relay({ data: `${place.data}/pem`, variables: { JWT_SECRET: `-----BEGIN ${"x".repeat(32)}` } }),
   ];
   const status = async ({ port }, host) => {
     const asked = request({ host: "127.0.0.1", port, path: "/health", headers: { host } }).end();
@@ -89,6 +90,7 @@ test("without keys a relay serves nobody who did not come by a loopback address,
   assert.equal(await status(silent, "relay.example"), 503);
   assert.equal(await status(open, "relay.example"), 200);
   assert.equal(await status(both, "relay.example"), 500);
+  assert.equal(await status(pem, "localhost"), 500);
 });
 
 /** The status with which an upgrade is refused. */

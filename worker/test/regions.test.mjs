@@ -76,9 +76,9 @@ test("relays let each other in by a token that says that they are relays", async
   const replica = await place.replica(strangers[0], "space", { token });
   replica.create({});
   await replica.durable();
-  const refused = () => counter(strangers[1], 'eyot_refused_total{reason="denied"}');
+  const refused = () => counter(strangers[1], 'eyot_connections_closed_total{code="4004",reason="denied"}');
   await eventually(async () => (await refused()) > 0, "a refusal");
-  assert.equal(await counter(strangers[1], "eyot_commits_total"), 0);
+  assert.equal(await counter(strangers[1], 'eyot_commits_total{direction="in"}'), 0);
 });
 
 test("an idle relay lets go of the other regions, sleeps, and is woken by what they bring", async (context) => {
@@ -97,7 +97,7 @@ test("an idle relay lets go of the other regions, sleeps, and is woken by what t
     );
     return counts[0] + counts[1];
   };
-  await eventually(async () => (await links("opened")) === (await links("ended")), "the end of the link");
+  await eventually(async () => (await links("opened")) === (await links("closed")), "the end of the link");
   await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
   const loaded = await Promise.all([eu, us].map((relay) => counter(relay, "eyot_relays_loaded_total")));
 
@@ -124,7 +124,7 @@ test("what another region could not be told is told it by an alarm, though nobod
 
   const other = await us.start();
   await eu.start();
-  await eventually(async () => (await counter(other, "eyot_commits_total")) === 1, "the commit");
+  await eventually(async () => (await counter(other, 'eyot_commits_total{direction="in"}')) === 1, "the commit");
 });
 
 test("regions are killed and wiped in turn while all write: nothing acknowledged is lost, all end equal", async (context) => {

@@ -152,6 +152,6 @@ test("a relay that was asleep goes on with the connections that it had", async (
   });
   await until(right, () => right.value.count === 2, "the change after the sleep");
   assert.equal(await counter(relay, "eyot_relays_loaded_total"), loaded + 1);
-  assert.equal(await counter(relay, 'eyot_connections_total{event="accepted"}'), 2);
-  assert.equal(await counter(relay, "eyot_commits_total"), 2);
+  assert.equal(await counter(relay, "eyot_connections_accepted_total"), 2);
+  assert.equal(await counter(relay, 'eyot_commits_total{direction="in"}'), 2);
 });

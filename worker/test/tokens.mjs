@@ -17,9 +17,12 @@ export function secretKey() {
 }
 
 /** A token for the space `space`; `claims` replace those of a writer, undefined ones are left out. */
-export function sign({ alg, kid, key }, claims = {}) {
+export function sign({ alg, kid, key, crit }, claims = {}) {
   const all = { sub: "alice", exp: at(HOUR_MS), spaces: { space: "write" }, ...claims };
-  return new SignJWT(JSON.parse(JSON.stringify(all))).setProtectedHeader({ alg, ...(kid && { kid }) }).sign(key);
+  const header = { alg, ...(kid && { kid }), ...(crit && { crit, [crit[0]]: true }) };
+  // Whoever verifies need not know what whoever signs must.
+  const options = { crit: Object.fromEntries((crit ?? []).map((name) => [name, true])) };
+  return new SignJWT(JSON.parse(JSON.stringify(all))).setProtectedHeader(header).sign(key, options);
 }
 
 /** A time so many milliseconds from now, as tokens say it. */

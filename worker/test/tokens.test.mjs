@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { connect, counter, greeting, recorded, until, world } from "./world.mjs";
 import { at, keyPair, secretKey, sign, unsigned } from "./tokens.mjs";
 
+const TURNING = fileURLToPath(new URL("turning-worker.mjs", import.meta.url));
 const DENIED = 4004;
 const EXPIRED = 4010;
 const HOUR_MS = 3_600_000;
@@ -35,10 +37,11 @@ test("each bad token is refused with its code and a reason that tells nothing of
     ["an expired one", await sign(ed, { exp: at(-HOUR_MS) }), EXPIRED, /expired/],
     ["an expired one of a stranger", await sign(stranger, { exp: at(-HOUR_MS) }), DENIED, /not signed by a key/],
     ["one that is not valid yet", await sign(ed, { nbf: at(HOUR_MS) }), DENIED, /not valid yet/],
-    ["one without an expiry", await sign(ed, { exp: undefined }), DENIED, /no expiry/],
+    ["one without an expiry", await sign(ed, { exp: undefined }), DENIED, /no time of expiry/],
     ["one without a subject", await sign(ed, { sub: undefined }), DENIED, /no subject/],
+    ["one that must be understood", await sign({ ...ed, crit: ["x"] }), DENIED, /not understood/],
     ["one without spaces", await sign(ed, { spaces: undefined }), DENIED, /no spaces/],
-    ["one with an unknown right", await sign(ed, { spaces: { space: "own" } }), DENIED, /unknown right/],
+    ["one with an unknown right", await sign(ed, { spaces: { space: "own" } }), DENIED, /neither read nor write/],
     ["one for another space", await sign(ed, { spaces: { spaces: "write" } }), DENIED, /not for this space/],
     ["one of a stranger's key", await sign(stranger), DENIED, /not signed by a key/],
     ["one of a key with an unknown id", await sign({ ...ed, kid: "three" }), DENIED, /not signed by a key/],
@@ -156,6 +159,25 @@ test("a relay that gets keys closes to those who came when it was open", async (
   await open.stop();
   await place.relay({ port: open.port, variables: withKeys() });
   await until(replica, () => replica.status.error?.code === "denied", "the refusal");
+});
+
+test("an object takes what the Worker says now, and goes on with the links it has", async (context) => {
+  const place = await world(context, TURNING);
+  const relay = await place.relay();
+  const replica = await place.replica(relay);
+  replica.create({});
+  await replica.durable();
+
+  await fetch(`${relay.url.replace("ws:", "http:")}/close/${shared.secret}`);
+  const [none, good] = [await connect(relay), await connect(relay)];
+  none.socket.send(await greeting("space"));
+  good.socket.send(await greeting("space", await sign(shared)));
+  assert.match((await none.closed).reason, /a token is needed/);
+  replica.create({});
+  await replica.durable();
+  assert.equal(good.socket.readyState, good.socket.OPEN);
+  assert.equal(await counter(relay, "eyot_connections_accepted_total"), 3);
+  assert.equal(await counter(relay, "eyot_relays_loaded_total"), 2);
 });
 
 test("keys are fetched from a URL, again when a token names an unknown one, and without them nobody comes in", async (context) => {

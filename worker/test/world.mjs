@@ -63,7 +63,7 @@ async function freePort() {
   return port;
 }
 
-/** A counter of the relay's. */
+/** A counter of the relay's; NaN for what it has not counted yet. */
 export async function counter(relay, name) {
   const metrics = await (await fetch(`${relay.url.replace("ws:", "http:")}/metrics`)).text();
   const line = metrics.split("\n").find((line) => line.startsWith(`${name} `));

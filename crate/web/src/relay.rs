@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use eyot_core::access::{Claims, Refusal, Right};
 use eyot_core::{Caps, Effect, Input, LinkId, Millis, RegionView, Relay, RelayConfig, RelayPeer};
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::store::SyncStore;
@@ -103,10 +103,15 @@ impl RelayEngine {
         Ok(self.relay.borrow().regions().into_iter().map(view).collect())
     }
 
-    /// How many commits are stored.
-    pub fn stored(&self) -> Result<f64, JsValue> {
+    /// What this instance has done.
+    #[wasm_bindgen(unchecked_return_type = "RelayCounters")]
+    pub fn counters(&self) -> Result<Object, JsValue> {
         death::check()?;
-        Ok(self.relay.borrow().stored() as f64)
+        let counters = self.relay.borrow().counters();
+        Ok(js::object([
+            ("commitsIn", (counters.commits_in as f64).into()),
+            ("commitsOut", (counters.commits_out as f64).into()),
+        ]))
     }
 
     /// What to keep of a link so that it survives the loss of this object's memory.

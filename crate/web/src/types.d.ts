@@ -135,3 +135,9 @@ export interface RegionView {
   /** How many of the commits held here it is not known to have stored. */
   behind: number;
 }
+export interface RelayCounters {
+  /** Commits stored. */
+  commitsIn: number;
+  /** Commits sent, counted once for each link. */
+  commitsOut: number;
+}

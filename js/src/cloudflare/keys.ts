@@ -30,7 +30,7 @@ const FETCH_TIMEOUT_MS = 5_000;
 /** Throws where these are no keys: a mistake is to be found before a client comes. */
 export function checkKeys(keys: Keys): void {
   if (isRemote(keys)) void new URL(keys.jwks);
-  else if (localKeys(keys).length === 0) throw new TypeError("eyot: no keys were given");
+  else localKeys(keys);
 }
 
 /** The keys. Rejects where they can't be had. `unknown`: a token names one that was not among them. */
@@ -43,14 +43,19 @@ function isRemote(keys: Keys): keys is { jwks: string } {
 }
 
 function localKeys(keys: Keys): Key[] {
-  if ("secret" in keys && typeof keys.secret === "string") return [shared(new TextEncoder().encode(keys.secret))];
+  if ("secret" in keys && typeof keys.secret === "string") {
+    // What was meant to be a public key must never become a secret, for everybody knows it.
+    if (keys.secret.startsWith("-----")) throw new TypeError("eyot: keys are given as JWK, not as PEM");
+    return [shared(new TextEncoder().encode(keys.secret))];
+  }
   const listed = !Array.isArray(keys) && "keys" in keys ? keys.keys : keys;
   const list = (Array.isArray(listed) ? listed : [listed]) as JsonWebKey[];
-  return list.map((jwk) => {
-    const key = jwk.kty === "oct" ? shared(bytes(jwk.k ?? ""), idOf(jwk)) : publicKey(jwk);
-    if (key === undefined) throw new TypeError("eyot: a key must be of Ed25519, of P-256 or a secret (`oct`)");
-    return key;
-  });
+  // A set may have keys for others too.
+  const fitting = list.flatMap((jwk) =>
+    jwk.kty === "oct" ? shared(bytes(jwk.k ?? ""), idOf(jwk)) : (publicKey(jwk) ?? []),
+  );
+  if (fitting.length === 0) throw new TypeError("eyot: keys are Ed25519, P-256 or secrets (`oct`), and none was given");
+  return fitting;
 }
 
 function shared(key: Uint8Array, id?: string): Key {

@@ -1,93 +1,81 @@
-/** What this isolate has seen; the platform may run many, and ends them as it likes. */
+/**
+ * What this isolate has seen, under the names that every relay uses; the platform may run many isolates, and ends
+ * them as it likes.
+ */
 
 /** Counted since this isolate began. */
 export const counters = {
   loaded: 0,
-  commits: 0,
   accepted: 0,
-  closed: 0,
+  commitsIn: 0,
+  commitsOut: 0,
   framesIn: 0,
   framesOut: 0,
   bytesIn: 0,
   bytesOut: 0,
-  dialled: 0,
-  dialEnded: 0,
-  dialFailed: 0,
-  refusedOrigins: 0,
+  regionLinksOpened: 0,
+  regionLinksFailed: 0,
+  regionLinksClosed: 0,
+  originsRefused: 0,
 };
 
-/** The core's close codes that refuse something. */
-const REFUSALS: Readonly<Record<number, string>> = {
+/** What a close code says. */
+const CODES: Readonly<Record<number, string>> = {
+  1000: "done",
+  1001: "done",
+  1005: "gone",
+  1006: "gone",
   4000: "malformed",
   4001: "too-large",
   4002: "out-of-order",
   4003: "incompatible",
   4004: "denied",
   4005: "quota",
+  4006: "log-replaced",
   4007: "withheld",
   4008: "storage",
+  4009: "going-away",
   4010: "expired",
 };
-const refused = new Map(Object.values(REFUSALS).map((reason) => [reason, 0]));
+const closed = new Map<number, number>();
 
-/** This side closed a link. */
-export function countRefusal(code: number): void {
-  const reason = REFUSALS[code];
-  if (reason !== undefined) refused.set(reason, (refused.get(reason) ?? 0) + 1);
+/** A connection has ended with this code. */
+export function countClosed(code: number): void {
+  closed.set(code, (closed.get(code) ?? 0) + 1);
 }
 
 /** All of it, as Prometheus reads it. */
 export function metrics(): string {
-  const { loaded, commits, accepted, closed, framesIn, framesOut, bytesIn, bytesOut, dialled, dialEnded, dialFailed } =
-    counters;
-  const refusals = [...refused, ["origin", counters.refusedOrigins] as const];
-  const series: [string, string, [string, number][]][] = [
-    ["eyot_relays_loaded_total", "Relays loaded from storage by this isolate.", [["", loaded]]],
-    ["eyot_commits_total", "Commits stored by this isolate.", [["", commits]]],
-    [
-      "eyot_connections_total",
-      "Connections accepted and closed by this isolate.",
-      [
-        ['{event="accepted"}', accepted],
-        ['{event="closed"}', closed],
-      ],
-    ],
-    [
-      "eyot_refused_total",
-      "Connections refused or ended by this isolate, by reason.",
-      refusals.map(([reason, count]) => [`{reason="${reason}"}`, count]),
-    ],
-    [
-      "eyot_region_links_total",
-      "Links to relays of other regions that this isolate opened, had to an end, or could not open.",
-      [
-        ['{event="opened"}', dialled],
-        ['{event="ended"}', dialEnded],
-        ['{event="failed"}', dialFailed],
-      ],
-    ],
-    [
-      "eyot_frames_total",
-      "Frames received and sent by this isolate.",
-      [
-        ['{direction="in"}', framesIn],
-        ['{direction="out"}', framesOut],
-      ],
-    ],
-    [
-      "eyot_bytes_total",
-      "Bytes of frames received and sent by this isolate.",
-      [
-        ['{direction="in"}', bytesIn],
-        ['{direction="out"}', bytesOut],
-      ],
-    ],
+  const direction = (into: number, out: number): Samples => [
+    ['{direction="in"}', into],
+    ['{direction="out"}', out],
   ];
-  return series
-    .flatMap(([name, help, samples]) => [
-      `# HELP ${name} ${help}`,
-      `# TYPE ${name} counter`,
-      ...samples.map(([labels, value]) => `${name}${labels} ${value}`),
-    ])
-    .join("\n");
+  const closes: Samples = [...closed].map(([code, count]) => [
+    `{code="${code}",reason="${CODES[code] ?? "other"}"}`,
+    count,
+  ]);
+  const links: Samples = [
+    ['{event="opened"}', counters.regionLinksOpened],
+    ['{event="failed"}', counters.regionLinksFailed],
+    ['{event="closed"}', counters.regionLinksClosed],
+  ];
+  return [
+    series("relays_loaded", "Relays of spaces loaded from storage", [["", counters.loaded]]),
+    series("connections_accepted", "Connections accepted", [["", counters.accepted]]),
+    series("connections_closed", "Connections closed, by code", closes),
+    series("origins_refused", "Connections refused for their page's origin", [["", counters.originsRefused]]),
+    series("region_links", "Links to relays of other regions that were dialled", links),
+    series("commits", "Commits stored and sent", direction(counters.commitsIn, counters.commitsOut)),
+    series("frames", "Frames received and sent", direction(counters.framesIn, counters.framesOut)),
+    series("bytes", "Bytes of frames received and sent", direction(counters.bytesIn, counters.bytesOut)),
+  ].join("\n");
+}
+
+/** Labels and values. */
+type Samples = (readonly [labels: string, value: number])[];
+
+function series(name: string, help: string, samples: Samples): string {
+  const full = `eyot_${name}_total`;
+  const lines = samples.map(([labels, value]) => `${full}${labels} ${value}`);
+  return [`# HELP ${full} ${help}.`, `# TYPE ${full} counter`, ...lines].join("\n");
 }

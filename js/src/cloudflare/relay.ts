@@ -6,13 +6,15 @@
 import wasm from "../compiled.js";
 import { __wbg_reset_state, initSync, type RelayClaims, RelayEngine, type RelayOutput } from "../../wasm/eyot_web.js";
 import { addressOf, dial } from "./dial.js";
-import { counters, countRefusal } from "./metrics.js";
+import { countClosed, counters } from "./metrics.js";
 import { PROTOCOL, type Setup, toldBy } from "./options.js";
 import type { Context, Socket } from "./platform.js";
 import { readSetup, saveSetup, sqlStore } from "./store.js";
 import { TokenRefused, verifyToken } from "./token.js";
 import { Wakes } from "./wakes.js";
 
+/** What a connection ended with that has broken. */
+const CLOSE_ABNORMAL = 1006;
 /** The core's codes for closing a link that the host itself has to use. */
 const CLOSE_MALFORMED = 4000;
 const CLOSE_STORAGE = 4008;
@@ -77,14 +79,14 @@ export class SpaceRelay {
   }
 
   webSocketClose(socket: Socket, code: number, reason: string): void {
-    this.#gone(socket);
+    this.#gone(socket, code);
     // Completes the handshake. Codes that only report can't be sent.
     const sendable = code === 1000 || (code >= 3000 && code < 5000);
     close(socket, sendable ? code : 1000, sendable ? reason : "");
   }
 
   webSocketError(socket: Socket): void {
-    this.#gone(socket);
+    this.#gone(socket, CLOSE_ABNORMAL);
   }
 
   async alarm(): Promise<void> {
@@ -93,9 +95,9 @@ export class SpaceRelay {
     this.#due();
   }
 
-  #gone(socket: Socket): void {
+  #gone(socket: Socket, code: number): void {
     // Without a relay in memory nothing is known of links, so there is nothing to forget.
-    if (this.#engine !== undefined) this.#closed(this.#engine, attached(socket).link);
+    if (this.#engine !== undefined) this.#closed(this.#engine, attached(socket).link, code);
   }
 
   #received(engine: RelayEngine, link: number, message: ArrayBuffer | string): void {
@@ -111,9 +113,9 @@ export class SpaceRelay {
     this.#run(engine, () => engine.received(link, new Uint8Array(message), Date.now()), link);
   }
 
-  #closed(engine: RelayEngine, link: number): void {
+  #closed(engine: RelayEngine, link: number, code: number): void {
     if (!this.#links.delete(link)) return;
-    countEnd(link);
+    countEnd(link, code);
     this.#run(engine, () => engine.closed(link));
   }
 
@@ -134,6 +136,7 @@ export class SpaceRelay {
     const engine = this.#engine;
     if (engine === undefined) return;
     this.#run(engine, () => engine.suspend());
+    if (this.#engine !== engine) return;
     this.#engine = undefined;
     this.#links.clear();
     this.#dialling.clear();
@@ -185,9 +188,11 @@ export class SpaceRelay {
   #run(engine: RelayEngine, call: () => RelayOutput[], link?: number): void {
     let outputs: RelayOutput[];
     try {
-      const before = engine.stored();
+      const before = engine.counters();
       outputs = call();
-      counters.commits += Math.max(0, engine.stored() - before);
+      const after = engine.counters();
+      counters.commitsIn += after.commitsIn - before.commitsIn;
+      counters.commitsOut += after.commitsOut - before.commitsOut;
     } catch (error) {
       this.#fail(error);
       return;
@@ -224,8 +229,7 @@ export class SpaceRelay {
     const socket = this.#links.get(link);
     if (socket === undefined) return;
     this.#links.delete(link);
-    countEnd(link);
-    countRefusal(code);
+    countEnd(link, code);
     close(socket, code, reason);
   }
 
@@ -236,7 +240,7 @@ export class SpaceRelay {
       if (this.#setup === undefined) throw new Error("a relay knows its peers");
       socket = await dial(address, this.#setup, this.#env);
     } catch (error) {
-      counters.dialFailed += 1;
+      counters.regionLinksFailed += 1;
       console.warn(`eyot: there is no link to the relay at ${address}:`, String(error));
       if (this.#engine === engine && this.#dialling.delete(link)) this.#run(engine, () => engine.closed(link));
       return;
@@ -247,12 +251,12 @@ export class SpaceRelay {
     for (const end of ["close", "error"] as const) {
       socket.addEventListener(
         end,
-        ifCurrent(() => this.#closed(engine, link)),
+        ifCurrent(() => this.#closed(engine, link, CLOSE_ABNORMAL)),
       );
     }
     socket.accept();
     if (!isWanted) return close(socket, CLOSE_GOING_AWAY, "this link is not needed any more");
-    counters.dialled += 1;
+    counters.regionLinksOpened += 1;
     this.#links.set(link, socket);
     this.#run(engine, () => engine.opened(link));
   }
@@ -309,9 +313,9 @@ export class SpaceRelay {
   }
 }
 
-function countEnd(link: number): void {
-  if (link >= DIALLED_MIN) counters.dialEnded += 1;
-  else counters.closed += 1;
+function countEnd(link: number, code: number): void {
+  if (link >= DIALLED_MIN) counters.regionLinksClosed += 1;
+  else countClosed(code);
 }
 
 /** What a connection keeps for the time after this object has lost its memory. */

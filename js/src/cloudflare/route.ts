@@ -29,7 +29,7 @@ export async function routeRelay(
   if (keys !== "open") checkKeys(keys);
   const origin = request.headers.get("origin");
   if (origin !== null && options.origins !== undefined && !options.origins.includes(origin)) {
-    counters.refusedOrigins += 1;
+    counters.originsRefused += 1;
     return text(403, "this origin may not use this relay");
   }
   const regions = regionsOf(options);

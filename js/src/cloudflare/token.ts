@@ -80,12 +80,12 @@ function readClaims({ sub, exp, spaces, relay }: JWTPayload): RelayClaims {
   }
   const rights = Object.entries(spaces as Record<string, unknown>);
   if (!rights.every(([, right]) => right === "read" || right === "write")) {
-    throw new TokenRefused("the token says an unknown right");
+    throw new TokenRefused("the token says a right that is neither read nor write");
   }
   return {
     subject: sub,
     spaces: rights as RelayClaims["spaces"],
-    expiresAt: (exp as number) * 1000,
+    expiresAt: ((exp as number) + SKEW_SECONDS) * 1000,
     isRelay: relay === true,
   };
 }
@@ -93,8 +93,11 @@ function readClaims({ sub, exp, spaces, relay }: JWTPayload): RelayClaims {
 function refusal(error: unknown): unknown {
   if (error instanceof errors.JWTExpired) return new TokenRefused("the token has expired", true);
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.claim === "exp") return new TokenRefused("the token says no expiry");
+    if (error.claim === "exp") return new TokenRefused("the token says no time of expiry");
     if (error.claim === "nbf" && error.reason === "check_failed") return new TokenRefused("the token is not valid yet");
+  }
+  if (error instanceof errors.JOSENotSupported) {
+    return new TokenRefused("the token asks for what is not understood here");
   }
   if (error instanceof errors.JOSEError) return new TokenRefused("the token is malformed");
   return error;
