@@ -19,8 +19,10 @@ use crate::outbox::{Outbox, Outgoing};
 use crate::setup::{Admission, Setup};
 use crate::store::{SpaceRow, Store, Wrote};
 
-/// How long a space whose storage failed is left alone.
+/// How long a space that failed is left alone.
 const FAILED_WAIT: Millis = 1_000;
+/// When it is tried again though nobody asks, for other regions may lack what it holds.
+const RETRY_WAIT: Millis = 60_000;
 /// Types of frames that bring commits: `Commits` and `Piece`.
 const COMMIT_FRAMES: [u8; 2] = [2, 3];
 const HELLO_FRAME: u8 = 1;
@@ -267,7 +269,7 @@ impl Space {
     /// What the relay believes may be ahead of what is stored, or nonsense: all of it is dropped.
     pub fn fail(&mut self, env: &mut Env) {
         self.machine = None;
-        self.deadline = None;
+        self.deadline = (!env.setup.peers.is_empty()).then_some(env.now + RETRY_WAIT);
         self.has_failed = true;
         self.look_at = Some(env.now + FAILED_WAIT);
         for link in std::mem::take(&mut self.links).into_values() {
