@@ -14,6 +14,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::debug;
@@ -41,6 +42,19 @@ pub struct Doors {
     pub connections_max: u64,
     /// The number of the next link.
     pub next_link: AtomicU64,
+}
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    region: &'a str,
+}
+
+/// An entry of the directory.
+#[derive(Serialize)]
+struct Region<'a> {
+    region: &'a str,
+    url: String,
 }
 
 enum Route {
@@ -72,8 +86,8 @@ impl Doors {
         }
         Ok(match route {
             Route::Health => {
-                let status = serde_json::json!({ "status": "ok", "region": self.setup.region });
-                with(shared(json(&status), origin), [(header::CACHE_CONTROL, "no-store")])
+                let health = Health { status: "ok", region: &self.setup.region };
+                with(shared(json(&health), origin), [(header::CACHE_CONTROL, "no-store")])
             }
             Route::Regions => shared(json(&self.regions(request.headers())), origin),
             Route::Metrics => {
@@ -87,13 +101,13 @@ impl Doors {
         })
     }
 
-    fn regions(&self, asked: &HeaderMap) -> serde_json::Value {
+    fn regions(&self, asked: &HeaderMap) -> Vec<Region<'_>> {
         let host = asked.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let own = self.public_url.clone().unwrap_or_else(|| format!("ws://{host}"));
-        let own = [(&self.setup.region, &own)];
-        let others = self.setup.peers.iter().map(|peer| (&peer.region, &peer.url));
-        let entry = |(region, url)| serde_json::json!({ "region": region, "url": url });
-        own.into_iter().chain(others).map(entry).collect()
+        let url = self.public_url.clone().unwrap_or_else(|| format!("ws://{host}"));
+        let own = Region { region: &self.setup.region, url };
+        let others = self.setup.peers.iter();
+        let others = others.map(|peer| Region { region: &peer.region, url: peer.url.clone() });
+        [own].into_iter().chain(others).collect()
     }
 
     fn connect(&self, space: Option<String>, request: &mut Request<Incoming>) -> Answer {
@@ -191,8 +205,9 @@ fn text(status: StatusCode, body: &str) -> Answer {
     with(answer, [(header::CONTENT_TYPE, "text/plain;charset=UTF-8")])
 }
 
-fn json(value: &serde_json::Value) -> Answer {
-    with(Response::new(Full::from(value.to_string())), [(header::CONTENT_TYPE, "application/json")])
+fn json(value: &impl Serialize) -> Answer {
+    let body = serde_json::to_string(value).expect("texts are JSON");
+    with(Response::new(Full::from(body)), [(header::CONTENT_TYPE, "application/json")])
 }
 
 /// Pages of any origin that may come may read this.

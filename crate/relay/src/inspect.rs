@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use eyot_core::commit::CommitError;
 use eyot_core::id::LogId;
@@ -46,11 +45,11 @@ pub enum InspectError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// SQLite's reason.
-    #[error("{0}: {1}")]
-    Database(PathBuf, rusqlite::Error),
+    #[error("a database can't be read: {0}")]
+    Database(#[from] rusqlite::Error),
     /// What no relay wrote.
-    #[error("space {0:?}: {1}")]
-    Corrupt(String, CommitError),
+    #[error("a database holds what no relay wrote: {0}")]
+    Corrupt(#[from] CommitError),
     /// Nobody reads what is said.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -67,11 +66,9 @@ pub fn inspect(flags: &Inspect) -> Result<(), InspectError> {
         let file = layout.database(shard);
         // A shard that never started has no file.
         if file.exists() {
-            let wrong = |error| InspectError::Database(file.clone(), error);
-            let snapshot = Snapshot::open(&file).map_err(wrong)?;
-            for (id, name) in snapshot.spaces().map_err(wrong)? {
-                let report = report(&snapshot, shard, id, &name).map_err(wrong)?;
-                spaces.push(report.map_err(|error| InspectError::Corrupt(name, error))?);
+            let snapshot = Snapshot::open(&file)?;
+            for (id, name) in snapshot.spaces()? {
+                spaces.push(report(&snapshot, shard, id, name)?);
             }
         }
     }
@@ -86,24 +83,19 @@ pub fn inspect(flags: &Inspect) -> Result<(), InspectError> {
     Ok(())
 }
 
-type Read<T> = rusqlite::Result<Result<T, CommitError>>;
-
-fn report(snapshot: &Snapshot, shard: usize, id: i64, name: &str) -> Read<SpaceReport> {
+fn report(snapshot: &Snapshot, shard: usize, id: i64, space: String) -> Result<SpaceReport, InspectError> {
     let range = |kind: u8| ([kind], [kind + 1]);
     let (from, to) = range(log::META_KEY[0]);
     let meta = snapshot.entries(id, &from, &to)?.into_iter().find(|(key, _)| key == log::META_KEY);
+    let meta = meta.map(|(_, value)| log::read_meta(&value)).transpose()?;
+    let (log, commits) = meta.map_or_else(Default::default, |meta| (hex(&meta.log.0), meta.head.seq));
     let (from, to) = range(b'b');
     let (_, bytes) = snapshot.size(id, &from, &to)?;
     let (from, to) = range(b't');
     let (authors, _) = snapshot.size(id, &from, &to)?;
     let (from, to) = log::peers_range();
-    let known = snapshot.entries(id, &from, &to)?;
-    Ok((|| {
-        let meta = meta.map(|(_, value)| log::read_meta(&value)).transpose()?;
-        let (log, commits) = meta.map_or_else(Default::default, |m| (hex(&m.log.0), m.head.seq));
-        let peers = peers(&known)?;
-        Ok(SpaceReport { space: name.to_owned(), shard, log, commits, bytes, authors, peers })
-    })())
+    let peers = peers(&snapshot.entries(id, &from, &to)?)?;
+    Ok(SpaceReport { space, shard, log, commits, bytes, authors, peers })
 }
 
 fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, CommitError> {

@@ -69,6 +69,7 @@ impl Outbox {
         state.is_closed = matches!(outgoing, Outgoing::Close(..));
         state.bytes += outgoing.bytes();
         if state.bytes > QUEUE_BYTES_MAX {
+            state.clear();
             state.close(TOO_SLOW, "this connection is too slow");
             self.overflow.notify_one();
         } else {
@@ -79,7 +80,7 @@ impl Outbox {
         self.news.notify_one();
     }
 
-    /// Drops what waits and closes, telling why in a frame first.
+    /// Closes after all that is there already, telling why in a frame first.
     pub fn close(&self, code: u16, reason: &str) {
         let mut state = self.lock();
         if !state.is_closed {
@@ -159,7 +160,6 @@ impl State {
     }
 
     fn close(&mut self, code: u16, reason: &str) {
-        self.clear();
         let bye = Frame::Bye(Bye { code, reason: reason.to_owned() }).encode();
         self.queue.push_back((None, Outgoing::Frame(bye.into())));
         self.queue.push_back((None, Outgoing::Close(code, reason.to_owned())));

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::process::abort;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread;
@@ -101,7 +103,13 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         let file = layout.database(number);
         let store = Store::open(&file).map_err(|error| StartError::Database(file, error))?;
         let shard = Shard::new(setup.clone(), store, events);
-        shards.push(thread::Builder::new().name(format!("shard-{number}")).spawn(move || shard.run())?);
+        let run = move || {
+            if catch_unwind(AssertUnwindSafe(|| shard.run())).is_err() {
+                // Its spaces would be silent for ever. Whoever watches this process starts another.
+                abort();
+            }
+        };
+        shards.push(thread::Builder::new().name(format!("shard-{number}")).spawn(run)?);
     }
     info!(
         region = setup.region,
@@ -208,9 +216,7 @@ fn stop(runtime: Runtime, setup: &Setup, shards: Vec<thread::JoinHandle<()>>, lo
     info!("stopping");
     setup.shards.tell_all(|| Event::Stop);
     for shard in shards {
-        if shard.join().is_err() {
-            error!("a shard has panicked");
-        }
+        shard.join().expect("a shard that panics ends the process");
     }
     setup.connections.close();
     if runtime.block_on(async { timeout(STOP_WAIT, setup.connections.wait()).await }).is_err() {

@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ use crate::store::Store;
 
 /// Events handled before what they want written is committed.
 const BATCH_EVENTS: usize = 1024;
+/// Milliseconds between spaces that are woken at the start.
+const WAKE_EVERY: usize = 5;
 /// How long a stopping shard goes on writing.
 const STOP_WAIT: Duration = Duration::from_secs(2);
 
@@ -45,6 +48,7 @@ impl Shard {
 
     /// Runs until it is told to stop.
     pub fn run(mut self) {
+        self.wake_unsettled();
         let mut is_stopping = false;
         while !is_stopping {
             is_stopping = self.take_events();
@@ -60,6 +64,19 @@ impl Shard {
         }
         if let Err(error) = self.store.checkpoint() {
             warn!(%error, "the write-ahead log stays as it is");
+        }
+    }
+
+    /// Another region may lack what a process before this one was brought, and nobody may ever ask.
+    fn wake_unsettled(&mut self) {
+        let names = self.store.unsettled().unwrap_or_else(|error| {
+            error!(%error, "what other regions lack can't be looked up");
+            Vec::new()
+        });
+        for (wake_at, name) in (now()..).step_by(WAKE_EVERY).zip(names) {
+            let name: Arc<str> = name.into();
+            self.spaces.insert(name.clone(), Space::unsettled(name.clone(), wake_at));
+            self.with(&name, |_, _| {});
         }
     }
 
@@ -117,7 +134,7 @@ impl Shard {
     }
 
     fn commit(&mut self) {
-        if self.writes.is_empty() {
+        if !self.store.is_writing() {
             return;
         }
         let writes = std::mem::take(&mut self.writes);
@@ -139,6 +156,7 @@ impl Shard {
         }
     }
 
+    /// A panic is a mistake of ours, and costs the space that it happens in alone.
     fn with(&mut self, name: &Arc<str>, call: impl FnOnce(&mut Space, &mut Env)) {
         let Some(space) = self.spaces.get_mut(name) else { return };
         let mut env = Env {
@@ -148,7 +166,10 @@ impl Shard {
             next_epoch: &mut self.next_epoch,
             now: now(),
         };
-        call(space, &mut env);
+        if catch_unwind(AssertUnwindSafe(|| call(space, &mut env))).is_err() {
+            error!(space = &**name, "the relay of a space has panicked");
+            space.fail(&mut env);
+        }
         if space.is_forgettable() {
             self.spaces.remove(name);
         } else if let Some(at) = space.next_ring()
@@ -157,5 +178,53 @@ impl Shard {
             space.rings_at = Some(at);
             self.rings.push(Reverse((at, name.clone())));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use eyot_core::{Caps, LinkId};
+    use tokio::runtime::Handle;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::event::{Happening, Inbox, LinkRef, Shards};
+    use crate::metrics::Metrics;
+    use crate::outbox::{Outbox, Outgoing};
+    use crate::setup::Admission;
+
+    #[tokio::test]
+    async fn a_panic_in_one_space_leaves_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inbox, events) = Inbox::new();
+        let setup = Setup {
+            region: "eu".to_owned(),
+            peers: Vec::new(),
+            peer_token: None,
+            caps: Caps::default(),
+            admission: Admission::Open,
+            idle: 10_000,
+            delays: BTreeMap::new(),
+            metrics: Metrics::default(),
+            shards: Shards::new(vec![inbox]),
+            runtime: Handle::current(),
+            connections: TaskTracker::new(),
+        };
+        let store = Store::open(&folder.path().join("shard")).unwrap();
+        let mut shard = Shard::new(Arc::new(setup), store, events);
+        let outboxes = [("a", 1), ("b", 2)].map(|(space, id)| {
+            let outbox = Arc::new(Outbox::default());
+            let link = LinkRef { epoch: None, id: LinkId(id) };
+            shard.is_stopped_by(Event::Link(space.into(), link, Happening::Opened(outbox.clone())));
+            outbox
+        });
+        shard.with(&"a".into(), |_, _| panic!("as a test wants it"));
+        let farewell = outboxes[0].take().await;
+        assert!(matches!(farewell.last(), Some(Outgoing::Close(4008, _))), "{farewell:?}");
+        let mut survey = Survey::default();
+        shard.spaces["b"].survey(&mut survey);
+        assert_eq!(survey.awake, 1);
     }
 }

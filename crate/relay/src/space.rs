@@ -19,8 +19,10 @@ use crate::outbox::{Outbox, Outgoing};
 use crate::setup::{Admission, Setup};
 use crate::store::{SpaceRow, Store, Wrote};
 
-/// How long a space whose storage failed is left alone.
+/// How long a space that failed is left alone.
 const FAILED_WAIT: Millis = 1_000;
+/// When it is tried again though nobody asks, for other regions may lack what it holds.
+const RETRY_WAIT: Millis = 60_000;
 /// Types of frames that bring commits: `Commits` and `Piece`.
 const COMMIT_FRAMES: [u8; 2] = [2, 3];
 const HELLO_FRAME: u8 = 1;
@@ -83,6 +85,8 @@ struct Machine {
     sent: u64,
     /// Of frames of commits since the last write.
     arrivals: Vec<Instant>,
+    /// Writes that wait for the commit.
+    writing: usize,
 }
 
 impl Space {
@@ -90,6 +94,11 @@ impl Space {
     pub fn new(name: Arc<str>) -> Self {
         let links = BTreeMap::new();
         Self { name, links, machine: None, deadline: None, look_at: None, rings_at: None, has_failed: false }
+    }
+
+    /// A space that holds what another region may lack, to be woken then.
+    pub fn unsettled(name: Arc<str>, wake_at: Millis) -> Self {
+        Self { deadline: Some(wake_at), ..Self::new(name) }
     }
 
     /// Something happened on a link.
@@ -163,8 +172,9 @@ impl Space {
 
     /// What became of a write.
     pub fn written(&mut self, write: PendingWrite, outcome: Result<(), String>, env: &mut Env) {
-        if self.machine.as_ref().is_none_or(|machine| machine.epoch != write.epoch) {
-            return;
+        match &mut self.machine {
+            Some(machine) if machine.epoch == write.epoch => machine.writing -= 1,
+            _ => return,
         }
         let is_done = outcome.is_ok();
         let answer = outcome.map_or_else(StorageAnswer::Failed, |()| StorageAnswer::Written);
@@ -246,16 +256,20 @@ impl Space {
         env.setup.metrics.commits_in.inc_by(stored.saturating_sub(machine.stored));
         env.setup.metrics.commits_out.inc_by(sent - machine.sent);
         (machine.stored, machine.sent) = (stored, sent);
+        if machine.writing == 0 {
+            // What came was held already.
+            machine.arrivals = Vec::new();
+        }
         if let Some(reason) = machine.relay.failure() {
             error!(space = &*self.name, reason, "the relay of a space has failed");
             self.fail(env);
         }
     }
 
-    /// What the relay believes may be ahead of what is stored: all of it is dropped.
-    fn fail(&mut self, env: &mut Env) {
+    /// What the relay believes may be ahead of what is stored, or nonsense: all of it is dropped.
+    pub fn fail(&mut self, env: &mut Env) {
         self.machine = None;
-        self.deadline = None;
+        self.deadline = (!env.setup.peers.is_empty()).then_some(env.now + RETRY_WAIT);
         self.has_failed = true;
         self.look_at = Some(env.now + FAILED_WAIT);
         for link in std::mem::take(&mut self.links).into_values() {
@@ -320,8 +334,16 @@ impl Space {
         let relay = Relay::new(env.setup.relay_config(&self.name), env.now);
         // What is in the log already was counted before.
         let (stored, sent) = (u64::MAX, 0);
-        let machine = Machine { relay, epoch, row, touched_at: env.now, stored, sent, arrivals: Vec::new() };
-        self.machine = Some(Box::new(machine));
+        self.machine = Some(Box::new(Machine {
+            relay,
+            epoch,
+            row,
+            touched_at: env.now,
+            stored,
+            sent,
+            arrivals: Vec::new(),
+            writing: 0,
+        }));
         self.look_at = Some(env.now + env.setup.idle_about());
         env.setup.metrics.loaded.inc();
         self.run(env);
@@ -348,6 +370,9 @@ impl Space {
             link.kept = Some(machine.relay.attachment(*id).into());
         }
         let deadline = self.deadline;
+        if machine.relay.regions().iter().all(|region| region.behind == 0) {
+            env.store.mark(&mut machine.row, false);
+        }
         machine.relay.suspend(env.now);
         self.run(env);
         self.deadline = deadline;
@@ -370,6 +395,10 @@ impl Machine {
                 Wrote::GuardFailed => StorageAnswer::GuardFailed,
                 Wrote::Pending => {
                     env.setup.metrics.writes.inc();
+                    self.writing += 1;
+                    if !env.setup.peers.is_empty() {
+                        env.store.mark(&mut self.row, true);
+                    }
                     let arrivals = std::mem::take(&mut self.arrivals);
                     let space = name.clone();
                     env.writes.push(PendingWrite { space, epoch: self.epoch, request: id, arrivals });

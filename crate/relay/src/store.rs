@@ -10,7 +10,9 @@ use eyot_core::{StorageAnswer, StorageRequest, WriteBatch};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS space (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
+    CREATE TABLE IF NOT EXISTS space (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE,
+        unsettled INTEGER NOT NULL DEFAULT 0);
+    CREATE INDEX IF NOT EXISTS unsettled ON space (unsettled) WHERE unsettled;
     CREATE TABLE IF NOT EXISTS kv (space INTEGER NOT NULL, k BLOB NOT NULL, v BLOB NOT NULL,
         PRIMARY KEY (space, k)) WITHOUT ROWID;
 ";
@@ -18,8 +20,14 @@ const SCHEMA: &str = "
 const STATEMENTS: usize = 16;
 const CACHE_KIB: i64 = 8 * 1024;
 
-/// A space in this store. None until something is written to it.
-pub type SpaceRow = Option<i64>;
+/// A space in this store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpaceRow {
+    /// None until something is written to it.
+    id: Option<i64>,
+    /// Whether it may hold what another region lacks.
+    pub is_unsettled: bool,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -52,13 +60,24 @@ impl Store {
         Ok(Self { database, transaction: None })
     }
 
-    /// Where a space is, if anything was ever written to it.
+    /// What there is of a space.
     ///
     /// # Errors
     /// SQLite's.
     pub fn find(&self, space: &str) -> rusqlite::Result<SpaceRow> {
-        let mut select = self.database.prepare_cached("SELECT id FROM space WHERE name = ?")?;
-        select.query_row([space.as_bytes()], |row| row.get(0)).optional()
+        let sql = "SELECT id, unsettled FROM space WHERE name = ?";
+        let mut select = self.database.prepare_cached(sql)?;
+        let found = |row: &rusqlite::Row| Ok(SpaceRow { id: row.get(0)?, is_unsettled: row.get(1)? });
+        Ok(select.query_row([space.as_bytes()], found).optional()?.unwrap_or_default())
+    }
+
+    /// The spaces that may hold what another region lacks.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn unsettled(&self) -> rusqlite::Result<Vec<String>> {
+        let mut select = self.database.prepare("SELECT name FROM space WHERE unsettled")?;
+        select.query_map([], |row| row.get(0).map(text))?.collect()
     }
 
     /// Answers a request that only reads.
@@ -77,7 +96,7 @@ impl Store {
 
     fn get(&self, space: SpaceRow, key: &[u8]) -> rusqlite::Result<Option<Vec<u8>>> {
         let mut select = self.database.prepare_cached("SELECT v FROM kv WHERE space = ? AND k = ?")?;
-        select.query_row(params![space, key], |row| row.get(0)).optional()
+        select.query_row(params![space.id, key], |row| row.get(0)).optional()
     }
 
     fn scan(
@@ -89,7 +108,7 @@ impl Store {
     ) -> rusqlite::Result<StorageAnswer> {
         let sql = "SELECT k, v FROM kv WHERE space = ? AND k >= ? AND k < ? ORDER BY k";
         let mut select = self.database.prepare_cached(sql)?;
-        let mut rows = select.query(params![space, from, to])?;
+        let mut rows = select.query(params![space.id, from, to])?;
         let mut entries: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         let mut bytes = 0;
         while let Some(row) = rows.next()? {
@@ -105,21 +124,41 @@ impl Store {
 
     /// Writes to the transaction that the next commit ends.
     pub fn write(&mut self, space: &mut SpaceRow, name: &str, batch: &WriteBatch) -> Wrote {
-        if self.transaction.is_none() {
-            self.transaction =
-                Some(self.database.execute_batch("BEGIN IMMEDIATE").map_err(|e| e.to_string()));
+        self.in_transaction(|store| store.try_write(space, name, batch)).unwrap_or(Wrote::Pending)
+    }
+
+    /// Remembers, with the next commit, whether another region may lack what the space holds.
+    pub fn mark(&mut self, space: &mut SpaceRow, is_unsettled: bool) {
+        if space.is_unsettled == is_unsettled {
+            return;
         }
-        if let Some(Err(_)) = self.transaction {
-            return Wrote::Pending;
-        }
-        match self.try_write(space, name, batch) {
-            Ok(wrote) => wrote,
-            Err(error) => {
-                // Some errors have ended the transaction by themselves, and none leaves it whole.
-                self.transaction = Some(Err(error.to_string()));
-                Wrote::Pending
-            }
-        }
+        space.is_unsettled = is_unsettled;
+        let id = space.id;
+        self.in_transaction(|store| {
+            let sql = "UPDATE space SET unsettled = ? WHERE id = ?";
+            store.database.prepare_cached(sql)?.execute(params![is_unsettled, id])
+        });
+    }
+
+    /// None where the transaction has failed.
+    fn in_transaction<T>(&mut self, run: impl FnOnce(&Self) -> rusqlite::Result<T>) -> Option<T> {
+        let begun = match self.transaction.take() {
+            Some(begun) => begun,
+            None => self.database.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string()),
+        };
+        // Some errors have ended the transaction by themselves, and none leaves it whole.
+        let done = begun.and_then(|()| run(self).map_err(|error| error.to_string()));
+        let (state, value) = match done {
+            Ok(value) => (Ok(()), Some(value)),
+            Err(reason) => (Err(reason), None),
+        };
+        self.transaction = Some(state);
+        value
+    }
+
+    /// Whether there is something to commit.
+    pub fn is_writing(&self) -> bool {
+        self.transaction.is_some()
     }
 
     fn try_write(&self, space: &mut SpaceRow, name: &str, batch: &WriteBatch) -> rusqlite::Result<Wrote> {
@@ -128,13 +167,13 @@ impl Store {
         {
             return Ok(Wrote::GuardFailed);
         }
-        let id = match *space {
+        let id = match space.id {
             Some(id) => id,
             None => {
                 self.database
                     .prepare_cached("INSERT INTO space (name) VALUES (?)")?
                     .execute([name.as_bytes()])?;
-                *space.insert(self.database.last_insert_rowid())
+                *space.id.insert(self.database.last_insert_rowid())
             }
         };
         let mut delete = self.database.prepare_cached("DELETE FROM kv WHERE space = ? AND k = ?")?;
@@ -195,8 +234,7 @@ impl Snapshot {
     /// SQLite's.
     pub fn spaces(&self) -> rusqlite::Result<Vec<(i64, String)>> {
         let mut select = self.database.prepare("SELECT id, name FROM space ORDER BY name")?;
-        let name = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        select.query_map([], |row| Ok((row.get(0)?, name(row.get(1)?))))?.collect()
+        select.query_map([], |row| Ok((row.get(0)?, text(row.get(1)?))))?.collect()
     }
 
     /// The entries of a space with `from <= key < to`.
@@ -219,4 +257,9 @@ impl Snapshot {
         let number = |row: &rusqlite::Row, at| row.get(at).map(i64::unsigned_abs);
         select.query_row(params![space, from, to], |row| Ok((number(row, 0)?, number(row, 1)?)))
     }
+}
+
+/// Names are kept as bytes: how SQLite compares text is nothing to rely on.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
 }
