@@ -1,6 +1,6 @@
 // A process of several replicas, doing what it is told over the channel to its parent.
 
-import { Writer, fingerprint } from "./replicas.mjs";
+import { Writer } from "./replicas.mjs";
 
 let writers = [];
 
@@ -25,8 +25,8 @@ const deeds = {
   commits() {
     return writers.flatMap(({ commits }) => commits);
   },
-  async fingerprints() {
-    return Promise.all(writers.map(async (writer) => [writer.name, fingerprint(await writer.reader.contents())]));
+  censuses() {
+    return writers.map(({ reader }) => reader.census());
   },
   async contents() {
     return Promise.all(writers.map(async (writer) => [writer.name, await writer.reader.contents()]));

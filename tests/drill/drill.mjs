@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { Crew } from "./crew.mjs";
 import { distance } from "./network.mjs";
 import { REGIONS, oneWayMs, startRegions } from "./regions.mjs";
-import { Reader, fingerprint, now } from "./replicas.mjs";
+import { Reader, now } from "./replicas.mjs";
 import { percentile, print } from "./report.mjs";
 import { judge } from "./verdict.mjs";
 
@@ -101,7 +101,7 @@ async function drill(rounds) {
     seconds: (stopped - started) / 1000,
     replicas: PROCESSES * REPLICAS_EACH,
     ...verdict,
-    kills: kills.map((kill) => withFailovers(kill, commits)),
+    kills: kills.map((kill) => summary(kill, commits)),
     failoverMs: quantiles(kills.flatMap((kill) => failovers(kill, commits))),
     equalAfterMs,
   };
@@ -163,9 +163,9 @@ function passing(ms) {
 async function untilEqual(readers) {
   const deadline = now() + PATIENCE_MS;
   while (now() < deadline) {
-    const ofRegions = readers.map(async (reader) => fingerprint(await reader.contents()));
-    const ofReplicas = (await all("fingerprints")).flat().map(([, fingerprint]) => fingerprint);
-    if (new Set([...(await Promise.all(ofRegions)), ...ofReplicas]).size === 1) return true;
+    const ofReplicas = (await all("censuses")).flat();
+    const ofRegions = readers.map((reader) => reader.census());
+    if (new Set([...ofRegions, ...ofReplicas]).size === 1) return true;
     await passing(POLL_MS);
   }
   return false;
@@ -174,17 +174,29 @@ async function untilEqual(readers) {
 /** How long after the kill each replica that was linked there had a commit acknowledged that it made since. */
 function failovers({ linked, killedAt }, commits) {
   const times = new Map();
-  for (const { id, madeAt, ackedAt } of commits) {
-    const name = id.slice(0, id.lastIndexOf("-"));
+  for (const commit of commits) {
+    const { madeAt, ackedAt } = commit;
     if (madeAt < killedAt || ackedAt[1] === undefined) continue;
+    const name = authorOf(commit);
     times.set(name, Math.min(times.get(name) ?? Infinity, ackedAt[1] - killedAt));
   }
   return linked.map((name) => times.get(name) ?? Infinity);
 }
 
-function withFailovers(kill, commits) {
+/** Commits that the region had acknowledged when it was killed, and no other. */
+function heldAlone({ linked, killedAt }, commits) {
+  const alone = ({ ackedAt }) => ackedAt[1] < killedAt && !(ackedAt[2] < killedAt);
+  return commits.filter((commit) => linked.includes(authorOf(commit)) && alone(commit)).length;
+}
+
+function summary(kill, commits) {
   const { region, wiped, linked, equalAfterMs } = kill;
-  return { region, wiped, linked: linked.length, failoverMs: quantiles(failovers(kill, commits)), equalAfterMs };
+  const alone = heldAlone(kill, commits);
+  return { region, wiped, linked: linked.length, alone, failoverMs: quantiles(failovers(kill, commits)), equalAfterMs };
+}
+
+function authorOf({ id }) {
+  return id.slice(0, id.lastIndexOf("-"));
 }
 
 function quantiles(times) {

@@ -3,8 +3,6 @@
 // Each commit appends its own name to the list of one document and adds one to that document's counter: a commit that is
 // lost is missing from the list, one that is applied twice is in it twice, or makes the counter more than the list is long.
 
-import { createHash } from "node:crypto";
-
 import { Counter, memory, openSpace } from "eyot";
 
 /** Milliseconds of the machine's clock, the same in all of its processes. */
@@ -96,6 +94,12 @@ export class Reader {
     return this.#documents.get(name);
   }
 
+  /** What is held, without opening it: the same for holders of the same commits. */
+  census() {
+    const counts = this.space.documents().map(({ id, commits }) => `${id} ${commits}`);
+    return counts.sort().join();
+  }
+
   /** By document: what it says, and what it is made of. */
   async contents() {
     const held = new Map(this.space.documents().map(({ id, commits }) => [id, commits]));
@@ -107,9 +111,4 @@ export class Reader {
     }
     return all;
   }
-}
-
-/** Short, and the same for equal contents only. */
-export function fingerprint(contents) {
-  return createHash("sha256").update(JSON.stringify(contents)).digest("hex").slice(0, 16);
 }

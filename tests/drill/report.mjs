@@ -1,5 +1,7 @@
 // The drill's findings, for people.
 
+const WIDTHS = [13, 18, 23, 31, 0];
+
 export function percentile(values, share) {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
@@ -17,11 +19,18 @@ export function print(report) {
   const { p50, p99 } = report.failoverMs;
   line("writing through another region after", `p50 ${seconds(p50)}`, `p99 ${seconds(p99)}`);
   line("all equal after the last commit", report.equalAfterMs === undefined ? "never" : seconds(report.equalAfterMs));
-  console.log("\n  killed     replicas there   through another region after   stored in all regions again after");
-  for (const { region, wiped, linked, failoverMs, equalAfterMs } of kills) {
-    const name = `${region}${wiped ? ", wiped" : ""}`.padEnd(11);
-    const times = `p50 ${seconds(failoverMs.p50)}, p99 ${seconds(failoverMs.p99)}`.padEnd(28);
-    console.log(`  ${name}${String(linked).padStart(14)}   ${times}   ${seconds(equalAfterMs)}`);
+  const row = (...cells) => console.log(`  ${cells.map((cell, index) => String(cell).padEnd(WIDTHS[index])).join("")}`);
+  console.log();
+  row(
+    "killed",
+    "replicas linked",
+    "commits it had alone",
+    "through another region after",
+    "stored in all regions again after",
+  );
+  for (const { region, wiped, linked, alone, failoverMs, equalAfterMs } of kills) {
+    const times = `p50 ${seconds(failoverMs.p50)}, p99 ${seconds(failoverMs.p99)}`;
+    row(`${region}${wiped ? ", wiped" : ""}`, linked, alone, times, seconds(equalAfterMs));
   }
   for (const [kind, found] of Object.entries(report.evidence)) {
     for (const one of found) console.log(`\n  ${kind}: ${JSON.stringify(one)}`);

@@ -10,35 +10,20 @@ use eyot_core::limits;
 use eyot_core::vector::{Digest, Vector};
 use tokio::task::JoinSet;
 
-use crate::relay::{Folder, Relay};
+use crate::relay::{Folder, Memory, Relay};
 use crate::replica::{Author, Batches, Holding, Link};
 use crate::report::{Aim, Report};
 
 const GROUP: &str = "idle connections";
 const AUTHORS: usize = 5;
 const COMMITS_OF_EACH: usize = 20;
+const CONNECTIONS_EACH: usize = 10;
 /// How many connections are being opened at once.
 const OPENING_MAX: usize = 64;
+/// How long nothing happens while the relay's CPU time is looked at.
+const STILL: Duration = Duration::from_secs(2);
 /// A replica asks whether both hold the same once a link has been still for so long.
 const QUIET: Duration = Duration::from_secs(2);
-
-#[derive(Clone, Copy)]
-pub struct Size {
-    spaces: usize,
-    connections_each: usize,
-    /// How long memory must stand still to be believed.
-    calm: Duration,
-}
-
-impl Size {
-    pub fn new(smoke: bool) -> Self {
-        if smoke {
-            Self { spaces: 10, connections_each: 10, calm: Duration::from_secs(1) }
-        } else {
-            Self { spaces: 1_000, connections_each: 10, calm: Duration::from_secs(10) }
-        }
-    }
-}
 
 /// What a space holds, so that whoever connects can say that it has all of it.
 #[derive(Clone)]
@@ -49,41 +34,50 @@ struct Filled {
     digest: Digest,
 }
 
-pub async fn measure(program: &Path, size: Size, report: &mut Report) -> Result<()> {
+pub async fn measure(program: &Path, smoke: bool, report: &mut Report) -> Result<()> {
+    let spaces = if smoke { 10 } else { 1_000 };
     let folder = Folder::new("idle")?;
     let relay = Relay::start(program, folder.path())?;
-    let spaces = fill(&relay, size.spaces).await?;
+    let all_spaces = fill(&relay, 2 * spaces).await?;
+    let (others, spaces) = all_spaces.split_at(spaces);
     drop(relay);
 
     // Another process: what filling the spaces has left in memory would be counted otherwise.
     let relay = Relay::start(program, folder.path())?;
-    let alone = relay.settled_memory(size.calm).await?;
+    let alone = relay.memory_asleep().await?;
     report.add_memory(GROUP, "the relay alone", alone);
 
+    // Others come and go first, and leave behind what a relay at work has: caches that are full.
     let mut connections = JoinSet::new();
-    connect(&relay, &spaces, &mut connections).await?;
-    let one_each = relay.settled_memory(size.calm.max(QUIET * 2)).await?;
-    let first = format!("{} connections to as many spaces", connections.len());
-    report.add_memory(GROUP, &first, one_each);
+    connect(&relay, others, &mut connections).await?;
+    relay.memory_asleep().await?;
+    connections.shutdown().await;
+    let warm = relay.memory_asleep().await?;
+    report.add_memory(GROUP, &format!("after {} other spaces were in use", others.len()), warm);
 
-    for _ in 1..size.connections_each {
-        connect(&relay, &spaces, &mut connections).await?;
+    connect(&relay, spaces, &mut connections).await?;
+    let one_each = relay.memory_asleep().await?;
+    report.add_memory(GROUP, &format!("{} connections to as many spaces", connections.len()), one_each);
+    for _ in 1..CONNECTIONS_EACH {
+        connect(&relay, spaces, &mut connections).await?;
     }
-    let all = relay.settled_memory(size.calm.max(QUIET * 2)).await?;
+    let all = relay.memory_asleep().await?;
     report.add_memory(GROUP, &format!("{} connections to those", connections.len()), all);
     let cpu = relay.cpu()?;
-    tokio::time::sleep(size.calm).await;
-    report.add(GROUP, "CPU, all idle", (relay.cpu()? - cpu) / size.calm.as_secs_f64() * 100.0, "% of a core");
-    if let Some(Ok(ended)) = connections.try_join_next() {
-        ended?;
+    tokio::time::sleep(STILL).await;
+    report.add(GROUP, "CPU", (relay.cpu()? - cpu) / STILL.as_secs_f64() * 100.0, "% of a core");
+    if let Some(ended) = connections.try_join_next() {
+        ended??;
     }
 
-    let more = (connections.len() - size.spaces) as f64;
-    let bytes_of = |after: u64, before: u64| after.saturating_sub(before) as f64 / 1e3;
-    let connection = bytes_of(all.resident_bytes, one_each.resident_bytes) / more;
-    let both = bytes_of(one_each.resident_bytes, alone.resident_bytes) / size.spaces as f64;
+    let growth = |after: Memory, before: Memory| {
+        after.resident_bytes.saturating_sub(before.resident_bytes) as f64 / 1e3
+    };
+    let connection = growth(all, one_each) / (connections.len() - spaces.len()) as f64;
+    let both = growth(one_each, warm) / spaces.len() as f64;
     report.add_aimed(GROUP, "a connection", connection, "kB", Aim::AtMost(10.0));
     report.add_aimed(GROUP, "a space", (both - connection).max(0.0), "kB", Aim::AtMost(5.0));
+    report.add(GROUP, "all of it, a connection", growth(all, alone) / connections.len() as f64, "kB");
     Ok(())
 }
 

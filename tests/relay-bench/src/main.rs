@@ -45,7 +45,7 @@ async fn measure(options: &Options) -> Result<()> {
     let is_wanted = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
     let (relay, smoke) = (options.relay.as_path(), options.smoke);
     if is_wanted("idle") {
-        idle::measure(relay, idle::Size::new(smoke), &mut report).await?;
+        idle::measure(relay, smoke, &mut report).await?;
     }
     if is_wanted("store") {
         store::measure(relay, smoke, &mut report).await?;

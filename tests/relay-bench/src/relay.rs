@@ -11,10 +11,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::socket;
+
 const TICKS_PER_SECOND: f64 = 100.0;
 const POLL: Duration = Duration::from_millis(250);
-/// Memory that still moves after so long is taken as it is.
-const SETTLE_MAX: Duration = Duration::from_secs(60);
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+const AWAKE: &str = "eyot_spaces{state=\"awake\"}";
 
 pub struct Relay {
     process: Child,
@@ -60,21 +62,20 @@ impl Relay {
         Ok(Memory { resident_bytes: bytes("Rss:")?, private_dirty_bytes: bytes("Private_Dirty:")? })
     }
 
-    /// The memory once it has not changed by more than a hundredth for so long.
-    pub async fn settled_memory(&self, calm: Duration) -> Result<Memory> {
-        let mut reference = self.memory()?;
-        let (mut unchanged, mut waited) = (Duration::ZERO, Duration::ZERO);
-        while unchanged < calm && waited < SETTLE_MAX.max(calm) {
-            tokio::time::sleep(POLL).await;
-            waited += POLL;
-            let memory = self.memory()?;
-            let change = memory.resident_bytes.abs_diff(reference.resident_bytes);
-            if change * 100 > reference.resident_bytes {
-                (reference, unchanged) = (memory, Duration::ZERO);
-            } else {
-                unchanged += POLL;
+    /// The memory once no space is awake any more, which the relay says of itself.
+    pub async fn memory_asleep(&self) -> Result<Memory> {
+        let waiting = async {
+            loop {
+                let metrics = socket::get(self.address, "/metrics").await?;
+                let awake =
+                    metrics.lines().find_map(|line| line.strip_prefix(AWAKE)).context("no such metric")?;
+                if awake.trim().parse::<f64>()? == 0.0 {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(POLL).await;
             }
-        }
+        };
+        tokio::time::timeout(SLEEP_MAX, waiting).await.context("the relay's spaces do not go to sleep")??;
         self.memory()
     }
 

@@ -54,6 +54,17 @@ pub async fn connect(relay: SocketAddr, space: &str) -> Result<(Sender, Receiver
     Ok((Sender { stream: writing, message: Vec::new() }, Receiver { stream: reading, buffer, next }))
 }
 
+/// What the relay answers to a plain request.
+pub async fn get(relay: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(relay).await.context("can't connect")?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {relay}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", answer.lines().next().unwrap_or_default());
+    Ok(answer)
+}
+
 impl Sender {
     pub async fn send(&mut self, payload: &[u8]) -> Result<()> {
         let message = &mut self.message;
