@@ -35,6 +35,11 @@ use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::flags::{Command, Flags, LogFormat};
 
+/// The system's own keeps what it once had: with it ten thousand spaces that have gone to sleep cost
+/// as much as ten thousand that are awake.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let done: Result<(), Box<dyn Error>> = match Flags::parse().command {
         Command::Serve(flags) => {
