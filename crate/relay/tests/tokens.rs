@@ -106,6 +106,24 @@ async fn a_token_that_runs_out_ends_the_connection_and_a_fresh_one_keeps_it() {
 }
 
 #[tokio::test]
+async fn limits_that_are_given_as_flags_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--region", "eu", "--subject-connections-max", "2", "--subject-bytes-max", "2000"];
+    let (relay, _) = guarded(folder.path(), &flags);
+    let mut ada = Client::with_token(&relay.url, "team", 1, &token(60, &json!({ "*": "write" })));
+    ada.create(1);
+    ada.until_stored().await;
+    let mut second = greet(&relay, "team", Some(token(60, &json!({ "*": "read" })))).await;
+    assert!(matches!(next_frame(&mut second).await, Some(Frame::Hello(_))));
+    let (code, _) = refusal(&relay, "team", Some(token(60, &json!({ "*": "read" })))).await;
+    assert_eq!(code, 4005);
+    for value in 0..10 {
+        ada.create(value);
+    }
+    ada.until("it has brought too much", |ada| ada.closes.iter().any(|(code, _)| *code == 4005)).await;
+}
+
+#[tokio::test]
 async fn keys_are_read_again_when_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let (relay, file) = guarded(folder.path(), &["--region", "eu"]);
