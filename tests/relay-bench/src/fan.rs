@@ -20,6 +20,8 @@ const GROUP: &str = "fan-out";
 const GROUP_SLOW: &str = "one of 10 readers never reads";
 const BATCH: usize = 100;
 const IN_FLIGHT: usize = 8;
+/// Beside the slow one.
+const READERS: usize = 9;
 
 pub async fn measure(program: &Path, smoke: bool, report: &mut Report) -> Result<()> {
     let folder = Folder::new("fan")?;
@@ -57,20 +59,26 @@ pub async fn measure(program: &Path, smoke: bool, report: &mut Report) -> Result
 
 pub async fn measure_slow_reader(program: &Path, smoke: bool, report: &mut Report) -> Result<()> {
     let folder = Folder::new("slow")?;
-    let commits = if smoke { 2_000 } else { 200_000 };
-    for (name, slow) in [("nine that read", 0), ("nine that read and one that does not", 1)] {
-        let relay = Relay::start(program, folder.path())?;
-        let before = relay.memory()?.resident_bytes as f64;
-        let space = &format!("slow-{slow}");
-        let run =
-            Run { space, readers: 9, slow, batch: BATCH, frames: frames(commits / BATCH, BATCH), rate: None };
-        let bytes: usize = run.frames.iter().map(Batch::len).sum();
-        let found = run.on(&relay).await?;
-        let after = relay.memory()?.resident_bytes as f64;
-        report.add(GROUP_SLOW, name, found.commits as f64 * 9.0 / found.seconds, "deliveries/s");
-        add(GROUP_SLOW, &found, report);
-        report.add(GROUP_SLOW, "  the relay's memory grew by", (after - before) / 1e6, "MB");
-        report.add(GROUP_SLOW, "  while to each went", bytes as f64 / 1e6, "MB");
+    let relay = Relay::start(program, folder.path())?;
+    let (commits, rounds) = if smoke { (2_000, 1) } else { (200_000, 3) };
+    // The first round fills caches and is not counted. Then by turns, so that what else the machine does hits both.
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        for (slow, found) in [(0, &mut without), (1, &mut with)] {
+            let space = &format!("slow-{slow}-{round}");
+            let frames = frames(commits / BATCH, BATCH);
+            let run = Run { space, readers: READERS, slow, batch: BATCH, frames, rate: None };
+            found.extend(Some(run.on(&relay).await?).filter(|_| round > 0));
+        }
+    }
+    for (name, mut found) in [("nine that read", without), ("nine that read and one that does not", with)] {
+        found.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        let found = &found[found.len() / 2];
+        let deliveries = found.commits as f64 * READERS as f64 / found.seconds;
+        report.add(GROUP_SLOW, name, deliveries, "deliveries/s");
+        add(GROUP_SLOW, found, report);
+        report.add(GROUP_SLOW, "  the relay's memory grew by", found.grown_bytes / 1e6, "MB");
+        report.add(GROUP_SLOW, "  while to each went", found.bytes as f64 / 1e6, "MB");
     }
     Ok(())
 }
@@ -95,6 +103,9 @@ struct Run<'a> {
 
 struct Found {
     commits: u64,
+    /// Of the writer's frames.
+    bytes: usize,
+    grown_bytes: f64,
     seconds: f64,
     latencies: Histogram,
     relay_cpu: f64,
@@ -104,6 +115,7 @@ struct Found {
 impl Run<'_> {
     async fn on(self, relay: &Relay) -> Result<Found> {
         let commits = (self.frames.len() * self.batch) as u64;
+        let bytes = self.frames.iter().map(Batch::len).sum();
         let mut slow = Vec::new();
         for _ in 0..self.slow {
             // It grants more than all there is, so it is not credit that holds the relay back.
@@ -112,6 +124,7 @@ impl Run<'_> {
         let sent_at = SentAt::default();
         let mut reading = subscribe(relay, self.space, self.readers, commits, &sent_at).await?;
         let mut writer = Link::open(relay.address, self.space, &Holding::Nothing, 0).await?;
+        let resident = relay.memory()?.resident_bytes as f64;
         let (cpu, own) = (relay.cpu()?, own_cpu()?);
         let started = Instant::now();
         let pace = self.rate.map(|rate| Pace { from: started, gap: Duration::from_secs(1) / rate });
@@ -129,7 +142,8 @@ impl Run<'_> {
         let (_, latencies) = tokio::try_join!(sending, receiving)?;
         let seconds = started.elapsed().as_secs_f64();
         let (relay_cpu, own_cpu) = (relay.cpu()? - cpu, own_cpu()? - own);
-        Ok(Found { commits, seconds, latencies, relay_cpu, own_cpu })
+        let grown_bytes = relay.memory()?.resident_bytes as f64 - resident;
+        Ok(Found { commits, bytes, grown_bytes, seconds, latencies, relay_cpu, own_cpu })
     }
 }
 
