@@ -16,6 +16,7 @@ use crate::socket;
 const TICKS_PER_SECOND: f64 = 100.0;
 const POLL: Duration = Duration::from_millis(250);
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+const UNLIMITED: &str = "1000000000000";
 const AWAKE: &str = "eyot_spaces{state=\"awake\"}";
 
 pub struct Relay {
@@ -32,7 +33,10 @@ pub struct Memory {
 impl Relay {
     pub fn start(program: &Path, data: &Path) -> Result<Self> {
         let mut process = Command::new(program)
-            .args(["serve", "--region", "eu", "--listen", "127.0.0.1:0", "--auth", "open", "--data"])
+            .args(["serve", "--region", "eu", "--listen", "127.0.0.1:0", "--auth", "open"])
+            // What it can do is asked, not what it would let one connection do.
+            .args(["--connection-bytes-per-second", UNLIMITED, "--subject-bytes-per-second", UNLIMITED])
+            .arg("--data")
             .arg(data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
