@@ -40,6 +40,7 @@ const folder = await mkdtemp(join(tmpdir(), "eyot-drill-"));
 const crews = [];
 let regions = [];
 let proxies = [];
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => end().finally(() => process.exit(1)));
 try {
   const report = await drill(Number(options.rounds));
   if (options.json) console.log(JSON.stringify(report, undefined, 2));
@@ -53,6 +54,10 @@ try {
   }
   fail(error);
 } finally {
+  await end();
+}
+
+async function end() {
   for (const crew of crews) await crew.end();
   for (const region of regions) await region.kill().catch(() => undefined);
   for (const proxy of proxies) proxy.close();

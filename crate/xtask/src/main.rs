@@ -24,7 +24,8 @@ Usage: cargo xtask COMMAND
   demo                                   a relay and the demo page, until Ctrl-C
   relay --region R --port P --data DIR   one relay on workerd, in the foreground
   drill [--rounds N] [--json]            three regions, each killed in its turn while replicas write
-  bench relay [--only PART] [--json]     what one native relay takes: memory, commits and deliveries a second
+  bench relay [--only PART] [--json]     what one native relay takes: memory, commits and deliveries a second;
+                                         --smoke: a little of each
   sim --seeds N [--seed S] [--steps K]   the simulation, alone
   pack                                   the npm tarball; its path is the last line
   wasm                                   crate/web as js/wasm/

@@ -45,15 +45,19 @@ async fn measure(options: &Options) -> Result<()> {
     let is_wanted = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
     let (relay, smoke) = (options.relay.as_path(), options.smoke);
     if is_wanted("idle") {
+        eprintln!("» measuring idle connections");
         idle::measure(relay, smoke, &mut report).await?;
     }
     if is_wanted("store") {
+        eprintln!("» measuring commits stored");
         store::measure(relay, smoke, &mut report).await?;
     }
     if is_wanted("fan") {
+        eprintln!("» measuring fan-out");
         fan::measure(relay, smoke, &mut report).await?;
     }
     if is_wanted("slow") {
+        eprintln!("» measuring a slow reader");
         fan::measure_slow_reader(relay, smoke, &mut report).await?;
     }
     if options.json {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::histogram::Histogram;
 use crate::relay::Memory;
 
-pub struct Row {
+struct Row {
     group: &'static str,
     name: String,
     value: f64,
@@ -26,9 +26,7 @@ pub struct Report {
 
 impl Report {
     pub fn add(&mut self, group: &'static str, name: impl Into<String>, value: f64, unit: &'static str) {
-        let row = Row { group, name: name.into(), value, unit, aim: None };
-        eprintln!("  {}: {} {} {unit}", row.group, row.name, number(value));
-        self.rows.push(row);
+        self.rows.push(Row { group, name: name.into(), value, unit, aim: None });
     }
 
     /// What there is an aim for; it is said, never asserted.
