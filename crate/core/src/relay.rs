@@ -122,6 +122,7 @@ impl Relay {
     /// Takes one input; drain [`Relay::poll_effect`] before the next.
     pub fn handle(&mut self, input: Input, now: Millis) {
         let now = self.observe(now);
+        self.holder.catch_up(now);
         match input {
             Input::LinkOpened(link) => self.holder.link_opened(link, now),
             Input::Received(link, frame) => self.holder.received(link, frame, now),

@@ -272,6 +272,7 @@ impl Replica {
     /// Takes one input; drain [`Replica::poll_effect`] before the next.
     pub fn handle(&mut self, input: Input, now: Millis) {
         let now = self.observe(now);
+        self.holder.catch_up(now);
         match input {
             Input::LinkOpened(link) => self.holder.link_opened(link, now),
             Input::Received(link, frame) => self.holder.received(link, frame, now),
@@ -1106,7 +1107,9 @@ impl Replica {
         let (holder, made_at, unplaced) = (&self.holder, &self.made_at, &self.unplaced);
         let (saved, has_relays) = (self.saved, self.dialer.relays() > 0);
         let followed = if is_follower { self.followed.min(self.holder.on_disk()) } else { self.followed };
-        let over = self.waits.take_if(|wait| match wait {
+        // Places in this process's memory mean nothing to others.
+        let answers_tabs = !self.holder.disk_failed();
+        let over = self.waits.take_if(answers_tabs, |wait| match wait {
             Wait::Synced { log_seq: Some(seq), .. } => followed >= *seq,
             Wait::Synced { target, .. } => {
                 !has_relays

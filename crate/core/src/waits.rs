@@ -67,11 +67,17 @@ impl Waits {
     }
 
     pub fn take_opens(&mut self) -> Vec<(WaitId, Wait)> {
-        self.take_if(|wait| matches!(wait, Wait::Open { .. } | Wait::Named { .. }))
+        self.take_if(true, |wait| matches!(wait, Wait::Open { .. } | Wait::Named { .. }))
     }
 
-    pub fn take_if(&mut self, is_over: impl Fn(&Wait) -> bool) -> Vec<(WaitId, Wait)> {
-        let ids: Vec<_> = self.waits.iter().filter(|(_, wait)| is_over(wait)).map(|(id, _)| *id).collect();
+    /// Takes those that are over; those of other processes only `with_tabs`.
+    pub fn take_if(&mut self, with_tabs: bool, is_over: impl Fn(&Wait) -> bool) -> Vec<(WaitId, Wait)> {
+        let ids: Vec<_> = self
+            .waits
+            .iter()
+            .filter(|(id, wait)| (with_tabs || !self.for_tabs.contains_key(id)) && is_over(wait))
+            .map(|(id, _)| *id)
+            .collect();
         ids.into_iter().filter_map(|id| Some((id, self.waits.remove(&id)?))).collect()
     }
 

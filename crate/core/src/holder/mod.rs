@@ -668,6 +668,13 @@ impl Holder {
         }
     }
 
+    /// Does what was due before this. A host's timer may come late: its clock has jumped, or it slept.
+    pub fn catch_up(&mut self, now: Millis) {
+        if self.deadline.is_some_and(|at| at <= now) {
+            self.timer(now);
+        }
+    }
+
     pub fn timer(&mut self, now: Millis) {
         self.now = now;
         self.deadline = None;
