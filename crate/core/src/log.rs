@@ -560,6 +560,11 @@ impl Log {
         self.stored_meta = Some(self.meta);
     }
 
+    /// Whether storage does not know of this log yet.
+    pub fn is_unwritten(&self) -> bool {
+        self.stored_meta.is_none()
+    }
+
     /// Gives the log another id: what was acknowledged under the old one is void. The `m` entry to
     /// write, with its guard.
     pub fn renew(&mut self, log: LogId) -> (Guard, (Vec<u8>, Vec<u8>)) {

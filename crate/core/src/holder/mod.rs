@@ -544,7 +544,13 @@ impl Holder {
     pub fn save_peers(&mut self) {
         let is_dirty = !self.dirty_peers.is_empty() || !self.dirty_regions.is_empty() || self.reconciled_more;
         if is_dirty && self.state == State::Open && self.writing == 0 {
-            let batch = self.take_peers();
+            let mut batch = self.take_peers();
+            if self.is_relay() && self.log.is_unwritten() {
+                // What was compared was compared with this log, although it is empty.
+                let (guard, put) = self.log.renew(self.log.id());
+                batch.guard = Some(guard);
+                batch.puts.push(put);
+            }
             self.write(Pending::Records, batch);
             self.pump();
         }
