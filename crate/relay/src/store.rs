@@ -263,3 +263,107 @@ impl Snapshot {
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use eyot_core::store::MemoryStore;
+
+    use super::*;
+
+    fn opened() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("shard")).unwrap();
+        (folder, store)
+    }
+
+    fn put(key: &[u8], value: &[u8]) -> WriteBatch {
+        WriteBatch { puts: vec![(key.to_vec(), value.to_vec())], ..WriteBatch::default() }
+    }
+
+    #[test]
+    fn spaces_answer_as_the_model_does_and_know_nothing_of_each_other() {
+        let (_folder, mut store) = opened();
+        let mut spaces = ["a", "b", "c"].map(|name| (name, SpaceRow::default(), MemoryStore::default()));
+        let mut state = 7u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..3_000 {
+            let [a, b, c, d] = [random(20), random(20), random(20), random(20)].map(|n| vec![n as u8]);
+            let (name, row, model) = &mut spaces[random(3)];
+            match random(4) {
+                0 => {
+                    let guard =
+                        (random(2) == 0).then(|| (c.clone(), model.get(&c).cloned().or(Some(d.clone()))));
+                    let puts = vec![(a, vec![1; random(500)]), (b, d)];
+                    let batch = WriteBatch { guard, puts, deletes: vec![c] };
+                    let expected = if model.write(&batch) { Wrote::Pending } else { Wrote::GuardFailed };
+                    assert_eq!(store.write(row, name, &batch), expected);
+                }
+                1 => store.commit().unwrap(),
+                2 => {
+                    let get = StorageRequest::Get(vec![a, b, c]);
+                    assert_eq!(store.read(*row, &get), model.answer(&get));
+                }
+                _ => {
+                    let scan = StorageRequest::Scan { from: a, to: b, bytes_max: random(1_000) };
+                    assert_eq!(store.read(*row, &scan), model.answer(&scan));
+                }
+            }
+        }
+        store.commit().unwrap();
+        for (name, row, _) in &spaces {
+            assert_eq!(store.find(name).unwrap(), *row);
+        }
+    }
+
+    #[test]
+    fn of_a_transaction_that_fails_nothing_is_written() {
+        let (_folder, mut store) = opened();
+        let (mut row, get) = (SpaceRow::default(), StorageRequest::Get(vec![b"k".to_vec()]));
+        store.write(&mut row, "a", &put(b"k", b"before"));
+        store.commit().unwrap();
+        store.database.pragma_update(None, "max_page_count", 20).unwrap();
+        let mut other = SpaceRow::default();
+        store.write(&mut other, "b", &put(b"k", b"small"));
+        store.write(&mut row, "a", &put(b"k", &vec![0; 200_000]));
+        store.write(&mut other, "b", &put(b"k", b"small too"));
+        assert!(store.commit().unwrap_err().contains("full"));
+        assert_eq!(store.read(row, &get), StorageAnswer::Values(vec![Some(b"before".to_vec())]));
+        assert_eq!(store.find("b").unwrap(), SpaceRow::default());
+        store.write(&mut row, "a", &put(b"k", b"after"));
+        store.commit().unwrap();
+        assert_eq!(store.read(row, &get), StorageAnswer::Values(vec![Some(b"after".to_vec())]));
+    }
+
+    #[test]
+    fn a_store_says_what_is_unsettled_until_it_is_settled() {
+        let (folder, mut store) = opened();
+        let mut row = SpaceRow::default();
+        store.write(&mut row, "a", &put(b"k", b"v"));
+        store.mark(&mut row, true);
+        store.commit().unwrap();
+        drop(store);
+        let mut store = Store::open(&folder.path().join("shard")).unwrap();
+        assert_eq!(store.unsettled().unwrap(), ["a"]);
+        let mut row = store.find("a").unwrap();
+        store.mark(&mut row, false);
+        store.commit().unwrap();
+        assert!(store.unsettled().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_commit_is_a_flush() {
+        let (_folder, store) = opened();
+        let pragma = |name: &str| {
+            store
+                .database
+                .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+                .unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
+        // FULL
+        assert_eq!(pragma("synchronous"), 2i64.into());
+    }
+}

@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use common::{Client, Relay};
+use futures_util::future::join_all;
+use tokio::sync::watch;
 
 #[tokio::test]
 async fn what_one_replica_writes_another_reads() {
@@ -22,20 +25,44 @@ async fn what_one_replica_writes_another_reads() {
 }
 
 #[tokio::test]
-async fn acknowledged_commits_survive_a_kill() {
+async fn acknowledged_commits_survive_a_kill_in_the_midst_of_writing() {
+    const WRITERS: u8 = 8;
     let data = tempfile::tempdir().unwrap();
-    let mut docs = Vec::new();
+    let mut acknowledged = Vec::new();
     for round in 0..3 {
         let relay = Relay::start(data.path());
-        let mut ada = Client::new(&relay.url, "space", 1 + round);
-        docs.push(ada.create(round.into()));
-        ada.until_stored().await;
-        relay.kill();
+        let (url, stopping) = (relay.url.clone(), watch::Sender::new(false));
+        let writers = (0..WRITERS).map(|writer| {
+            let space = format!("space-{}", writer % 3);
+            let mut client = Client::new(&url, &space, 1 + writer + WRITERS * round);
+            let mut stopped = stopping.subscribe();
+            async move {
+                let mut docs = Vec::new();
+                loop {
+                    let doc = client.create(1);
+                    tokio::select! {
+                        () = client.until_stored() => docs.push((space.clone(), doc)),
+                        _ = stopped.changed() => return docs,
+                    }
+                }
+            }
+        });
+        let killing = async {
+            relay.until_metric("eyot_commits_total{direction=\"in\"}", |commits| commits >= 100.0).await;
+            relay.kill();
+            stopping.send(true).unwrap();
+        };
+        let (docs, ()) = tokio::join!(join_all(writers), killing);
+        acknowledged.extend(docs.into_iter().flatten());
     }
+    assert!(acknowledged.len() > 100);
     let relay = Relay::start(data.path());
-    let mut ben = Client::new(&relay.url, "space", 9);
-    for doc in docs {
-        ben.until_held(doc).await;
+    for space in ["space-0", "space-1", "space-2"] {
+        let mut reader = Client::new(&relay.url, space, 200);
+        reader.until_live().await;
+        let held: BTreeSet<_> = reader.replica.documents().into_iter().map(|info| info.id).collect();
+        let lost = acknowledged.iter().filter(|(of, doc)| of == space && !held.contains(doc)).count();
+        assert_eq!(lost, 0, "of {} in {space}", acknowledged.len());
     }
 }
 
