@@ -120,7 +120,8 @@ async fn limits_that_are_given_as_flags_are_kept() {
     for value in 0..10 {
         ada.create(value);
     }
-    ada.until("it has brought too much", |ada| ada.closes.iter().any(|(code, _)| *code == 4005)).await;
+    let is_over = |ada: &mut Client| matches!(ada.replica.status().error, Some(("quota", _)));
+    ada.until("it has brought too much", is_over).await;
 }
 
 #[tokio::test]
