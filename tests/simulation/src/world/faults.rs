@@ -133,6 +133,7 @@ impl World {
             // A relay trusts another to have sent what it says it has sent.
             Fault::Withhold if connection.disks[0] >= regions => {
                 connection.withholds = true;
+                self.history.deceived.insert(connection.disks[0]);
                 self.count("withholding peers");
             }
             Fault::BreakLink => {

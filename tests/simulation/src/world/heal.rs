@@ -17,8 +17,9 @@ const QUIET: Millis = 30_000;
 /// How long replicas have to get back to the relay that is near. What they measured while it was
 /// slow counts half as much every minute.
 const RETURN_MAX: Millis = 600_000;
-/// How long applications may have to wait for what they are to be told.
-const WAIT_MAX: Millis = 120_000;
+/// How long applications may have to wait for what they are to be told: relays compare notes every
+/// five minutes.
+const WAIT_MAX: Millis = 400_000;
 /// How often a replica may be linked to a relay in a healed world.
 const LINKS_MAX: usize = 12;
 

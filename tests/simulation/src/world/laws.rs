@@ -47,6 +47,8 @@ pub(super) struct History {
     /// By region: all that somebody brought who may write.
     brought: Vec<BTreeSet<CommitId>>,
     pub promises: Vec<Promise>,
+    /// The disks of replicas that somebody kept commits from, and said that that was all.
+    pub deceived: BTreeSet<usize>,
 }
 
 impl History {
@@ -55,6 +57,7 @@ impl History {
             ever: vec![BTreeSet::new(); regions],
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
+            deceived: BTreeSet::new(),
         }
     }
 }
@@ -136,12 +139,15 @@ impl World {
 
     /// Law: who has waited for `fresh` holds all that was durable in enough regions, before it
     /// asked, for one of them to be among those that answered. Nobody can know of an older copy put
-    /// back, and nobody can answer for what no region has.
+    /// back, nobody can answer for what no region has, and who is lied to has to find out first.
     fn is_fresh(&mut self, id: ProcessId, regions: u32, promises: usize) {
         self.count("fresh");
         let Some(Machine::Replica(replica)) = self.processes.get(&id).map(|process| &process.machine) else {
             return;
         };
+        if self.history.deceived.contains(&self.processes[&id].disk) {
+            return;
+        }
         let missing = self.history.promises[..promises].iter().find(|promise| {
             !promise.is_lost
                 && promise.held_by.len() + regions as usize > self.plan.regions
