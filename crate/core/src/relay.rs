@@ -89,6 +89,8 @@ pub struct RelayCounters {
     pub commits_in: u64,
     /// Commits sent, counted once for each link.
     pub commits_out: u64,
+    /// Branches begun by authors that already had one: their changes are quarantined where they clash.
+    pub forks: u64,
 }
 
 /// The relay of one space in one region.

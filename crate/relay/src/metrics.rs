@@ -30,6 +30,8 @@ pub struct Metrics {
     pub commits_in: Counter,
     /// Commits sent, once for each connection.
     pub commits_out: Counter,
+    /// Branches of forked authors.
+    pub forks: Counter,
     /// Frames received.
     pub frames_in: Counter,
     /// Frames sent.
@@ -130,6 +132,10 @@ impl Default for Metrics {
         let closed = Family::<Closed, Counter>::default();
         registry.register("connections_closed", "Connections closed, by code", closed.clone());
         let [commits_in, commits_out] = both_ways(&mut registry, "commits", "Commits stored and sent");
+        let forks = Counter::default();
+        let help =
+            "Branches begun by authors that had one: replicas quarantine their changes where they clash";
+        registry.register("forks", help, forks.clone());
         let [frames_in, frames_out] = both_ways(&mut registry, "frames", "Frames received and sent");
         let [bytes_in, bytes_out] = both_ways(&mut registry, "bytes", "Bytes of frames received and sent");
         let writes = Counter::default();
@@ -164,6 +170,7 @@ impl Default for Metrics {
             closed,
             commits_in,
             commits_out,
+            forks,
             frames_in,
             frames_out,
             bytes_in,

@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use eyot_core::access::Claims;
 use eyot_core::frame::{CloseCode, Frame};
-use eyot_core::{Effect, Input, LinkId, Millis, Relay, RequestId};
-use eyot_core::{StorageAnswer, StorageRequest};
+use eyot_core::{
+    Effect, Input, LinkId, Millis, Relay, RelayCounters, RequestId, StorageAnswer, StorageRequest,
+};
 use tracing::{debug, error};
 
 use crate::event::{Happening, LinkRef};
@@ -80,9 +81,9 @@ struct Machine {
     epoch: u64,
     row: SpaceRow,
     touched_at: Millis,
-    /// Commits in the log, and commits sent, as far as they are counted.
+    /// Commits in the log, and what else was done, as far as it is counted.
     stored: u64,
-    sent: u64,
+    counted: RelayCounters,
     /// Of frames of commits since the last write.
     arrivals: Vec<Instant>,
     /// Writes that wait for the commit.
@@ -252,10 +253,11 @@ impl Space {
 
     fn ran(&mut self, env: &mut Env) {
         let Some(machine) = &mut self.machine else { return };
-        let (stored, sent) = (machine.relay.stored(), machine.relay.counters().commits_out);
+        let (stored, counters) = (machine.relay.stored(), machine.relay.counters());
         env.setup.metrics.commits_in.inc_by(stored.saturating_sub(machine.stored));
-        env.setup.metrics.commits_out.inc_by(sent - machine.sent);
-        (machine.stored, machine.sent) = (stored, sent);
+        env.setup.metrics.commits_out.inc_by(counters.commits_out - machine.counted.commits_out);
+        env.setup.metrics.forks.inc_by(counters.forks - machine.counted.forks);
+        (machine.stored, machine.counted) = (stored, counters);
         if machine.writing == 0 {
             // What came was held already.
             machine.arrivals = Vec::new();
@@ -333,14 +335,14 @@ impl Space {
         *env.next_epoch += 1;
         let relay = Relay::new(env.setup.relay_config(&self.name), env.now);
         // What is in the log already was counted before.
-        let (stored, sent) = (u64::MAX, 0);
+        let (stored, counted) = (u64::MAX, RelayCounters::default());
         self.machine = Some(Box::new(Machine {
             relay,
             epoch,
             row,
             touched_at: env.now,
             stored,
-            sent,
+            counted,
             arrivals: Vec::new(),
             writing: 0,
         }));

@@ -66,7 +66,10 @@ impl Holder {
                     let header = incoming.commit.header();
                     let (author, seq) = (header.author, header.seq);
                     let own = self.is_own(&incoming.origin);
+                    let branches = self.log.vector().of(&author).len();
                     self.log.stage(incoming.commit, own);
+                    let is_fork = branches > 0 && self.log.vector().of(&author).len() > branches;
+                    self.counters.forks += u64::from(is_fork);
                     origins.push(incoming.origin);
                     self.release(author, seq);
                     if self.log.staged_bytes() >= limits::WRITE_BYTES_MAX {
