@@ -11,7 +11,7 @@ const TURNING = fileURLToPath(new URL("turning-worker.mjs", import.meta.url));
 const DENIED = 4004;
 const EXPIRED = 4010;
 const HOUR_MS = 3_600_000;
-/** `workerd` puts an object to sleep after ten seconds in which nobody spoke. */
+/** Longer than a relay stays awake for what is due. */
 const ASLEEP_MS = 25_000;
 const FRAME_HELLO = 1;
 const FRAME_TOKEN = 15;
@@ -142,12 +142,11 @@ test("a link ends when its token does, unless a fresh one came over it", async (
   assert.equal(goesOn.socket.readyState, goesOn.socket.OPEN);
 });
 
-test("a link ends when its token does, though nobody speaks and the relay sleeps", async (context) => {
+test("a link ends when its token does, though nobody has spoken for long", async (context) => {
   const relay = await (await world(context)).relay({ variables: withKeys() });
   const { socket, closed } = await connect(relay);
   socket.send(await greeting("space", await sign(ed, { exp: at(ASLEEP_MS) })));
   assert.equal((await closed).code, EXPIRED);
-  assert.equal(await counter(relay, "eyot_relays_loaded_total"), 2);
 });
 
 test("a relay that gets keys closes to those who came when it was open", async (context) => {

@@ -14,6 +14,9 @@ import { bundle, start } from "../workerd.mjs";
 const WAIT_MS = 20_000;
 /** Alarms ring half a minute after. */
 const ALARM_WAIT_MS = 60_000;
+/** Longer than a relay stays linked to another region, and then awake, with nothing to say. */
+const SLEEP_MS = 25_000;
+const SLEEP_ATTEMPTS = 6;
 /** `workerd` ends the TCP connection of a link that it closed for another's sake only when it sleeps. */
 const CLOSE_MS = 500;
 
@@ -68,6 +71,21 @@ export async function counter(relay, name) {
   const metrics = await (await fetch(`${relay.url.replace("ws:", "http:")}/metrics`)).text();
   const line = metrics.split("\n").find((line) => line.startsWith(`${name} `));
   return Number(line?.slice(name.length));
+}
+
+/**
+ * Speaks to a relay after it has slept. `workerd` puts most objects to sleep ten seconds after the last word, and some
+ * only after another word, so this tries a few times.
+ */
+export async function speakAfterSleep(relay, speak) {
+  const loaded = await counter(relay, "eyot_relays_loaded_total");
+  for (let attempt = 0; attempt < SLEEP_ATTEMPTS; attempt++) {
+    // Nothing but time puts it to sleep.
+    await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
+    await speak();
+    if ((await counter(relay, "eyot_relays_loaded_total")) > loaded) return;
+  }
+  throw new Error("the relay never slept");
 }
 
 /** Waits until something holds, asking again and again. */
