@@ -17,7 +17,6 @@ use crate::report::{Aim, Report};
 const GROUP: &str = "idle connections";
 const AUTHORS: usize = 5;
 const COMMITS_OF_EACH: usize = 20;
-const CONNECTIONS_EACH: usize = 10;
 /// How many connections are being opened at once.
 const OPENING_MAX: usize = 64;
 /// How long nothing happens while the relay's CPU time is looked at.
@@ -35,52 +34,59 @@ struct Filled {
 }
 
 pub async fn measure(program: &Path, smoke: bool, report: &mut Report) -> Result<()> {
-    let spaces = if smoke { 10 } else { 1_000 };
+    let few = if smoke { 10 } else { 1_000 };
+    let (many, each) = (3 * few, 10);
     let folder = Folder::new("idle")?;
     let relay = Relay::start(program, folder.path())?;
-    let all_spaces = fill(&relay, 2 * spaces).await?;
-    let (others, spaces) = all_spaces.split_at(spaces);
+    let spaces = fill(&relay, many).await?;
     drop(relay);
 
-    // Another process: what filling the spaces has left in memory would be counted otherwise.
+    // A process for each, so that nothing is left of what came before. What a relay needs but once, like caches, is in
+    // all of them.
+    let alone = held(program, &folder, &[], 0, smoke, report).await?;
+    let one_each = held(program, &folder, &spaces[..few], 1, smoke, report).await?;
+    let ten_each = held(program, &folder, &spaces[..few], each, smoke, report).await?;
+    let more_spaces = held(program, &folder, &spaces, 1, smoke, report).await?;
+
+    let kilobytes =
+        |more: Memory, less: Memory| (more.resident_bytes as f64 - less.resident_bytes as f64) / 1e3;
+    let connection = kilobytes(ten_each, one_each) / (few * (each - 1)) as f64;
+    let both = kilobytes(more_spaces, one_each) / (many - few) as f64;
+    report.add_aimed(GROUP, "a connection more", connection, "kB", Aim::AtMost(10.0));
+    report.add_aimed(GROUP, "a space more", both - connection, "kB", Aim::AtMost(5.0));
+    let all = kilobytes(ten_each, alone) / (few * each) as f64;
+    report.add(GROUP, format!("all of it, for each of {}", few * each), all, "kB");
+    Ok(())
+}
+
+/// The memory of a relay that holds so many idle connections to each of these spaces.
+async fn held(
+    program: &Path,
+    folder: &Folder,
+    spaces: &[Filled],
+    each: usize,
+    smoke: bool,
+    report: &mut Report,
+) -> Result<Memory> {
     let relay = Relay::start(program, folder.path())?;
-    // That spaces fall asleep takes longer than a smoke test may.
-    let memory = async || if smoke { relay.memory() } else { relay.memory_asleep().await };
-    let alone = memory().await?;
-    report.add_memory(GROUP, "the relay alone", alone);
-
-    // Others come and go first, and leave behind what a relay at work has: caches that are full.
     let mut connections = JoinSet::new();
-    connect(&relay, others, &mut connections).await?;
-    memory().await?;
-    connections.shutdown().await;
-    let warm = memory().await?;
-    report.add_memory(GROUP, &format!("after {} other spaces were in use", others.len()), warm);
-
-    connect(&relay, spaces, &mut connections).await?;
-    let one_each = memory().await?;
-    report.add_memory(GROUP, &format!("{} connections to as many spaces", connections.len()), one_each);
-    for _ in 1..CONNECTIONS_EACH {
+    for _ in 0..each {
         connect(&relay, spaces, &mut connections).await?;
     }
-    let all = memory().await?;
-    report.add_memory(GROUP, &format!("{} connections to those", connections.len()), all);
+    // That spaces fall asleep takes longer than a smoke test may.
+    let memory = if smoke { relay.memory()? } else { relay.memory_asleep().await? };
+    report.add_memory(
+        GROUP,
+        &format!("{} connections to {} spaces", connections.len(), spaces.len()),
+        memory,
+    );
     let cpu = relay.cpu()?;
     tokio::time::sleep(STILL).await;
-    report.add(GROUP, "CPU", (relay.cpu()? - cpu) / STILL.as_secs_f64() * 100.0, "% of a core");
+    report.add(GROUP, "  CPU", (relay.cpu()? - cpu) / STILL.as_secs_f64() * 100.0, "% of a core");
     if let Some(ended) = connections.try_join_next() {
         ended??;
     }
-
-    let growth = |after: Memory, before: Memory| {
-        after.resident_bytes.saturating_sub(before.resident_bytes) as f64 / 1e3
-    };
-    let connection = growth(all, one_each) / (connections.len() - spaces.len()) as f64;
-    let both = growth(one_each, warm) / spaces.len() as f64;
-    report.add_aimed(GROUP, "a connection", connection, "kB", Aim::AtMost(10.0));
-    report.add_aimed(GROUP, "a space", (both - connection).max(0.0), "kB", Aim::AtMost(5.0));
-    report.add(GROUP, "all of it, a connection", growth(all, alone) / connections.len() as f64, "kB");
-    Ok(())
+    Ok(memory)
 }
 
 /// Each space has commits of several authors that knew of each other.

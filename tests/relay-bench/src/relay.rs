@@ -15,6 +15,7 @@ use crate::socket;
 
 const TICKS_PER_SECOND: f64 = 100.0;
 const POLL: Duration = Duration::from_millis(250);
+const CALM: Duration = Duration::from_secs(3);
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 const UNLIMITED: &str = "1000000000000";
 const AWAKE: &str = "eyot_spaces{state=\"awake\"}";
@@ -66,18 +67,24 @@ impl Relay {
         Ok(Memory { resident_bytes: bytes("Rss:")?, private_dirty_bytes: bytes("Private_Dirty:")? })
     }
 
-    /// The memory once no space is awake any more, which the relay says of itself.
+    /// The memory once no space is awake any more, which the relay says of itself, and what that frees has been given
+    /// back: it has not shrunk for a while.
     pub async fn memory_asleep(&self) -> Result<Memory> {
         let waiting = async {
-            loop {
+            let (mut least, mut unchanged) = (u64::MAX, Duration::ZERO);
+            while unchanged < CALM {
+                tokio::time::sleep(POLL).await;
                 let metrics = socket::get(self.address, "/metrics").await?;
                 let awake =
                     metrics.lines().find_map(|line| line.strip_prefix(AWAKE)).context("no such metric")?;
-                if awake.trim().parse::<f64>()? == 0.0 {
-                    return anyhow::Ok(());
+                let resident = self.memory()?.resident_bytes;
+                if awake.trim().parse::<f64>()? == 0.0 && resident >= least {
+                    unchanged += POLL;
+                } else {
+                    (least, unchanged) = (resident, Duration::ZERO);
                 }
-                tokio::time::sleep(POLL).await;
             }
+            anyhow::Ok(())
         };
         tokio::time::timeout(SLEEP_MAX, waiting).await.context("the relay's spaces do not go to sleep")??;
         self.memory()
