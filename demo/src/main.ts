@@ -3,6 +3,7 @@ import { EyotError, openSpace, type Space } from "eyot";
 
 import { showNote } from "./note.js";
 import { showPeople } from "./people.js";
+import { showRegions } from "./regions.js";
 import { showStatus } from "./status.js";
 import { showTasks } from "./tasks.js";
 
@@ -17,6 +18,8 @@ const params = new URLSearchParams(location.search);
 // A link must not send what this device holds to just anybody's relay.
 const relays = params.getAll("relay").filter((url) => ["127.0.0.1", "localhost"].includes(new URL(url).hostname));
 const configured = String(import.meta.env.VITE_RELAYS ?? "").split(",");
+// Where the regions of `cargo xtask demo` are started and ended.
+const control = String(import.meta.env.VITE_CONTROL ?? "");
 
 try {
   const name = params.get("space") ?? "demo";
@@ -27,6 +30,7 @@ try {
     if (status.state === "closed") stop(status.error?.message ?? "The space was closed.");
   });
   showStatus(space);
+  if (control !== "" && relays.length === 0) showRegions(space, control);
   await Promise.all([showNote(space), showTasks(space), showPeople(space)]);
   document.querySelector("main")!.hidden = false;
 } catch (error) {

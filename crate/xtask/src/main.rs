@@ -2,6 +2,8 @@
 //! what the command is asked for, standard error the rest.
 
 mod bench;
+mod control;
+mod demo;
 mod drill;
 mod purity;
 mod run;
@@ -21,7 +23,7 @@ Usage: cargo xtask COMMAND
 
   check                                  what to run while working: format, clippy, docs, tsc, the fast tests
   test [--only STAGE[,STAGE…]] [--list]  everything that must pass before a change lands, cheapest first
-  demo                                   a relay and the demo page, until Ctrl-C
+  demo [--data DIR]                      three regions and the demo page, until Ctrl-C
   relay --region R --port P --data DIR   one relay on workerd, in the foreground
   drill [--rounds N] [--json]            three regions, each killed in its turn while replicas write
   bench relay [--only PART] [--json]     what one native relay takes: memory, commits and deliveries a second;
@@ -75,10 +77,7 @@ fn command(mut arguments: lexopt::Parser) -> Result<()> {
         "drill" => drill(arguments),
         "bench" => bench(arguments),
         "relay" => relay(arguments),
-        "demo" => {
-            finished(arguments)?;
-            serve::demo()
-        }
+        "demo" => demo(arguments),
         other => bail!("there is no command `{other}`\n\n{USAGE}"),
     }
 }
@@ -139,6 +138,18 @@ fn bench(mut arguments: lexopt::Parser) -> Result<()> {
         }
     }
     bench.run()
+}
+
+fn demo(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut data = ".eyot".into();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            // The relays run in the workspace's folder, whoever types this may be elsewhere.
+            Long("data") => data = std::path::absolute(arguments.value()?)?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    demo::run(&data)
 }
 
 fn relay(mut arguments: lexopt::Parser) -> Result<()> {
