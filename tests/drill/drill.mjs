@@ -21,7 +21,7 @@ const REPLICAS_EACH = 5;
 const DOCUMENTS = Array.from({ length: 8 }, (_, index) => `notes-${index}`);
 /** Documents each replica has open and writes to. */
 const DOCUMENTS_EACH = 2;
-const COMMITS_PER_SECOND_EACH = 10;
+const COMMITS_PER_SECOND_EACH = 5;
 /** Writing before a region is killed, and while it is dead. */
 const CALM_MS = 2_000;
 const DEAD_MS = 3_000;
