@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::run::{npm_script, program, run as run_command, say};
+use crate::run::{npm_script, program, run, say};
 use crate::serve::{Service, listen};
 use crate::{bench, control, stages};
 
@@ -19,7 +19,7 @@ const CONTROL_PORT: u16 = 7704;
 const DELAYS_MS: [(&str, &str, u32); 3] = [("eu", "us", 40), ("us", "ap", 80), ("eu", "ap", 120)];
 
 /// Three relays and the page, until a signal comes or the page's server ends. A region may end and come back.
-pub fn run(data: &Path) -> Result<()> {
+pub fn serve(data: &Path) -> Result<()> {
     stages::package()?;
     let relay = bench::relay_program()?;
 
@@ -39,7 +39,7 @@ pub fn run(data: &Path) -> Result<()> {
     say("building the demo");
     let urls: Vec<_> = regions.iter().map(|region| region.url.as_str()).collect();
     let mut build = npm_script("build", "demo");
-    run_command(build.env("VITE_RELAYS", urls.join(",")).env("VITE_CONTROL", control_url))?;
+    run(build.env("VITE_RELAYS", urls.join(",")).env("VITE_CONTROL", control_url))?;
 
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
     say(format!("starting the regions, their data is in {}", data.display()));
@@ -49,7 +49,7 @@ pub fn run(data: &Path) -> Result<()> {
     let mut vite = program("node", &["../node_modules/vite/bin/vite.js", "preview", "--host", "127.0.0.1"]);
     vite.args(["--strictPort", "--port", &page_port.to_string()])
         .current_dir(crate::workspace::root().join("demo"));
-    let mut page = Service::start(vite)?;
+    let mut page = Service::start(&mut vite)?;
     page.await_port(page_port)?;
 
     println!("\n  demo  {page_url}   open it in two windows");
@@ -60,17 +60,19 @@ pub fn run(data: &Path) -> Result<()> {
 
     let regions = Arc::new(Regions(Mutex::new(regions)));
     control::serve(control_listener, page_url, Arc::clone(&regions));
+    let ended = until_stopped(&mut signals, &mut page);
+    regions.end();
+    ended
+}
+
+fn until_stopped(signals: &mut Signals, page: &mut Service) -> Result<()> {
     for signal in signals.forever() {
         if signal != SIGCHLD {
             say("stopping");
             break;
         }
-        if let Err(error) = page.is_running() {
-            regions.end();
-            return Err(error);
-        }
+        page.is_running()?;
     }
-    regions.end();
     Ok(())
 }
 
@@ -98,7 +100,7 @@ impl Regions {
 pub struct Region {
     pub name: &'static str,
     pub url: String,
-    command: Box<dyn Fn() -> Command + Send>,
+    command: Command,
     relay: Option<Service>,
 }
 
@@ -119,7 +121,7 @@ impl Region {
             return Ok(());
         }
         self.relay = None;
-        let mut relay = Service::start((self.command)())?;
+        let mut relay = Service::start(&mut self.command)?;
         relay.await_line("ready").with_context(|| format!("starting {}", self.name))?;
         self.relay = Some(relay);
         Ok(())
@@ -130,24 +132,13 @@ fn regions(relay: &Path, data: &Path, ports: [u16; REGIONS.len()]) -> Vec<Region
     let url = |port| format!("ws://127.0.0.1:{port}");
     let named = REGIONS.map(|(name, _)| name).into_iter().zip(ports);
     let region = |(name, port): (&'static str, u16)| {
-        let mut arguments = vec![
-            "serve".to_owned(),
-            format!("--region={name}"),
-            format!("--listen=127.0.0.1:{port}"),
-            "--auth=open".to_owned(),
-            "--log=text".to_owned(),
-        ];
+        let mut command = program(relay, &["serve", "--region", name, "--auth", "open", "--log", "text"]);
+        command.arg(format!("--listen=127.0.0.1:{port}")).arg("--data").arg(data.join(name));
         for (peer, port) in named.clone().filter(|(peer, _)| *peer != name) {
-            arguments.push(format!("--peer={peer}={}", url(port)));
-            arguments.push(format!("--simulate-delay={peer}={}", delay_ms(name, peer)));
+            command.arg(format!("--peer={peer}={}", url(port)));
+            command.arg(format!("--simulate-delay={peer}={}", delay_ms(name, peer)));
         }
-        let (relay, data) = (relay.to_owned(), data.join(name));
-        let command = move || {
-            let mut command = program(&relay, &[]);
-            command.args(&arguments).arg("--data").arg(&data);
-            command
-        };
-        Region { name, url: url(port), command: Box::new(command), relay: None }
+        Region { name, url: url(port), command, relay: None }
     };
     named.clone().map(region).collect()
 }

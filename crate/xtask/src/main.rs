@@ -149,7 +149,7 @@ fn demo(mut arguments: lexopt::Parser) -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    demo::run(&data)
+    demo::serve(&data)
 }
 
 fn relay(mut arguments: lexopt::Parser) -> Result<()> {

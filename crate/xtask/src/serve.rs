@@ -53,8 +53,8 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn start(mut command: Command) -> Result<Self> {
-        let line = line(&command);
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let line = line(command);
         let child = command
             .stdout(Stdio::piped())
             .process_group(0)
