@@ -76,6 +76,8 @@ pub(crate) struct Link {
     pub brought: u64,
     /// What the relay at the other end has said last of what other regions have stored of its log.
     pub elsewhere: BTreeMap<String, Stored>,
+    /// Whether the relay was made to look how other regions are.
+    pub has_asked: bool,
     /// What was told of how much of this log each other region has stored.
     pub told: Vec<u64>,
     /// Dialler: when a fresh token is due, well before the one that it gave expires.
@@ -262,6 +264,7 @@ impl Link {
             grant: None,
             brought: 0,
             elsewhere: BTreeMap::new(),
+            has_asked: false,
             told: Vec::new(),
             renew_at: None,
             rtt: None,

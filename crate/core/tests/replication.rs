@@ -8,7 +8,7 @@ use common::{World, int, put};
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::store::MemoryStore;
 use eyot_core::value::{Op, Value};
-use eyot_core::{Event, State, limits};
+use eyot_core::{Event, RelayPeer, State, limits};
 
 fn text(len: usize) -> Value {
     Value::Text("x".repeat(len))
@@ -179,4 +179,24 @@ fn a_document_closed_before_its_commit_is_stored_is_whole_when_opened_again() {
     assert!(world.open(0, made.doc));
     world.call(0, |r, now| r.change(made.doc, &[put("n", int(2))], None, now)).unwrap();
     assert_eq!(world.nodes[0].replica.status().quarantined, 0);
+}
+
+#[test]
+fn a_region_whose_log_is_new_is_no_part_of_a_read_quorum_before_it_has_met_all_others() {
+    let mut world = World::new(1);
+    world.peers = vec![RelayPeer { region: "us".into(), url: "us".into() }];
+    world.restart_relay(2);
+    world.pass(1_000);
+    let asked = world.call(0, |r, _| r.fresh(1)).unwrap();
+    let is_over = |world: &World| {
+        world.nodes[0].events.iter().any(|event| matches!(event, Event::Waited(wait) if *wait == asked))
+    };
+    for _ in 0..5 {
+        world.pass(3_000);
+    }
+    assert!(!is_over(&world), "what the other region alone holds may have been acknowledged");
+    world.peers.clear();
+    world.restart_relay(3);
+    world.pass(1_000);
+    assert!(is_over(&world), "there is no other region");
 }

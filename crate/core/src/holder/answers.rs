@@ -102,6 +102,9 @@ impl Holder {
     pub(super) fn answer_came(&mut self, id: LinkId, answer: Answer) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.moved(self.now);
+        if !link.may_write() {
+            return self.close(id, CloseCode::Denied, "this token does not allow writing");
+        }
         let Some(wanted) = link.wanted.as_mut().filter(|wanted| wanted.nonce == answer.nonce) else {
             return self.close(id, CloseCode::OutOfOrder, "an answer that was not asked for");
         };

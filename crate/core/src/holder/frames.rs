@@ -216,7 +216,17 @@ impl Holder {
             if said.is_linked || is_new {
                 self.note_region(said.region, said.log, acked);
                 self.notices.push_back(Notice::LinkChanged);
+            } else {
+                self.have_looked_up(id);
             }
+        }
+    }
+
+    /// One of the two is mistaken about a region's log. The question makes the relay link to it.
+    fn have_looked_up(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !core::mem::replace(&mut link.has_asked, true) {
+            self.ask_fresh(id);
         }
     }
 

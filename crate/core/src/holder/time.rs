@@ -20,6 +20,8 @@ impl Holder {
             self.mesh.remove(&id);
             self.bringers.remove(&id);
             self.waiting.forget_names(id);
+            // What it brought and its causes would be asked of nobody any more.
+            self.evict_waiting();
             self.named.retain(|named| named.link != id);
             self.touched.remove(&id);
             self.notices.push_back(Notice::LinkClosed(id, why));

@@ -7,7 +7,9 @@ use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::id::{AuthorId, DocId};
 use eyot_core::store::MemoryStore;
 use eyot_core::value::{Op, Value};
-use eyot_core::{Caps, Effect, Event, Input, LinkId, Relay, RelayConfig, Replica, ReplicaConfig, WaitId};
+use eyot_core::{
+    Caps, Effect, Event, Input, LinkId, Relay, RelayConfig, RelayPeer, Replica, ReplicaConfig, WaitId,
+};
 
 pub struct Node {
     pub replica: Replica,
@@ -27,6 +29,8 @@ pub struct World {
     pub bytes: u64,
     pub now: u64,
     pub caps: Caps,
+    /// Other regions, none of which answers.
+    pub peers: Vec<RelayPeer>,
     /// What the relay's host makes of a token: a node's number.
     pub judge: fn(u8, u64) -> Result<Claims, Refusal>,
 }
@@ -34,7 +38,7 @@ pub struct World {
 impl World {
     pub fn new(replicas: u8) -> Self {
         let caps = Caps::default();
-        let relay = relay(1, caps);
+        let relay = relay(1, caps, Vec::new());
         let mut world = Self {
             relay,
             relay_store: MemoryStore::default(),
@@ -45,6 +49,7 @@ impl World {
             bytes: 0,
             now: 1_000_000,
             caps,
+            peers: Vec::new(),
             judge: |_, _| Ok(Claims::open()),
         };
         world.run();
@@ -101,7 +106,7 @@ impl World {
 
     /// The relay's process is another one now, on the same storage.
     pub fn restart_relay(&mut self, seed: u8) {
-        self.relay = relay(seed, self.caps);
+        self.relay = relay(seed, self.caps, self.peers.clone());
         for (node, link) in std::mem::take(&mut self.links).into_values() {
             self.nodes[node].replica.handle(Input::LinkClosed(link), self.now);
         }
@@ -211,11 +216,11 @@ impl World {
     }
 }
 
-fn relay(seed: u8, caps: Caps) -> Relay {
+fn relay(seed: u8, caps: Caps, peers: Vec<RelayPeer>) -> Relay {
     let config = RelayConfig {
         space: "space".into(),
         region: "eu".into(),
-        peers: Vec::new(),
+        peers,
         token: None,
         caps,
         seed: [seed; 32],
