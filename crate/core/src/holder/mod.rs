@@ -402,7 +402,10 @@ impl Holder {
                 .zip(&mut link.told)
                 .filter_map(|(stored, told)| {
                     let stored = stored.as_ref().filter(|stored| *told < brought && stored.upto > *told)?;
-                    *told = stored.upto;
+                    // What is known from a while ago is said again when it is certain.
+                    if stored.is_linked {
+                        *told = stored.upto;
+                    }
                     Some(stored.clone())
                 })
                 .collect();
