@@ -57,6 +57,10 @@ impl Holder {
         if hello.space != self.identity.space {
             return self.close(id, CloseCode::Denied, "this link is for another space");
         }
+        if hello.log == self.log.id() {
+            // A process that shares this log, or a copy of it: its commits would come in as others'.
+            return self.close(id, CloseCode::OutOfOrder, "both ends of this link have the same log");
+        }
         let names = hello.regions.iter().chain(&hello.region);
         if hello.regions.len() > limits::REGIONS_MAX
             || names.clone().any(|name| name.len() > limits::REGION_BYTES_MAX)
