@@ -27,7 +27,7 @@ async function twoTabs(relays) {
 /** How many links the relay has accepted since it started. */
 async function accepted() {
   const metrics = await (await fetch(`${relay.url.replace("ws", "http")}/metrics`)).text();
-  return Number(/event="accepted"\} (\d+)/.exec(metrics)[1]);
+  return Number(/^eyot_connections_accepted_total (\d+)$/m.exec(metrics)[1]);
 }
 
 const has = (value, item) => value.list.includes(item);
