@@ -13,6 +13,7 @@ const AT_ONCE: usize = 50;
 const CONNECTION_BYTES_MAX: u64 = 10_000;
 /// Beside its connections.
 const SPACE_BYTES_MAX: u64 = 5_000;
+const CONNECTIONS_A_SPACE: usize = 10;
 
 #[tokio::test]
 async fn connections_and_spaces_that_are_idle_cost_little() {
@@ -28,12 +29,13 @@ async fn connections_and_spaces_that_are_idle_cost_little() {
 
     drop(streams);
     relay.until_metric("eyot_connections", |open| open == 0.0).await;
-    let before = resident_bytes(&relay);
-    let streams = greeted(&relay, connections, connections).await;
-    relay.until_metric("eyot_spaces{state=\"asleep\"}", |asleep| asleep == connections as f64).await;
-    let space = resident_bytes(&relay).saturating_sub(before) / connections as u64;
-    println!("{connections} sleeping spaces with a connection each: {space} bytes each");
-    assert!(space <= connection + SPACE_BYTES_MAX, "{space} bytes a space");
+    let spaces = connections / CONNECTIONS_A_SPACE;
+    let streams = greeted(&relay, connections, spaces).await;
+    relay.until_metric("eyot_spaces{state=\"asleep\"}", |asleep| asleep == spaces as f64).await;
+    let all = resident_bytes(&relay).saturating_sub(before);
+    println!("{connections} connections to {spaces} sleeping spaces: {all} bytes");
+    let most = connections as u64 * CONNECTION_BYTES_MAX + spaces as u64 * SPACE_BYTES_MAX;
+    assert!(all <= most, "{all} bytes are more than {most}");
     drop(streams);
 }
 
