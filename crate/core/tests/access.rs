@@ -3,10 +3,12 @@
 mod common;
 
 use common::{World, int, put};
-use eyot_core::access::{Claims, Refusal, Right};
 use eyot_core::automerge::ScalarValue;
-use eyot_core::value::Value;
-use eyot_core::{Caps, Event, State};
+use eyot_core::document::value::Value;
+use eyot_core::holder::caps::Caps;
+use eyot_core::replica::event::Event;
+use eyot_core::replica::status::State;
+use eyot_core::wire::access::{Claims, Refusal, Right};
 
 fn claims(right: Right) -> Claims {
     Claims { subject: "somebody".into(), spaces: vec![("space".into(), right)], ..Claims::open() }

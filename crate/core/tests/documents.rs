@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::document::{Budget, Document};
-use eyot_core::genesis;
-use eyot_core::id::{AuthorId, DocId};
-use eyot_core::value::{Op, Value, decode_ops, decode_value, encode_value};
+use eyot_core::base::id::{AuthorId, DocId};
+use eyot_core::document::document::{Budget, Document};
+use eyot_core::document::genesis;
+use eyot_core::document::value::{Op, Value, decode_ops, decode_value, encode_value};
 
 const A: AuthorId = AuthorId([1; 16]);
 const B: AuthorId = AuthorId([2; 16]);

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 
 use common::{World, int, put};
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::store::MemoryStore;
-use eyot_core::value::{Op, Value};
-use eyot_core::{Event, RelayPeer, State, limits};
+use eyot_core::base::limits;
+use eyot_core::document::value::{Op, Value};
+use eyot_core::relay::region::RelayPeer;
+use eyot_core::replica::event::Event;
+use eyot_core::replica::status::State;
+use eyot_core::storage::memory::MemoryStore;
 
 fn text(len: usize) -> Value {
     Value::Text("x".repeat(len))
@@ -142,7 +145,9 @@ fn replicas_that_make_a_named_document_apart_merge_key_by_key() {
     world.set_online(1, true);
     let values: Vec<_> = (0..2).map(|node| world.nodes[node].replica.value(doc).unwrap()).collect();
     assert_eq!(values[0], values[1]);
-    let Value::Map(merged) = eyot_core::value::decode_value(&values[0]).unwrap() else { panic!("a map") };
+    let Value::Map(merged) = eyot_core::document::value::decode_value(&values[0]).unwrap() else {
+        panic!("a map")
+    };
     let Value::Text(title) = &merged["title"] else { panic!("text") };
     assert!(["Note A B", "Note B A"].contains(&title.as_str()), "{title}");
     assert_eq!(merged["n"], int(7));

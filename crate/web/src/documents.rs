@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 
-use eyot_core::DocInfo;
+use eyot_core::replica::event::DocInfo;
 use minicbor::Encoder;
 use minicbor::encode::Error;
 

@@ -8,9 +8,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::{Rc, Weak};
 
-use eyot_core::id::DocId;
-use eyot_core::value::encode_patches;
-use eyot_core::{Effect, Event, Input, Millis, Replica, ReplicaConfig, WaitId};
+use eyot_core::base::id::DocId;
+use eyot_core::document::value::encode_patches;
+use eyot_core::base::time::Millis;
+use eyot_core::replica::event::Event;
+use eyot_core::replica::io::{Effect, Input};
+use eyot_core::replica::replica::{Replica, ReplicaConfig};
+use eyot_core::replica::waits::WaitId;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, Function, Promise};
 use wasm_bindgen::prelude::*;

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use eyot_core::id::{AuthorId, DocId};
-use eyot_core::value::{decode_ops, decode_value, encode_patches};
-use eyot_core::{Made, ReplicaConfig};
+use eyot_core::base::id::{AuthorId, DocId};
+use eyot_core::document::value::{decode_ops, decode_value, encode_patches};
+use eyot_core::replica::event::Made;
+use eyot_core::replica::replica::ReplicaConfig;
 use js_sys::{Array, Function, Promise};
 use wasm_bindgen::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Errors as JavaScript sees them: an `Error` with a stable `code`. An error without one means that
 //! this instance is dead.
 
-use eyot_core::ReplicaError;
+use eyot_core::replica::event::ReplicaError;
 use wasm_bindgen::JsValue;
 
 use crate::js;

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use eyot_core::{StorageAnswer, StorageRequest, WriteBatch};
+use eyot_core::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use futures_channel::oneshot;
 use js_sys::{Array, Function, Uint8Array};
 use wasm_bindgen::prelude::*;

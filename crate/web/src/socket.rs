@@ -7,7 +7,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 
-use eyot_core::{Input, LinkId};
+use eyot_core::base::id::LinkId;
+use eyot_core::holder::io::Input;
 use futures_util::{Sink, StreamExt};
 use gloo_net::websocket::Message;
 use gloo_net::websocket::futures::WebSocket as Reader;

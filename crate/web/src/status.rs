@@ -1,6 +1,6 @@
 //! The status of a space as a plain object.
 
-use eyot_core::Status;
+use eyot_core::replica::status::Status;
 use wasm_bindgen::JsValue;
 
 use crate::js;

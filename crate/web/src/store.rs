@@ -1,7 +1,7 @@
 //! Stores that JavaScript brings: one whose methods return promises, for a replica, and one whose
 //! methods return at once, for a relay in a Durable Object. They take and give the same shapes.
 
-use eyot_core::{StorageAnswer, StorageRequest, WriteBatch};
+use eyot_core::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use js_sys::{Array, Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 

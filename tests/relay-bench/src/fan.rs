@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use eyot_core::limits;
+use eyot_core::base::limits;
 use tokio::task::JoinSet;
 
 use crate::histogram::Histogram;

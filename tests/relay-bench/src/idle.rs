@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use eyot_core::commit::Position;
-use eyot_core::id::LogId;
-use eyot_core::limits;
-use eyot_core::vector::{Digest, Vector};
+use eyot_core::base::position::Position;
+use eyot_core::base::id::LogId;
+use eyot_core::base::limits;
+use eyot_core::commit::vector::{Digest, Vector};
 use tokio::task::JoinSet;
 
 use crate::relay::{Folder, Memory, Relay};

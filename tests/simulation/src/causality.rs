@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eyot_core::StorageAnswer;
-use eyot_core::commit::{ItemBytes, Position};
-use eyot_core::id::CommitId;
-use eyot_core::log::{read_rows, rows_after};
-use eyot_core::store::MemoryStore;
-use eyot_core::vector::{Tip, Vector};
+use eyot_core::base::id::CommitId;
+use eyot_core::base::position::Position;
+use eyot_core::commit::commit::ItemBytes;
+use eyot_core::commit::vector::{Tip, Vector};
+use eyot_core::log::log::{read_rows, rows_after};
+use eyot_core::storage::memory::MemoryStore;
+use eyot_core::storage::request::StorageAnswer;
 
 /// A log as it lies on a disk.
 pub struct HeldLog {

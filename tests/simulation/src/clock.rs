@@ -1,6 +1,6 @@
 //! A process's own clock: it is off, it drifts, and somebody may set it.
 
-use eyot_core::Millis;
+use eyot_core::base::time::Millis;
 
 use crate::rng::Rng;
 

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use eyot_core::id::{AuthorId, CommitId};
-use eyot_core::log::read_rows;
-use eyot_core::store::MemoryStore;
-use eyot_core::{RequestId, StorageAnswer, StorageRequest};
+use eyot_core::base::id::RequestId;
+use eyot_core::base::id::{AuthorId, CommitId};
+use eyot_core::log::log::read_rows;
+use eyot_core::storage::memory::MemoryStore;
+use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 
 use crate::rng::Rng;
 use crate::world::ProcessId;

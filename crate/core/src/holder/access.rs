@@ -1,11 +1,16 @@
 //! Who may come in, and what whoever came in may do.
 
-use super::{Holder, Notice};
-use crate::access::{Claims, Refusal, Right};
-use crate::frame::{CloseCode, Frame, Terms};
-use crate::io::{Effect, LinkId, Millis};
-use crate::limits;
-use crate::link::{Grant, Phase};
+use crate::base::id::LinkId;
+use crate::base::limits;
+use crate::base::time::Millis;
+use crate::holder::holder::Holder;
+use crate::holder::io::Effect;
+use crate::holder::work::Notice;
+use crate::link::link::{Grant, Phase};
+use crate::wire::access::{Claims, Refusal, Right};
+use crate::wire::bodies::Terms;
+use crate::wire::close::CloseCode;
+use crate::wire::frame::Frame;
 
 impl Holder {
     /// The verdict on the token that a link was greeted with, or on its renewal.

@@ -1,22 +1,18 @@
 //! Answers to questions for missing causes.
 
-use super::{Holder, Incoming, Origin, Pending, rows_of};
-use crate::commit::{Commit, CommitError};
-use crate::frame::{Answer, CloseCode, Frame, Want};
-use crate::io::{LinkId, StorageAnswer};
-use crate::limits;
-use crate::link::{fits, pieces};
-use crate::log::{self, Admission};
-use std::collections::BTreeSet;
-
-#[derive(Clone, Debug)]
-pub(super) struct AnswerJob {
-    pub(super) link: LinkId,
-    pub(super) nonce: u64,
-    pub(super) left: BTreeSet<u64>,
-    pub(super) bytes: u64,
-    pub(super) read_bytes: usize,
-}
+use crate::base::id::LinkId;
+use crate::base::limits;
+use crate::commit::commit::Commit;
+use crate::holder::holder::Holder;
+use crate::holder::work::{AnswerJob, Incoming, Origin, Pending, rows_of};
+use crate::link::link::{fits, pieces};
+use crate::log::log;
+use crate::log::log::Admission;
+use crate::storage::request::Corrupt;
+use crate::storage::request::StorageAnswer;
+use crate::wire::bodies::{Answer, Want};
+use crate::wire::close::CloseCode;
+use crate::wire::frame::Frame;
 
 impl Holder {
     pub(super) fn want_came(&mut self, id: LinkId, want: Want) {
@@ -56,11 +52,7 @@ impl Holder {
         }
     }
 
-    pub(super) fn answer_read(
-        &mut self,
-        mut job: AnswerJob,
-        answer: StorageAnswer,
-    ) -> Result<(), CommitError> {
+    pub(super) fn answer_read(&mut self, mut job: AnswerJob, answer: StorageAnswer) -> Result<(), Corrupt> {
         let rows = rows_of(answer)?;
         if let Some(bytes) = rows.bytes_needed {
             job.read_bytes = bytes;

@@ -1,13 +1,21 @@
 //! Where writes go: storage, or memory while storage fails.
 
-use super::{DISK_RETRY, Holder, InFlight, Incoming, Notice, Origin, Pending, State, after};
-use crate::commit::CommitError;
-use crate::frame::CloseCode;
-use crate::io::{Effect, Millis, RequestId, StorageAnswer, StorageRequest, WriteBatch};
-use crate::limits;
-use crate::log::{self, Log};
-use crate::store::MemoryStore;
 use std::collections::BTreeMap;
+
+use crate::base::id::RequestId;
+use crate::base::limits;
+use crate::base::time::Millis;
+
+use crate::holder::holder::Holder;
+use crate::holder::io::Effect;
+use crate::holder::records;
+use crate::holder::work::{DISK_RETRY, InFlight, Incoming, LogState, Notice, Origin, Pending, after};
+use crate::log::log;
+use crate::log::log::Log;
+use crate::storage::memory::MemoryStore;
+use crate::storage::request::Corrupt;
+use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
+use crate::wire::close::CloseCode;
 
 /// Where writes go.
 #[derive(Clone, Debug)]
@@ -84,7 +92,7 @@ impl Holder {
         pending: Pending,
         request: StorageRequest,
         answer: StorageAnswer,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), Corrupt> {
         match (pending, answer) {
             (Pending::Meta, StorageAnswer::Values(values)) => {
                 if let Some(value) = values.into_iter().next().flatten() {
@@ -123,15 +131,15 @@ impl Holder {
                 for (key, value) in &entries {
                     match key.first() {
                         Some(b'p') => {
-                            let peer = log::read_peer(value)?;
+                            let peer = records::read_peer(value)?;
                             self.peers.entry(peer.cursor.log).or_insert(peer);
                         }
                         Some(b'r') => {
-                            let (region, record) = log::read_region(key, value)?;
+                            let (region, record) = records::read_region(key, value)?;
                             self.regions.entry(region).or_insert(record);
                         }
                         _ => {
-                            let reconciled = log::read_reconciled(value)?;
+                            let reconciled = records::read_reconciled(value)?;
                             if reconciled.log == self.log.id() {
                                 self.reconciled = reconciled.with;
                             }
@@ -147,7 +155,7 @@ impl Holder {
                 }
             }
             (Pending::Load { .. } | Pending::Peers | Pending::MetaAgain, StorageAnswer::Failed(reason)) => {
-                return Err(CommitError::Malformed(reason));
+                return Err(Corrupt(reason));
             }
             (Pending::Lookup, answer) => {
                 self.lookups -= 1;
@@ -217,24 +225,20 @@ impl Holder {
                 self.notices.push_back(Notice::Storage(what, answer));
             }
             (_, answer) => {
-                return Err(CommitError::Malformed(format!("storage answered {answer:?}")));
+                return Err(Corrupt(format!("storage answered {answer:?}")));
             }
         }
         Ok(())
     }
 
     pub(super) fn load_peers(&mut self, from: Option<Vec<u8>>) {
-        let (start, to) = log::peers_range();
+        let (start, to) = records::peers_range();
         let from = from.unwrap_or(start);
         let scan = StorageRequest::Scan { from, to, bytes_max: limits::READ_BYTES };
         self.request(Pending::Peers, scan);
     }
 
-    pub(super) fn learn(
-        &mut self,
-        request: &StorageRequest,
-        answer: StorageAnswer,
-    ) -> Result<(), CommitError> {
+    pub(super) fn learn(&mut self, request: &StorageRequest, answer: StorageAnswer) -> Result<(), Corrupt> {
         match (request, answer) {
             (StorageRequest::Get(keys), StorageAnswer::Values(values)) => {
                 for (key, value) in keys.iter().zip(values) {
@@ -246,7 +250,7 @@ impl Holder {
             (StorageRequest::Scan { from, .. }, StorageAnswer::Scanned { entries, .. }) => {
                 self.log.learn_branches(from, &entries)
             }
-            (_, answer) => Err(CommitError::Malformed(format!("storage answered {answer:?}"))),
+            (_, answer) => Err(Corrupt(format!("storage answered {answer:?}"))),
         }
     }
 
@@ -270,7 +274,7 @@ impl Holder {
 
     /// Storage works again, but another process has written meanwhile: what was kept in memory
     /// comes in once more, after that.
-    pub(super) fn overtaken(&mut self) -> Result<(), CommitError> {
+    pub(super) fn overtaken(&mut self) -> Result<(), Corrupt> {
         let links: Vec<_> = self.links.keys().copied().collect();
         for link in links {
             self.close(link, CloseCode::LogReplaced, "this replica's storage was changed meanwhile");
@@ -304,7 +308,7 @@ impl Holder {
         self.appending = false;
         self.lagging = false;
         self.moved = true;
-        self.state = State::Loading;
+        self.state = LogState::Loading;
         self.log = Log::new(self.log.id());
         self.load();
     }

@@ -1,13 +1,20 @@
 //! What comes in on links that are up.
 
-use super::{Holder, Incoming, Named, Notice, Origin};
-use crate::commit::{Commit, CommitError, Position, to_cbor};
-use crate::frame::{Ack, CloseCode, Commits, Frame, Fresh, Head, Piece, Quiet, Stored};
-use crate::id::LogId;
-use crate::io::{Effect, LinkId, WriteBatch};
-use crate::limits;
-use crate::link::NAMED_BYTES;
-use crate::log::{self, Reconciled, RegionRecord};
+use crate::base::cbor::to_cbor;
+use crate::base::id::{LinkId, LogId};
+use crate::base::limits;
+use crate::base::position::Position;
+use crate::commit::commit::{Commit, CommitError};
+use crate::holder::holder::Holder;
+use crate::holder::io::Effect;
+use crate::holder::records;
+use crate::holder::records::{Reconciled, RegionRecord};
+use crate::holder::work::{Incoming, Named, Notice, Origin};
+use crate::link::link::NAMED_BYTES;
+use crate::storage::request::WriteBatch;
+use crate::wire::bodies::{Ack, Commits, Fresh, Head, Piece, Quiet, Stored};
+use crate::wire::close::CloseCode;
+use crate::wire::frame::Frame;
 
 impl Holder {
     pub(super) fn frame(&mut self, id: LinkId, frame: Frame) {
@@ -248,19 +255,19 @@ impl Holder {
         let mut batch = WriteBatch::default();
         for log in core::mem::take(&mut self.dirty_peers) {
             match self.peers.get(&log) {
-                Some(peer) => batch.puts.push((log::peer_key(&log), to_cbor(peer))),
-                None => batch.deletes.push(log::peer_key(&log)),
+                Some(peer) => batch.puts.push((records::peer_key(&log), to_cbor(peer))),
+                None => batch.deletes.push(records::peer_key(&log)),
             }
         }
         for region in core::mem::take(&mut self.dirty_regions) {
             match self.regions.get(&region) {
-                Some(record) => batch.puts.push((log::region_key(&region), to_cbor(record))),
-                None => batch.deletes.push(log::region_key(&region)),
+                Some(record) => batch.puts.push((records::region_key(&region), to_cbor(record))),
+                None => batch.deletes.push(records::region_key(&region)),
             }
         }
         if core::mem::take(&mut self.reconciled_more) {
             let reconciled = Reconciled { log: self.log.id(), with: self.reconciled.clone() };
-            batch.puts.push((log::RECONCILED_KEY.to_vec(), to_cbor(&reconciled)));
+            batch.puts.push((records::RECONCILED_KEY.to_vec(), to_cbor(&reconciled)));
         }
         batch
     }

@@ -1,14 +1,21 @@
 //! How links begin: greetings, cursors, and the exchange of vectors where no cursor is valid.
 
-use super::{Holder, Notice, Pending, State, Which, rows_of};
-use crate::commit::{CommitError, Position};
-use crate::frame::{CloseCode, Cursor, Frame, Hello, Terms, VERSION, VERSION_MIN, VectorPart};
-use crate::id::LogId;
-use crate::io::{Effect, LinkId, StorageAnswer, WriteBatch};
-use crate::limits;
-use crate::link::{Peer, Phase, Side};
-use crate::log::{self, PeerRecord, RegionRecord};
-use crate::vector::{Digest, Tip, Vector};
+use crate::base::id::{LinkId, LogId};
+use crate::base::limits;
+use crate::base::position::{Cursor, Position};
+
+use crate::commit::vector::{Digest, Tip, Vector};
+use crate::holder::holder::Holder;
+use crate::holder::io::Effect;
+use crate::holder::records::{PeerRecord, RegionRecord};
+use crate::holder::work::{LogState, Notice, Pending, Which, rows_of};
+use crate::link::link::{Peer, Phase, Side};
+use crate::log::log;
+use crate::storage::request::Corrupt;
+use crate::storage::request::{StorageAnswer, WriteBatch};
+use crate::wire::bodies::{Hello, Terms, VectorPart};
+use crate::wire::close::CloseCode;
+use crate::wire::frame::{Frame, VERSION, VERSION_MIN};
 
 impl Holder {
     pub(super) fn greet_all(&mut self) {
@@ -121,7 +128,7 @@ impl Holder {
         cursor: Cursor,
         which: Which,
         answer: StorageAnswer,
-    ) -> Result<(), CommitError> {
+    ) -> Result<(), Corrupt> {
         let at = match which {
             Which::Seen => cursor.seen,
             Which::Read => cursor.read,
@@ -367,7 +374,7 @@ impl Holder {
 
     /// Begins the passes that wait for the vector to say what is stored and nothing more.
     pub(super) fn start_passes(&mut self) {
-        if self.appending || self.state != State::Open {
+        if self.appending || self.state != LogState::Open {
             return;
         }
         let mut begun = Vec::new();

@@ -4,16 +4,23 @@
 //! A verdict is on a link, never on one commit: a link that brings too much is closed, and whatever
 //! else came in on it is dropped. Its owner has it still and brings it again when it may.
 
-use super::{Holder, Incoming, Origin};
-use crate::access::Refusal;
-use crate::commit::{Commit, CommitError, from_cbor, to_cbor};
-use crate::frame::{CloseCode, Frame};
-use crate::id::hash16;
-use crate::io::{LinkId, Millis, StorageRequest, WriteBatch};
-use crate::limits;
-use crate::relay::Caps;
 use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::cbor::{from_cbor, to_cbor};
+use crate::base::hash::hash16;
+use crate::base::id::LinkId;
+use crate::base::limits;
+use crate::base::time::Millis;
+use crate::commit::commit::Commit;
+use crate::holder::caps::Caps;
+use crate::holder::holder::Holder;
+use crate::holder::work::{Incoming, Origin};
+use crate::storage::request::Corrupt;
+use crate::storage::request::{StorageRequest, WriteBatch};
+use crate::wire::access::Refusal;
+use crate::wire::close::CloseCode;
+use crate::wire::frame::Frame;
 
 /// What a commit costs besides its bytes.
 const COMMIT_COST: u64 = 256;
@@ -105,7 +112,7 @@ impl Holder {
     }
 
     /// Takes in an account that was read.
-    pub(super) fn learn_usage(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), CommitError> {
+    pub(super) fn learn_usage(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Corrupt> {
         if key.starts_with(SPACE_KEY) {
             let usage = value.map(from_cbor).transpose()?.unwrap_or_default();
             self.quota.usage.entry(key.to_vec()).or_insert(usage);

@@ -1,13 +1,16 @@
 //! The bytes of deleted documents are taken out of the log's rows, a few rows at a time, when
 //! nothing else is to be done.
 
-use super::{Holder, Pending};
-use crate::commit::CommitError;
-use crate::id::DocId;
-use crate::io::{StorageAnswer, WriteBatch};
-use crate::limits;
-use crate::log;
 use std::collections::BTreeSet;
+
+use crate::base::id::DocId;
+use crate::base::limits;
+
+use crate::holder::holder::Holder;
+use crate::holder::work::Pending;
+use crate::log::log;
+use crate::storage::request::Corrupt;
+use crate::storage::request::{StorageAnswer, WriteBatch};
 
 impl Holder {
     /// Goes on where it stopped, or begins where documents were deleted since.
@@ -23,11 +26,7 @@ impl Holder {
         self.request(Pending::Scrub { docs }, log::rows_after(seq, limits::READ_BYTES));
     }
 
-    pub(super) fn scrub_read(
-        &mut self,
-        docs: BTreeSet<DocId>,
-        answer: StorageAnswer,
-    ) -> Result<(), CommitError> {
+    pub(super) fn scrub_read(&mut self, docs: BTreeSet<DocId>, answer: StorageAnswer) -> Result<(), Corrupt> {
         let Some(from) = self.scrubbing.take() else { return Ok(()) };
         // Where storage fails or another process writes, it is begun again later.
         let StorageAnswer::Scanned { entries, more } = answer else { return Ok(()) };

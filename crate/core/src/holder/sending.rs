@@ -1,13 +1,21 @@
 //! What goes out: commits as they are stored, and from the log for links that are behind.
 
-use super::{Holder, Pending, rows_of};
-use crate::commit::{CommitError, Position};
-use crate::frame::{Commits, Frame};
-use crate::io::{Effect, LinkId, StorageAnswer};
-use crate::limits;
-use crate::link::frames_of;
-use crate::log::{self, Entry};
 use std::sync::Arc;
+
+use crate::base::id::LinkId;
+use crate::base::limits;
+use crate::base::position::Position;
+
+use crate::holder::holder::Holder;
+use crate::holder::io::Effect;
+use crate::holder::work::{Pending, rows_of};
+use crate::link::link::frames_of;
+use crate::log::log;
+use crate::log::log::Entry;
+use crate::storage::request::Corrupt;
+use crate::storage::request::StorageAnswer;
+use crate::wire::bodies::Commits;
+use crate::wire::frame::Frame;
 
 /// What all links are sent that may be sent everything.
 struct Shared {
@@ -109,7 +117,7 @@ impl Holder {
         }
     }
 
-    pub(super) fn feed_read(&mut self, id: LinkId, answer: StorageAnswer) -> Result<(), CommitError> {
+    pub(super) fn feed_read(&mut self, id: LinkId, answer: StorageAnswer) -> Result<(), Corrupt> {
         let rows = rows_of(answer)?;
         let stored = self.stored;
         let Some(link) = self.links.get_mut(&id) else {

@@ -1,13 +1,19 @@
 //! Links that go, and what happens when nothing does: deadlines.
 
-use super::disk::Disk;
-use super::{
-    COMER_WAIT, DIAL_WAIT, DISK_RETRY, HELLO_WAIT, Holder, Notice, Pending, QUIET_WAIT, SILENCE_MAX, State,
+use crate::base::id::LinkId;
+use crate::base::time::Millis;
+use crate::holder::disk::Disk;
+use crate::holder::holder::Holder;
+use crate::holder::io::Effect;
+use crate::holder::work::{
+    COMER_WAIT, DIAL_WAIT, DISK_RETRY, HELLO_WAIT, LogState, Notice, Pending, QUIET_WAIT, SILENCE_MAX,
     WANT_WAIT,
 };
-use crate::frame::{CloseCode, Frame, Quiet};
-use crate::io::{Effect, LinkId, Millis, StorageRequest, WriteBatch};
-use crate::link::{Link, Phase};
+use crate::link::link::{Link, Phase};
+use crate::storage::request::{StorageRequest, WriteBatch};
+use crate::wire::bodies::Quiet;
+use crate::wire::close::CloseCode;
+use crate::wire::frame::Frame;
 
 impl Holder {
     pub(super) fn gone(&mut self, id: LinkId, why: Option<(u16, String)>) {
@@ -82,7 +88,7 @@ impl Holder {
         if let Disk::Failing { kept, guard, retry_at, .. } = &mut self.disk
             && *retry_at <= now
             && self.writing == 0
-            && self.state == State::Open
+            && self.state == LogState::Open
         {
             *retry_at = now + DISK_RETRY;
             let puts = kept.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -113,7 +119,7 @@ impl Holder {
         let expiry = self.expiries.first().map(|(at, _)| *at);
         let next = links.chain(disk).chain(patience).chain(expiry).chain(self.owner_deadline).min();
         // While the log is not known nothing can be done in time; what comes then looks again.
-        let next = next.filter(|_| self.state == State::Open);
+        let next = next.filter(|_| self.state == LogState::Open);
         if next != self.deadline {
             self.deadline = next;
             self.effects.push_back(Effect::SetTimer(next));

@@ -1,13 +1,17 @@
 //! The waiting room: commits whose causes are not all in the log, and the questions for those.
 
-use super::{Holder, Incoming, Named, Origin, PATIENCE};
-use crate::commit::Commit;
-use crate::frame::{ChainRange, CloseCode, Frame, Want};
-use crate::id::{AuthorId, CommitId};
-use crate::io::{LinkId, Millis};
-use crate::limits;
-use crate::link::Wanted;
 use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::id::{AuthorId, CommitId, LinkId};
+use crate::base::limits;
+use crate::base::time::Millis;
+use crate::commit::commit::Commit;
+use crate::holder::holder::Holder;
+use crate::holder::work::{Incoming, Named, Origin, PATIENCE};
+use crate::link::link::Wanted;
+use crate::wire::bodies::{ChainRange, Want};
+use crate::wire::close::CloseCode;
+use crate::wire::frame::Frame;
 
 /// A commit whose causes are not all in the log.
 #[derive(Clone, Debug)]

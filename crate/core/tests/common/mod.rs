@@ -2,14 +2,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use eyot_core::access::{Claims, Refusal};
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::id::{AuthorId, DocId};
-use eyot_core::store::MemoryStore;
-use eyot_core::value::{Op, Value};
-use eyot_core::{
-    Caps, Effect, Event, Input, LinkId, Relay, RelayConfig, RelayPeer, Replica, ReplicaConfig, WaitId,
-};
+use eyot_core::base::id::LinkId;
+use eyot_core::base::id::{AuthorId, DocId};
+use eyot_core::document::value::{Op, Value};
+use eyot_core::holder::caps::Caps;
+use eyot_core::holder::io as holder;
+use eyot_core::relay::region::RelayPeer;
+use eyot_core::relay::relay::{Relay, RelayConfig};
+use eyot_core::replica::event::Event;
+use eyot_core::replica::io::{Effect, Input};
+use eyot_core::replica::replica::{Replica, ReplicaConfig};
+use eyot_core::replica::waits::WaitId;
+use eyot_core::storage::memory::MemoryStore;
+use eyot_core::wire::access::{Claims, Refusal};
 
 pub struct Node {
     pub replica: Replica,
@@ -108,7 +114,7 @@ impl World {
     pub fn restart_relay(&mut self, seed: u8) {
         self.relay = relay(seed, self.caps, self.peers.clone());
         for (node, link) in std::mem::take(&mut self.links).into_values() {
-            self.nodes[node].replica.handle(Input::LinkClosed(link), self.now);
+            self.nodes[node].replica.handle(holder::Input::LinkClosed(link), self.now);
         }
         self.run();
     }
@@ -117,10 +123,10 @@ impl World {
     pub fn pass(&mut self, milliseconds: u64) {
         self.now += milliseconds;
         let now = self.now;
-        self.relay.handle(Input::Timer, now);
+        self.relay.handle(holder::Input::Timer, now);
         for node in 0..self.nodes.len() {
             let now = self.now;
-            self.nodes[node].replica.handle(Input::Timer, now);
+            self.nodes[node].replica.handle(holder::Input::Timer, now);
         }
         self.run();
     }
@@ -132,26 +138,28 @@ impl World {
             while let Some(effect) = self.relay.poll_effect() {
                 is_idle = false;
                 match effect {
-                    Effect::Storage(id, request) => {
+                    holder::Effect::Storage(id, request) => {
                         let answer = self.relay_store.answer(&request);
-                        self.relay.handle(Input::Storage(id, answer), self.now);
+                        self.relay.handle(holder::Input::Storage(id, answer), self.now);
                     }
-                    Effect::Authorize(link, token) => {
+                    holder::Effect::Authorize(link, token) => {
                         let number = token.and_then(|token| token.parse().ok()).expect("nodes have numbers");
                         let verdict = (self.judge)(number, self.now);
-                        self.relay.handle(Input::Authorized(link, verdict), self.now);
+                        self.relay.handle(holder::Input::Authorized(link, verdict), self.now);
                     }
-                    Effect::Send(link, frame) => wires.push_back((link, false, frame.to_vec())),
-                    Effect::Close(link, ..) => {
+                    holder::Effect::Send(link, frame) => wires.push_back((link, false, frame.to_vec())),
+                    holder::Effect::Close(link, ..) => {
                         if let Some((node, theirs)) = self.links.remove(&link) {
                             // What was sent before still arrives.
                             let (sent, rest): (VecDeque<_>, VecDeque<_>) =
                                 wires.drain(..).partition(|(to, to_relay, _)| *to == link && !to_relay);
                             wires = rest;
                             for (_, _, frame) in sent {
-                                self.nodes[node].replica.handle(Input::Received(theirs, frame), self.now);
+                                self.nodes[node]
+                                    .replica
+                                    .handle(holder::Input::Received(theirs, frame), self.now);
                             }
-                            self.nodes[node].replica.handle(Input::LinkClosed(theirs), self.now);
+                            self.nodes[node].replica.handle(holder::Input::LinkClosed(theirs), self.now);
                         }
                     }
                     _ => {}
@@ -168,9 +176,9 @@ impl World {
                 self.frames += 1;
                 self.bytes += frame.len() as u64;
                 if to_relay {
-                    self.relay.handle(Input::Received(link, frame), self.now);
+                    self.relay.handle(holder::Input::Received(link, frame), self.now);
                 } else if let Some((node, theirs)) = self.links.get(&link).copied() {
-                    self.nodes[node].replica.handle(Input::Received(theirs, frame), self.now);
+                    self.nodes[node].replica.handle(holder::Input::Received(theirs, frame), self.now);
                 }
             }
             if is_idle {
@@ -186,32 +194,32 @@ impl World {
         };
         match effect {
             Effect::Ping(link) => self.nodes[number].replica.handle(Input::Pong(link), now),
-            Effect::Authorize(..) | Effect::Probe(_) => {}
-            Effect::Storage(id, request) => {
+            Effect::Holder(holder::Effect::Authorize(..)) | Effect::Probe(_) => {}
+            Effect::Holder(holder::Effect::Storage(id, request)) => {
                 let answer = self.nodes[number].store.answer(&request);
-                self.nodes[number].replica.handle(Input::Storage(id, answer), now);
+                self.nodes[number].replica.handle(holder::Input::Storage(id, answer), now);
             }
-            Effect::Dial(link, _) => {
+            Effect::Holder(holder::Effect::Dial(link, _)) => {
                 let relays = LinkId(self.next_link);
                 self.next_link += 1;
                 self.links.insert(relays, (number, link));
                 self.nodes[number].dialled = Some(link);
-                self.relay.handle(Input::LinkOpened(relays), now);
-                self.nodes[number].replica.handle(Input::LinkOpened(link), now);
+                self.relay.handle(holder::Input::LinkOpened(relays), now);
+                self.nodes[number].replica.handle(holder::Input::LinkOpened(link), now);
             }
-            Effect::Send(link, frame) => {
+            Effect::Holder(holder::Effect::Send(link, frame)) => {
                 if let Some(relays) = link_of(&self.links, link) {
                     wires.push_back((relays, true, frame.to_vec()));
                 }
             }
-            Effect::Close(link, ..) => {
+            Effect::Holder(holder::Effect::Close(link, ..)) => {
                 if let Some(relays) = link_of(&self.links, link) {
                     self.links.remove(&relays);
-                    self.relay.handle(Input::LinkClosed(relays), now);
+                    self.relay.handle(holder::Input::LinkClosed(relays), now);
                 }
             }
             Effect::App(event) => self.nodes[number].events.push(event),
-            Effect::SetTimer(_) | Effect::Broadcast(_) => {}
+            Effect::Holder(holder::Effect::SetTimer(_)) | Effect::Broadcast(_) => {}
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use eyot_core::access::{Claims, Refusal, Right};
-use eyot_core::{Input, LinkId, Millis};
+use eyot_core::base::id::LinkId;
+use eyot_core::base::time::Millis;
+use eyot_core::holder::io as holder;
+use eyot_core::wire::access::{Claims, Refusal, Right};
 
 use super::plan::Access;
 use super::{Happening, ProcessId, World};
@@ -120,6 +122,6 @@ impl World {
         if verdict.is_err() {
             self.count("refused tokens");
         }
-        self.input(id, Input::Authorized(link, verdict));
+        self.input(id, holder::Input::Authorized(link, verdict));
     }
 }

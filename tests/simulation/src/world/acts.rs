@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use eyot_core::automerge::{Prop, ROOT, ReadDoc, ScalarValue};
-use eyot_core::id::DocId;
-use eyot_core::value::{Op, Value};
-use eyot_core::{Made, Replica, WaitId};
+use eyot_core::base::id::DocId;
+use eyot_core::document::value::{Op, Value};
+use eyot_core::replica::event::Made;
+use eyot_core::replica::replica::Replica;
+use eyot_core::replica::waits::WaitId;
 
 use super::laws::Waiting;
 use super::processes::{Machine, Process};

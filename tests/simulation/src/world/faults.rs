@@ -1,6 +1,7 @@
 //! What goes wrong.
 
-use eyot_core::{Input, Millis};
+use eyot_core::base::time::Millis;
+use eyot_core::holder::io as holder;
 
 use super::plan::Access;
 use super::processes::Machine;
@@ -279,11 +280,11 @@ impl World {
             process.is_clone = true;
         }
         for link in links {
-            self.input(clone, Input::LinkClosed(link));
+            self.input(clone, holder::Input::LinkClosed(link));
         }
         self.set_online(clone, true);
         // The timer that was running is not the clone's: it looks at once what is due.
-        self.input(clone, Input::Timer);
+        self.input(clone, holder::Input::Timer);
         self.count("cloned processes");
     }
 }

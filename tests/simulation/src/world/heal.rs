@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eyot_core::Millis;
-use eyot_core::id::{CommitId, DocId};
-use eyot_core::vector::{Digest, Vector};
+use eyot_core::base::id::{CommitId, DocId};
+use eyot_core::base::time::Millis;
+use eyot_core::commit::vector::{Digest, Vector};
 
 use super::processes::{Machine, Process};
 use super::{ProcessId, World};

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eyot_core::access::Right;
-use eyot_core::commit::Commit;
-use eyot_core::frame::{Ack, Frame, Stored};
-use eyot_core::id::{AuthorId, CommitId};
-use eyot_core::log::read_meta;
-use eyot_core::{LinkId, Replica};
+use eyot_core::base::id::LinkId;
+use eyot_core::base::id::{AuthorId, CommitId};
+use eyot_core::commit::commit::Commit;
+use eyot_core::log::log::read_meta;
+use eyot_core::replica::replica::Replica;
+use eyot_core::wire::access::Right;
+use eyot_core::wire::bodies::{Ack, Stored};
+use eyot_core::wire::frame::Frame;
 
 use super::plan::{Access, REGIONS};
 use super::processes::Machine;

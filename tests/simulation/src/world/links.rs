@@ -3,9 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use eyot_core::commit::Commit;
-use eyot_core::frame::{Answer, Frame};
-use eyot_core::{Input, LinkId, Millis};
+use eyot_core::base::id::LinkId;
+use eyot_core::base::time::Millis;
+use eyot_core::commit::commit::Commit;
+use eyot_core::holder::io as holder;
+use eyot_core::replica::io::Input;
+use eyot_core::wire::bodies::Answer;
+use eyot_core::wire::frame::Frame;
 
 use super::processes::Machine;
 use super::{Happening, ProcessId, World, disk_at};
@@ -106,8 +110,8 @@ impl World {
                 self.count("moves to another relay");
             }
         }
-        self.input(to, Input::LinkOpened(accepted));
-        self.input(from, Input::LinkOpened(link));
+        self.input(to, holder::Input::LinkOpened(accepted));
+        self.input(from, holder::Input::LinkOpened(link));
     }
 
     fn connection_of(&self, id: ProcessId, link: LinkId) -> Option<ConnectionId> {
@@ -161,7 +165,7 @@ impl World {
         match message {
             Message::Frame(frame) => {
                 self.note_brought(process, link, &frame);
-                self.input(process, Input::Received(link, frame.to_vec()));
+                self.input(process, holder::Input::Received(link, frame.to_vec()));
             }
             // The hosts see to these.
             Message::Ping => self.post(id, 1 - end, Message::Pong),
@@ -197,7 +201,7 @@ impl World {
                 // Nothing is known of links in memory, so there is nothing to forget.
                 kept.remove(&link);
             } else {
-                self.input(process, Input::LinkClosed(link));
+                self.input(process, holder::Input::LinkClosed(link));
             }
         }
     }

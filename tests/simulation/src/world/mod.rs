@@ -14,8 +14,9 @@ mod watch;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use eyot_core::id::DocId;
-use eyot_core::{LinkId, Millis};
+use eyot_core::base::id::DocId;
+use eyot_core::base::id::LinkId;
+use eyot_core::base::time::Millis;
 
 use self::access::Tokens;
 use self::laws::History;

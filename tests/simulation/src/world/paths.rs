@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eyot_core::Millis;
+use eyot_core::base::time::Millis;
 
 use super::World;
 use super::plan::{Place, Plan};

@@ -1,7 +1,7 @@
 //! What is drawn for each seed before its world begins: how many live where, how far they are from
 //! one another, and what goes wrong how often.
 
-use eyot_core::Millis;
+use eyot_core::base::time::Millis;
 
 use super::faults::Fault;
 use crate::rng::Rng;

@@ -2,13 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eyot_core::access::Right;
-use eyot_core::frame::CloseCode;
-use eyot_core::id::{AuthorId, CommitId, DocId};
-use eyot_core::{
-    Caps, Effect, Event, Input, LinkId, Millis, Relay, RelayConfig, RelayPeer, Replica, ReplicaConfig,
-    RequestId, StorageRequest, WaitId,
-};
+use eyot_core::base::id::{AuthorId, CommitId, DocId};
+use eyot_core::base::id::{LinkId, RequestId};
+use eyot_core::base::time::Millis;
+use eyot_core::holder::caps::Caps;
+use eyot_core::holder::io as holder;
+use eyot_core::relay::region::RelayPeer;
+use eyot_core::relay::relay::{Relay, RelayConfig};
+use eyot_core::replica::event::Event;
+use eyot_core::replica::io::{Effect, Input};
+use eyot_core::replica::replica::{Replica, ReplicaConfig};
+use eyot_core::replica::waits::WaitId;
+use eyot_core::storage::request::StorageRequest;
+use eyot_core::wire::access::Right;
+use eyot_core::wire::close::CloseCode;
 
 use super::acts::initial;
 use super::laws::Waiting;
@@ -198,7 +205,7 @@ impl World {
 
     // Inputs and effects.
 
-    pub(super) fn input(&mut self, id: ProcessId, input: Input) {
+    pub(super) fn input(&mut self, id: ProcessId, input: impl Into<Input>) {
         self.wake(id);
         let now = self.now;
         let Some(process) = self.processes.get_mut(&id) else { return };
@@ -206,7 +213,10 @@ impl World {
         process.inputs += 1;
         match &mut process.machine {
             Machine::Replica(replica) => replica.handle(input, own_now),
-            Machine::Relay(relay) => relay.handle(input, own_now),
+            Machine::Relay(relay) => match input.into() {
+                Input::Holder(input) => relay.handle(input, own_now),
+                input => unreachable!("a relay's host has no {input:?}"),
+            },
             Machine::Asleep(_) => unreachable!("it was woken"),
         }
         self.drain(id);
@@ -239,7 +249,7 @@ impl World {
             let Some(process) = self.processes.get_mut(&id) else { return };
             let effect = match &mut process.machine {
                 Machine::Replica(replica) => replica.poll_effect(),
-                Machine::Relay(relay) => relay.poll_effect(),
+                Machine::Relay(relay) => relay.poll_effect().map(Effect::Holder),
                 Machine::Asleep(_) => None,
             };
             let Some(effect) = effect else { return };
@@ -248,31 +258,9 @@ impl World {
     }
 
     fn effect(&mut self, id: ProcessId, effect: Effect) {
-        let now = self.now;
         let Some(process) = self.processes.get_mut(&id) else { return };
         match effect {
-            Effect::Dial(link, url) => {
-                self.trace(url.as_bytes());
-                self.dial(id, link, &url);
-            }
-            Effect::Send(link, frame) => {
-                self.trace(&frame);
-                self.say(|| format!("{id:?} {link:?} {}", summary(&frame)));
-                self.send(id, link, frame);
-            }
-            Effect::Close(link, code, reason) => {
-                self.say(|| format!("{id:?} closes {link:?}: {code} {reason}"));
-                self.close(id, link);
-            }
-            Effect::Storage(request, what) => self.ask_disk(id, request, what),
-            Effect::SetTimer(deadline) => {
-                process.timer += 1;
-                let timer = process.timer;
-                if let Some(deadline) = deadline {
-                    let wait = process.clock.wait(deadline, now);
-                    self.at(wait, Happening::Timer(id, timer));
-                }
-            }
+            Effect::Holder(effect) => self.holder_effect(id, effect),
             Effect::Broadcast(message) => {
                 let disk = process.disk;
                 let others: Vec<_> = self
@@ -286,9 +274,38 @@ impl World {
                 }
             }
             Effect::App(event) => self.event(id, event),
-            Effect::Authorize(link, token) => self.authorize(id, link, token),
             Effect::Probe(url) => self.probe(id, url),
             Effect::Ping(link) => self.ping(id, link),
+        }
+    }
+
+    fn holder_effect(&mut self, id: ProcessId, effect: holder::Effect) {
+        let now = self.now;
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        match effect {
+            holder::Effect::Dial(link, url) => {
+                self.trace(url.as_bytes());
+                self.dial(id, link, &url);
+            }
+            holder::Effect::Send(link, frame) => {
+                self.trace(&frame);
+                self.say(|| format!("{id:?} {link:?} {}", summary(&frame)));
+                self.send(id, link, frame);
+            }
+            holder::Effect::Close(link, code, reason) => {
+                self.say(|| format!("{id:?} closes {link:?}: {code} {reason}"));
+                self.close(id, link);
+            }
+            holder::Effect::Storage(request, what) => self.ask_disk(id, request, what),
+            holder::Effect::SetTimer(deadline) => {
+                process.timer += 1;
+                let timer = process.timer;
+                if let Some(deadline) = deadline {
+                    let wait = process.clock.wait(deadline, now);
+                    self.at(wait, Happening::Timer(id, timer));
+                }
+            }
+            holder::Effect::Authorize(link, token) => self.authorize(id, link, token),
         }
     }
 
@@ -323,7 +340,7 @@ impl World {
 
     pub(super) fn timer_rings(&mut self, id: ProcessId, timer: u64) {
         if self.processes.get(&id).is_some_and(|process| process.timer == timer) {
-            self.input(id, Input::Timer);
+            self.input(id, holder::Input::Timer);
         }
     }
 
@@ -341,7 +358,7 @@ impl World {
         let Some(((process, life), request, answer)) = self.disks[disk].answer() else { return };
         self.look_at(disk);
         if self.processes.get(&process).is_some_and(|process| process.life == life) {
-            self.input(process, Input::Storage(request, answer));
+            self.input(process, holder::Input::Storage(request, answer));
         }
     }
 

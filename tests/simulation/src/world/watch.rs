@@ -1,7 +1,8 @@
 //! Now and then every replica is looked at: is it linked where it could be, and is what it says of
 //! the regions true?
 
-use eyot_core::{Millis, State, Status};
+use eyot_core::base::time::Millis;
+use eyot_core::replica::status::{State, Status};
 
 use super::processes::Machine;
 use super::{Happening, ProcessId, World, disk_at};

@@ -1,0 +1,111 @@
+//! Identifiers. Each is a newtype, so that one can't be taken for another.
+
+use core::fmt;
+
+use minicbor::decode::{Decode, Decoder, Error as DecodeError};
+use minicbor::encode::{Encode, Encoder, Error as EncodeError, Write};
+
+use crate::base::hash::hash16;
+
+macro_rules! byte_id {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// From exactly this many bytes; `None` for any other length.
+            pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+                bytes.try_into().ok().map(Self)
+            }
+
+            /// Lower-case hexadecimal.
+            pub fn to_hex(&self) -> String {
+                hex(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), hex(&self.0[..4]))
+            }
+        }
+
+        impl<C> Encode<C> for $name {
+            fn encode<W: Write>(
+                &self,
+                e: &mut Encoder<W>,
+                _: &mut C,
+            ) -> Result<(), EncodeError<W::Error>> {
+                e.bytes(&self.0)?.ok()
+            }
+        }
+
+        impl<'b, C> Decode<'b, C> for $name {
+            fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+                Self::from_slice(d.bytes()?)
+                    .ok_or_else(|| DecodeError::message(concat!(stringify!($name), " has another length")))
+            }
+        }
+    };
+}
+
+byte_id!(
+    /// A document.
+    DocId, 16
+);
+byte_id!(
+    /// A process that writes; also its Automerge actor id. Fresh at every start, never stored for
+    /// reuse, never shared.
+    AuthorId, 16
+);
+byte_id!(
+    /// A holder's log. Random, made anew with new storage.
+    LogId, 16
+);
+byte_id!(
+    /// A commit: the SHA-256 of its encoded header.
+    CommitId, 32
+);
+byte_id!(
+    /// The first 16 bytes of a [`CommitId`], enough to tell the branches of a fork apart, for whoever
+    /// makes them on purpose too.
+    ShortId, 16
+);
+
+impl CommitId {
+    /// The short form that `after` names.
+    pub fn short(&self) -> ShortId {
+        let mut short = [0; 16];
+        short.copy_from_slice(&self.0[..16]);
+        ShortId(short)
+    }
+}
+
+impl DocId {
+    /// The id of a named document: the first 16 bytes of
+    /// SHA-256("eyot named", 0, name, 0, generation as 8 bytes, most significant first).
+    ///
+    /// `generation` is the number of that name's documents known to be deleted.
+    pub fn named(name: &str, generation: u64) -> Self {
+        Self(hash16(&[b"eyot named", &[0], name.as_bytes(), &[0], &generation.to_be_bytes()]))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .map(char::from)
+        .collect()
+}
+
+/// One connection, numbered by whoever opened it: the core for links it dials, the host for links
+/// it accepts. Never reused within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// Pairs a storage answer with its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);

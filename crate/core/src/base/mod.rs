@@ -1,0 +1,9 @@
+//! What every floor stands on: identifiers, time, chance, positions, limits.
+
+pub mod cbor;
+pub mod hash;
+pub mod id;
+pub mod limits;
+pub mod position;
+pub mod rng;
+pub mod time;

@@ -1,0 +1,4 @@
+//! Commits and what is held of them.
+
+pub mod commit;
+pub mod vector;

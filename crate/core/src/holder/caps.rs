@@ -1,0 +1,50 @@
+//! What a relay takes from others at most, and what it counts.
+
+/// What a relay of a space takes from others at most. A subject is a token's; where tokens are not
+/// asked for, everybody is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Bytes of commits a second from one connection; more waits. A commit counts as 256 bytes more
+    /// than it has.
+    pub connection_bytes_per_second: u64,
+    /// The same for all connections of a subject together.
+    pub subject_bytes_per_second: u64,
+    /// Bytes of commits stored in the space.
+    pub space_bytes_max: u64,
+    /// Bytes of commits stored that a subject brought.
+    pub subject_bytes_max: u64,
+    /// Authors whose commits are stored in the space.
+    pub space_authors_max: u64,
+    /// Authors that a subject brought.
+    pub subject_authors_max: u64,
+    /// Connections to the space.
+    pub space_connections_max: u64,
+    /// Connections of a subject to the space.
+    pub subject_connections_max: u64,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            connection_bytes_per_second: 16 << 20,
+            subject_bytes_per_second: 64 << 20,
+            space_bytes_max: 16 << 30,
+            subject_bytes_max: 16 << 30,
+            space_authors_max: 1_000_000,
+            subject_authors_max: 1_000_000,
+            space_connections_max: 100_000,
+            subject_connections_max: 100_000,
+        }
+    }
+}
+
+/// What a relay has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelayCounters {
+    /// Commits stored.
+    pub commits_in: u64,
+    /// Commits sent, counted once for each link.
+    pub commits_out: u64,
+    /// Branches begun by authors that already had one: their changes are quarantined where they clash.
+    pub forks: u64,
+}

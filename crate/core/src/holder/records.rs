@@ -1,0 +1,100 @@
+//! What a holder keeps in storage of other holders.
+
+use std::collections::BTreeSet;
+
+use minicbor::{Decode, Encode};
+
+use crate::base::cbor::from_cbor;
+use crate::base::id::LogId;
+use crate::base::position::Cursor;
+use crate::base::time::Millis;
+use crate::storage::request::Corrupt;
+
+/// A `p` entry.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct PeerRecord {
+    /// How far its log has been read.
+    #[n(0)]
+    pub cursor: Cursor,
+    /// How far into this holder's log it has acknowledged.
+    #[n(1)]
+    pub acked: u64,
+    /// The address it was met at.
+    #[n(2)]
+    pub url: String,
+    /// Its region.
+    #[n(3)]
+    pub region: String,
+    /// Between relays: when both last held the same, by this host's clock.
+    #[n(4)]
+    pub agreed_at: Option<Millis>,
+}
+
+/// An `r` entry: how much of this log another region has stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RegionRecord {
+    /// The region's log.
+    #[n(0)]
+    pub log: LogId,
+    /// All of this log up to this number.
+    #[n(1)]
+    pub acked: u64,
+}
+
+/// The `q` entry: with which regions a relay has compared all it holds since its log is new.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Reconciled {
+    /// The log that this is true of.
+    #[n(0)]
+    pub log: LogId,
+    /// The regions.
+    #[n(1)]
+    pub with: BTreeSet<String>,
+}
+
+/// The range of what is known of other holders: [`PeerRecord`]s, [`Reconciled`] and
+/// [`RegionRecord`]s.
+pub fn peers_range() -> (Vec<u8>, Vec<u8>) {
+    (b"p".to_vec(), b"s".to_vec())
+}
+
+/// The key of a [`PeerRecord`].
+pub fn peer_key(log: &LogId) -> Vec<u8> {
+    [b"p".as_slice(), &log.0].concat()
+}
+
+/// The key of [`Reconciled`].
+pub const RECONCILED_KEY: &[u8] = b"q";
+
+/// A [`Reconciled`] from storage.
+///
+/// # Errors
+/// Storage holds what this code did not write.
+pub fn read_reconciled(value: &[u8]) -> Result<Reconciled, Corrupt> {
+    Ok(from_cbor(value)?)
+}
+
+/// The key of a [`RegionRecord`].
+pub fn region_key(region: &str) -> Vec<u8> {
+    [b"r", region.as_bytes()].concat()
+}
+
+/// A [`RegionRecord`] from storage, and its region.
+///
+/// # Errors
+/// Storage holds what this code did not write.
+pub fn read_region(key: &[u8], value: &[u8]) -> Result<(String, RegionRecord), Corrupt> {
+    let region = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+    Ok((region, from_cbor(value)?))
+}
+
+/// A [`PeerRecord`] from storage.
+///
+/// # Errors
+/// Storage holds what this code did not write.
+pub fn read_peer(value: &[u8]) -> Result<PeerRecord, Corrupt> {
+    Ok(from_cbor(value)?)
+}

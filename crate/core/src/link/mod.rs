@@ -1,0 +1,3 @@
+//! One link between two holders.
+
+pub mod link;

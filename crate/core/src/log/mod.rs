@@ -1,0 +1,3 @@
+//! The log of commits that a holder keeps.
+
+pub mod log;

@@ -1,0 +1,295 @@
+//! Links a replica to a relay, and to another when that fails, slows or refuses.
+
+use crate::base::id::LinkId;
+use crate::base::time::Millis;
+use crate::holder::holder::Holder;
+use crate::link::link::Side;
+use crate::replica::placement::{Ending, Placement};
+use crate::replica::status::RelayStatus;
+use crate::replica::status::State;
+use crate::wire::close::CloseCode;
+
+/// How long nothing may be heard of a relay before it is asked whether it is there.
+const PING_WAIT: Millis = 20_000;
+/// How long it may take to say so.
+const PONG_WAIT: Millis = 8_000;
+/// After so long on a link its relay counts as reliable again.
+const TRUST_WAIT: Millis = 600_000;
+/// How long a replica whose commits are refused for a quota only reads before it tries again.
+const READ_ONLY_WAIT: Millis = 60_000;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Dialer {
+    placement: Placement,
+    pub online: bool,
+    /// Whether a relay was caught up with since the start.
+    pub was_live: bool,
+    link: Option<Linked>,
+    /// A link to a better relay, which replaces the other once it is up.
+    next: Option<Linked>,
+    refused: Option<(u16, String)>,
+    /// Until then nothing is brought to relays, since a quota is used up.
+    read_only_until: Option<Millis>,
+    /// What a fresh token was last asked for: see `Link::renew_at`.
+    renewing: Option<Millis>,
+}
+
+#[derive(Clone, Debug)]
+struct Linked {
+    id: LinkId,
+    url: String,
+    up_at: Option<Millis>,
+    is_live: bool,
+    /// Asked whether it is there.
+    pinged_at: Option<Millis>,
+}
+
+/// What the dialer wants besides links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Probe(String),
+    Ping(LinkId),
+    Token,
+}
+
+impl Dialer {
+    pub fn new(relays: Vec<String>) -> Self {
+        Self {
+            placement: Placement::new(relays),
+            online: true,
+            was_live: false,
+            link: None,
+            next: None,
+            refused: None,
+            read_only_until: None,
+            renewing: None,
+        }
+    }
+
+    pub fn relays(&self) -> usize {
+        self.placement.len()
+    }
+
+    /// The relays there are from now on.
+    pub fn set_relays(&mut self, relays: Vec<String>, holder: &mut Holder, now: Millis) {
+        let is_first = self.placement.len() == 0;
+        self.placement.set_relays(relays);
+        if is_first {
+            self.placement.look(now);
+        }
+        for linked in [self.link.clone(), self.next.clone()].into_iter().flatten() {
+            if !self.placement.is_known(&linked.url) {
+                holder.close(linked.id, CloseCode::GoingAway, "this relay is no longer one of the space's");
+            }
+        }
+    }
+
+    pub fn set_online(&mut self, online: bool, holder: &mut Holder, now: Millis) {
+        self.online = online;
+        self.placement.hurry(now);
+        if !online {
+            for linked in [self.link.clone(), self.next.clone()].into_iter().flatten() {
+                holder.close(linked.id, CloseCode::GoingAway, "going offline");
+            }
+        }
+    }
+
+    /// Dials when it is time to, and watches what is linked.
+    pub fn run(&mut self, holder: &mut Holder, now: Millis) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        if self.online {
+            let probes = self.placement.probes(now, holder.rng());
+            wishes.extend(probes.into_iter().map(Wish::Probe));
+            self.dial(holder, now);
+            self.watch(holder, now, &mut wishes);
+        }
+        let dial = self.placement.dial_due(now).filter(|_| self.link.is_none() && self.relays() > 0);
+        let watch = self.watch_due(holder);
+        let due = [dial, watch, self.placement.probe_due()].into_iter().flatten().min();
+        holder.set_owner_deadline(due.filter(|_| self.online));
+        wishes
+    }
+
+    fn dial(&mut self, holder: &mut Holder, now: Millis) {
+        if self.link.is_none() {
+            if let Some(url) = self.placement.choose(now).map(str::to_owned) {
+                self.link = Some(Linked::new(holder.dial(url.clone(), now), url));
+            }
+        } else if let (Some(linked), None) = (&self.link, &self.next)
+            && linked.up_at.is_some()
+            && let Some(url) = self.placement.better_than(&linked.url, now).map(str::to_owned)
+        {
+            self.next = Some(Linked::new(holder.dial(url.clone(), now), url));
+        }
+    }
+
+    /// Pings what has been silent, gives up what stays so, and minds what ends with time.
+    fn watch(&mut self, holder: &mut Holder, now: Millis, wishes: &mut Vec<Wish>) {
+        let Some(linked) = &mut self.link else { return };
+        let Some(link) = holder.link(linked.id).filter(|link| link.is_up()) else { return };
+        match linked.pinged_at {
+            Some(at) if link.heard_at >= at => linked.pinged_at = None,
+            Some(at) if at + PONG_WAIT <= now => {
+                return holder.close(linked.id, CloseCode::GoingAway, "the relay has gone silent");
+            }
+            None if link.heard_at + PING_WAIT <= now => {
+                linked.pinged_at = Some(now);
+                wishes.push(Wish::Ping(linked.id));
+            }
+            _ => {}
+        }
+        if linked.up_at.is_some_and(|at| at + TRUST_WAIT <= now) {
+            self.placement.is_trusted(&linked.url);
+        }
+        if link.renew_at.is_some_and(|at| at <= now) && self.renewing != link.renew_at {
+            self.renewing = link.renew_at;
+            wishes.push(Wish::Token);
+        }
+        if self.read_only_until.is_some_and(|until| until <= now) {
+            self.read_only_until = None;
+            holder.identity.read_only = false;
+            holder.close(linked.id, CloseCode::GoingAway, "trying again to bring what a quota kept back");
+        }
+    }
+
+    fn watch_due(&self, holder: &Holder) -> Option<Millis> {
+        let linked = self.link.as_ref()?;
+        let link = holder.link(linked.id).filter(|link| link.is_up())?;
+        let ping = linked.pinged_at.map_or(link.heard_at + PING_WAIT, |at| at + PONG_WAIT);
+        let renewal = link.renew_at.filter(|at| self.renewing != Some(*at));
+        [Some(ping), renewal, self.read_only_until].into_iter().flatten().min()
+    }
+
+    pub fn probed(&mut self, url: &str, is_healthy: bool, holder: &mut Holder, now: Millis) {
+        self.placement.probed(url, is_healthy, now, holder.rng());
+    }
+
+    pub fn link_changed(&mut self, holder: &mut Holder, now: Millis) {
+        let is_up = |linked: &Linked| holder.link(linked.id).is_some_and(|link| link.is_up());
+        if self.next.as_ref().is_some_and(is_up) {
+            let before = core::mem::replace(&mut self.link, self.next.take());
+            if let Some(before) = before {
+                holder.close(before.id, CloseCode::GoingAway, "moving to a nearer relay");
+            }
+        }
+        let Some(linked) = &mut self.link else { return };
+        let Some(link) = holder.link(linked.id) else { return };
+        if link.is_up() {
+            linked.up_at.get_or_insert(now);
+            if !holder.identity.read_only {
+                self.refused = None;
+            }
+        }
+        if !linked.is_live && link.is_caught_up(holder.stored()) {
+            linked.is_live = true;
+            self.was_live = true;
+            // A relay that greets but stores nothing, its disk being full, is not to be hammered.
+            self.placement.works(&linked.url);
+        }
+    }
+
+    pub fn link_closed(&mut self, id: LinkId, why: Option<(u16, String)>, holder: &mut Holder, now: Millis) {
+        let is_it = |linked: &Option<Linked>| linked.as_ref().is_some_and(|linked| linked.id == id);
+        let ended = if is_it(&self.link) {
+            self.placement.look(now);
+            self.link.take()
+        } else if is_it(&self.next) {
+            self.next.take()
+        } else {
+            None
+        };
+        let Some(linked) = ended else { return };
+        let was_up = linked.up_at.is_some();
+        let code = why.as_ref().map(|(code, _)| *code);
+        let is = |wanted: CloseCode| code == Some(wanted as u16);
+        let ending = if is(CloseCode::Quota) && was_up && !holder.identity.read_only {
+            holder.identity.read_only = true;
+            self.read_only_until = Some(now + READ_ONLY_WAIT);
+            Ending::Fine
+        } else if is(CloseCode::Denied)
+            || is(CloseCode::Incompatible)
+            || is(CloseCode::Quota)
+            || is(CloseCode::TooLarge)
+            || (is(CloseCode::Expired) && !was_up)
+        {
+            Ending::Refused
+        } else if is(CloseCode::Expired) || is(CloseCode::LogReplaced) {
+            Ending::Fine
+        } else {
+            Ending::Failed { was_up }
+        };
+        let is_word = ending == Ending::Refused || holder.identity.read_only || is(CloseCode::Expired);
+        if let Some(why) = why.filter(|_| is_word) {
+            self.refused = Some(why);
+        }
+        self.placement.ended(&linked.url, ending, now, holder.rng());
+    }
+
+    pub fn is_up(&self, holder: &Holder) -> bool {
+        self.link.as_ref().and_then(|linked| holder.link(linked.id)).is_some_and(|link| link.is_up())
+    }
+
+    /// The link to a relay, once it is up.
+    pub fn relay_up(&self, holder: &Holder) -> Option<LinkId> {
+        let linked = self.link.as_ref()?;
+        let link = holder.link(linked.id).filter(|link| link.is_up())?;
+        link.region().map(|_| linked.id)
+    }
+
+    /// Whether the relay lets this replica read and not write.
+    pub fn is_muted(&self, holder: &Holder) -> bool {
+        self.link.as_ref().and_then(|linked| holder.link(linked.id)).is_some_and(|link| link.send.is_muted)
+    }
+
+    pub fn relay(&self, holder: &Holder) -> Option<RelayStatus> {
+        let link = holder.link(self.link.as_ref()?.id)?;
+        let Side::Dialer { url } = &link.side else { return None };
+        let region = link.peer.as_ref()?.region.clone().unwrap_or_default();
+        Some(RelayStatus { url: url.clone(), region, rtt: link.rtt? })
+    }
+
+    pub fn state(&self) -> State {
+        let is_refused = self
+            .refused
+            .as_ref()
+            .is_some_and(|(code, _)| [CloseCode::Denied as u16, CloseCode::Expired as u16].contains(code));
+        if self.relays() == 0 {
+            State::Local
+        } else if !self.online {
+            State::Offline
+        } else if self.link.as_ref().is_some_and(|linked| linked.is_live) {
+            State::Live
+        } else if is_refused {
+            State::Denied
+        } else if self.link.as_ref().is_some_and(|linked| linked.up_at.is_some()) {
+            State::Syncing
+        } else if self.placement.has_failed() {
+            State::Offline
+        } else {
+            State::Connecting
+        }
+    }
+
+    pub fn error(&self) -> Option<(&'static str, String)> {
+        let (code, reason) = self.refused.as_ref()?;
+        let is = |wanted: CloseCode| *code == wanted as u16;
+        let name = if is(CloseCode::Denied) {
+            "denied"
+        } else if is(CloseCode::Expired) {
+            "expired"
+        } else if is(CloseCode::Incompatible) {
+            "incompatible"
+        } else if is(CloseCode::TooLarge) {
+            "too-large"
+        } else {
+            "quota"
+        };
+        Some((name, reason.clone()))
+    }
+}
+
+impl Linked {
+    fn new(id: LinkId, url: String) -> Self {
+        Self { id, url, up_at: None, is_live: false, pinged_at: None }
+    }
+}

@@ -1,0 +1,125 @@
+//! What the application is told, and the errors of its calls.
+
+use crate::base::id::{CommitId, DocId};
+use crate::document::document::EditError;
+use crate::document::value::Patch;
+use crate::replica::waits::WaitId;
+
+/// What the application is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// What storage holds can be opened.
+    Ready,
+    /// Storage holds what this version cannot read.
+    OpenFailed(String),
+    /// A wait is over.
+    Waited(WaitId),
+    /// An `open` or `named` is answered.
+    Opened {
+        /// Which.
+        wait: WaitId,
+        /// The document.
+        doc: DocId,
+        /// Whether it is open now; storage does not hold it otherwise.
+        held: bool,
+    },
+    /// An open document was changed by others.
+    Patches {
+        /// The document.
+        doc: DocId,
+        /// What is different.
+        patches: Vec<Patch>,
+    },
+    /// An open document was built anew: read its value again.
+    Reset {
+        /// The document.
+        doc: DocId,
+    },
+    /// A document that was not known before is held now.
+    Held {
+        /// The document.
+        doc: DocId,
+    },
+    /// A document was deleted.
+    Deleted {
+        /// The document.
+        doc: DocId,
+    },
+    /// This process's commits up to this number are on disk.
+    Saved {
+        /// Of [`Made::seq`].
+        seq: u64,
+    },
+    /// This process's commits up to this number could not be written.
+    SaveFailed {
+        /// Of [`Made::seq`].
+        seq: u64,
+        /// What storage said.
+        message: String,
+    },
+    /// [`Replica::status`] may be different.
+    Status,
+    /// The token that relays were greeted with expires soon: give a fresh one with
+    /// [`Replica::set_token`].
+    TokenExpiring,
+}
+
+/// A commit that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The document.
+    pub doc: DocId,
+    /// The commit; none where there was nothing to do.
+    pub id: Option<CommitId>,
+    /// Its number among those of this process, from 1; 0 where there was nothing to do.
+    pub seq: u64,
+}
+
+/// A document that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocInfo {
+    /// Its id.
+    pub id: DocId,
+    /// The name it was made under, if it has one.
+    pub name: Option<String>,
+    /// Bytes of the commits' items for it.
+    pub bytes: u64,
+    /// How many commits have items for it.
+    pub commits: u64,
+}
+
+/// Why the application's call was refused. Nothing was done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplicaError {
+    /// The document is not open.
+    #[error("the document is not open")]
+    Closed,
+    /// There is no such document, or it was deleted.
+    #[error("there is no such document")]
+    NotFound,
+    /// The edit does not fit the document, or the arguments are wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// More than a commit may hold.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+impl ReplicaError {
+    /// The code that JavaScript sees.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ReplicaError::Closed => "closed",
+            ReplicaError::NotFound => "not-found",
+            ReplicaError::Invalid(_) => "invalid",
+            ReplicaError::TooLarge(_) => "too-large",
+        }
+    }
+}
+
+impl From<EditError> for ReplicaError {
+    fn from(error: EditError) -> Self {
+        ReplicaError::Invalid(error.to_string())
+    }
+}

@@ -1,0 +1,77 @@
+//! What processes that share a log (the tabs of a browser profile) tell one another. One of them
+//! links to relays; the log itself they meet in storage.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use crate::base::cbor::{from_cbor, to_cbor};
+use crate::replica::status::{RelayStatus, State};
+
+/// How the process that links to relays is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct LeaderView {
+    #[n(0)]
+    state: String,
+    #[n(1)]
+    pub relay: Option<RelayStatus>,
+    #[n(2)]
+    pub synced: bool,
+    /// By region: how much of the log it has stored.
+    #[n(3)]
+    pub acked: BTreeMap<String, u64>,
+}
+
+impl LeaderView {
+    pub fn new(state: State, relay: Option<RelayStatus>, synced: bool, acked: BTreeMap<String, u64>) -> Self {
+        Self { state: state.name().into(), relay, synced, acked }
+    }
+
+    pub fn state(&self) -> State {
+        State::from_name(&self.state).unwrap_or(State::Connecting)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Message {
+    /// The log has grown.
+    #[n(0)]
+    Grew,
+    /// Who links to relays, and how does it go?
+    #[n(1)]
+    Ask,
+    /// The answer, and whenever it changes.
+    #[n(2)]
+    View(#[n(0)] LeaderView),
+    /// Say when all that the relay holds now is in the log.
+    #[n(3)]
+    Sync {
+        #[n(0)]
+        nonce: u64,
+        /// Or what so many regions hold.
+        #[n(1)]
+        regions: Option<u32>,
+    },
+    /// It is, at or before this number.
+    #[n(4)]
+    Synced {
+        #[n(0)]
+        nonce: u64,
+        #[n(1)]
+        seq: u64,
+    },
+    /// This process links to relays from now on: ask it.
+    #[n(5)]
+    Leads,
+}
+
+impl Message {
+    pub fn encode(&self) -> Vec<u8> {
+        to_cbor(self)
+    }
+
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        from_cbor(bytes).ok()
+    }
+}

@@ -1,0 +1,186 @@
+//! What the application waits for.
+
+use std::collections::BTreeMap;
+
+use crate::base::id::{DocId, LinkId};
+use crate::base::position::Position;
+use crate::document::value::Value;
+use crate::wire::bodies::RegionHead;
+
+/// Something the application waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaitId(pub u64);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Wait {
+    Open {
+        doc: DocId,
+    },
+    Named {
+        name: String,
+        initial: Value,
+    },
+    /// Until all up to `target` of that link's log is held, or, where another process links to the
+    /// relays, all up to `log_seq` of this log.
+    Synced {
+        asked: Option<u64>,
+        target: Option<(LinkId, u64)>,
+        log_seq: Option<u64>,
+    },
+    /// Until all that so many regions held when they were asked is held: `at` says where that is in
+    /// the log of the link that was asked, by region. Where another process links to the relays, as
+    /// above.
+    Fresh {
+        regions: u32,
+        asked: Option<u64>,
+        at: BTreeMap<String, (LinkId, u64)>,
+        log_seq: Option<u64>,
+    },
+    Durable {
+        regions: u32,
+        number: u64,
+        at_least: u64,
+    },
+    Flush {
+        number: u64,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waits {
+    next: u64,
+    waits: BTreeMap<WaitId, Wait>,
+    /// Waits on behalf of another process, by the number it gave.
+    for_tabs: BTreeMap<WaitId, u64>,
+}
+
+impl Waits {
+    pub fn add(&mut self, wait: Wait) -> WaitId {
+        self.next += 1;
+        self.waits.insert(WaitId(self.next), wait);
+        WaitId(self.next)
+    }
+
+    pub fn remove(&mut self, id: WaitId) {
+        self.waits.remove(&id);
+    }
+
+    pub fn take_opens(&mut self) -> Vec<(WaitId, Wait)> {
+        self.take_if(true, |wait| matches!(wait, Wait::Open { .. } | Wait::Named { .. }))
+    }
+
+    /// Takes those that are over; those of other processes only `with_tabs`.
+    pub fn take_if(&mut self, with_tabs: bool, is_over: impl Fn(&Wait) -> bool) -> Vec<(WaitId, Wait)> {
+        let ids: Vec<_> = self
+            .waits
+            .iter()
+            .filter(|(id, wait)| (with_tabs || !self.for_tabs.contains_key(id)) && is_over(wait))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.into_iter().filter_map(|id| Some((id, self.waits.remove(&id)?))).collect()
+    }
+
+    /// Whether somebody waits for a relay that was not asked for the end of its log yet.
+    pub fn wants_heads(&self) -> bool {
+        self.waits
+            .values()
+            .any(|wait| matches!(wait, Wait::Synced { asked: None, target: None, log_seq: None }))
+    }
+
+    /// Whether somebody waits for regions that were not asked yet.
+    pub fn wants_fresh(&self) -> bool {
+        self.waits.values().any(|wait| matches!(wait, Wait::Fresh { asked: None, log_seq: None, .. }))
+    }
+
+    pub fn asked_fresh(&mut self, nonce: u64) {
+        for wait in self.waits.values_mut() {
+            if let Wait::Fresh { asked: asked @ None, .. } = wait {
+                *asked = Some(nonce);
+            }
+        }
+    }
+
+    pub fn fresh_at(&mut self, link: LinkId, nonce: u64, head: &RegionHead) {
+        for wait in self.waits.values_mut() {
+            if let Wait::Fresh { asked: Some(asked), at, .. } = wait
+                && *asked == nonce
+            {
+                at.insert(head.region.clone(), (link, head.at.seq));
+            }
+        }
+    }
+
+    pub fn asked(&mut self, nonce: u64) {
+        for wait in self.waits.values_mut() {
+            if let Wait::Synced { asked: asked @ None, target: None, .. } = wait {
+                *asked = Some(nonce);
+            }
+        }
+    }
+
+    pub fn head_of(&mut self, link: LinkId, nonce: u64, at: Position) {
+        for wait in self.waits.values_mut() {
+            if let Wait::Synced { asked, target, .. } = wait
+                && *asked == Some(nonce)
+            {
+                *target = Some((link, at.seq));
+            }
+        }
+    }
+
+    /// Whoever was asked is gone: what is not answered is asked of the next.
+    pub fn ask_again(&mut self) {
+        for wait in self.waits.values_mut() {
+            if let Wait::Synced { asked, target, .. } = wait {
+                *asked = None;
+                *target = None;
+            }
+            if let Wait::Fresh { asked, at, .. } = wait {
+                *asked = None;
+                at.clear();
+            }
+        }
+    }
+
+    // Between processes that share a log.
+
+    /// Of how many regions; none: of the relay that is linked.
+    pub fn add_for_tab(&mut self, nonce: u64, regions: Option<u32>) {
+        let id = self.add(match regions {
+            Some(regions) => Wait::Fresh { regions, asked: None, at: BTreeMap::new(), log_seq: None },
+            None => Wait::Synced { asked: None, target: None, log_seq: None },
+        });
+        self.for_tabs.insert(id, nonce);
+    }
+
+    pub fn is_for_tab(&self, id: WaitId) -> bool {
+        self.for_tabs.contains_key(&id)
+    }
+
+    pub fn take_tab(&mut self, id: WaitId) -> u64 {
+        self.for_tabs.remove(&id).unwrap_or_default()
+    }
+
+    /// Numbers of the waits to ask the linking process about.
+    pub fn ask_leader(&mut self) -> Vec<(u64, Option<u32>)> {
+        let mut nonces = Vec::new();
+        for (id, wait) in &mut self.waits {
+            let (asked, regions) = match wait {
+                Wait::Synced { asked: asked @ None, log_seq: None, .. } => (asked, None),
+                Wait::Fresh { regions, asked: asked @ None, log_seq: None, .. } => (asked, Some(*regions)),
+                _ => continue,
+            };
+            *asked = Some(id.0);
+            nonces.push((id.0, regions));
+        }
+        nonces
+    }
+
+    pub fn leader_synced(&mut self, nonce: u64, seq: u64) {
+        if let Some(Wait::Synced { log_seq, .. } | Wait::Fresh { log_seq, .. }) =
+            self.waits.get_mut(&WaitId(nonce))
+        {
+            *log_seq = Some(seq);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The bodies of frames, see `docs/protocol.md`.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::base::id::{AuthorId, LogId};
+use crate::base::position::{Cursor, Position};
+use crate::commit::vector::{Digest, Tip};
+
+/// The first frame of each side.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Hello {
+    /// Oldest version understood.
+    #[n(0)]
+    pub version_min: u8,
+    /// Newest version understood.
+    #[n(1)]
+    pub version_max: u8,
+    /// The space this link is for.
+    #[n(2)]
+    pub space: String,
+    /// The sender's log.
+    #[n(3)]
+    pub log: LogId,
+    /// The region, where the sender is a relay.
+    #[n(4)]
+    pub region: Option<String>,
+    /// What lets the sender in.
+    #[n(5)]
+    pub token: Option<String>,
+    /// How far the sender has got in the logs of holders it has met: the dialler's side only.
+    #[n(6)]
+    pub cursors: Vec<Cursor>,
+    /// Of the sender's vector; absent while it holds what is not stored yet.
+    #[n(7)]
+    pub digest: Option<Digest>,
+    /// Answer to `cursors`: whether the stream goes on from there. Where it does not, vectors are
+    /// exchanged.
+    #[n(8)]
+    pub resumed: bool,
+    /// The sender's vector, where it is wanted and small.
+    #[n(9)]
+    pub tips: Option<Vec<Tip>>,
+    /// Bytes of commits that the other side may send before more is granted.
+    #[n(10)]
+    pub credit: u64,
+    /// The end of the sender's log.
+    #[n(11)]
+    pub head: Position,
+    /// The regions that hold this space, as a relay knows them.
+    #[cbor(n(12), default, skip_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
+    /// What the accepter lets the dialler do. From a dialler that will bring no commits: `read_only`.
+    #[cbor(n(13), default)]
+    pub terms: Terms,
+}
+
+/// What an accepter lets a dialler do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Terms {
+    /// Whether commits that the dialler brings are refused.
+    #[n(0)]
+    pub read_only: bool,
+    /// In how many milliseconds the token expires; absent: never.
+    #[n(1)]
+    pub expires_in: Option<u64>,
+}
+
+/// Commits of the sender's log, in its order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Commits {
+    /// Encoded commits.
+    #[n(0)]
+    pub records: Vec<ByteVec>,
+    /// With these, the receiver has been given all that it lacked up to here.
+    #[n(1)]
+    pub to: Option<Position>,
+    /// Between relays: commits that the sender holds, and all before them in their chains, which it
+    /// leaves to others to send. They count for `to`; the receiver asks for them if they do not come.
+    #[cbor(n(2), default, skip_if = "Vec::is_empty")]
+    pub named: Vec<Tip>,
+}
+
+/// A part of a commit too large for a frame. The parts of one commit follow one another.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Piece {
+    /// The part.
+    #[n(0)]
+    pub bytes: ByteVec,
+    /// Whether it is the last.
+    #[n(1)]
+    pub last: bool,
+    /// Whether it is part of an answer rather than of the stream.
+    #[n(2)]
+    pub answer: bool,
+}
+
+/// What the sender has stored durably.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Ack {
+    /// All of the receiver's log up to this number.
+    #[n(0)]
+    pub upto: u64,
+    /// In the sender's own log, all of it at or before this position.
+    #[n(1)]
+    pub at: Position,
+    /// Whether the receiver has been given all of the sender's log up to `at`.
+    #[n(2)]
+    pub read: bool,
+}
+
+/// Part of the sender's vector.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct VectorPart {
+    /// Tips.
+    #[n(0)]
+    pub tips: Vec<Tip>,
+    /// Whether these are the last.
+    #[n(1)]
+    pub last: bool,
+    /// Whether the receiver's vector is asked for in return.
+    #[n(2)]
+    pub answer: bool,
+}
+
+/// Nothing has moved on this link for a while: do both sides hold the same?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Quiet {
+    /// The end of the sender's log.
+    #[n(0)]
+    pub head: Position,
+    /// How far the sender has got in the receiver's log.
+    #[n(1)]
+    pub read: u64,
+    /// Of the sender's vector.
+    #[n(2)]
+    pub digest: Digest,
+}
+
+/// A request for part of a chain that commits already sent depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Want {
+    /// Comes back in the answer.
+    #[n(0)]
+    pub nonce: u64,
+    /// What is missing.
+    #[n(1)]
+    pub ranges: Vec<ChainRange>,
+}
+
+/// Commits `from..=to` of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+pub struct ChainRange {
+    /// Whose.
+    #[n(0)]
+    pub author: AuthorId,
+    /// First number.
+    #[n(1)]
+    pub from: u64,
+    /// Last number.
+    #[n(2)]
+    pub to: u64,
+}
+
+/// Commits that were asked for, in the order of the sender's log. What is not in it, or in the
+/// [`Piece`]s before it, the sender does not hold, unless `cut`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Answer {
+    /// Of the [`Want`].
+    #[n(0)]
+    pub nonce: u64,
+    /// Encoded commits.
+    #[n(1)]
+    pub records: Vec<ByteVec>,
+    /// More follow in further answers with this nonce.
+    #[n(2)]
+    pub more: bool,
+    /// The answer was full; ask again for the rest.
+    #[n(3)]
+    pub cut: bool,
+}
+
+/// "Tell me the end of your log now", and the answer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Head {
+    /// Comes back in the answer.
+    #[n(0)]
+    pub nonce: u64,
+    /// The end of the log; absent in the question.
+    #[n(1)]
+    pub at: Option<Position>,
+}
+
+/// A relay tells whose commits it brought on how far another region has come.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Stored {
+    /// The region.
+    #[n(0)]
+    pub region: String,
+    /// Its log. Another one than before: what was said of that is void.
+    #[n(1)]
+    pub log: LogId,
+    /// It has stored all of the sender's log up to this number.
+    #[n(2)]
+    pub upto: u64,
+    /// Whether the sender is linked to it; otherwise it knows this from a while ago.
+    #[n(3)]
+    pub is_linked: bool,
+}
+
+/// "Tell me of each region when all that it holds now is in your log", and the answers to it, one
+/// for each region.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Fresh {
+    /// Comes back in the answers.
+    #[n(0)]
+    pub nonce: u64,
+    /// The region and where its commits are in the sender's log by now; absent in the question.
+    #[n(1)]
+    pub answer: Option<RegionHead>,
+}
+
+/// What a region held is in a log.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RegionHead {
+    /// The region.
+    #[n(0)]
+    pub region: String,
+    /// At or before this position.
+    #[n(1)]
+    pub at: Position,
+}
+
+/// The link is about to be closed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Bye {
+    /// A [`CloseCode`].
+    #[n(0)]
+    pub code: u16,
+    /// For people.
+    #[n(1)]
+    pub reason: String,
+}

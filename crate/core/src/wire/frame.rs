@@ -1,0 +1,244 @@
+//! The frames of the link protocol, see `docs/protocol.md`.
+//!
+//! A frame is a CBOR array of its type and a map with integer keys. Unknown keys are skipped, and
+//! so are frames of unknown type, so that versions N and N±1 talk.
+
+use minicbor::{Decode, Decoder, Encode};
+
+use crate::base::cbor::to_cbor;
+use crate::base::limits;
+use crate::base::position::Position;
+use crate::wire::bodies::Ack;
+use crate::wire::bodies::Answer;
+use crate::wire::bodies::Bye;
+use crate::wire::bodies::Commits;
+use crate::wire::bodies::Fresh;
+use crate::wire::bodies::Head;
+use crate::wire::bodies::Hello;
+use crate::wire::bodies::Piece;
+use crate::wire::bodies::Quiet;
+use crate::wire::bodies::Stored;
+use crate::wire::bodies::Terms;
+use crate::wire::bodies::VectorPart;
+use crate::wire::bodies::Want;
+
+/// The protocol version spoken by this code, and the oldest it understands.
+pub const VERSION: u8 = 1;
+/// See [`VERSION`].
+pub const VERSION_MIN: u8 = 1;
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// See [`Hello`].
+    Hello(Hello),
+    /// See [`Commits`].
+    Commits(Commits),
+    /// See [`Piece`].
+    Piece(Piece),
+    /// See [`Ack`].
+    Ack(Ack),
+    /// So many more bytes of commits may be sent.
+    Credit(u64),
+    /// See [`VectorPart`].
+    Vector(VectorPart),
+    /// See [`Quiet`].
+    Quiet(Quiet),
+    /// The answer to [`Quiet`] when both hold the same: the end of the sender's log.
+    Agree(Position),
+    /// See [`Want`].
+    Want(Want),
+    /// See [`Answer`].
+    Answer(Answer),
+    /// See [`Head`].
+    Head(Head),
+    /// See [`Bye`].
+    Bye(Bye),
+    /// See [`Stored`].
+    Stored(Stored),
+    /// See [`Fresh`].
+    Fresh(Fresh),
+    /// The dialler's token from now on.
+    Token(String),
+    /// The answer to [`Frame::Token`]: what it allows.
+    Terms(Terms),
+    /// A frame of a newer version.
+    Unknown,
+}
+
+/// Why bytes are not a frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Over [`limits::FRAME_BYTES_MAX`].
+    #[error("a frame of {0} bytes is over the limit of {max}", max = limits::FRAME_BYTES_MAX)]
+    TooLarge(usize),
+    /// Not CBOR, or not a frame's.
+    #[error("malformed frame: {0}")]
+    Malformed(String),
+}
+
+impl Frame {
+    /// To bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Frame::Hello(body) => to_cbor(&(1u8, body)),
+            Frame::Commits(body) => to_cbor(&(2u8, body)),
+            Frame::Piece(body) => to_cbor(&(3u8, body)),
+            Frame::Ack(body) => to_cbor(&(4u8, body)),
+            Frame::Credit(bytes) => to_cbor(&(5u8, bytes)),
+            Frame::Vector(body) => to_cbor(&(6u8, body)),
+            Frame::Quiet(body) => to_cbor(&(7u8, body)),
+            Frame::Agree(head) => to_cbor(&(8u8, head)),
+            Frame::Want(body) => to_cbor(&(9u8, body)),
+            Frame::Answer(body) => to_cbor(&(10u8, body)),
+            Frame::Head(body) => to_cbor(&(11u8, body)),
+            Frame::Bye(body) => to_cbor(&(12u8, body)),
+            Frame::Stored(body) => to_cbor(&(13u8, body)),
+            Frame::Fresh(body) => to_cbor(&(14u8, body)),
+            Frame::Token(token) => to_cbor(&(15u8, token)),
+            Frame::Terms(body) => to_cbor(&(16u8, body)),
+            Frame::Unknown => to_cbor(&(u8::MAX, ())),
+        }
+    }
+
+    /// From bytes. Memory taken is at most a small multiple of what came.
+    ///
+    /// # Errors
+    /// [`FrameError`], the sender's fault.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
+        if bytes.len() > limits::FRAME_BYTES_MAX {
+            return Err(FrameError::TooLarge(bytes.len()));
+        }
+        decode(bytes).map_err(|error| FrameError::Malformed(error.to_string()))
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
+    let mut d = Decoder::new(bytes);
+    if d.array()? != Some(2) {
+        return Err(minicbor::decode::Error::message("not a type and a body"));
+    }
+    let frame = match d.u8()? {
+        1 => Frame::Hello(d.decode()?),
+        2 => Frame::Commits(d.decode()?),
+        3 => Frame::Piece(d.decode()?),
+        4 => Frame::Ack(d.decode()?),
+        5 => Frame::Credit(d.decode()?),
+        6 => Frame::Vector(d.decode()?),
+        7 => Frame::Quiet(d.decode()?),
+        8 => Frame::Agree(d.decode()?),
+        9 => Frame::Want(d.decode()?),
+        10 => Frame::Answer(d.decode()?),
+        11 => Frame::Head(d.decode()?),
+        12 => Frame::Bye(d.decode()?),
+        13 => Frame::Stored(d.decode()?),
+        14 => Frame::Fresh(d.decode()?),
+        15 => Frame::Token(d.decode()?),
+        16 => Frame::Terms(d.decode()?),
+        _ => {
+            d.skip()?;
+            Frame::Unknown
+        }
+    };
+    if d.position() == bytes.len() {
+        Ok(frame)
+    } else {
+        Err(minicbor::decode::Error::message("bytes after the end"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::LogId;
+    use crate::base::id::{AuthorId, CommitId};
+    use crate::base::position::Cursor;
+    use crate::commit::vector::{Digest, Tip};
+    use crate::wire::bodies::{ChainRange, RegionHead};
+    use crate::wire::close::CloseCode;
+
+    fn frames() -> Vec<Frame> {
+        let tip = Tip { author: AuthorId([1; 16]), seq: 9, id: CommitId([2; 32]) };
+        vec![
+            Frame::Hello(Hello {
+                version_min: 1,
+                version_max: 1,
+                space: "team".into(),
+                log: LogId([3; 16]),
+                region: Some("eu".into()),
+                token: None,
+                cursors: vec![Cursor { log: LogId([4; 16]), read: Position::START, seen: Position::START }],
+                digest: Some(Digest::default()),
+                resumed: true,
+                tips: Some(vec![tip]),
+                credit: 10,
+                head: Position::START,
+                regions: vec!["eu".into()],
+                terms: Terms { read_only: true, expires_in: Some(1) },
+            }),
+            Frame::Commits(Commits {
+                records: vec![vec![1, 2].into()],
+                to: Some(Position::START),
+                named: vec![tip],
+            }),
+            Frame::Piece(Piece { bytes: vec![1].into(), last: true, answer: false }),
+            Frame::Ack(Ack { upto: 4, at: Position::START, read: true }),
+            Frame::Credit(5),
+            Frame::Vector(VectorPart { tips: vec![tip], last: true, answer: true }),
+            Frame::Quiet(Quiet { head: Position::START, read: 2, digest: Digest::default() }),
+            Frame::Agree(Position::START),
+            Frame::Stored(Stored { region: "us".into(), log: LogId([5; 16]), upto: 3, is_linked: true }),
+            Frame::Fresh(Fresh { nonce: 1, answer: None }),
+            Frame::Fresh(Fresh {
+                nonce: 1,
+                answer: Some(RegionHead { region: "us".into(), at: Position::START }),
+            }),
+            Frame::Token("a.b.c".into()),
+            Frame::Terms(Terms { read_only: false, expires_in: None }),
+            Frame::Want(Want {
+                nonce: 1,
+                ranges: vec![ChainRange { author: AuthorId([1; 16]), from: 1, to: 2 }],
+            }),
+            Frame::Answer(Answer { nonce: 1, records: vec![], more: false, cut: true }),
+            Frame::Head(Head { nonce: 7, at: None }),
+            Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into() }),
+        ]
+    }
+
+    #[test]
+    fn every_frame_reads_back_as_it_was_written() {
+        for frame in frames() {
+            assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+        }
+    }
+
+    #[test]
+    fn every_truncation_of_every_frame_is_refused() {
+        for frame in frames() {
+            let bytes = frame.encode();
+            for len in 0..bytes.len() {
+                assert!(Frame::decode(&bytes[..len]).is_err(), "{frame:?} cut at {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_of_a_newer_version_is_skipped() {
+        assert_eq!(Frame::decode(&to_cbor(&(200u8, (1u8, 2u8)))), Ok(Frame::Unknown));
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_refused_before_it_is_read() {
+        let bytes = vec![0; limits::FRAME_BYTES_MAX + 1];
+        assert_eq!(Frame::decode(&bytes), Err(FrameError::TooLarge(bytes.len())));
+    }
+
+    #[test]
+    fn a_count_that_is_not_there_takes_no_memory() {
+        // An array that says it has 2^60 tips, and has none.
+        let mut bytes = vec![0x82, 6, 0xa1, 0, 0x9b];
+        bytes.extend((1u64 << 60).to_be_bytes());
+        assert!(Frame::decode(&bytes).is_err());
+    }
+}

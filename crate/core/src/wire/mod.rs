@@ -1,0 +1,6 @@
+//! Frames, and why links end.
+
+pub mod access;
+pub mod bodies;
+pub mod close;
+pub mod frame;
