@@ -1,22 +1,21 @@
 //! The project's own commands. Each does all of its own set-up and says what it is doing; standard output carries
 //! what the command is asked for, standard error the rest.
 
-mod bench;
-mod control;
-mod demo;
-mod drill;
+mod base;
+mod build;
 mod purity;
-mod run;
 mod serve;
-mod setup;
 mod stages;
-mod wasm;
-mod workspace;
+mod trials;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
+
+use self::build::{package, wasm};
+use self::serve::{demo, workerd};
+use self::trials::{bench, drill, simulation};
 
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
@@ -70,7 +69,7 @@ fn command(mut arguments: lexopt::Parser) -> Result<()> {
         }
         "pack" => {
             finished(arguments)?;
-            println!("{}", stages::pack()?.display());
+            println!("{}", package::pack()?.display());
             Ok(())
         }
         "sim" => sim(arguments),
@@ -107,7 +106,7 @@ fn sim(mut arguments: lexopt::Parser) -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    stages::simulate(seeds.context("--seeds is missing")?, seed, steps)?;
+    simulation::run(seeds.context("--seeds is missing")?, seed, steps)?;
     Ok(())
 }
 
@@ -162,12 +161,13 @@ fn relay(mut arguments: lexopt::Parser) -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    serve::relay(&serve::Relay {
+    let relay = workerd::Relay {
         region: region.context("--region is missing")?,
         port: port.context("--port is missing")?,
         // The relay runs in the workspace's folder, whoever types this may be elsewhere.
         data: std::path::absolute(data.context("--data is missing")?)?,
-    })
+    };
+    relay.serve()
 }
 
 fn finished(mut arguments: lexopt::Parser) -> Result<()> {

@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::run::{cargo, program, run, say};
-use crate::{setup, workspace};
+use crate::base::run::{cargo, program, run, say};
+use crate::base::{setup, workspace};
 
 const NAME: &str = "eyot_web";
 
