@@ -3,6 +3,7 @@
 
 mod base;
 mod build;
+mod floors;
 mod purity;
 mod serve;
 mod stages;
@@ -20,7 +21,7 @@ use self::trials::{bench, drill, simulation};
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  check                                  what to run while working: format, clippy, docs, tsc, the fast tests
+  check                                  what to run while working: format, clippy, docs, imports, tsc, the fast tests
   test [--only STAGE[,STAGE…]] [--list]  everything that must pass before a change lands, cheapest first
   demo [--data DIR]                      three regions and the demo page, until Ctrl-C
   relay --region R --port P --data DIR   one relay on workerd, in the foreground

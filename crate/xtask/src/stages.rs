@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use crate::base::run::{cargo, npm_script, program, run};
 use crate::base::setup;
 use crate::build::{native, package};
-use crate::purity;
 use crate::trials::drill::Drill;
 use crate::trials::{bench, simulation};
+use crate::{floors, purity};
 
 struct Stage {
     name: &'static str,
@@ -35,6 +35,12 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "docs", what: "rustdoc, warnings denied", quick: true, run: |_| docs() },
     Stage { name: "core", what: "the core does no I/O", quick: true, run: |_| purity::check() },
+    Stage {
+        name: "floors",
+        what: "no file imports from above, no two files import each other",
+        quick: true,
+        run: |_| floors::check(),
+    },
     Stage { name: "types", what: "tsc", quick: true, run: |_| types() },
     Stage { name: "rust", what: "Rust tests", quick: true, run: |_| rust() },
     Stage { name: "simulation", what: "1,000 seeds of 2,000 steps", quick: false, run: simulated },
