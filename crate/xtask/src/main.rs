@@ -6,6 +6,7 @@ mod build;
 mod floors;
 mod purity;
 mod serve;
+mod size;
 mod stages;
 mod trials;
 
@@ -31,6 +32,8 @@ Usage: cargo xtask COMMAND
   sim --seeds N [--seed S] [--steps K]   the simulation, alone
   pack                                   the npm tarball; its path is the last line
   wasm                                   crate/web as js/wasm/
+  size [--functions N] [--group]         what is how big in the Wasm, by crate and by function; --group: a generic
+       [--file PATH]                     function's instantiations as one; --file: of another Wasm file
   format                                 writes the format that check asks for
 ";
 
@@ -73,6 +76,7 @@ fn command(mut arguments: lexopt::Parser) -> Result<()> {
             println!("{}", package::pack()?.display());
             Ok(())
         }
+        "size" => size(arguments),
         "sim" => sim(arguments),
         "drill" => drill(arguments),
         "bench" => bench(arguments),
@@ -109,6 +113,19 @@ fn sim(mut arguments: lexopt::Parser) -> Result<()> {
     }
     simulation::run(seeds.context("--seeds is missing")?, seed, steps)?;
     Ok(())
+}
+
+fn size(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut size = size::Size::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("functions") => size.functions = arguments.value()?.parse()?,
+            Long("group") => size.group = true,
+            Long("file") => size.file = Some(arguments.value()?.into()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    size.run()
 }
 
 fn drill(mut arguments: lexopt::Parser) -> Result<()> {
