@@ -32,8 +32,8 @@ Usage: cargo xtask COMMAND
   sim --seeds N [--seed S] [--steps K]   the simulation, alone
   pack                                   the npm tarball; its path is the last line
   wasm                                   crate/web as js/wasm/
-  size [--functions N] [--group]         what is how big in the Wasm, by crate and by function; --group: a generic
-       [--file PATH]                     function's instantiations as one; --file: of another Wasm file
+  size [--functions N] [--group]         the sizes in the client's Wasm, by crate and by function; --group: the
+       [--file PATH]                     instantiations of a generic function as one; --file: another Wasm file
   format                                 writes the format that check asks for
 ";
 

@@ -67,7 +67,7 @@ pub fn build() -> Result<()> {
 }
 
 impl Module {
-    /// Gives back the file as the compiler has left it: with the names of its functions, which the binding step removes.
+    /// Returns the file as the compiler leaves it. It has the names of functions, which the binding step removes.
     pub fn compile(&self) -> Result<PathBuf> {
         setup::wasm_target()?;
         say(format!("compiling {} to Wasm", self.package));

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::import::Import;
 
-/// The shortest circle through each file that is in one, each circle once: the imports in their order, beginning with
-/// that of the file whose name comes first.
+/// Finds the shortest circle through each file that is in one, and returns each circle once. A circle begins with the
+/// file whose name comes first in the alphabet.
 pub fn circles(imports: &[Import]) -> Vec<Vec<&Import>> {
     let mut leaving: BTreeMap<&str, Vec<&Import>> = BTreeMap::new();
     for import in imports {
@@ -15,7 +15,7 @@ pub fn circles(imports: &[Import]) -> Vec<Vec<&Import>> {
     found.into_iter().collect()
 }
 
-/// Breadth first: the way back that is found first is the shortest.
+/// Searches breadth first, so the first way back to the start is the shortest.
 fn shortest_circle<'a>(start: &str, leaving: &BTreeMap<&'a str, Vec<&'a Import>>) -> Option<Vec<&'a Import>> {
     let mut reached_by: BTreeMap<&str, &Import> = BTreeMap::new();
     let mut open = VecDeque::from([start]);

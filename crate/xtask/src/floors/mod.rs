@@ -1,4 +1,4 @@
-//! A file imports from floors below its own, and no two files import each other: looked at in every room.
+//! Checks in every room that a file imports only from floors below its own, and that no imports form a circle.
 
 mod circles;
 mod import;
@@ -19,16 +19,16 @@ use self::rooms::{Language, ROOMS, Room};
 use self::rules::{Violation, floor, folder, roof, violations};
 use crate::base::workspace;
 
-/// Of a room that does not keep the rules yet, so much is printed.
+/// How many violations are printed of a room that is not moved yet.
 const REMAINING_SHOWN_MAX: usize = 3;
 
-/// Prints the floors of each room, and fails on what is against their rules.
+/// Prints the floors of each room, and fails if a room that has been moved breaks a rule.
 pub fn check() -> Result<()> {
     let mut failures = Vec::new();
     for room in ROOMS {
-        let looked_at = look_at(room).with_context(|| format!("reading the imports of {}", room.path))?;
-        print!("{}", looked_at.report);
-        failures.extend(looked_at.failure);
+        let verdict = check_room(room).with_context(|| format!("reading the imports of {}", room.path))?;
+        print!("{}", verdict.report);
+        failures.extend(verdict.failure);
     }
     if !failures.is_empty() {
         bail!("{}", failures.join("; "));
@@ -36,18 +36,18 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-struct LookedAt {
+struct Verdict {
     report: String,
     failure: Option<String>,
 }
 
-fn look_at(room: &Room) -> Result<LookedAt> {
+fn check_room(room: &Room) -> Result<Verdict> {
     let mut sources = Sources::new();
     read_into(&mut sources, &workspace::root().join(room.path), "", room.language)?;
     judge(room, &sources)
 }
 
-fn judge(room: &Room, sources: &Sources) -> Result<LookedAt> {
+fn judge(room: &Room, sources: &Sources) -> Result<Verdict> {
     let imports = match room.language {
         Language::Rust => rust::imports(sources)?,
         Language::TypeScript => typescript::imports(sources),
@@ -55,11 +55,14 @@ fn judge(room: &Room, sources: &Sources) -> Result<LookedAt> {
     let violations = violations(room, sources, &imports);
     let failure = match (room.moved, violations.len()) {
         (true, 0) => None,
-        (true, count) => Some(format!("{count} in {} against the rules, see above", room.path)),
-        (false, 0) => Some(format!("{} keeps the rules now: say `moved: true` in rooms.rs", room.path)),
+        (true, count) => Some(format!("{}: {count} violations, printed above", room.path)),
+        (false, 0) => Some(format!(
+            "{} has no violations left: set `moved: true` in crate/xtask/src/floors/rooms.rs",
+            room.path
+        )),
         (false, _) => None,
     };
-    Ok(LookedAt { report: report(room, sources, &imports, &violations)?, failure })
+    Ok(Verdict { report: report(room, sources, &imports, &violations)?, failure })
 }
 
 fn report(room: &Room, sources: &Sources, imports: &[Import], violations: &[Violation]) -> Result<String> {
@@ -74,12 +77,16 @@ fn report(room: &Room, sources: &Sources, imports: &[Import], violations: &[Viol
         writeln!(text, "  ! {violation}")?;
     }
     if violations.len() > shown {
-        writeln!(text, "  ! and {} more, until this room is `moved`", violations.len() - shown)?;
+        writeln!(
+            text,
+            "  ! and {} more; `moved: true` in floors/rooms.rs prints all",
+            violations.len() - shown
+        )?;
     }
     Ok(text)
 }
 
-/// From the top down; folders side by side have the same number.
+/// Writes the floors from the top down. Folders side by side have the same number.
 fn write_floors(text: &mut String, room: &Room, sources: &Sources) -> Result<()> {
     let mut floors: BTreeMap<(usize, &str), Vec<&str>> = BTreeMap::new();
     for file in sources.keys() {
@@ -125,10 +132,10 @@ mod tests {
 
     #[test]
     fn a_room_that_keeps_the_rules_shows_its_floors_from_the_top_down() {
-        let looked_at = judge(&HOUSE, &house("")).unwrap();
-        assert_eq!(looked_at.failure, None);
+        let verdict = judge(&HOUSE, &house("")).unwrap();
+        assert_eq!(verdict.failure, None);
         assert_eq!(
-            looked_at.report,
+            verdict.report,
             "house: 5 files, 2 imports\n   3  (roof)      lib\n   2  right       a\n   2  left        a\n   \
              1  base        deep/b mod\n"
         );
@@ -136,19 +143,19 @@ mod tests {
 
     #[test]
     fn a_room_that_breaks_them_fails_and_says_where() {
-        let looked_at = judge(&HOUSE, &house("use crate::left::a::Thing;")).unwrap();
-        assert_eq!(looked_at.failure.as_deref(), Some("2 in house against the rules, see above"));
+        let verdict = judge(&HOUSE, &house("use crate::left::a::Thing;")).unwrap();
+        assert_eq!(verdict.failure.as_deref(), Some("house: 2 violations, printed above"));
         let up = "  ! base/mod.rs:1 imports left/a.rs, which is on a higher floor\n";
         let circle = "  ! circle: base/mod.rs:1 → left/a.rs:1 → base/mod.rs\n";
-        assert!(looked_at.report.ends_with(&format!("{up}{circle}")), "{}", looked_at.report);
+        assert!(verdict.report.ends_with(&format!("{up}{circle}")), "{}", verdict.report);
     }
 
     #[test]
     fn what_a_room_that_is_not_moved_breaks_is_only_printed() {
         let not_moved = Room { moved: false, ..HOUSE };
-        let looked_at = judge(&not_moved, &house("use crate::left::a::Thing;")).unwrap();
-        assert_eq!(looked_at.failure, None);
-        assert!(looked_at.report.contains("higher floor"));
+        let verdict = judge(&not_moved, &house("use crate::left::a::Thing;")).unwrap();
+        assert_eq!(verdict.failure, None);
+        assert!(verdict.report.contains("higher floor"));
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! The rooms and their floors, which is all that is to be changed here when folders come or go.
+//! The rooms and their floors. Change this table when a room gets, loses or reorders a folder.
 
-/// Sources whose files may import each other.
+/// A folder of source files that import each other.
 pub struct Room {
-    /// Their folder, from the workspace's root.
+    /// From the workspace's root.
     pub path: &'static str,
     pub language: Language,
-    /// From the ground up. A floor is one folder of the room (or one file, by its name without the ending), or several
-    /// side by side. A file imports from floors below its own and from its own folder; folders side by side do not
-    /// import each other. What is not named here is the roof: it may import from every floor, and no floor from it.
+    /// From the ground up. A floor is one folder at the root of the room, or several side by side; a file at the root
+    /// counts as a folder, by its name without the ending. A file may import from its own folder and from lower floors.
+    /// Folders side by side must not import each other. Everything that is not named here is the roof: it may import
+    /// from every floor, and no floor may import from it.
     pub floors: &'static [&'static [&'static str]],
-    /// Whether the room keeps the rules. If not, what is against them is only printed; once nothing is, the check
-    /// asks for `true` here.
+    /// Whether the files have been moved to the floors above. Until then violations are printed, but do not fail the
+    /// check. Once there are none, the check fails until this says `true`.
     pub moved: bool,
 }
 

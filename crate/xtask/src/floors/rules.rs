@@ -1,4 +1,4 @@
-//! What a room's imports may not do.
+//! The rules for the imports of a room, and what breaks them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,9 +9,11 @@ use super::rooms::Room;
 
 #[derive(Debug, PartialEq)]
 pub enum Violation {
-    /// A floor that is declared, and that no file is on.
+    /// A declared floor has no file.
     Missing(String),
+    /// From a higher floor.
     Up(Import),
+    /// From another folder on the same floor.
     Beside(Import),
     Circle(Vec<Import>),
 }
@@ -34,7 +36,7 @@ pub fn violations(room: &Room, sources: &Sources, imports: &[Import]) -> Vec<Vio
     found
 }
 
-/// Counted from the ground.
+/// Counted from the ground, which is 0.
 pub fn floor(room: &Room, file: &str) -> usize {
     room.floors.iter().position(|names| names.contains(&folder(file))).unwrap_or(roof(room))
 }
@@ -43,7 +45,7 @@ pub fn roof(room: &Room) -> usize {
     room.floors.len()
 }
 
-/// The folder at the root of the room, or the file there by its name without the ending.
+/// The folder at the root of the room that a file is in. For a file at the root: its name without the ending.
 pub fn folder(file: &str) -> &str {
     file.split(['/', '.']).next().unwrap_or(file)
 }
@@ -51,7 +53,9 @@ pub fn folder(file: &str) -> &str {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(name) => write!(f, "there is no floor `{name}`, although rooms.rs names it"),
+            Self::Missing(name) => {
+                write!(f, "floors/rooms.rs declares `{name}`, but there is no such folder")
+            }
             Self::Up(Import { from, to, line }) => {
                 write!(f, "{from}:{line} imports {to}, which is on a higher floor")
             }

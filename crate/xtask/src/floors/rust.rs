@@ -1,8 +1,8 @@
-//! Which file of a Rust crate imports which: by `use`, and by paths like `crate::a::b::f()` in the code itself, in
-//! attributes and in what is given to macros. What is compiled for tests only is left out. `mod x;` is no import.
+//! Finds the imports between the files of a Rust crate: `use` items, and paths such as `crate::a::b::f()` in code, in
+//! attributes and in the arguments of macros. Code that is compiled only for tests is left out. `mod x;` is no import.
 //!
-//! An import is of the deepest module that is a file: `crate::a::b::Thing` is in `a/b.rs`, if there is such a file, and
-//! otherwise in `a.rs` or `a/mod.rs`, wherever `a` itself has `b` from.
+//! An import leads to the file of the deepest module in its path: `crate::a::b::Thing` leads to `a/b.rs`. If there is no
+//! such file, it leads to `a.rs` or `a/mod.rs`, even if that re-exports `b` from somewhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,18 +34,18 @@ type Path = Vec<String>;
 
 #[derive(Default)]
 struct Modules<'a> {
-    /// Those in files of their own, and those in braces with the file they are in.
+    /// The file of each module. For `mod x { … }` that is the file it is written in.
     files: BTreeMap<Path, &'a str>,
     only_for_tests: BTreeSet<Path>,
 }
 
-/// A path that is written in a file.
+/// A path as it is written in a file.
 struct Mention<'a> {
     file: &'a str,
     module: Path,
     path: Path,
     line: usize,
-    /// The name that a `use` gives to it in its module.
+    /// For a `use`: the name it gives to the path.
     used_as: Option<String>,
 }
 
@@ -80,7 +80,7 @@ fn resolve(modules: &Modules<'_>, mentions: &[Mention<'_>]) -> Vec<Import> {
 }
 
 impl Modules<'_> {
-    /// From the root of the crate; nothing for another crate's, or for what another `use` has named.
+    /// The path from the root of the crate. `None` if it begins with another crate, or with a name that a `use` gave.
     fn absolute(&self, mention: &Mention<'_>) -> Option<Path> {
         let mut at = mention.module.clone();
         let mut rest = &mention.path[..];
@@ -114,7 +114,7 @@ impl Modules<'_> {
     }
 }
 
-/// Goes through one file.
+/// Collects the paths in one file.
 struct Reader<'a, 'm> {
     file: &'a str,
     module: Path,
@@ -149,7 +149,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The paths in what no parser of Rust has looked at.
+    /// Collects paths from tokens that are not parsed, such as the arguments of a macro.
     fn tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<_> = tokens.into_iter().collect();
         let is_mark = |index: usize, mark: char| matches!(tokens.get(index), Some(TokenTree::Punct(found)) if found.as_char() == mark);
@@ -233,7 +233,7 @@ impl<'ast> Visit<'ast> for Reader<'_, '_> {
         self.tokens(list.tokens.clone());
     }
 
-    /// `pub(in crate::a)` imports nothing.
+    /// Skipped, because `pub(in crate::a)` is no import.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 }
 
@@ -258,7 +258,7 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// `#[cfg(test)]`, or `all` of that and something else.
+/// Whether there is a `#[cfg(test)]`, or a `#[cfg(all(test, …))]`.
 fn only_for_tests(attributes: &[Attribute]) -> bool {
     let needs_test = |attribute: &Attribute| {
         attribute.path().is_ident("cfg") && attribute.parse_args().is_ok_and(|meta| needs_test(&meta))

@@ -1,5 +1,5 @@
-//! Which file of a folder of TypeScript imports which, types included: by `import`, `export … from` and `import(…)`
-//! with a path that begins with a dot. A scanner of tokens is enough for that: these words are reserved.
+//! Finds the imports between TypeScript files, types included: `import`, `export … from` and `import(…)` with a relative
+//! path. No parser is needed: `import` and `export` are reserved words, so it is enough to split the text into tokens.
 
 use super::import::{Import, Sources, first_of_each_pair};
 
@@ -15,7 +15,7 @@ pub fn imports(sources: &Sources) -> Vec<Import> {
     first_of_each_pair(imports)
 }
 
-/// `.js` is what a `.ts` file is compiled to. What is not a source of the room is not of interest.
+/// The file that a relative path leads to, if it is in the room. `x.js` means `x.ts`, which it is compiled from.
 fn resolve(sources: &Sources, from: &str, specifier: &str) -> Option<String> {
     let mut path: Vec<_> = from.split('/').collect();
     path.pop();
@@ -50,7 +50,7 @@ impl Token {
 
 type Tokens = [(Token, usize)];
 
-/// The relative paths that are imported, with the lines they are on.
+/// The relative paths that are imported, each with its line.
 fn specifiers(tokens: &Tokens) -> Vec<(&str, usize)> {
     let mut found = Vec::new();
     for (index, (token, _)) in tokens.iter().enumerate() {
@@ -71,7 +71,7 @@ fn specifiers(tokens: &Tokens) -> Vec<(&str, usize)> {
     found
 }
 
-/// After `import`: the path at once, in brackets, or after the names and `from`.
+/// What follows `import`: a path, a path in parentheses, or names, `from` and a path.
 fn imported(rest: &Tokens) -> Option<&(Token, usize)> {
     match rest {
         [text @ (Token::Text(_), _), ..] => Some(text),
@@ -80,7 +80,7 @@ fn imported(rest: &Tokens) -> Option<&(Token, usize)> {
     }
 }
 
-/// After `export`: only `*` and names in braces can be another file's.
+/// What follows `export`. Only `*` and names in braces can come from another file.
 fn exported(rest: &Tokens) -> Option<&(Token, usize)> {
     let rest = match rest {
         [(word, _), rest @ ..] if word.is_word("type") => rest,
@@ -97,7 +97,7 @@ fn after_from(rest: &Tokens) -> Option<&(Token, usize)> {
         let next = rest.get(index + 1)?;
         match token {
             Token::Word(word) if word == "from" && matches!(next.0, Token::Text(_)) => return Some(next),
-            // `export { a };` has no `from`, and the next statement is not asked for one.
+            // `export { a };` has no `from`. A later statement may have one, so the search stops here.
             Token::Mark('}') if !next.0.is_word("from") => return None,
             Token::Word(_) | Token::Text(_) | Token::Mark('{' | '}' | ',' | '*') => {}
             Token::Mark(_) => return None,
@@ -125,7 +125,7 @@ struct Scanner {
     line: usize,
     tokens: Vec<(Token, usize)>,
     braces: usize,
-    /// For each `${` that is open, how many braces were open before it.
+    /// For each open `${`: how many braces were open before it.
     templates: Vec<usize>,
 }
 
@@ -139,8 +139,8 @@ impl Scanner {
                     self.skip_until(|scanner| scanner.text[scanner.at..].starts_with(&['*', '/']));
                     self.at += 2;
                 }
-                '/' if self.may_begin_pattern() && self.pattern_end().is_some() => {
-                    self.at = self.pattern_end().expect("it was found just now");
+                '/' if self.may_begin_regex() && self.regex_end().is_some() => {
+                    self.at = self.regex_end().expect("it was found just now");
                 }
                 '"' | '\'' => self.text_until(char),
                 '`' => self.template(),
@@ -189,7 +189,7 @@ impl Scanner {
         }
     }
 
-    /// A string ends with its line at the latest: an apostrophe between tags begins none.
+    /// A string ends at the end of its line at the latest, because an apostrophe in the text between tags has no partner.
     fn text_until(&mut self, quote: char) {
         let mut text = String::new();
         while let Some(char) = self.peek().filter(|char| *char != '\n') {
@@ -203,7 +203,7 @@ impl Scanner {
         self.push(Token::Text(text));
     }
 
-    /// Up to its end, or to a `${`, after which the code goes on.
+    /// Skips a template's text up to its end, or up to a `${`, which code follows.
     fn template(&mut self) {
         while let Some(char) = self.next() {
             match char {
@@ -221,8 +221,8 @@ impl Scanner {
         }
     }
 
-    /// A slash divides after a value; elsewhere it begins a regular expression.
-    fn may_begin_pattern(&self) -> bool {
+    /// After a value a slash is a division, elsewhere it begins a regular expression.
+    fn may_begin_regex(&self) -> bool {
         match self.tokens.last() {
             None => true,
             Some((Token::Mark(mark), _)) => !matches!(mark, ')' | ']'),
@@ -233,7 +233,7 @@ impl Scanner {
         }
     }
 
-    fn pattern_end(&self) -> Option<usize> {
+    fn regex_end(&self) -> Option<usize> {
         let (mut at, mut in_class) = (self.at, false);
         loop {
             match self.text.get(at)? {

@@ -1,4 +1,4 @@
-//! What is how big in a Wasm file, so that one sees what to make smaller.
+//! Prints the sizes in a Wasm file by crate and by function.
 
 mod module;
 mod name;
@@ -17,9 +17,9 @@ use crate::build::wasm::MODULES;
 pub struct Size {
     /// How many of the largest functions are printed.
     pub functions: usize,
-    /// Instantiations of one generic function are one.
+    /// Whether the instantiations of one generic function are printed as one.
     pub group: bool,
-    /// Of this file alone, and not of those that are built here.
+    /// A file to read in place of those that are built here.
     pub file: Option<PathBuf>,
 }
 
@@ -52,7 +52,11 @@ impl Size {
         for (what, bytes) in [("total", module.total), ("code", module.code), ("data", module.data)] {
             writeln!(text, "{:>11}  {what}", grouped(bytes))?;
         }
-        writeln!(text, "{:>11}  names and what only the binding step reads", grouped(module.custom))?;
+        writeln!(
+            text,
+            "{:>11}  custom sections: names, and what the binding step reads",
+            grouped(module.custom)
+        )?;
 
         let crates = summed(&module.functions, |function| crate_of(&function.name).to_owned());
         write_table(&mut text, "crate", &crates, crates.len(), module.code)?;

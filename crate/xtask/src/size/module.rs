@@ -1,4 +1,4 @@
-//! The sizes of a Wasm module's parts.
+//! Reads the sizes of the parts of a Wasm module.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ pub struct Module {
     pub total: usize,
     pub code: usize,
     pub data: usize,
-    /// All sections without code, constants or types: names, and what the binding step reads and takes out.
+    /// The custom sections: names, and descriptions that the binding step reads and removes.
     pub custom: usize,
     pub functions: Vec<Function>,
 }
@@ -52,7 +52,7 @@ impl Module {
             }
         }
         if names.is_empty() {
-            bail!("it names no functions: the step that made it has removed its name section");
+            bail!("it has no names of functions; the binding step removes them");
         }
         let function = |(index, bytes)| {
             let name = names.get(&index).map_or_else(|| format!("function {index}"), |name| readable(name));

@@ -1,6 +1,6 @@
-//! What the demangled name of a function says: the crate it is of, and the family of generic instantiations.
+//! What the demangled name of a function tells: its crate, and the generic function that it is an instantiation of.
 
-/// How names begin that are not mangled, the first that fits counts. All others are methods that JavaScript calls.
+/// Beginnings of names that are not mangled; the first that fits counts. The rest are methods that JavaScript calls.
 const UNMANGLED: &[(&str, &str)] = &[
     ("__wbindgen_describe", "(read and removed by the binding step)"),
     ("__wbindgen", "wasm_bindgen"),
@@ -13,8 +13,8 @@ const UNMANGLED: &[(&str, &str)] = &[
     ("mem", "compiler_builtins"),
 ];
 
-/// The crate of the outermost path. An `impl` of a trait is counted where it must be written: at the type, or, where
-/// that is the standard library's or of no crate, at the trait.
+/// The crate of the outermost path. For a method of a trait this is the crate of the type. If the type is primitive, a
+/// parameter or the standard library's, it is the crate of the trait, because the `impl` must be in one of these two.
 pub fn crate_of(name: &str) -> &str {
     if let Some(qualified) = name.strip_prefix('<') {
         let inside = &qualified[..end_of_brackets(qualified)];
@@ -49,7 +49,7 @@ pub fn family_of(name: &str) -> String {
             .ends_with(|char: char| char.is_alphanumeric() || char == '_' || char == ':')
             && !inside.starts_with("impl ");
         if are_arguments {
-            // `f::<T>` is written without brackets in other versions.
+            // Both `f::<T>` and `f<T>` are instantiations of `f`.
             family.truncate(family.trim_end_matches("::").len());
         } else {
             family.push('<');
@@ -66,8 +66,8 @@ fn is_standard(krate: &str) -> bool {
     matches!(krate, "core" | "alloc" | "std")
 }
 
-/// The first part of the path of a type or function, past what is written before a path; nothing for a primitive type
-/// or a parameter.
+/// The first part of the path of a type or function, without `&`, `mut` and the like. `None` for a primitive type or a
+/// parameter.
 fn owner(path: &str) -> Option<&str> {
     let mut path = path;
     loop {
@@ -86,7 +86,7 @@ fn owner(path: &str) -> Option<&str> {
     (end > 0 && path[end..].starts_with("::")).then_some(&path[..end])
 }
 
-/// Splits `A as B`, where that is not within the brackets of one of both.
+/// Splits `A as B` at the ` as ` that is in no brackets.
 fn split_as(inside: &str) -> Option<(&str, &str)> {
     const AS: &str = " as ";
     let at = inside.match_indices(AS).map(|(at, _)| at).find(|&at| depth(&inside[..at]) == 0)?;
@@ -97,7 +97,7 @@ fn depth(text: &str) -> isize {
     brackets(text).map(|(_, step)| step).sum()
 }
 
-/// Where the bracket closes that was opened just before the text.
+/// The position of the bracket that closes the one just before the text.
 fn end_of_brackets(text: &str) -> usize {
     let mut depth = 1;
     for (at, step) in brackets(text) {
@@ -109,7 +109,7 @@ fn end_of_brackets(text: &str) -> usize {
     text.len()
 }
 
-/// Each angle bracket with the step it makes into the depth or out of it. The arrow of a function's type is none.
+/// The positions of angle brackets, with 1 for an opening and -1 for a closing one. The `>` of `->` is not a bracket.
 fn brackets(text: &str) -> impl Iterator<Item = (usize, isize)> {
     text.char_indices().filter_map(move |(at, char)| match char {
         '<' => Some((at, 1)),

@@ -25,7 +25,7 @@ fn dynamic_imports_and_types_in_place_are_read() {
 }
 
 #[test]
-fn the_text_of_comments_strings_and_patterns_is_no_import() {
+fn the_text_of_comments_strings_and_regular_expressions_is_no_import() {
     let text = "
 // import { b } from \"./b.js\";
 /* import \"./b.js\"; */
