@@ -1,27 +1,28 @@
 //! The project's own commands. Each does all of its own set-up and says what it is doing; standard output carries
 //! what the command is asked for, standard error the rest.
 
-mod bench;
-mod control;
-mod demo;
-mod drill;
+mod base;
+mod build;
+mod floors;
 mod purity;
-mod run;
 mod serve;
-mod setup;
+mod size;
 mod stages;
-mod wasm;
-mod workspace;
+mod trials;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 
+use self::build::{package, wasm};
+use self::serve::{demo, workerd};
+use self::trials::{bench, drill, simulation};
+
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  check                                  what to run while working: format, clippy, docs, tsc, the fast tests
+  check                                  what to run while working: format, clippy, docs, imports, tsc, the fast tests
   test [--only STAGE[,STAGE…]] [--list]  everything that must pass before a change lands, cheapest first
   demo [--data DIR]                      three regions and the demo page, until Ctrl-C
   relay --region R --port P --data DIR   one relay on workerd, in the foreground
@@ -31,6 +32,8 @@ Usage: cargo xtask COMMAND
   sim --seeds N [--seed S] [--steps K]   the simulation, alone
   pack                                   the npm tarball; its path is the last line
   wasm                                   crate/web as js/wasm/
+  size [--functions N] [--group]         the sizes in the client's Wasm, by crate and by function; --group: the
+       [--file PATH]                     instantiations of a generic function as one; --file: another Wasm file
   format                                 writes the format that check asks for
 ";
 
@@ -70,9 +73,10 @@ fn command(mut arguments: lexopt::Parser) -> Result<()> {
         }
         "pack" => {
             finished(arguments)?;
-            println!("{}", stages::pack()?.display());
+            println!("{}", package::pack()?.display());
             Ok(())
         }
+        "size" => size(arguments),
         "sim" => sim(arguments),
         "drill" => drill(arguments),
         "bench" => bench(arguments),
@@ -107,8 +111,21 @@ fn sim(mut arguments: lexopt::Parser) -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    stages::simulate(seeds.context("--seeds is missing")?, seed, steps)?;
+    simulation::run(seeds.context("--seeds is missing")?, seed, steps)?;
     Ok(())
+}
+
+fn size(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut size = size::Size::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("functions") => size.functions = arguments.value()?.parse()?,
+            Long("group") => size.group = true,
+            Long("file") => size.file = Some(arguments.value()?.into()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    size.run()
 }
 
 fn drill(mut arguments: lexopt::Parser) -> Result<()> {
@@ -162,12 +179,13 @@ fn relay(mut arguments: lexopt::Parser) -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    serve::relay(&serve::Relay {
+    let relay = workerd::Relay {
         region: region.context("--region is missing")?,
         port: port.context("--port is missing")?,
         // The relay runs in the workspace's folder, whoever types this may be elsewhere.
         data: std::path::absolute(data.context("--data is missing")?)?,
-    })
+    };
+    relay.serve()
 }
 
 fn finished(mut arguments: lexopt::Parser) -> Result<()> {

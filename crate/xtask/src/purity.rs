@@ -6,8 +6,8 @@ use std::fs;
 
 use anyhow::{Result, bail};
 
-use crate::run::{cargo, read};
-use crate::workspace;
+use crate::base::run::{cargo, read};
+use crate::base::workspace;
 
 /// Whoever depends on one of these can reach a socket, a file, a clock's timer or a JavaScript host.
 const IMPURE: &[&str] = &[

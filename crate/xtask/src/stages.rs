@@ -1,14 +1,15 @@
 //! What `check` and `test` go through, cheapest first.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::drill::Drill;
-use crate::run::{cargo, npm_script, program, read, run, run_and_read, say};
-use crate::{bench, purity, setup, wasm, workspace};
+use crate::base::run::{cargo, npm_script, program, run};
+use crate::base::setup;
+use crate::build::{native, package};
+use crate::trials::drill::Drill;
+use crate::trials::{bench, simulation};
+use crate::{floors, purity};
 
 struct Stage {
     name: &'static str,
@@ -34,9 +35,15 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "docs", what: "rustdoc, warnings denied", quick: true, run: |_| docs() },
     Stage { name: "core", what: "the core does no I/O", quick: true, run: |_| purity::check() },
+    Stage {
+        name: "floors",
+        what: "no file imports from above, no two files import each other",
+        quick: true,
+        run: |_| floors::check(),
+    },
     Stage { name: "types", what: "tsc", quick: true, run: |_| types() },
     Stage { name: "rust", what: "Rust tests", quick: true, run: |_| rust() },
-    Stage { name: "simulation", what: "1,000 seeds of 2,000 steps", quick: false, run: simulation },
+    Stage { name: "simulation", what: "1,000 seeds of 2,000 steps", quick: false, run: simulated },
     Stage { name: "npm", what: "the npm package in Node", quick: false, run: |_| npm("test", "js") },
     Stage {
         name: "interop",
@@ -95,48 +102,6 @@ pub fn format() -> Result<()> {
     run(&mut prettier("--write"))
 }
 
-/// The npm package, built: once, whichever stages need it.
-pub fn package() -> Result<()> {
-    static BUILT: AtomicBool = AtomicBool::new(false);
-    if BUILT.swap(true, Ordering::Relaxed) {
-        return Ok(());
-    }
-    wasm::build()?;
-    say("building the npm package");
-    run(&mut npm_script("build", "js"))
-}
-
-pub fn pack() -> Result<PathBuf> {
-    package()?;
-    let folder = workspace::target().join("pack");
-    std::fs::create_dir_all(&folder)?;
-    let mut npm_pack =
-        program("npm", &["pack", "--workspace", "js", "--ignore-scripts", "--loglevel", "error"]);
-    let name = read(npm_pack.arg("--pack-destination").arg(&folder))?;
-    Ok(folder.join(name.lines().last().context("npm pack named no file")?))
-}
-
-/// Runs the simulation and gives back how many steps it did in a second.
-pub fn simulate(seeds: u64, seed: Option<u64>, steps: Option<u64>) -> Result<u64> {
-    let mut simulation =
-        cargo(&["run", "--quiet", "--locked", "--release", "--package", "eyot-simulation", "--"]);
-    simulation.args(["--seeds", &seeds.to_string()]);
-    if let Some(seed) = seed {
-        simulation.args(["--seed", &seed.to_string()]);
-    }
-    if let Some(steps) = steps {
-        simulation.args(["--steps", &steps.to_string()]);
-    }
-    steps_per_second(&run_and_read(&mut simulation)?)
-        .context("the simulation did not say how many steps/s it did")
-}
-
-fn steps_per_second(output: &str) -> Option<u64> {
-    let words: Vec<_> = output.lines().last()?.split_whitespace().collect();
-    let unit = words.iter().position(|word| word.starts_with("steps/s"))?;
-    words[unit.checked_sub(1)?].replace(',', "").parse().ok()
-}
-
 fn go_through(stages: &[&Stage]) -> Result<()> {
     let mut findings = Findings::default();
     let mut times = Vec::new();
@@ -190,7 +155,7 @@ fn docs() -> Result<()> {
 }
 
 fn types() -> Result<()> {
-    package()?;
+    package::build()?;
     for folder in ["js", "worker", "demo"] {
         run(&mut npm_script("check", folder))?;
     }
@@ -201,33 +166,33 @@ fn rust() -> Result<()> {
     run(&mut cargo(&["test", "--quiet", "--locked", "--workspace", "--exclude", "eyot-web"]))
 }
 
-fn simulation(findings: &mut Findings) -> Result<()> {
-    findings.simulated_steps_per_second = Some(simulate(SEEDS, None, Some(STEPS))?);
+fn simulated(findings: &mut Findings) -> Result<()> {
+    findings.simulated_steps_per_second = Some(simulation::run(SEEDS, None, Some(STEPS))?);
     Ok(())
 }
 
 fn npm(script: &str, folder: &str) -> Result<()> {
-    package()?;
+    package::build()?;
     run(&mut npm_script(script, folder))
 }
 
 fn packaging() -> Result<()> {
-    let tarball = pack()?;
+    let tarball = package::pack()?;
     run(npm_script("packaging", "tests")
         .env("EYOT_TARBALL", tarball)
         .env("EYOT_CHROMIUM", setup::chromium()?))
 }
 
 fn browser() -> Result<()> {
-    package()?;
+    package::build()?;
     run(&mut npm_script("build", "demo"))?;
     // One of the tests starts the demo, which must not have to wait for it.
-    bench::relay_program()?;
+    native::relay()?;
     run(npm_script("browser", "tests").env("EYOT_CHROMIUM", setup::chromium()?))
 }
 
 fn readme() -> Result<()> {
-    let tarball = pack()?;
+    let tarball = package::pack()?;
     run(npm_script("readme", "tests").env("EYOT_TARBALL", tarball))
 }
 
@@ -241,10 +206,10 @@ fn benched() -> Result<()> {
 }
 
 fn table(findings: &mut Findings) -> Result<()> {
-    package()?;
+    package::build()?;
     let steps_per_second = match findings.simulated_steps_per_second {
         Some(measured) => measured,
-        None => simulate(TABLE_SEEDS, None, Some(STEPS))?,
+        None => simulation::run(TABLE_SEEDS, None, Some(STEPS))?,
     };
     let mut table = npm_script("table", "tests");
     table.env("EYOT_CHROMIUM", setup::chromium()?);
@@ -254,13 +219,6 @@ fn table(findings: &mut Findings) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_simulations_last_line_says_its_speed() {
-        let output = "seed 1 ok\n1,000 seeds of 2,000 steps held, 61,204 steps/s\n";
-        assert_eq!(steps_per_second(output), Some(61_204));
-        assert_eq!(steps_per_second("held\n"), None);
-    }
 
     #[test]
     fn an_unknown_stage_is_refused() {

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::run::{program, run};
-use crate::{bench, stages};
+use crate::base::run::{program, run};
+use crate::build::{native, package};
 
 /// Each region loses its data once.
 pub const ROUNDS: u32 = 3;
@@ -15,8 +15,8 @@ pub struct Drill {
 
 impl Drill {
     pub fn run(&self) -> Result<()> {
-        stages::package()?;
-        let relay = bench::relay_program()?;
+        package::build()?;
+        let relay = native::relay()?;
         let mut drill = program("node", &["tests/drill/drill.mjs", "--rounds", &self.rounds.to_string()]);
         drill.arg("--relay").arg(relay);
         if self.json {

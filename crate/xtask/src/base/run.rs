@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace;
+use super::workspace;
 
 pub fn say(what: impl AsRef<str>) {
     eprintln!("» {}", what.as_ref());

@@ -1,18 +1,25 @@
-//! `crate/web` as the files in `js/wasm`: compiled, bound to JavaScript, made small.
+//! The files in `js/wasm`: compiled, bound to JavaScript, made small.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::run::{cargo, program, run, say};
-use crate::{setup, workspace};
+use crate::base::run::{cargo, program, run, say};
+use crate::base::{setup, workspace};
 
-const NAME: &str = "eyot_web";
+/// Everything that is compiled to Wasm.
+pub const MODULES: &[Module] = &[Module { package: "eyot-web", name: "eyot_web" }];
+
+pub struct Module {
+    package: &'static str,
+    /// Of the compiled file, and of its bindings in `js/wasm`.
+    pub name: &'static str,
+}
 
 /// The first level: those above inline, which gzip can't take back and which makes nothing measurably faster.
 /// Features by name: all of them would choose an encoding of imports that engines refuse.
@@ -29,26 +36,28 @@ const WASM_OPT: &[&str] = &[
 ];
 
 pub fn build() -> Result<()> {
-    setup::wasm_target()?;
     setup::npm()?;
     let _one_at_a_time = setup::lock("wasm")?;
 
-    say("compiling crate/web to Wasm");
-    let profile = ["build", "--quiet", "--locked", "--package", "eyot-web"];
-    run(&mut cargo(&[&profile[..], &["--profile", "wasm", "--target", "wasm32-unknown-unknown"]].concat()))?;
-    let compiled = workspace::target().join(format!("wasm32-unknown-unknown/wasm/{NAME}.wasm"));
-    let bytes = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
-
+    let mut compiled = Vec::new();
+    for module in MODULES {
+        compiled.push((module.name, read(&module.compile()?)?));
+    }
     let folder = workspace::root().join("js/wasm");
     let stamp = folder.join(".made-from");
-    let made_from = made_from(&bytes)?;
+    let made_from = made_from(&compiled)?;
     if fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == made_from) {
         return Ok(());
     }
     // Made aside, so that an interrupted or failing step leaves what was there; the stamp comes last.
     let aside = workspace::target().join("wasm-bindings");
-    bind(bytes, &aside)?;
-    shrink(&aside.join(format!("{NAME}_bg.wasm")))?;
+    if aside.exists() {
+        fs::remove_dir_all(&aside)?;
+    }
+    for (name, bytes) in compiled {
+        bind(name, bytes, &aside)?;
+        shrink(&aside.join(format!("{name}_bg.wasm")))?;
+    }
     fs::create_dir_all(&folder)?;
     for made in fs::read_dir(&aside)? {
         let made = made?;
@@ -57,11 +66,27 @@ pub fn build() -> Result<()> {
     Ok(fs::write(stamp, made_from)?)
 }
 
-fn bind(bytes: Vec<u8>, folder: &Path) -> Result<()> {
+impl Module {
+    /// Returns the file as the compiler leaves it. It has the names of functions, which the binding step removes.
+    pub fn compile(&self) -> Result<PathBuf> {
+        setup::wasm_target()?;
+        say(format!("compiling {} to Wasm", self.package));
+        let package = ["build", "--quiet", "--locked", "--package", self.package];
+        let profile = ["--profile", "wasm", "--target", "wasm32-unknown-unknown"];
+        run(&mut cargo(&[&package[..], &profile].concat()))?;
+        Ok(workspace::target().join(format!("wasm32-unknown-unknown/wasm/{}.wasm", self.name)))
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("reading {}", file.display()))
+}
+
+fn bind(name: &str, bytes: Vec<u8>, folder: &Path) -> Result<()> {
     let started = Instant::now();
     let mut bindgen = Bindgen::new();
     bindgen
-        .input_bytes(NAME, bytes)
+        .input_bytes(name, bytes)
         .web(true)?
         .typescript(true)
         // The package finds the file itself, in each environment by that environment's way.
@@ -82,11 +107,8 @@ fn bind(bytes: Vec<u8>, folder: &Path) -> Result<()> {
     if !foreign.is_empty() {
         bail!("the Wasm module imports from `env`: {foreign:?}");
     }
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
     output.emit(folder)?;
-    quiet_the_dead(&folder.join(format!("{NAME}.js")))?;
+    quiet_the_dead(&folder.join(format!("{name}.js")))?;
     say(format!("bound it to JavaScript in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(())
 }
@@ -113,7 +135,7 @@ fn shrink(wasm: &Path) -> Result<()> {
 }
 
 /// Names everything that decides what comes out.
-fn made_from(compiled: &[u8]) -> Result<String> {
+fn made_from(compiled: &[(&str, Vec<u8>)]) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     compiled.hash(&mut hasher);
     fs::read(workspace::root().join("node_modules/binaryen/package.json"))?.hash(&mut hasher);

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
 
-use crate::run::{cargo, program, read, run, say};
-use crate::workspace;
+use super::run::{cargo, program, read, run, say};
+use super::workspace;
 
 const NODE_MIN: u32 = 20;
 const WASM_TARGET: &str = "wasm32-unknown-unknown";

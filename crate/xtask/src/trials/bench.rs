@@ -1,11 +1,9 @@
 //! Measures of the native relay (`tests/relay-bench`). Its numbers are said, never asserted: machines differ.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 
-use crate::run::{cargo, program, run, say};
-use crate::workspace;
+use crate::base::run::{program, run};
+use crate::build::native;
 
 #[derive(Default)]
 pub struct Relay {
@@ -17,8 +15,8 @@ pub struct Relay {
 
 impl Relay {
     pub fn run(&self) -> Result<()> {
-        let relay = relay_program()?;
-        let mut bench = program(built("eyot-relay-bench", "relay-bench")?, &[]);
+        let relay = native::relay()?;
+        let mut bench = program(native::program("eyot-relay-bench", "relay-bench")?, &[]);
         bench.arg("--relay").arg(relay);
         if let Some(only) = &self.only {
             bench.args(["--only", only]);
@@ -31,15 +29,4 @@ impl Relay {
         }
         run(&mut bench)
     }
-}
-
-/// The native relay, built as it is shipped.
-pub fn relay_program() -> Result<PathBuf> {
-    built("eyot-relay", "eyot-relay")
-}
-
-fn built(package: &str, name: &str) -> Result<PathBuf> {
-    say(format!("building {package}"));
-    run(&mut cargo(&["build", "--quiet", "--locked", "--release", "--package", package]))?;
-    Ok(workspace::target().join("release").join(name))
 }

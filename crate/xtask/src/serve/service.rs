@@ -1,9 +1,8 @@
-//! Programs that serve until they are told to stop.
+//! Programs that are started and ended by this one, and the ports they listen at.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,33 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::run::{line, program};
-use crate::stages;
+use crate::base::run::line;
 
 const START_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(5);
-
-pub struct Relay {
-    pub region: String,
-    pub port: u16,
-    pub data: PathBuf,
-}
-
-impl Relay {
-    fn command(&self) -> Command {
-        let mut command = program("node", &["worker/serve.mjs", "--region", &self.region]);
-        command.args(["--port", &self.port.to_string()]).arg("--data").arg(&self.data);
-        command
-    }
-}
-
-/// One relay, in the foreground: this process becomes it.
-pub fn relay(relay: &Relay) -> Result<()> {
-    stages::package()?;
-    let mut command = relay.command();
-    let error = command.exec();
-    Err(error).with_context(|| format!("can't start `{}`", line(&command)))
-}
 
 /// Listens at the wanted port, or at any where that is taken.
 pub fn listen(wanted: u16) -> Result<TcpListener> {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::demo::Regions;
-use crate::run::say;
+use super::regions::Regions;
+use crate::base::run::say;
 
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 const HEAD_MAX: Duration = Duration::from_secs(2);

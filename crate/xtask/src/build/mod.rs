@@ -1,0 +1,5 @@
+//! What is made from the sources: the Wasm, the npm package, native programs.
+
+pub mod native;
+pub mod package;
+pub mod wasm;

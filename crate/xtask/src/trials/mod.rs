@@ -1,0 +1,5 @@
+//! What runs the built programs and measures them or tries to break them.
+
+pub mod bench;
+pub mod drill;
+pub mod simulation;
