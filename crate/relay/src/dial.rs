@@ -17,8 +17,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use tracing::{debug, warn};
 
+use crate::base::{SUBPROTOCOL, TEXT_REFUSED, space_url};
 use crate::event::{Event, Happening, LinkRef};
-use crate::http::SUBPROTOCOL;
 use crate::outbox::{Outbox, Outgoing};
 use crate::setup::Setup;
 
@@ -58,8 +58,7 @@ pub async fn run(setup: Arc<Setup>, space: Arc<str>, link: LinkRef, base: String
 }
 
 async fn connect(base: &str, space: &str) -> Result<Stream, Box<Error>> {
-    let address = format!("{}/v1/{}", base.trim_end_matches('/'), percent_encoded(space));
-    let mut request = address.into_client_request().map_err(Box::new)?;
+    let mut request = space_url(base, space).into_client_request().map_err(Box::new)?;
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
@@ -81,7 +80,7 @@ async fn read<F: Future<Output = ()>>(
             Message::Binary(frame) => receive(frame.into()).await,
             Message::Text(text) if text.as_str() == "pong" => tell(Happening::Ponged),
             Message::Text(_) => {
-                outbox.close(CloseCode::Malformed as u16, "text is not spoken here, only binary frames");
+                outbox.close(CloseCode::Malformed as u16, TEXT_REFUSED);
             }
             Message::Close(Some(CloseFrame { code, reason })) => {
                 let code = u16::from(code);
@@ -122,32 +121,5 @@ async fn write(mut sink: SplitSink<Stream, Message>, outbox: &Outbox) -> bool {
         if is_closed {
             return true;
         }
-    }
-}
-
-/// As `encodeURIComponent` does it.
-fn percent_encoded(space: &str) -> String {
-    let mut encoded = String::new();
-    for byte in space.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => encoded.push(byte.into()),
-            b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')' => encoded.push(byte.into()),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::percent_decoded;
-
-    #[test]
-    fn a_space_s_name_survives_the_way_into_an_address() {
-        for space in ["team", "public/a b", "100 %", "größe 🏝"] {
-            assert_eq!(percent_decoded(&percent_encoded(space)).as_deref(), Some(space));
-        }
-        assert_eq!(percent_encoded("a/b c"), "a%2Fb%20c");
     }
 }

@@ -7,9 +7,9 @@ use eyot_core::LinkId;
 use eyot_core::access::{Claims, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::folder::shard_of;
 use crate::metrics::Survey;
 use crate::outbox::Outbox;
+use crate::storage::shard_of;
 
 /// Bytes of frames that wait for a shard. Past that, connections are not read from.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -102,7 +102,7 @@ impl Shards {
 
     /// The one that has this space.
     pub fn of(&self, space: &str) -> &Inbox {
-        &self.0[shard_of(space, self.0.len())]
+        &self.0[shard_of(space, self.0.len()).index()]
     }
 
     /// Tells each.

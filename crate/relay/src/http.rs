@@ -19,13 +19,11 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::debug;
 
+use crate::base::{SUBPROTOCOL, percent_decode};
 use crate::event::LinkRef;
 use crate::metrics;
 use crate::setup::Setup;
 use crate::socket::{Connection, decoder};
-
-/// What is spoken on a connection to a space.
-pub const SUBPROTOCOL: &str = "eyot.v1";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -169,28 +167,10 @@ fn route(path: &str) -> Option<Route> {
         "/v1/regions" => Some(Route::Regions),
         _ => {
             let name = path.strip_prefix("/v1/").filter(|name| !name.is_empty() && !name.contains('/'))?;
-            let space = percent_decoded(name).filter(|space| space.len() <= limits::SPACE_NAME_BYTES_MAX);
+            let space = percent_decode(name).filter(|space| space.len() <= limits::SPACE_NAME_BYTES_MAX);
             Some(Route::Space(space))
         }
     }
-}
-
-/// As `decodeURIComponent` does it: none where it is not the encoding of a text.
-pub fn percent_decoded(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let (digits, after) = rest.split_first_chunk::<2>()?;
-        rest = after;
-        let digit = |digit: u8| char::from(digit).to_digit(16);
-        bytes.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Whether one of the values of a header is this one.

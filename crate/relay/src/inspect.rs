@@ -9,14 +9,13 @@ use eyot_core::log;
 use serde::Serialize;
 
 use crate::flags::Inspect;
-use crate::folder::{FolderError, Layout};
-use crate::store::Snapshot;
+use crate::storage::{FolderError, Layout, ShardId, Snapshot, SpaceId};
 
 /// One space.
 #[derive(Debug, Serialize)]
 struct SpaceReport {
     space: String,
-    shard: usize,
+    shard: ShardId,
     log: String,
     commits: u64,
     bytes: u64,
@@ -62,7 +61,7 @@ pub enum InspectError {
 pub fn inspect(flags: &Inspect) -> Result<(), InspectError> {
     let layout = Layout::read(&flags.data)?;
     let mut spaces = Vec::new();
-    for shard in 0..layout.shards() {
+    for shard in layout.shards() {
         let file = layout.database(shard);
         // A shard that never started has no file.
         if file.exists() {
@@ -83,7 +82,12 @@ pub fn inspect(flags: &Inspect) -> Result<(), InspectError> {
     Ok(())
 }
 
-fn report(snapshot: &Snapshot, shard: usize, id: i64, space: String) -> Result<SpaceReport, InspectError> {
+fn report(
+    snapshot: &Snapshot,
+    shard: ShardId,
+    id: SpaceId,
+    space: String,
+) -> Result<SpaceReport, InspectError> {
     let range = |kind: u8| ([kind], [kind + 1]);
     let (from, to) = range(log::META_KEY[0]);
     let meta = snapshot.entries(id, &from, &to)?.into_iter().find(|(key, _)| key == log::META_KEY);

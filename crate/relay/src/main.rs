@@ -8,10 +8,11 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
+mod base;
 mod dial;
 mod event;
 mod flags;
-mod folder;
 mod http;
 mod inspect;
 mod metrics;
@@ -21,8 +22,7 @@ mod setup;
 mod shard;
 mod socket;
 mod space;
-mod store;
-mod token;
+mod storage;
 mod websocket;
 
 use std::error::Error;

@@ -23,15 +23,14 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
+use crate::access::{AccessPolicy, KeyFile, KeyFileError};
 use crate::event::{Event, Inbox, Shards};
 use crate::flags::{Auth, Serve};
-use crate::folder::{FolderError, FolderLock, Layout};
 use crate::http::Doors;
 use crate::metrics::Metrics;
-use crate::setup::{Admission, Setup};
+use crate::setup::Setup;
 use crate::shard::Shard;
-use crate::store::Store;
-use crate::token::{Keys, KeysError};
+use crate::storage::{FolderError, FolderLock, Layout, Store};
 
 /// How long a client may take to send its request.
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
@@ -53,7 +52,7 @@ pub enum StartError {
     Folder(#[from] FolderError),
     /// The keys' reason.
     #[error(transparent)]
-    Keys(#[from] KeysError),
+    Keys(#[from] KeyFileError),
     /// SQLite's reason.
     #[error("{0}: {1}")]
     Database(PathBuf, rusqlite::Error),
@@ -84,7 +83,7 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
     let listener = runtime
         .block_on(TcpListener::bind(flags.listen))
         .map_err(|error| StartError::Listen(flags.listen, error))?;
-    let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..layout.shards()).map(|_| Inbox::new()).unzip();
+    let (inboxes, receivers): (Vec<_>, Vec<_>) = layout.shards().map(|_| Inbox::new()).unzip();
     let setup = Arc::new(Setup {
         region: flags.region,
         peers: flags.peers,
@@ -99,8 +98,8 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         connections: TaskTracker::new(),
     });
     let mut shards = Vec::new();
-    for (number, events) in receivers.into_iter().enumerate() {
-        let file = layout.database(number);
+    for (id, events) in layout.shards().zip(receivers) {
+        let file = layout.database(id);
         let store = Store::open(&file).map_err(|error| StartError::Database(file, error))?;
         let shard = Shard::new(setup.clone(), store, events);
         let run = move || {
@@ -109,7 +108,7 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
                 abort();
             }
         };
-        shards.push(thread::Builder::new().name(format!("shard-{number}")).spawn(run)?);
+        shards.push(thread::Builder::new().name(format!("shard-{}", id.index())).spawn(run)?);
     }
     info!(
         region = setup.region,
@@ -145,13 +144,13 @@ fn check_regions(flags: &Serve) -> Result<(), StartError> {
     Ok(())
 }
 
-fn admission(flags: &Serve) -> Result<Admission, StartError> {
+fn admission(flags: &Serve) -> Result<AccessPolicy, StartError> {
     match (&flags.jwt_key, flags.auth) {
-        (Some(file), _) => Ok(Admission::Keys(Arc::new(Keys::read(file)?))),
-        (None, Some(Auth::Open)) => Ok(Admission::Open),
+        (Some(file), _) => Ok(AccessPolicy::Keys(Arc::new(KeyFile::open(file)?))),
+        (None, Some(Auth::Open)) => Ok(AccessPolicy::Open),
         (None, None) if flags.listen.ip().is_loopback() => {
             warn!("everybody on this machine may read and write every space; --jwt-key asks for tokens");
-            Ok(Admission::Open)
+            Ok(AccessPolicy::Open)
         }
         (None, None) => Err(StartError::Auth),
     }
@@ -202,8 +201,8 @@ fn accept(stream: TcpStream, doors: &Arc<Doors>) {
     });
 }
 
-fn reload(admission: &Admission) {
-    let Admission::Keys(keys) = admission else { return };
+fn reload(admission: &AccessPolicy) {
+    let AccessPolicy::Keys(keys) = admission else { return };
     match keys.reload() {
         Ok(count) => info!(count, "keys were read again"),
         Err(error) => error!(%error, "keys stay as they were"),

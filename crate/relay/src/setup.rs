@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use eyot_core::{Caps, Millis, RelayConfig, RelayPeer};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::access::AccessPolicy;
 use crate::dial;
 use crate::event::{LinkRef, Shards};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::token::Keys;
 
 /// See the module.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Setup {
     /// What is taken from others.
     pub caps: Caps,
     /// Who may come in.
-    pub admission: Admission,
+    pub admission: AccessPolicy,
     /// How long nothing happens before a relay is put to sleep.
     pub idle: Millis,
     /// By which what goes out to a region is held back.
@@ -42,15 +42,6 @@ pub struct Setup {
     pub runtime: Handle,
     /// The connections there are.
     pub connections: TaskTracker,
-}
-
-/// Who may come in.
-#[derive(Clone, Debug)]
-pub enum Admission {
-    /// Everybody.
-    Open,
-    /// Whoever has a token that one of these keys has signed.
-    Keys(Arc<Keys>),
 }
 
 impl Setup {
@@ -95,9 +86,4 @@ impl Setup {
     pub fn idle_about(&self) -> Millis {
         self.idle + getrandom::u64().unwrap_or_default() % (self.idle / 2 + 1)
     }
-}
-
-/// The time as the core has it. Tokens expire by it, so it is the wall clock's.
-pub fn now() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }

@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 use eyot_core::Millis;
 use tracing::{error, warn};
 
+use crate::base::now;
 use crate::event::Event;
 use crate::metrics::Survey;
-use crate::setup::{Setup, now};
+use crate::setup::Setup;
 use crate::space::{Env, PendingWrite, Space};
-use crate::store::Store;
+use crate::storage::Store;
 
 /// Events handled before what they want written is committed.
 const BATCH_EVENTS: usize = 1024;
@@ -147,7 +148,7 @@ impl Shard {
             }
             Err(reason) => {
                 self.setup.metrics.failed_transactions.inc();
-                error!(reason, writes = writes.len(), "nothing could be written");
+                error!(%reason, writes = writes.len(), "nothing could be written");
             }
         }
         for write in writes {
@@ -190,10 +191,10 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+    use crate::access::AccessPolicy;
     use crate::event::{Happening, Inbox, LinkRef, Shards};
     use crate::metrics::Metrics;
     use crate::outbox::{Outbox, Outgoing};
-    use crate::setup::Admission;
 
     #[tokio::test]
     async fn a_panic_in_one_space_leaves_the_others() {
@@ -204,7 +205,7 @@ mod tests {
             peers: Vec::new(),
             peer_token: None,
             caps: Caps::default(),
-            admission: Admission::Open,
+            admission: AccessPolicy::Open,
             idle: 10_000,
             delays: BTreeMap::new(),
             metrics: Metrics::default(),

@@ -13,9 +13,10 @@ use eyot_core::limits;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::access::AccessPolicy;
 use crate::event::{Event, Happening, Inbox, LinkRef};
 use crate::outbox::{Outbox, Outgoing, TOO_SLOW};
-use crate::setup::{Admission, Setup};
+use crate::setup::Setup;
 use crate::websocket::{Decoder, Header, Message, Opcode, ProtocolError, close_payload};
 
 /// How long the other side may take nothing of what is written.
@@ -165,8 +166,8 @@ impl Connection {
     }
 
     fn judge(&self, token: Option<&str>) {
-        if let Admission::Keys(keys) = &self.setup.admission {
-            self.tell(Happening::Authorized(keys.judge(token)));
+        if let AccessPolicy::Keys(keys) = &self.setup.admission {
+            self.tell(Happening::Authorized(keys.verify(token)));
         }
     }
 

@@ -14,11 +14,12 @@ use eyot_core::{
 };
 use tracing::{debug, error};
 
+use crate::access::AccessPolicy;
 use crate::event::{Happening, LinkRef};
 use crate::metrics::{RegionSurvey, Survey};
 use crate::outbox::{Outbox, Outgoing};
-use crate::setup::{Admission, Setup};
-use crate::store::{SpaceRow, Store, Wrote};
+use crate::setup::Setup;
+use crate::storage::{CommitFailed, SpaceRow, Store, WriteOutcome};
 
 /// How long a space that failed is left alone.
 const FAILED_WAIT: Millis = 1_000;
@@ -172,13 +173,14 @@ impl Space {
     }
 
     /// What became of a write.
-    pub fn written(&mut self, write: PendingWrite, outcome: Result<(), String>, env: &mut Env) {
+    pub fn written(&mut self, write: PendingWrite, outcome: Result<(), CommitFailed>, env: &mut Env) {
         match &mut self.machine {
             Some(machine) if machine.epoch == write.epoch => machine.writing -= 1,
             _ => return,
         }
         let is_done = outcome.is_ok();
-        let answer = outcome.map_or_else(StorageAnswer::Failed, |()| StorageAnswer::Written);
+        let answer = outcome
+            .map_or_else(|CommitFailed(reason)| StorageAnswer::Failed(reason), |()| StorageAnswer::Written);
         self.input(Input::Storage(write.request, answer), env);
         if is_done {
             for arrival in write.arrivals {
@@ -298,10 +300,10 @@ impl Space {
 
     fn authorize(&mut self, id: LinkId, token: Option<String>, env: &mut Env) {
         match (&env.setup.admission, self.links.get(&id), &mut self.machine) {
-            (Admission::Open, _, Some(machine)) => {
+            (AccessPolicy::Open, _, Some(machine)) => {
                 machine.relay.handle(Input::Authorized(id, Ok(Claims::open())), env.now);
             }
-            (Admission::Keys(_), Some(link), _) => link.outbox.push(Outgoing::Authorize(token)),
+            (AccessPolicy::Keys(_), Some(link), _) => link.outbox.push(Outgoing::Authorize(token)),
             _ => {}
         }
     }
@@ -373,7 +375,7 @@ impl Space {
         }
         let deadline = self.deadline;
         if machine.relay.regions().iter().all(|region| region.behind == 0) {
-            env.store.mark(&mut machine.row, false);
+            env.store.mark_unsettled(&mut machine.row, false);
         }
         machine.relay.suspend(env.now);
         self.run(env);
@@ -394,12 +396,12 @@ impl Machine {
     fn storage(&mut self, name: &Arc<str>, id: RequestId, request: &StorageRequest, env: &mut Env) {
         let answer = match request {
             StorageRequest::Write(batch) => match env.store.write(&mut self.row, name, batch) {
-                Wrote::GuardFailed => StorageAnswer::GuardFailed,
-                Wrote::Pending => {
+                WriteOutcome::GuardFailed => StorageAnswer::GuardFailed,
+                WriteOutcome::Pending => {
                     env.setup.metrics.writes.inc();
                     self.writing += 1;
                     if !env.setup.peers.is_empty() {
-                        env.store.mark(&mut self.row, true);
+                        env.store.mark_unsettled(&mut self.row, true);
                     }
                     let arrivals = std::mem::take(&mut self.arrivals);
                     let space = name.clone();
