@@ -40,14 +40,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<Key>, String> {
         Value::Array(keys) => keys,
         Value::Object(mut set) => match set.remove("keys") {
             Some(Value::Array(keys)) => keys,
-            Some(_) => return Err("`keys` is no array".to_owned()),
+            Some(_) => return Err("`keys` is not an array".to_owned()),
             None => vec![Value::Object(set)],
         },
         _ => Vec::new(),
     };
     // A set may have keys of other kinds too. They are skipped; one that can be used is enough.
     let mut keys = Vec::new();
-    let mut reason = "there is no key in it".to_owned();
+    let mut reason = "there is no key in the file".to_owned();
     for jwk in jwks {
         match key(jwk) {
             Ok(key) => keys.push(key),
@@ -77,7 +77,7 @@ fn key(jwk: Value) -> Result<Key, String> {
         _ => return Err("keys are Ed25519, P-256 or secrets".to_owned()),
     };
     if jwk.common.key_algorithm.is_some_and(|given| given != named) {
-        return Err("a key's `alg` is not what it is used for".to_owned());
+        return Err("a key's `alg` does not fit its type".to_owned());
     }
     let id = jwk.common.key_id.clone();
     let key = DecodingKey::from_jwk(&jwk).map_err(|error| error.to_string())?;

@@ -2,7 +2,11 @@
 
 /// WebSocket subprotocol of the link protocol.
 pub const SUBPROTOCOL: &str = "eyot.v1";
-/// Close reason for text messages other than `ping` and `pong`.
+/// Text message that asks the other host for a [`PONG`]. The core sees neither.
+pub const PING: &str = "ping";
+/// Answer to a [`PING`].
+pub const PONG: &str = "pong";
+/// Close reason for any other text message.
 pub const TEXT_REFUSED: &str = "text is not spoken here, only binary frames";
 
 /// The URL of a space at the relay with this base URL.

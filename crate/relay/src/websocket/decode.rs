@@ -1,131 +1,111 @@
-//! WebSocket framing (RFC 6455) as a server speaks it, without I/O.
-//!
-//! The well-kept crates for this hold a read buffer for every connection, which is most of what an
-//! idle one costs, and copy what goes out. Here an idle connection has no buffer, and what goes out
-//! to many is shared. Nothing else is special: no extensions, no subprotocol logic, no sockets.
+//! Decodes what a client sends: bytes to messages.
 
 use bytes::{Buf, BytesMut};
 
-/// The longest header of a frame that a server sends.
-const HEADER_BYTES_MAX: usize = 10;
-/// Read at once where nothing is known of what comes.
+use super::frame::{CONTROL_PAYLOAD_BYTES_MAX, Opcode};
+
+/// Room in the buffer if it is not known yet how long the next frame is.
 const READ_BYTES: usize = 8 * 1024;
-/// The payload of a control frame.
-const CONTROL_BYTES_MAX: usize = 125;
 
-/// What a frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Opcode {
-    /// More of the message before.
-    Continuation = 0,
-    /// UTF-8.
-    Text = 1,
-    /// Bytes.
-    Binary = 2,
-    /// No more follows.
-    Close = 8,
-    /// Asks for a `Pong` with the same payload.
-    Ping = 9,
-    /// Answers a `Ping`.
-    Pong = 10,
-}
-
-/// What came in.
+/// A message from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Bytes.
+    /// A message of bytes.
     Binary(Vec<u8>),
-    /// What should be UTF-8.
+    /// A text message. That it is UTF-8 is not checked.
     Text(Vec<u8>),
-    /// To be answered.
+    /// To be answered with a pong of the same payload.
     Ping(Vec<u8>),
-    /// An answer.
+    /// The answer to a ping.
     Pong,
-    /// The other side closes, with this code if it gave one.
+    /// The client closes the connection, with this code if it gave one.
     Close(Option<u16>),
 }
 
-/// What the other side may not send.
+/// The client has broken the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
-    /// Not as RFC 6455 has it.
+    /// Bytes that RFC 6455 does not allow.
     #[error("not a WebSocket frame: {0}")]
     Malformed(&'static str),
-    /// A message over the limit.
+    /// A message over this limit in bytes.
     #[error("a message over the limit of {0} bytes")]
     TooLarge(usize),
 }
 
-/// Bytes to messages.
+/// Collects the bytes of a connection until a message is complete.
 #[derive(Debug)]
 pub struct Decoder {
     buffer: BytesMut,
-    /// The beginning of a message that comes in several frames.
+    /// The payload so far of a message that is sent in several frames.
     fragments: Option<(Opcode, Vec<u8>)>,
     message_bytes_max: usize,
 }
 
-struct Head {
+/// The decoded header of a frame.
+struct FrameHeader {
     opcode: Opcode,
     is_last: bool,
     mask: [u8; 4],
-    /// Of the head itself.
-    bytes: usize,
+    /// Length of the header itself.
+    header_bytes: usize,
     payload_bytes: usize,
 }
 
 impl Decoder {
-    /// Takes messages of at most so many bytes. `read` came in already.
+    /// Accepts messages of at most `message_bytes_max` bytes. `read` are bytes that have already been
+    /// read from the connection.
     pub fn new(message_bytes_max: usize, read: &[u8]) -> Self {
         Self { buffer: BytesMut::from(read), fragments: None, message_bytes_max }
     }
 
-    /// Where to read to: room for the rest of the frame that has begun.
-    pub fn space(&mut self) -> &mut BytesMut {
-        let missing = match self.head() {
-            Ok(Some(head)) => (head.bytes + head.payload_bytes).saturating_sub(self.buffer.len()),
+    /// The buffer to read into, with room for the rest of the frame that has begun.
+    pub fn read_buffer(&mut self) -> &mut BytesMut {
+        let missing = match self.header() {
+            Ok(Some(header)) => {
+                (header.header_bytes + header.payload_bytes).saturating_sub(self.buffer.len())
+            }
             _ => 0,
         };
         self.buffer.reserve(missing.max(READ_BYTES));
         &mut self.buffer
     }
 
-    /// Gives the buffer back where nothing is in it.
-    pub fn rest(&mut self) {
+    /// Frees the buffer's memory if no bytes are in it.
+    pub fn release_buffer(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
         }
     }
 
-    /// The next message, once all of it is here.
+    /// The next message. None until all of it has been read.
     ///
     /// # Errors
-    /// The other side's fault; nothing after it can be read.
+    /// The client has broken the protocol. Nothing more can be decoded.
     pub fn next(&mut self) -> Result<Option<Message>, ProtocolError> {
-        while let Some(head) = self.head()? {
-            if self.buffer.len() < head.bytes + head.payload_bytes {
+        while let Some(header) = self.header()? {
+            if self.buffer.len() < header.header_bytes + header.payload_bytes {
                 return Ok(None);
             }
-            self.buffer.advance(head.bytes);
-            let mut payload = self.buffer[..head.payload_bytes].to_vec();
-            self.buffer.advance(head.payload_bytes);
-            unmask(&mut payload, head.mask);
-            if let Some(message) = self.frame(&head, payload)? {
+            self.buffer.advance(header.header_bytes);
+            let mut payload = self.buffer[..header.payload_bytes].to_vec();
+            self.buffer.advance(header.payload_bytes);
+            unmask(&mut payload, header.mask);
+            if let Some(message) = self.frame(&header, payload)? {
                 return Ok(Some(message));
             }
         }
         Ok(None)
     }
 
-    fn head(&self) -> Result<Option<Head>, ProtocolError> {
+    fn header(&self) -> Result<Option<FrameHeader>, ProtocolError> {
         let [first, second, rest @ ..] = &self.buffer[..] else { return Ok(None) };
         let is_last = first & 0x80 != 0;
         if first & 0x70 != 0 {
-            return Err(ProtocolError::Malformed("reserved bits"));
+            return Err(ProtocolError::Malformed("reserved bits are set"));
         }
         if second & 0x80 == 0 {
-            return Err(ProtocolError::Malformed("a client masks"));
+            return Err(ProtocolError::Malformed("a client must mask its frames"));
         }
         let opcode = match first & 0x0f {
             0 => Opcode::Continuation,
@@ -149,38 +129,44 @@ impl Decoder {
             short => (short as u64, rest, 0),
         };
         let is_control = opcode as u8 >= Opcode::Close as u8;
-        if is_control && (!is_last || short > CONTROL_BYTES_MAX) {
-            return Err(ProtocolError::Malformed("a control frame in pieces or too long"));
+        if is_control && (!is_last || short > CONTROL_PAYLOAD_BYTES_MAX) {
+            return Err(ProtocolError::Malformed("a control frame is fragmented or too long"));
         }
-        let before = match &self.fragments {
+        let bytes_before = match &self.fragments {
             Some((_, begun)) if !is_control => begun.len(),
             _ => 0,
         };
-        if len > (self.message_bytes_max - before) as u64 && !is_control {
+        if len > (self.message_bytes_max - bytes_before) as u64 && !is_control {
             return Err(ProtocolError::TooLarge(self.message_bytes_max));
         }
         let Some(mask) = rest.first_chunk::<4>() else { return Ok(None) };
-        Ok(Some(Head { opcode, is_last, mask: *mask, bytes: 6 + len_bytes, payload_bytes: len as usize }))
+        Ok(Some(FrameHeader {
+            opcode,
+            is_last,
+            mask: *mask,
+            header_bytes: 6 + len_bytes,
+            payload_bytes: len as usize,
+        }))
     }
 
-    fn frame(&mut self, head: &Head, payload: Vec<u8>) -> Result<Option<Message>, ProtocolError> {
-        let (opcode, whole) = match head.opcode {
+    fn frame(&mut self, header: &FrameHeader, payload: Vec<u8>) -> Result<Option<Message>, ProtocolError> {
+        let (opcode, whole) = match header.opcode {
             Opcode::Ping => return Ok(Some(Message::Ping(payload))),
             Opcode::Pong => return Ok(Some(Message::Pong)),
             Opcode::Close => return close_code(&payload).map(|code| Some(Message::Close(code))),
             Opcode::Continuation => {
                 let Some((opcode, mut begun)) = self.fragments.take() else {
-                    return Err(ProtocolError::Malformed("the end of no message"));
+                    return Err(ProtocolError::Malformed("a continuation without a message"));
                 };
                 begun.extend_from_slice(&payload);
                 (opcode, begun)
             }
             _ if self.fragments.is_some() => {
-                return Err(ProtocolError::Malformed("a message within a message"));
+                return Err(ProtocolError::Malformed("a new message before the last one is complete"));
             }
             opcode => (opcode, payload),
         };
-        if !head.is_last {
+        if !header.is_last {
             self.fragments = Some((opcode, whole));
             return Ok(None);
         }
@@ -204,58 +190,8 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, ProtocolError> {
     match payload {
         [] => Ok(None),
         [high, low, ..] => Ok(Some(u16::from_be_bytes([*high, *low]))),
-        [_] => Err(ProtocolError::Malformed("half a close code")),
+        [_] => Err(ProtocolError::Malformed("a close code of one byte")),
     }
-}
-
-/// What goes before a payload.
-#[derive(Clone, Copy, Debug)]
-pub struct Header {
-    bytes: [u8; HEADER_BYTES_MAX],
-    len: u8,
-}
-
-impl Header {
-    /// Of a whole message of so many bytes.
-    pub fn new(opcode: Opcode, payload_bytes: usize) -> Self {
-        let mut bytes = [0; HEADER_BYTES_MAX];
-        bytes[0] = 0x80 | opcode as u8;
-        let len = match payload_bytes {
-            0..=125 => {
-                bytes[1] = payload_bytes as u8;
-                2
-            }
-            126..=0xffff => {
-                bytes[1] = 126;
-                bytes[2..4].copy_from_slice(&(payload_bytes as u16).to_be_bytes());
-                4
-            }
-            _ => {
-                bytes[1] = 127;
-                bytes[2..10].copy_from_slice(&(payload_bytes as u64).to_be_bytes());
-                10
-            }
-        };
-        Self { bytes, len }
-    }
-}
-
-impl AsRef<[u8]> for Header {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-}
-
-/// The payload of a `Close`. Codes that only report can't be sent: nothing is said then.
-pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
-    if code != 1000 && !(3000..5000).contains(&code) {
-        return Vec::new();
-    }
-    let mut end = reason.len().min(CONTROL_BYTES_MAX - 2);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    [&code.to_be_bytes(), &reason.as_bytes()[..end]].concat()
 }
 
 #[cfg(test)]
@@ -286,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_every_length_read_back_however_they_are_cut() {
+    fn messages_of_every_length_are_decoded_however_the_bytes_are_split() {
         for len in [0, 1, 7, 8, 9, 125, 126, 127, 65_535, 65_536, 100_000] {
             let payload: Vec<u8> = (0..len).map(|n| n as u8).collect();
             let bytes = masked(0x82, &payload);
@@ -294,7 +230,7 @@ mod tests {
                 let mut decoder = decoder(&[]);
                 let mut messages = Vec::new();
                 for piece in bytes.chunks(cut) {
-                    decoder.space().extend_from_slice(piece);
+                    decoder.read_buffer().extend_from_slice(piece);
                     messages.extend(decoder.next().unwrap());
                 }
                 assert_eq!(messages, [Message::Binary(payload.clone())], "{len} bytes cut at {cut}");
@@ -303,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_in_pieces_is_put_together_around_a_ping() {
+    fn a_fragmented_message_is_joined_and_a_ping_may_come_in_between() {
         let bytes = [masked(0x01, b"pi"), masked(0x89, b"?"), masked(0x80, b"ng")].concat();
         let mut decoder = decoder(&bytes);
         assert_eq!(decoder.next(), Ok(Some(Message::Ping(b"?".to_vec()))));
@@ -312,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_client_may_send_is_refused() {
+    fn frames_that_a_client_may_not_send_are_refused() {
         let unmasked = vec![0x82, 0];
         let half_code = masked(0x88, b"x");
         let reserved = masked(0xc2, b"");
@@ -341,19 +277,11 @@ mod tests {
     }
 
     #[test]
-    fn a_decoder_at_rest_has_no_buffer() {
+    fn a_decoder_that_waits_for_a_message_has_no_buffer() {
         let mut decoder = decoder(&[]);
-        decoder.space().extend_from_slice(&masked(0x82, &[0; 90_000]));
+        decoder.read_buffer().extend_from_slice(&masked(0x82, &[0; 90_000]));
         assert!(matches!(decoder.next(), Ok(Some(_))));
-        decoder.rest();
+        decoder.release_buffer();
         assert_eq!(decoder.buffer.capacity(), 0);
-    }
-
-    #[test]
-    fn a_reason_is_cut_between_characters() {
-        let payload = close_payload(4009, &"é".repeat(100));
-        assert_eq!(payload.len(), 124);
-        assert!(std::str::from_utf8(&payload[2..]).is_ok());
-        assert_eq!(close_payload(1006, "gone"), b"");
     }
 }

@@ -1,4 +1,4 @@
-//! `inspect`: what a folder holds, read beside a relay that may be serving it.
+//! `inspect`: prints what a folder holds. A relay may be serving it at the same time.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use eyot_core::id::LogId;
 use eyot_core::log;
 use serde::Serialize;
 
-use crate::flags::Inspect;
+use super::flags::Inspect;
 use crate::storage::{FolderError, Layout, ShardId, Snapshot, SpaceId};
 
 /// One space.
@@ -23,16 +23,16 @@ struct SpaceReport {
     peers: Vec<PeerReport>,
 }
 
-/// How far a space has come with the relay of another region.
+/// How far replication of a space with the relay of another region has got.
 #[derive(Debug, Default, Serialize)]
 struct PeerReport {
     region: String,
-    /// Its address, where it was dialled.
+    /// Its URL. None if that relay dials this one.
     url: Option<String>,
     log: String,
-    /// How far its log has been read, where it was dialled.
+    /// Commits read from its log. None if that relay dials this one.
     read: Option<u64>,
-    /// How far it has acknowledged this log.
+    /// Commits of this log that it has acknowledged.
     acknowledged: u64,
 }
 
@@ -40,30 +40,30 @@ struct PeerReport {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// The folder's reason.
+    /// The folder can't be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// SQLite's reason.
+    /// A database can't be read.
     #[error("a database can't be read: {0}")]
     Database(#[from] rusqlite::Error),
-    /// What no relay wrote.
+    /// A row can't be decoded.
     #[error("a database holds what no relay wrote: {0}")]
     Corrupt(#[from] CommitError),
-    /// Nobody reads what is said.
+    /// Standard output can't be written.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Prints what there is.
+/// Prints a table, or JSON.
 ///
 /// # Errors
-/// It can't be read.
+/// The folder can't be read.
 pub fn inspect(flags: &Inspect) -> Result<(), InspectError> {
     let layout = Layout::read(&flags.data)?;
     let mut spaces = Vec::new();
     for shard in layout.shards() {
         let file = layout.database(shard);
-        // A shard that never started has no file.
+        // A folder whose relay never got as far as to open it has no file for the shard.
         if file.exists() {
             let snapshot = Snapshot::open(&file)?;
             for (id, name) in snapshot.spaces()? {

@@ -21,17 +21,17 @@ pub struct Flags {
 pub enum Command {
     /// Serve spaces until SIGTERM or SIGINT.
     Serve(Box<Serve>),
-    /// Say what a folder holds; a relay may be serving it.
+    /// Print what a folder holds. A relay may be serving it at the same time.
     Inspect(Inspect),
 }
 
 /// `inspect`.
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// The relay's folder.
+    /// Folder with the relay's data.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// JSON instead of a table.
+    /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
 }
@@ -39,59 +39,59 @@ pub struct Inspect {
 /// `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// The region that this relay is in.
+    /// Region of this relay.
     #[arg(long, value_parser = region)]
     pub region: String,
-    /// The address to listen at; with port 0 any that is free.
+    /// Address to listen at. With port 0, any free port.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7701")]
     pub listen: SocketAddr,
-    /// The folder that spaces are kept in.
+    /// Folder for the relay's data.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// A relay of another region; may be given again.
+    /// Relay of another region. May be repeated.
     #[arg(long = "peer", value_name = "REGION=URL", value_parser = peer)]
     pub peers: Vec<RelayPeer>,
-    /// Holds the token that lets this relay in at the others.
+    /// File with the token that this relay sends to its peers.
     #[arg(long, value_name = "FILE")]
     pub peer_token: Option<PathBuf>,
-    /// Who may come in. Must be said, but for loopback addresses.
+    /// Who may connect. Required without --jwt-key, unless the address is a loopback address.
     #[arg(long, value_enum, conflicts_with = "jwt_key")]
     pub auth: Option<Auth>,
-    /// Whoever has a token signed by one of the keys in this file may come in: a JWK, an array or
-    /// a set of JWKs (Ed25519, P-256 or secret), or a secret as plain text. SIGHUP reads it again.
+    /// File with keys; tokens signed by one of them give access. A JWK, an array or a set of JWKs
+    /// (Ed25519, P-256 or secret), or a secret as plain text. SIGHUP reads the file again.
     #[arg(long, value_name = "FILE")]
     pub jwt_key: Option<PathBuf>,
-    /// An origin whose pages may connect; may be given again. Default: all.
+    /// Web origin whose pages may connect. May be repeated. Default: all.
     #[arg(long = "origin", value_name = "URL")]
     pub origins: Vec<String>,
-    /// The address that clients reach this relay at, for its directory.
+    /// URL at which clients reach this relay, for the directory at /v1/regions.
     #[arg(long, value_name = "URL", value_parser = url)]
     pub public_url: Option<String>,
-    /// Shards of a new folder. Default: one for each core.
+    /// Number of shards of a new folder. Default: one for each core.
     #[arg(long, value_name = "N")]
     pub shards: Option<usize>,
-    /// How logs are written. Default: text on a terminal, JSON elsewhere.
+    /// Format of the log. Default: text on a terminal, JSON elsewhere.
     #[arg(long, value_enum)]
     pub log: Option<LogFormat>,
-    /// What is taken from others.
+    /// What clients may use at most.
     #[command(flatten)]
     pub limits: Limits,
-    /// How long nothing happens in a space before its relay is put to sleep.
+    /// Time without activity after which a space is unloaded from memory.
     #[arg(long, value_name = "MS", default_value_t = 10_000, hide = true)]
     pub idle_ms: u64,
-    /// Hold back what goes out to a region.
+    /// Delay everything that is sent to a region.
     #[arg(long = "simulate-delay", value_name = "REGION=MS", value_parser = delay, hide = true)]
     pub delays: Vec<(String, Duration)>,
 }
 
-/// Who may come in.
+/// Who may connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
     /// Everybody.
     Open,
 }
 
-/// How logs are written.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For programs.
@@ -100,17 +100,17 @@ pub enum LogFormat {
     Text,
 }
 
-/// What is taken from others. Sizes of frames and commits are the protocol's and no flags.
+/// What clients may use at most. The sizes of frames and commits are constants of the protocol.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Connections to this relay.
+    /// Connections to this relay at the same time.
     #[arg(long, value_name = "N", default_value_t = 50_000)]
     pub connections_max: u64,
-    /// Connections to a space.
+    /// Connections to a space at the same time.
     #[arg(long, value_name = "N", default_value_t = Caps::default().space_connections_max)]
     pub space_connections_max: u64,
-    /// Connections of a token's subject to a space.
+    /// Connections of a token's subject to a space at the same time.
     #[arg(long, value_name = "N", default_value_t = Caps::default().subject_connections_max)]
     pub subject_connections_max: u64,
     /// Bytes of commits a second from a connection.
@@ -122,19 +122,19 @@ pub struct Limits {
     /// Bytes of commits stored in a space.
     #[arg(long, value_name = "BYTES", default_value_t = Caps::default().space_bytes_max)]
     pub space_bytes_max: u64,
-    /// Bytes of commits stored in a space that a subject brought.
+    /// Bytes of commits stored in a space that came from one subject.
     #[arg(long, value_name = "BYTES", default_value_t = Caps::default().subject_bytes_max)]
     pub subject_bytes_max: u64,
     /// Authors in a space.
     #[arg(long, value_name = "N", default_value_t = Caps::default().space_authors_max)]
     pub space_authors_max: u64,
-    /// Authors in a space that a subject brought.
+    /// Authors in a space that came from one subject.
     #[arg(long, value_name = "N", default_value_t = Caps::default().subject_authors_max)]
     pub subject_authors_max: u64,
 }
 
 impl Limits {
-    /// Those that the core enforces.
+    /// The limits that the core enforces.
     pub fn caps(&self) -> Caps {
         Caps {
             connection_bytes_per_second: self.connection_bytes_per_second,
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_has_no_contradictions() {
+    fn the_command_line_is_consistent() {
         Flags::command().debug_assert();
     }
 

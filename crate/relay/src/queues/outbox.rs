@@ -1,6 +1,8 @@
-//! What waits to go out on one connection: filled by a shard, emptied by the connection's task.
+//! The queue of what is to be sent on one connection: a shard fills it, the connection's task
+//! empties it.
 //!
-//! It is bounded: who reads too slowly is cut off, for what it lacks is in the log.
+//! It is bounded. A connection that reads too slowly is closed; its commits are in the log, from
+//! which it continues when it connects again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,57 +12,62 @@ use eyot_core::frame::{Bye, CloseCode, Frame};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// A connection with more waiting to go out is closed.
-pub const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// What is taken from the queue at once, and written in one go.
+/// Bytes that may wait. A connection with more is closed.
+const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that are taken from the queue at once and written together.
 const BATCH_BYTES: usize = 256 * 1024;
-/// The same in messages: what one vectored write takes, twice over.
+/// The same in messages. More would not make writing faster: one vectored write takes half of them.
 const BATCH_MESSAGES: usize = 512;
 
-/// The code that a connection is closed with for that.
+/// Close code of a connection that reads too slowly.
 pub const TOO_SLOW: u16 = CloseCode::GoingAway as u16;
 
-/// One thing to do on a connection.
+/// One thing for a connection's task to do.
 #[derive(Debug)]
 pub enum Outgoing {
-    /// A frame of the link protocol.
+    /// Send a frame of the link protocol.
     Frame(Arc<[u8]>),
-    /// `ping` or `pong`, between hosts.
+    /// Send a text message.
     Text(&'static str),
-    /// The answer to a WebSocket ping.
+    /// Answer a WebSocket ping.
     Pong(Vec<u8>),
-    /// The last message.
+    /// Close the connection with this code and reason. Nothing follows.
     Close(u16, String),
-    /// Judge this token and tell the shard.
+    /// Verify this token and tell the shard the result. Done here because a connection's task may
+    /// take its time, while a shard serves many spaces.
     Authorize(Option<String>),
 }
 
-/// See the module.
+/// The queue of one connection.
 #[derive(Debug, Default)]
 pub struct Outbox {
     state: Mutex<State>,
-    news: Notify,
+    /// Wakes the task that waits in `take`.
+    changed: Notify,
+    /// Wakes the task that waits in `overflowed`.
     overflow: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// With the time before which it may not be sent, if there is a delay.
     queue: VecDeque<(Option<Instant>, Outgoing)>,
+    /// Bytes in the queue and in the batch that was taken last.
     bytes: usize,
-    /// Of `bytes`, what was taken and may not be written yet.
+    /// Bytes of the batch that was taken last, which may not be written yet.
     taken: usize,
-    /// The last message is in the queue, or has gone out.
+    /// A `Close` is in the queue or was taken: nothing more is accepted.
     is_closed: bool,
     delay: Option<Duration>,
 }
 
 impl Outbox {
-    /// Holds back all that is pushed from now on for so long.
+    /// Delays everything that is pushed from now on.
     pub fn set_delay(&self, delay: Option<Duration>) {
         self.lock().delay = delay;
     }
 
-    /// To go out after all that is there already.
+    /// Adds to the end of the queue.
     pub fn push(&self, outgoing: Outgoing) {
         let mut state = self.lock();
         if state.is_closed {
@@ -77,20 +84,20 @@ impl Outbox {
             state.queue.push_back((due, outgoing));
         }
         drop(state);
-        self.news.notify_one();
+        self.changed.notify_one();
     }
 
-    /// Closes after all that is there already, telling why in a frame first.
+    /// Closes the connection after everything in the queue, with a `Bye` frame before the close.
     pub fn close(&self, code: u16, reason: &str) {
         let mut state = self.lock();
         if !state.is_closed {
             state.close(code, reason);
         }
         drop(state);
-        self.news.notify_one();
+        self.changed.notify_one();
     }
 
-    /// Drops what waits and answers the other side's close.
+    /// Answers the close of the other side, which reads nothing more: the queue is dropped.
     pub fn answer_close(&self, code: u16) {
         let mut state = self.lock();
         if !state.is_closed {
@@ -99,10 +106,10 @@ impl Outbox {
             state.is_closed = true;
         }
         drop(state);
-        self.news.notify_one();
+        self.changed.notify_one();
     }
 
-    /// What is to be done next, at least one thing. What was taken before is done.
+    /// Waits for a batch of at least one thing to do. Calling it says that the previous batch is done.
     pub async fn take(&self) -> Vec<Outgoing> {
         loop {
             let due = match self.lock().take(Instant::now()) {
@@ -110,15 +117,15 @@ impl Outbox {
                 Taken::Wait(due) => due,
             };
             match due {
-                None => self.news.notified().await,
+                None => self.changed.notified().await,
                 Some(due) => {
-                    let _ = tokio::time::timeout_at(due, self.news.notified()).await;
+                    let _ = tokio::time::timeout_at(due, self.changed.notified()).await;
                 }
             }
         }
     }
 
-    /// More waited than may: little time is left.
+    /// Waits until too many bytes are in the queue. The queue then holds a close and nothing else.
     pub async fn overflowed(&self) {
         self.overflow.notified().await;
     }
@@ -130,6 +137,7 @@ impl Outbox {
 
 enum Taken {
     Batch(Vec<Outgoing>),
+    /// There is nothing to send before this time, or before more is pushed.
     Wait(Option<Instant>),
 }
 
@@ -147,6 +155,7 @@ impl State {
             batch.push(outgoing);
         }
         match self.queue.front() {
+            // An idle connection keeps no memory for its queue.
             None => self.queue = VecDeque::new(),
             Some((due, _)) if batch.is_empty() => return Taken::Wait(*due),
             Some(_) => {}
@@ -188,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_queue_over_its_limit_becomes_a_farewell() {
+    async fn a_queue_over_its_limit_is_replaced_by_a_close() {
         let outbox = Outbox::default();
         for _ in 0..9 {
             outbox.push(frame(1024 * 1024));
@@ -199,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_taken_counts_until_more_is_asked_for() {
+    async fn a_batch_counts_until_the_next_one_is_taken() {
         let outbox = Outbox::default();
         for _ in 0..7 {
             outbox.push(frame(1024 * 1024));
@@ -215,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_delayed_keeps_its_order() {
+    async fn delayed_messages_keep_their_order() {
         let outbox = Outbox::default();
         outbox.push(Outgoing::Text("ping"));
         outbox.set_delay(Some(Duration::from_millis(30)));

@@ -1,4 +1,4 @@
-//! What is counted, and the page that says it (`GET /metrics`).
+//! The metrics, and the page that lists them (`GET /metrics`).
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,20 +10,24 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// What the page is.
+use super::gauges::{RegionGauges, SpaceGauges};
+
+/// Content type of the page.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// From a fast disk's flush to what nobody should wait for.
-const SECONDS: [f64; 14] =
+/// Upper bounds of the histograms' buckets, in seconds: from the flush of a fast disk to a wait that
+/// needs attention.
+const BUCKETS: [f64; 14] =
     [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 
-/// Counted as it happens, by whoever does it. Clones are one.
+/// Counters, gauges and histograms, which are updated where the event happens. Clones share their
+/// values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    /// Open now.
+    /// Accepted connections that are open now.
     pub connections: Gauge,
-    /// Accepted since the start.
+    /// Connections accepted since the start.
     pub accepted: Counter,
     closed: Family<Closed, Counter>,
     /// Commits stored.
@@ -40,15 +44,15 @@ pub struct Metrics {
     pub bytes_in: Counter,
     /// Bytes of frames sent.
     pub bytes_out: Counter,
-    /// Writes of spaces.
+    /// Write batches of spaces.
     pub writes: Counter,
-    /// SQLite transactions that they shared.
+    /// SQLite transactions that the writes shared.
     pub transactions: Counter,
-    /// Those that failed.
+    /// SQLite transactions that failed.
     pub failed_transactions: Counter,
-    /// How long commits of SQLite take, in seconds.
+    /// Duration of SQLite commits, in seconds.
     pub flush: Histogram,
-    /// From the arrival of a frame of commits to the release of its acknowledgement, in seconds.
+    /// Time from receiving a frame with commits to queueing its acknowledgement, in seconds.
     pub acknowledgement: Histogram,
     /// Relays of spaces loaded from storage.
     pub loaded: Counter,
@@ -78,50 +82,6 @@ struct Direction {
     direction: &'static str,
 }
 
-/// What is looked up when the page is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// Spaces whose relays are in memory.
-    pub awake: u64,
-    /// Spaces with connections whose relays are not.
-    pub asleep: u64,
-    /// Other regions, as spaces in memory see them.
-    pub regions: Vec<RegionSurvey>,
-}
-
-/// One other region.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegionSurvey {
-    /// Its name.
-    pub region: String,
-    /// Spaces that are linked to it.
-    pub linked: u64,
-    /// Commits it is not known to have, in the space where these are most.
-    pub behind: u64,
-}
-
-impl Survey {
-    /// Takes in what another shard says.
-    pub fn add(&mut self, other: Survey) {
-        self.awake += other.awake;
-        self.asleep += other.asleep;
-        for region in other.regions {
-            self.add_region(region);
-        }
-    }
-
-    /// Takes in what one more space says of a region.
-    pub fn add_region(&mut self, of: RegionSurvey) {
-        match self.regions.iter_mut().find(|known| known.region == of.region) {
-            Some(known) => {
-                known.linked += of.linked;
-                known.behind = known.behind.max(of.behind);
-            }
-            None => self.regions.push(of),
-        }
-    }
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("eyot");
@@ -131,27 +91,28 @@ impl Default for Metrics {
         registry.register("connections_accepted", "Connections accepted", accepted.clone());
         let closed = Family::<Closed, Counter>::default();
         registry.register("connections_closed", "Connections closed, by code", closed.clone());
-        let [commits_in, commits_out] = both_ways(&mut registry, "commits", "Commits stored and sent");
+        let [commits_in, commits_out] = both_directions(&mut registry, "commits", "Commits stored and sent");
         let forks = Counter::default();
         let help =
             "Branches begun by authors that had one: replicas quarantine their changes where they clash";
         registry.register("forks", help, forks.clone());
-        let [frames_in, frames_out] = both_ways(&mut registry, "frames", "Frames received and sent");
-        let [bytes_in, bytes_out] = both_ways(&mut registry, "bytes", "Bytes of frames received and sent");
+        let [frames_in, frames_out] = both_directions(&mut registry, "frames", "Frames received and sent");
+        let [bytes_in, bytes_out] =
+            both_directions(&mut registry, "bytes", "Bytes of frames received and sent");
         let writes = Counter::default();
         registry.register("storage_writes", "Writes of spaces", writes.clone());
         let transactions = Counter::default();
         registry.register("storage_transactions", "Transactions that writes shared", transactions.clone());
         let failed_transactions = Counter::default();
         registry.register("storage_failures", "Transactions that failed", failed_transactions.clone());
-        let flush = Histogram::new(SECONDS);
+        let flush = Histogram::new(BUCKETS);
         registry.register_with_unit(
             "storage_flush",
             "Time of a durable commit",
             Unit::Seconds,
             flush.clone(),
         );
-        let acknowledgement = Histogram::new(SECONDS);
+        let acknowledgement = Histogram::new(BUCKETS);
         let help = "Time from a frame of commits to its acknowledgement";
         registry.register_with_unit("acknowledgement", help, Unit::Seconds, acknowledgement.clone());
         let loaded = Counter::default();
@@ -189,33 +150,34 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A connection is closed with this code.
-    pub fn closed(&self, code: u16) {
-        self.closed.get_or_create(&Closed { code, reason: name_of(code) }).inc();
+    /// Counts a connection that was closed with this code.
+    pub fn count_closed(&self, code: u16) {
+        self.closed.get_or_create(&Closed { code, reason: reason_of(code) }).inc();
     }
 
-    /// The page.
-    pub fn page(&self, survey: &Survey) -> String {
-        self.spaces.get_or_create(&Spaces { state: "awake" }).set(survey.awake as i64);
-        self.spaces.get_or_create(&Spaces { state: "asleep" }).set(survey.asleep as i64);
-        for RegionSurvey { region, linked, behind } in &survey.regions {
+    /// The page, in the OpenMetrics format.
+    pub fn page(&self, gauges: &SpaceGauges) -> String {
+        self.spaces.get_or_create(&Spaces { state: "awake" }).set(gauges.awake as i64);
+        self.spaces.get_or_create(&Spaces { state: "asleep" }).set(gauges.asleep as i64);
+        for RegionGauges { region, linked, behind } in &gauges.regions {
             let region = Region { region: region.clone() };
             self.linked.get_or_create(&region).set(*linked as i64);
             self.behind.get_or_create(&region).set(*behind);
         }
         let mut page = String::new();
-        text::encode(&mut page, &self.registry).expect("a string takes whatever is written");
+        text::encode(&mut page, &self.registry).expect("writing to a string does not fail");
         page
     }
 }
 
-fn both_ways(registry: &mut Registry, name: &str, help: &str) -> [Counter; 2] {
+/// A counter with the label `direction`: `in` and `out`.
+fn both_directions(registry: &mut Registry, name: &str, help: &str) -> [Counter; 2] {
     let family = Family::<Direction, Counter>::default();
     registry.register(name, help, family.clone());
     ["in", "out"].map(|direction| family.get_or_create(&Direction { direction }).clone())
 }
 
-fn name_of(code: u16) -> &'static str {
+fn reason_of(code: u16) -> &'static str {
     match code {
         1000 | 1001 => "done",
         1005 | 1006 => "gone",
@@ -239,14 +201,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_says_what_was_counted() {
+    fn the_page_lists_counters_and_gauges() {
         let metrics = Metrics::default();
         metrics.commits_in.inc_by(3);
-        metrics.closed(4004);
-        let region = |linked, behind| RegionSurvey { region: "us".to_owned(), linked, behind };
-        let mut survey = Survey { awake: 2, asleep: 5, regions: vec![region(1, 7)] };
-        survey.add(Survey { awake: 1, asleep: 0, regions: vec![region(1, 4)] });
-        let page = metrics.page(&survey);
+        metrics.count_closed(4004);
+        let region = |linked, behind| RegionGauges { region: "us".to_owned(), linked, behind };
+        let mut gauges = SpaceGauges { awake: 2, asleep: 5, regions: vec![region(1, 7)] };
+        gauges.add(SpaceGauges { awake: 1, asleep: 0, regions: vec![region(1, 4)] });
+        let page = metrics.page(&gauges);
         for line in [
             "eyot_commits_total{direction=\"in\"} 3",
             "eyot_connections_closed_total{code=\"4004\",reason=\"denied\"} 1",

@@ -1,4 +1,4 @@
-//! A connection to the relay of another region, for as long as the two have something to say.
+//! Links that this relay opens to relays of other regions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use eyot_core::limits;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
@@ -17,30 +18,35 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use tracing::{debug, warn};
 
-use crate::base::{SUBPROTOCOL, TEXT_REFUSED, space_url};
-use crate::event::{Event, Happening, LinkRef};
-use crate::outbox::{Outbox, Outgoing};
-use crate::setup::Setup;
+use super::context::ConnectionContext;
+use super::timeouts::{CLOSE_WAIT, STALL};
+use crate::base::{PONG, SUBPROTOCOL, TEXT_REFUSED, space_url};
+use crate::queues::{DialRequest, Inbox, LinkEvent, Outbox, Outgoing, ShardEvent};
 
+/// How long a connection may take to open, with TLS and the WebSocket handshake.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
-/// How long the other side may take nothing of what is written.
-const STALL: Duration = Duration::from_secs(30);
-/// How long the other side has to answer a close.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
 const READ_BYTES: usize = 16 * 1024;
 const WRITE_BYTES: usize = 64 * 1024;
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Opens a link to the relay at `base` and speaks until one side closes.
-pub async fn run(setup: Arc<Setup>, space: Arc<str>, link: LinkRef, base: String, outbox: Arc<Outbox>) {
-    let inbox = setup.shards.of(&space);
-    let tell = |what| inbox.tell(Event::Link(space.clone(), link, what));
-    match timeout(CONNECT_WAIT, connect(&base, &space)).await {
+/// Dials what the shards ask for, each link in a task of its own. Runs until no shard is left.
+pub async fn run_dialer(mut requests: UnboundedReceiver<DialRequest>, context: Arc<ConnectionContext>) {
+    while let Some(request) = requests.recv().await {
+        let inbox = context.inboxes.of(&request.space).clone();
+        context.tasks.spawn(dial(request, inbox));
+    }
+}
+
+/// Opens a link and runs it until one side closes it.
+async fn dial(request: DialRequest, inbox: Inbox) {
+    let DialRequest { space, link, url, outbox } = request;
+    let push = |event| inbox.push(ShardEvent::Link(space.clone(), link, event));
+    match timeout(CONNECT_WAIT, connect(&url, &space)).await {
         Ok(Ok(stream)) => {
-            tell(Happening::Opened(outbox.clone()));
+            push(LinkEvent::Opened(outbox.clone()));
             let (sink, stream) = stream.split();
-            let reading = read(stream, |frame| inbox.receive(&space, link, frame), &tell, &outbox);
+            let reading = read(stream, |frame| inbox.push_frame(&space, link, frame), &push, &outbox);
             let writing = write(sink, &outbox);
             tokio::pin!(reading, writing);
             tokio::select! {
@@ -51,14 +57,14 @@ pub async fn run(setup: Arc<Setup>, space: Arc<str>, link: LinkRef, base: String
                 () = outbox.overflowed() => drop(timeout(CLOSE_WAIT, writing).await),
             }
         }
-        Ok(Err(error)) => debug!(base, %error, "a relay of another region can't be reached"),
-        Err(_) => debug!(base, "a relay of another region does not answer"),
+        Ok(Err(error)) => debug!(url, %error, "a relay of another region can't be reached"),
+        Err(_) => debug!(url, "a relay of another region does not answer"),
     }
-    tell(Happening::Closed);
+    push(LinkEvent::Closed);
 }
 
-async fn connect(base: &str, space: &str) -> Result<Stream, Box<Error>> {
-    let mut request = space_url(base, space).into_client_request().map_err(Box::new)?;
+async fn connect(url: &str, space: &str) -> Result<Stream, Box<Error>> {
+    let mut request = space_url(url, space).into_client_request().map_err(Box::new)?;
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
@@ -72,13 +78,13 @@ async fn connect(base: &str, space: &str) -> Result<Stream, Box<Error>> {
 async fn read<F: Future<Output = ()>>(
     mut stream: SplitStream<Stream>,
     receive: impl Fn(Vec<u8>) -> F,
-    tell: &impl Fn(Happening),
+    push: &impl Fn(LinkEvent),
     outbox: &Outbox,
 ) {
     while let Some(Ok(message)) = stream.next().await {
         match message {
             Message::Binary(frame) => receive(frame.into()).await,
-            Message::Text(text) if text.as_str() == "pong" => tell(Happening::Ponged),
+            Message::Text(text) if text.as_str() == PONG => push(LinkEvent::Pong),
             Message::Text(_) => {
                 outbox.close(CloseCode::Malformed as u16, TEXT_REFUSED);
             }
@@ -88,13 +94,13 @@ async fn read<F: Future<Output = ()>>(
                     warn!(code, reason = reason.as_str(), "a relay of another region closed the link");
                 }
             }
-            // Pings are answered by the stream.
+            // tungstenite answers pings.
             _ => {}
         }
     }
 }
 
-/// Whether it ended with a close.
+/// Writes until the outbox says to close, or the connection breaks; whether it was closed.
 async fn write(mut sink: SplitSink<Stream, Message>, outbox: &Outbox) -> bool {
     loop {
         let mut is_closed = false;
@@ -109,7 +115,7 @@ async fn write(mut sink: SplitSink<Stream, Message>, outbox: &Outbox) -> bool {
                         let frame = CloseFrame { code: code.into(), reason: reason.into() };
                         sink.feed(Message::Close(Some(frame))).await?;
                     }
-                    // What is dialled judges nobody, and pongs by itself.
+                    // The side that dials verifies no tokens, and tungstenite sends pongs.
                     Outgoing::Pong(_) | Outgoing::Authorize(_) => {}
                 }
             }
