@@ -63,12 +63,12 @@ fn good() -> Value {
     json!({ "sub": "ada", "exp": NOW / 1000 + 60, "spaces": { "team": "write", "public/*": "read" } })
 }
 
-fn judge(keys: &[Key], token: &str) -> Result<Claims, Refusal> {
+fn check(keys: &[Key], token: &str) -> Result<Claims, Refusal> {
     verify(keys, token, NOW)
 }
 
 fn reason(keys: &[Key], token: &str) -> String {
-    let refusal = judge(keys, token).unwrap_err();
+    let refusal = check(keys, token).unwrap_err();
     assert_eq!(refusal.code, CloseCode::Denied);
     refusal.reason
 }
@@ -76,7 +76,7 @@ fn reason(keys: &[Key], token: &str) -> String {
 #[test]
 fn a_token_signed_by_a_key_of_any_kind_says_what_its_bearer_may() {
     for signer in [Signer::ed25519("a"), Signer::p256("b"), Signer::secret(&[7; 32], "c")] {
-        let claims = judge(&signer.keys(), &signer.sign(&good())).unwrap();
+        let claims = check(&signer.keys(), &signer.sign(&good())).unwrap();
         assert_eq!(claims.subject, "ada");
         assert_eq!(claims.expires_at, Some(NOW + 60_000 + CLOCK_SKEW));
         assert_eq!(claims.right_in("team"), Some(Right::Write));
@@ -91,7 +91,7 @@ fn a_relay_s_token_says_so() {
     let signer = Signer::ed25519("a");
     let mut claims = good();
     claims["relay"] = json!(true);
-    assert!(judge(&signer.keys(), &signer.sign(&claims)).unwrap().is_relay);
+    assert!(check(&signer.keys(), &signer.sign(&claims)).unwrap().is_relay);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_token_of_another_time_is_refused() {
     let at = |claim: &str, seconds: i64| {
         let mut claims = good();
         claims[claim] = json!(NOW as i64 / 1000 + seconds);
-        judge(&signer.keys(), &signer.sign(&claims))
+        check(&signer.keys(), &signer.sign(&claims))
     };
     assert!(at("exp", -4).is_ok());
     assert_eq!(at("exp", -5).unwrap_err(), Refusal::expired("the token has expired"));
@@ -202,9 +202,9 @@ fn among_several_keys_the_named_one_counts_and_without_a_name_each() {
     for file in [set, array] {
         let keys = parse(&file.to_string()).unwrap();
         for signer in signers.values() {
-            assert!(judge(&keys, &signer.sign(&good())).is_ok());
+            assert!(check(&keys, &signer.sign(&good())).is_ok());
         }
-        assert!(judge(&keys, &signers["a"].sign_as("a", &good())).is_ok());
+        assert!(check(&keys, &signers["a"].sign_as("a", &good())).is_ok());
         let said = "the token was not signed by a key of this relay";
         assert_eq!(reason(&keys, &signers["a"].sign_as("b", &good())), said);
         assert_eq!(reason(&keys, &signers["a"].sign_as("c", &good())), said);
@@ -215,7 +215,7 @@ fn among_several_keys_the_named_one_counts_and_without_a_name_each() {
 fn a_file_holds_keys_or_a_long_secret_and_nothing_else() {
     let secret = "0123456789abcdef0123456789abcdef";
     let signer = Signer::secret(secret.as_bytes(), "a");
-    assert!(judge(&parse(secret).unwrap(), &signer.sign(&good())).is_ok());
+    assert!(check(&parse(secret).unwrap(), &signer.sign(&good())).is_ok());
     let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
     let ed = Signer::ed25519("a").jwk;
     assert_eq!(parse(&json!({ "keys": [rsa.clone(), ed] }).to_string()).unwrap().len(), 1);

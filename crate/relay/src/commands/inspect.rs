@@ -11,6 +11,16 @@ use serde::Serialize;
 use super::flags::Inspect;
 use crate::storage::{FolderError, Layout, ShardId, Snapshot, SpaceId};
 
+// First bytes of the core's keys.
+/// Pieces of commits.
+const COMMITS: u8 = b'b';
+/// One row for each author.
+const AUTHORS: u8 = b't';
+/// A relay that this one has dialled.
+const PEERS: u8 = b'p';
+/// A region, with what it has acknowledged.
+const REGIONS: u8 = b'r';
+
 /// One space.
 #[derive(Debug, Serialize)]
 struct SpaceReport {
@@ -93,9 +103,9 @@ fn report(
     let meta = snapshot.entries(id, &from, &to)?.into_iter().find(|(key, _)| key == log::META_KEY);
     let meta = meta.map(|(_, value)| log::read_meta(&value)).transpose()?;
     let (log, commits) = meta.map_or_else(Default::default, |meta| (hex(&meta.log.0), meta.head.seq));
-    let (from, to) = range(b'b');
+    let (from, to) = range(COMMITS);
     let (_, bytes) = snapshot.size(id, &from, &to)?;
-    let (from, to) = range(b't');
+    let (from, to) = range(AUTHORS);
     let (authors, _) = snapshot.size(id, &from, &to)?;
     let (from, to) = log::peers_range();
     let peers = peers(&snapshot.entries(id, &from, &to)?)?;
@@ -106,7 +116,7 @@ fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, CommitError> {
     let mut peers = BTreeMap::<_, PeerReport>::new();
     for (key, value) in known {
         match key[0] {
-            b'p' => {
+            PEERS => {
                 let record = log::read_peer(value)?;
                 let log = record.cursor.log;
                 let peer = peers.entry((record.region, log)).or_default();
@@ -114,7 +124,7 @@ fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, CommitError> {
                 peer.read = Some(record.cursor.read.seq);
                 peer.acknowledged = peer.acknowledged.max(record.acked);
             }
-            b'r' => {
+            REGIONS => {
                 let (region, record) = log::read_region(key, value)?;
                 let peer = peers.entry((region, record.log)).or_default();
                 peer.acknowledged = peer.acknowledged.max(record.acked);
