@@ -1,28 +1,25 @@
 //! The native relay: sockets, SQLite and signals around the core's [`eyot_core::Relay`].
 //!
 //! ```text
-//! sockets (a task each) ──frames──▶ shards (a thread and a SQLite file each) ──▶ relays of spaces
-//!    ▲                                                                              │
-//!    └──────────────────────────────── outboxes ◀───────────────────────────────────┘
+//! connections (a task each) ──inboxes──▶ shards (a thread and a database each) ──▶ relays of spaces
+//!    ▲                                                                                │
+//!    └──────────────────────────────────── outboxes ◀─────────────────────────────────┘
 //! ```
+//!
+//! The folders are floors. A file uses files of its own folder and of the folders before it here:
+//! `base`, `storage`, `access`, `metrics`, `queues`, `spaces`, `websocket`, `net`, `commands`. The
+//! shards in `spaces` and the connections in `net` know only the queues between them.
 
 #![forbid(unsafe_code)]
 
-mod dial;
-mod event;
-mod flags;
-mod folder;
-mod http;
-mod inspect;
+mod access;
+mod base;
+mod commands;
 mod metrics;
-mod outbox;
-mod serve;
-mod setup;
-mod shard;
-mod socket;
-mod space;
-mod store;
-mod token;
+mod net;
+mod queues;
+mod spaces;
+mod storage;
 mod websocket;
 
 use std::error::Error;
@@ -33,21 +30,21 @@ use clap::Parser;
 use tracing::Level;
 use tracing_appender::non_blocking::WorkerGuard;
 
-use crate::flags::{Command, Flags, LogFormat};
+use crate::commands::{Command, Flags, LogFormat, inspect, serve};
 
-/// The system's own keeps what it once had: with it ten thousand spaces that have gone to sleep cost
-/// as much as ten thousand that are awake.
+// The system's allocator keeps most of the memory of spaces that have gone to sleep: ten thousand of
+// them take as much as ten thousand that are awake. This one gives it back.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let done: Result<(), Box<dyn Error>> = match Flags::parse().command {
         Command::Serve(flags) => {
-            // Says what is left to say when it is dropped.
-            let _logs = log(flags.log);
-            serve::serve(*flags).map_err(Into::into)
+            // Writes the remaining lines when it is dropped.
+            let _guard = start_logging(flags.log);
+            serve(*flags).map_err(Into::into)
         }
-        Command::Inspect(flags) => inspect::inspect(&flags).map_err(Into::into),
+        Command::Inspect(flags) => inspect(&flags).map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,8 +55,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// A thread of its own writes: who reads logs too slowly loses lines, and stops nothing else.
-fn log(format: Option<LogFormat>) -> WorkerGuard {
+/// Logs to standard error from a thread of its own: if the reader of the log is too slow, lines are
+/// lost, but the relay does not wait.
+fn start_logging(format: Option<LogFormat>) -> WorkerGuard {
     let is_terminal = io::stderr().is_terminal();
     let default = if is_terminal { LogFormat::Text } else { LogFormat::Json };
     let (stderr, guard) = tracing_appender::non_blocking(io::stderr());

@@ -1,0 +1,12 @@
+//! Who may use this relay: keys and the tokens that they sign.
+//!
+//! Only signatures and times are checked here. What a token's claims allow is decided by the core,
+//! see [`eyot_core::access`].
+
+mod key;
+mod policy;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use policy::{AccessPolicy, KeyFile, KeyFileError};

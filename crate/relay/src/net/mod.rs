@@ -1,0 +1,18 @@
+//! Sockets: the HTTP server, accepted WebSocket connections, and links to other relays.
+//!
+//! Nothing here knows what a frame says. Frames go to the inbox of the shard that has the space, and
+//! come from the connection's outbox.
+
+mod accept;
+mod connection;
+mod context;
+mod dial;
+mod response;
+mod send_buffer;
+mod server;
+mod timeouts;
+
+pub use accept::accept;
+pub use context::ConnectionContext;
+pub use dial::run_dialer;
+pub use server::HttpServer;

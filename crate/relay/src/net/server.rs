@@ -1,0 +1,174 @@
+//! The relay's HTTP server: the routes, and the WebSocket handshake of a space.
+//!
+//! Paths, status codes and texts are those of the Worker (`js/src/cloudflare/route.ts`).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use eyot_core::{LinkId, limits};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::debug;
+
+use super::connection::Connection;
+use super::context::ConnectionContext;
+use super::response::{Answer, answer, json, readable_by, text, with};
+use crate::base::{Config, LinkKey, LinkOrigin, SUBPROTOCOL, percent_decode};
+use crate::metrics;
+use crate::websocket::Decoder;
+
+/// Answers HTTP requests and opens connections to spaces.
+#[derive(Debug)]
+pub struct HttpServer {
+    /// Settings of this relay.
+    pub config: Arc<Config>,
+    /// What all connections share.
+    pub context: Arc<ConnectionContext>,
+    /// Web origins whose pages may connect. All, if the list is empty.
+    pub origins: Vec<String>,
+    /// URL of this relay in the directory. Without it, the host name that the client has used.
+    pub public_url: Option<String>,
+    /// Connections that may be open at the same time.
+    pub connections_max: u64,
+    /// Number of the next accepted link.
+    pub next_link: AtomicU64,
+}
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    region: &'a str,
+}
+
+/// An entry of the directory of relays.
+#[derive(Serialize)]
+struct Region<'a> {
+    region: &'a str,
+    url: String,
+}
+
+enum Route {
+    Health,
+    Metrics,
+    Regions,
+    /// A space by name. None if the name is too long or not valid.
+    Space(Option<String>),
+}
+
+impl HttpServer {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// Never; hyper asks for a `Result`.
+    pub async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Answer, Infallible> {
+        let Some(route) = route(request.uri().path()) else {
+            return Ok(text(StatusCode::NOT_FOUND, "there is nothing here"));
+        };
+        if request.method() != Method::GET {
+            let refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
+            return Ok(with(refused, [(header::ALLOW, "GET")]));
+        }
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        if let Some(origin) = &origin
+            && !self.origins.is_empty()
+            && !self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+        {
+            return Ok(text(StatusCode::FORBIDDEN, "this origin may not use this relay"));
+        }
+        Ok(match route {
+            Route::Health => {
+                let health = Health { status: "ok", region: &self.config.region };
+                with(readable_by(origin, json(&health)), [(header::CACHE_CONTROL, "no-store")])
+            }
+            Route::Regions => readable_by(origin, json(&self.regions(request.headers()))),
+            Route::Metrics => {
+                let page = self.context.metrics.page(&self.context.inboxes.gauges().await);
+                with(answer(StatusCode::OK, page), [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)])
+            }
+            Route::Space(space) => self.connect(space, &mut request),
+        })
+    }
+
+    fn regions(&self, headers: &HeaderMap) -> Vec<Region<'_>> {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let url = self.public_url.clone().unwrap_or_else(|| format!("ws://{host}"));
+        let own = Region { region: &self.config.region, url };
+        let others = self.config.peers.iter();
+        let others = others.map(|peer| Region { region: &peer.region, url: peer.url.clone() });
+        [own].into_iter().chain(others).collect()
+    }
+
+    /// Checks a WebSocket handshake (RFC 6455, section 4.2) and answers it.
+    fn connect(&self, space: Option<String>, request: &mut Request<Incoming>) -> Answer {
+        let headers = request.headers();
+        let Some(space) = space else {
+            let most = limits::SPACE_NAME_BYTES_MAX;
+            return text(StatusCode::BAD_REQUEST, &format!("a space has a name of at most {most} bytes"));
+        };
+        let upgrade = [(header::UPGRADE, "websocket"), (header::CONNECTION, "upgrade")];
+        if !has_value(headers, header::UPGRADE, |upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
+            return with(text(StatusCode::UPGRADE_REQUIRED, "a space is spoken to over WebSocket"), upgrade);
+        }
+        if !has_value(headers, header::SEC_WEBSOCKET_PROTOCOL, |protocol| protocol == SUBPROTOCOL) {
+            let reason = format!("the subprotocol {SUBPROTOCOL} must be asked for");
+            return text(StatusCode::BAD_REQUEST, &reason);
+        }
+        let is_supported = has_value(headers, header::SEC_WEBSOCKET_VERSION, |version| version == "13");
+        let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| is_supported) else {
+            let refused = text(StatusCode::BAD_REQUEST, "only version 13 of WebSocket is spoken here");
+            return with(refused, [(header::SEC_WEBSOCKET_VERSION, "13")]);
+        };
+        if self.context.metrics.connections.get() as u64 >= self.connections_max {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "this relay has all the connections it takes");
+        }
+        let accept = derive_accept_key(key.as_bytes());
+        let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
+        let link = LinkKey { origin: LinkOrigin::Accepted, id };
+        let connection = Connection { context: self.context.clone(), space: space.into(), link };
+        self.context.tasks.spawn(run(connection, hyper::upgrade::on(request)));
+        let accepted =
+            [(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL), (header::SEC_WEBSOCKET_ACCEPT, &accept)];
+        with(with(answer(StatusCode::SWITCHING_PROTOCOLS, ""), upgrade), accepted)
+    }
+}
+
+/// Takes the connection over from hyper once the handshake is answered.
+async fn run(connection: Connection, upgrade: OnUpgrade) {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => return debug!(%error, "a connection was not upgraded"),
+    };
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("`accept` serves TCP streams");
+    let stream = parts.io.into_inner();
+    let decoder = Decoder::new(limits::FRAME_BYTES_MAX, &parts.read_buf);
+    // It may keep hyper's whole read buffer in memory for as long as the connection lasts.
+    drop(parts.read_buf);
+    connection.context.metrics.accepted.inc();
+    connection.run(stream, decoder).await;
+}
+
+fn route(path: &str) -> Option<Route> {
+    match path {
+        "/health" => Some(Route::Health),
+        "/metrics" => Some(Route::Metrics),
+        "/v1/regions" => Some(Route::Regions),
+        _ => {
+            let name = path.strip_prefix("/v1/").filter(|name| !name.is_empty() && !name.contains('/'))?;
+            let space = percent_decode(name).filter(|space| space.len() <= limits::SPACE_NAME_BYTES_MAX);
+            Some(Route::Space(space))
+        }
+    }
+}
+
+/// Whether one of the comma-separated values of a header is wanted.
+fn has_value(headers: &HeaderMap, name: HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|value| is_wanted(value.trim()))
+}

@@ -1,0 +1,55 @@
+//! What a shard can be told.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use eyot_core::access::{Claims, Refusal};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::outbox::Outbox;
+use crate::base::LinkKey;
+use crate::metrics::SpaceGauges;
+
+/// An event for a shard.
+#[derive(Debug)]
+pub enum ShardEvent {
+    /// Something happened on a link of this space.
+    Link(Arc<str>, LinkKey, LinkEvent),
+    /// The metrics page needs the gauges of the shard's spaces.
+    Gauges(oneshot::Sender<SpaceGauges>),
+    /// The process is stopping.
+    Stop,
+}
+
+/// Something that happened on a link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// The link is open. What is to be sent goes into the outbox.
+    Opened(Arc<Outbox>),
+    /// One whole frame came in.
+    Received(ReceivedFrame),
+    /// The token that the shard asked to verify is valid, or is refused.
+    Authorized(Result<Claims, Refusal>),
+    /// The other side has answered a ping.
+    Pong,
+    /// The link is closed, or could not be opened.
+    Closed,
+}
+
+/// A frame that waits for its shard.
+#[derive(Debug)]
+pub struct ReceivedFrame {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// When it was received.
+    pub at: Instant,
+    /// The share of the inbox's byte limit that the frame takes. Dropping the frame gives it back.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl ReceivedFrame {
+    /// A frame that was received at this time.
+    pub(super) fn new(bytes: Vec<u8>, at: Instant, permit: OwnedSemaphorePermit) -> Self {
+        Self { bytes, at, _permit: permit }
+    }
+}

@@ -1,0 +1,14 @@
+//! Queues between connections, which are async tasks, and shards, which are threads.
+//!
+//! Each queue belongs to its reader. Whoever writes to one holds the queue and knows nothing of the
+//! reader, so neither side depends on the other.
+
+mod dials;
+mod event;
+mod inbox;
+mod outbox;
+
+pub use dials::{DialQueue, DialRequest};
+pub use event::{LinkEvent, ShardEvent};
+pub use inbox::{Inbox, Inboxes};
+pub use outbox::{Outbox, Outgoing, TOO_SLOW};

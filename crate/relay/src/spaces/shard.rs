@@ -1,0 +1,243 @@
+//! A thread that serves a part of the spaces, with one SQLite database for them.
+//!
+//! It takes all events that have come in and lets the relays of their spaces handle them. Then it
+//! commits everything that these want written, and tells them once it is durable. One flush of the
+//! disk thus serves as many commits as came in during the flush before it.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use eyot_core::Millis;
+use tracing::{error, warn};
+
+use super::context::{PendingWrite, ShardContext, SpaceContext};
+use super::space::Space;
+use crate::base::{MachineId, now};
+use crate::metrics::SpaceGauges;
+use crate::queues::ShardEvent;
+use crate::storage::Store;
+
+/// Events that are handled before a commit.
+const BATCH_EVENTS: usize = 1024;
+/// Time between the spaces that are woken at the start.
+const WAKE_INTERVAL_MILLIS: usize = 5;
+/// How long a shard that stops goes on committing.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+
+/// The state of a shard's thread.
+pub struct Shard {
+    context: Arc<ShardContext>,
+    store: Store,
+    events: Receiver<ShardEvent>,
+    spaces: HashMap<Arc<str>, Space>,
+    /// Timers of spaces, the earliest first. Only those that are equal to `Space::timer_at` count; the
+    /// others were replaced.
+    timers: BinaryHeap<Reverse<(Millis, Arc<str>)>>,
+    writes: Vec<PendingWrite>,
+    next_machine: MachineId,
+}
+
+impl Shard {
+    /// A shard without spaces in memory.
+    pub fn new(context: Arc<ShardContext>, store: Store, events: Receiver<ShardEvent>) -> Self {
+        Self {
+            context,
+            store,
+            events,
+            spaces: HashMap::new(),
+            timers: BinaryHeap::new(),
+            writes: Vec::new(),
+            next_machine: MachineId(0),
+        }
+    }
+
+    /// Runs until [`ShardEvent::Stop`].
+    pub fn run(mut self) {
+        self.wake_unsettled();
+        loop {
+            let flow = self.take_events();
+            self.fire_timers();
+            self.commit();
+            if flow.is_break() {
+                break;
+            }
+        }
+        let stopping_since = Instant::now();
+        while !self.writes.is_empty() && stopping_since.elapsed() < STOP_WAIT {
+            self.commit();
+        }
+        for name in self.spaces.keys().cloned().collect::<Vec<_>>() {
+            self.with(&name, |space, context| space.stop(context));
+        }
+        if let Err(error) = self.store.checkpoint() {
+            warn!(%error, "the write-ahead log could not be moved into the database");
+        }
+    }
+
+    /// Sets a timer for each space that may hold commits that another region lacks. Nobody else may
+    /// ever connect to such a space, so it has to wake by itself.
+    fn wake_unsettled(&mut self) {
+        let names = self.store.unsettled().unwrap_or_else(|error| {
+            error!(%error, "the spaces that other regions may lack commits of can't be read");
+            Vec::new()
+        });
+        for (wake_at, name) in (now()..).step_by(WAKE_INTERVAL_MILLIS).zip(names) {
+            let name: Arc<str> = name.into();
+            self.spaces.insert(name.clone(), Space::unsettled(name.clone(), wake_at));
+            // Adds the space's timer to `timers`.
+            self.with(&name, |_, _| {});
+        }
+    }
+
+    /// Handles the events that have come in. Waits for the first one, but not beyond the next timer,
+    /// and not at all if there are writes to commit.
+    fn take_events(&mut self) -> ControlFlow<()> {
+        let wait = match self.timers.peek() {
+            _ if !self.writes.is_empty() => Some(Duration::ZERO),
+            Some(Reverse((at, _))) => Some(Duration::from_millis(at.saturating_sub(now()))),
+            None => None,
+        };
+        let first = match wait {
+            None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(wait) => self.events.recv_timeout(wait),
+        };
+        match first {
+            Err(RecvTimeoutError::Timeout) => return ControlFlow::Continue(()),
+            Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(()),
+            Ok(event) => self.handle(event)?,
+        }
+        for _ in 1..BATCH_EVENTS {
+            let Ok(event) = self.events.try_recv() else { break };
+            self.handle(event)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Breaks if the shard is to stop.
+    fn handle(&mut self, event: ShardEvent) -> ControlFlow<()> {
+        match event {
+            ShardEvent::Link(name, link, event) => {
+                self.spaces.entry(name.clone()).or_insert_with(|| Space::new(name.clone()));
+                self.with(&name, |space, context| space.link_event(link, event, context));
+            }
+            ShardEvent::Gauges(answer) => {
+                let mut gauges = SpaceGauges::default();
+                self.spaces.values().for_each(|space| space.add_to(&mut gauges));
+                let _ = answer.send(gauges);
+            }
+            ShardEvent::Stop => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn fire_timers(&mut self) {
+        let now = now();
+        while self.timers.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((at, name))) = self.timers.pop() else { break };
+            if self.spaces.get(&name).is_some_and(|space| space.timer_at == Some(at)) {
+                self.with(&name, |space, context| space.timer(context));
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        if !self.store.is_writing() {
+            return;
+        }
+        let writes = std::mem::take(&mut self.writes);
+        let started = Instant::now();
+        let outcome = self.store.commit();
+        let metrics = &self.context.metrics;
+        match &outcome {
+            Ok(()) => {
+                metrics.flush.observe(started.elapsed().as_secs_f64());
+                metrics.transactions.inc();
+            }
+            Err(reason) => {
+                metrics.failed_transactions.inc();
+                error!(%reason, writes = writes.len(), "a transaction failed");
+            }
+        }
+        for write in writes {
+            let name = write.space.clone();
+            self.with(&name, |space, context| space.written(write, outcome.clone(), context));
+        }
+    }
+
+    /// Calls into a space and updates its timer. A panic is a bug; it ends the relay of this space and
+    /// leaves the others alone.
+    fn with(&mut self, name: &Arc<str>, call: impl FnOnce(&mut Space, &mut SpaceContext)) {
+        let Some(space) = self.spaces.get_mut(name) else { return };
+        let mut context = SpaceContext {
+            shard: &self.context,
+            store: &mut self.store,
+            writes: &mut self.writes,
+            next_machine: &mut self.next_machine,
+            now: now(),
+        };
+        if catch_unwind(AssertUnwindSafe(|| call(space, &mut context))).is_err() {
+            error!(space = &**name, "the relay of a space has panicked");
+            space.fail(&mut context);
+        }
+        if space.is_droppable() {
+            self.spaces.remove(name);
+        } else if let Some(at) = space.next_timer()
+            && space.timer_at.is_none_or(|timer_at| at < timer_at)
+        {
+            space.timer_at = Some(at);
+            self.timers.push(Reverse((at, name.clone())));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use eyot_core::{Caps, LinkId};
+
+    use super::*;
+    use crate::access::AccessPolicy;
+    use crate::base::{Config, LinkKey, LinkOrigin};
+    use crate::metrics::Metrics;
+    use crate::queues::{DialQueue, Inbox, LinkEvent, Outbox, Outgoing};
+
+    #[tokio::test]
+    async fn a_panic_in_one_space_leaves_the_others_running() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            region: "eu".to_owned(),
+            peers: Vec::new(),
+            peer_token_file: None,
+            caps: Caps::default(),
+            idle_millis: 10_000,
+            delays: BTreeMap::new(),
+        };
+        let context = ShardContext {
+            config: Arc::new(config),
+            policy: AccessPolicy::Open,
+            metrics: Metrics::default(),
+            dials: DialQueue::new().0,
+        };
+        let store = Store::open(&folder.path().join("shard")).unwrap();
+        let mut shard = Shard::new(Arc::new(context), store, Inbox::new().1);
+        let outboxes = [("a", 1), ("b", 2)].map(|(space, id)| {
+            let outbox = Arc::new(Outbox::default());
+            let link = LinkKey { origin: LinkOrigin::Accepted, id: LinkId(id) };
+            let opened = ShardEvent::Link(space.into(), link, LinkEvent::Opened(outbox.clone()));
+            assert!(shard.handle(opened).is_continue());
+            outbox
+        });
+        shard.with(&"a".into(), |_, _| panic!("as a test wants it"));
+        let sent = outboxes[0].take().await;
+        assert!(matches!(sent.last(), Some(Outgoing::Close(4008, _))), "{sent:?}");
+        let mut gauges = SpaceGauges::default();
+        shard.spaces["b"].add_to(&mut gauges);
+        assert_eq!(gauges.awake, 1);
+    }
+}

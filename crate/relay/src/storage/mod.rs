@@ -1,0 +1,15 @@
+//! The relay's data on disk: a folder with one SQLite database for each shard.
+//!
+//! Values are opaque here. Only the core knows what a key or a value means.
+
+mod group_commit;
+mod layout;
+mod schema;
+mod snapshot;
+mod store;
+
+pub use group_commit::CommitFailed;
+pub use layout::{FolderError, FolderLock, Layout, ShardId, shard_of};
+pub use schema::SpaceId;
+pub use snapshot::Snapshot;
+pub use store::{SpaceRow, Store, WriteOutcome};
