@@ -1,4 +1,4 @@
-//! The native relay: sockets, SQLite and signals around the core's [`eyot_core::Relay`].
+//! The native relay: sockets, SQLite and signals around the core's [`eyot_core::relay::relay::Relay`].
 //!
 //! ```text
 //! connections (a task each) ──inboxes──▶ shards (a thread and a database each) ──▶ relays of spaces

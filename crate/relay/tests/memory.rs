@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use common::{Relay, Stream, connect, hello, next_frame, send};
-use eyot_core::frame::Frame;
+use eyot_core::wire::frame::Frame;
 use futures_util::future::join_all;
 
 /// Connections opened at once.

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use common::{Client, Relay, connect, hello, next_frame, send};
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::frame::Frame;
-use eyot_core::value::{Op, Value};
+use eyot_core::document::value::{Op, Value};
+use eyot_core::wire::frame::Frame;
 
 /// A change of so many bytes, which do not compress.
 fn noise(bytes: usize) -> Op {

@@ -6,8 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{Client, Relay, Stream, close_code, connect, hello, next_frame, now, send};
-use eyot_core::frame::{Bye, Frame};
-use eyot_core::{Event, State};
+use eyot_core::replica::event::Event;
+use eyot_core::replica::status::State;
+use eyot_core::wire::bodies::Bye;
+use eyot_core::wire::frame::Frame;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -32,7 +34,7 @@ fn token(seconds: i64, spaces: &Value) -> String {
 
 async fn greet(relay: &Relay, space: &str, token: Option<String>) -> Stream {
     let mut stream = connect(&relay.url, space).await;
-    send(&mut stream, &Frame::Hello(eyot_core::frame::Hello { token, ..hello(space) })).await;
+    send(&mut stream, &Frame::Hello(eyot_core::wire::bodies::Hello { token, ..hello(space) })).await;
     stream
 }
 
@@ -178,7 +180,7 @@ async fn relays_of_other_regions_have_tokens_of_their_own() {
     ada.until_done("two regions have it", durable).await;
     // Without that right it is a client's token.
     let mut stream = connect(&us.url, "team").await;
-    let pretended = eyot_core::frame::Hello {
+    let pretended = eyot_core::wire::bodies::Hello {
         token: Some(token(60, &spaces)),
         region: Some("ap".to_owned()),
         ..hello("team")

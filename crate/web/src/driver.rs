@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::{Rc, Weak};
 
 use eyot_core::base::id::DocId;
-use eyot_core::document::value::encode_patches;
 use eyot_core::base::time::Millis;
+use eyot_core::document::value::encode_patches;
 use eyot_core::replica::event::Event;
 use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::{Replica, ReplicaConfig};

@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use eyot_core::wire::access::{Claims, Refusal, Right};
 use eyot_core::base::id::LinkId;
 use eyot_core::base::time::Millis;
 use eyot_core::holder::caps::Caps;
 use eyot_core::holder::io::{Effect, Input};
 use eyot_core::relay::region::{RegionView, RelayPeer};
 use eyot_core::relay::relay::{Relay, RelayConfig};
+use eyot_core::wire::access::{Claims, Refusal, Right};
 use js_sys::{Array, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
 

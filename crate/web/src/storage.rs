@@ -5,9 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
-use eyot_core::storage::memory::MemoryStore;
 use eyot_core::base::id::RequestId;
 use eyot_core::holder::io::Input;
+use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 use wasm_bindgen_futures::spawn_local;
 

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use eyot_core::base::position::Position;
 use eyot_core::base::id::LogId;
 use eyot_core::base::limits;
+use eyot_core::base::position::Position;
 use eyot_core::commit::vector::{Digest, Vector};
 use tokio::task::JoinSet;
 

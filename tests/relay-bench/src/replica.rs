@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use eyot_core::base::position::Position;
-use eyot_core::commit::commit::{After, Commit, Kind};
-use eyot_core::base::position::Cursor;
-use eyot_core::wire::bodies::{Ack, Commits, Hello, Quiet, Terms};
-use eyot_core::wire::frame::{Frame, VERSION, VERSION_MIN};
 use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId};
 use eyot_core::base::limits;
+use eyot_core::base::position::Cursor;
+use eyot_core::base::position::Position;
+use eyot_core::commit::commit::{After, Commit, Kind};
 use eyot_core::commit::vector::{Digest, Tip, Vector};
+use eyot_core::wire::bodies::{Ack, Commits, Hello, Quiet, Terms};
+use eyot_core::wire::frame::{Frame, VERSION, VERSION_MIN};
 use minicbor::Decoder;
 use tokio::sync::Notify;
 

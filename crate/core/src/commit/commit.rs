@@ -328,7 +328,7 @@ mod tests {
         Commit::new(
             AuthorId([1; 16]),
             None,
-            vec![After { author: AuthorId([2; 16]), seq: 3, short: ShortId([4; 8]) }],
+            vec![After { author: AuthorId([2; 16]), seq: 3, short: ShortId([4; 16]) }],
             5,
             vec![(DocId([6; 16]), Kind::Change, vec![7; 100])],
         )

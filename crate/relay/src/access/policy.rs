@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::{fs, io};
 
-use eyot_core::access::{Claims, Refusal};
+use eyot_core::wire::access::{Claims, Refusal};
 
 use super::key::{Key, parse};
 use super::token::verify;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
-use eyot_core::Millis;
-use eyot_core::access::{Claims, Refusal, Right};
-use eyot_core::frame::CloseCode;
+use eyot_core::base::time::Millis;
+use eyot_core::wire::access::{Claims, Refusal, Right};
+use eyot_core::wire::close::CloseCode;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 //!
 //! The algorithm is the key's, never the token's choice: a token that names another one is refused.
 
-use eyot_core::Millis;
-use eyot_core::access::{Claims, Refusal, Right};
+use eyot_core::base::time::Millis;
+use eyot_core::wire::access::{Claims, Refusal, Right};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use eyot_core::Millis;
+use eyot_core::base::time::Millis;
 
 /// Milliseconds since 1970. The wall clock, because tokens expire by it.
 pub fn now() -> Millis {

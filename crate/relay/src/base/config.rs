@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use eyot_core::{Caps, Millis, RelayPeer};
+use eyot_core::base::time::Millis;
+use eyot_core::holder::caps::Caps;
+use eyot_core::relay::region::RelayPeer;
 
 /// Settings of this relay, as the command line gives them.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! How a connection's task and a shard name the same link.
 
-use eyot_core::LinkId;
+use eyot_core::base::id::LinkId;
 
 /// One core relay loaded for a space. A space that is unloaded and loaded again gets a new one.
 /// Unique within a shard.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eyot_core::{Caps, RelayPeer, limits};
+use eyot_core::base::limits;
+use eyot_core::holder::caps::Caps;
+use eyot_core::relay::region::RelayPeer;
 
 /// The native relay of eyot.
 #[derive(Debug, Parser)]

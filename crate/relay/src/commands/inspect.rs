@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use eyot_core::commit::CommitError;
-use eyot_core::id::LogId;
-use eyot_core::log;
+use eyot_core::base::id::LogId;
+use eyot_core::commit::commit::CommitError;
+use eyot_core::holder::records;
+use eyot_core::log::log;
 use serde::Serialize;
 
 use super::flags::Inspect;
@@ -107,7 +108,7 @@ fn report(
     let (_, bytes) = snapshot.size(id, &from, &to)?;
     let (from, to) = range(AUTHORS);
     let (authors, _) = snapshot.size(id, &from, &to)?;
-    let (from, to) = log::peers_range();
+    let (from, to) = records::peers_range();
     let peers = peers(&snapshot.entries(id, &from, &to)?)?;
     Ok(SpaceReport { space, shard, log, commits, bytes, authors, peers })
 }
@@ -117,7 +118,7 @@ fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, CommitError> {
     for (key, value) in known {
         match key[0] {
             PEERS => {
-                let record = log::read_peer(value)?;
+                let record = records::read_peer(value)?;
                 let log = record.cursor.log;
                 let peer = peers.entry((record.region, log)).or_default();
                 peer.url = Some(record.url);
@@ -125,7 +126,7 @@ fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, CommitError> {
                 peer.acknowledged = peer.acknowledged.max(record.acked);
             }
             REGIONS => {
-                let (region, record) = log::read_region(key, value)?;
+                let (region, record) = records::read_region(key, value)?;
                 let peer = peers.entry((region, record.log)).or_default();
                 peer.acknowledged = peer.acknowledged.max(record.acked);
             }

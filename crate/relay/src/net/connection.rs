@@ -7,7 +7,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use eyot_core::frame::CloseCode;
+use eyot_core::wire::close::CloseCode;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eyot_core::{LinkId, limits};
+use eyot_core::base::id::LinkId;
+use eyot_core::base::limits;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::upgrade::OnUpgrade;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_core::access::{Claims, Refusal};
+use eyot_core::wire::access::{Claims, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::outbox::Outbox;

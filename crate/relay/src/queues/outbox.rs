@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eyot_core::frame::{Bye, CloseCode, Frame};
+use eyot_core::wire::bodies::Bye;
+use eyot_core::wire::close::CloseCode;
+use eyot_core::wire::frame::Frame;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

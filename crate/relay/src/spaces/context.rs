@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_core::{Millis, RequestId};
+use eyot_core::base::id::RequestId;
+use eyot_core::base::time::Millis;
 
 use crate::access::AccessPolicy;
 use crate::base::{Config, MachineId};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eyot_core::LinkId;
-use eyot_core::frame::CloseCode;
+use eyot_core::base::id::LinkId;
+use eyot_core::wire::close::CloseCode;
 
 use crate::base::{LinkOrigin, MachineId};
 use crate::metrics::Metrics;

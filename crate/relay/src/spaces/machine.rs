@@ -3,7 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eyot_core::{Input, Millis, Relay, RelayConfig, RelayCounters, RequestId, StorageAnswer, StorageRequest};
+use eyot_core::base::id::RequestId;
+use eyot_core::base::time::Millis;
+use eyot_core::holder::caps::RelayCounters;
+use eyot_core::holder::io::Input;
+use eyot_core::relay::relay::{Relay, RelayConfig};
+use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 use tracing::warn;
 
 use super::context::{PendingWrite, SpaceContext};

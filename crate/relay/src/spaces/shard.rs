@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use eyot_core::Millis;
+use eyot_core::base::time::Millis;
 use tracing::{error, warn};
 
 use super::context::{PendingWrite, ShardContext, SpaceContext};
@@ -199,7 +199,8 @@ impl Shard {
 mod tests {
     use std::collections::BTreeMap;
 
-    use eyot_core::{Caps, LinkId};
+    use eyot_core::base::id::LinkId;
+    use eyot_core::holder::caps::Caps;
 
     use super::*;
     use crate::access::AccessPolicy;

@@ -6,9 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eyot_core::access::Claims;
-use eyot_core::frame::{CloseCode, Frame};
-use eyot_core::{Effect, Input, LinkId, Millis, StorageAnswer};
+use eyot_core::base::id::LinkId;
+use eyot_core::base::time::Millis;
+use eyot_core::holder::io::{Effect, Input};
+use eyot_core::storage::request::StorageAnswer;
+use eyot_core::wire::access::Claims;
+use eyot_core::wire::close::CloseCode;
+use eyot_core::wire::frame::Frame;
 use tracing::{debug, error};
 
 use super::context::{PendingWrite, SpaceContext};
@@ -223,9 +227,6 @@ impl Space {
                 Effect::SetTimer(deadline) => self.deadline = deadline,
                 Effect::Dial(id, url) => self.dial(id, url, context),
                 Effect::Authorize(id, token) => self.authorize(id, token, context),
-                Effect::Ping(id) => drop(self.links.push(id, Outgoing::Text(PING))),
-                // Only replicas have tabs, an application and a choice of relays.
-                Effect::Broadcast(_) | Effect::App(_) | Effect::Probe(_) => {}
             }
         }
         if let State::Awake(machine) = &mut self.state {

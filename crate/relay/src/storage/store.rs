@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use eyot_core::{StorageAnswer, StorageRequest, WriteBatch};
+use eyot_core::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::group_commit::{CommitFailed, GroupCommit};
@@ -190,7 +190,7 @@ fn write(
 
 #[cfg(test)]
 mod tests {
-    use eyot_core::store::MemoryStore;
+    use eyot_core::storage::memory::MemoryStore;
 
     use super::*;
 

@@ -9,13 +9,20 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::commit::Position;
-use eyot_core::frame::{Frame, Hello, Terms};
-use eyot_core::id::{AuthorId, DocId, LogId};
-use eyot_core::store::MemoryStore;
-use eyot_core::value::{Op, Value};
-use eyot_core::vector::Digest;
-use eyot_core::{Effect, Event, Input, LinkId, Replica, ReplicaConfig, State, WaitId};
+use eyot_core::base::id::LinkId;
+use eyot_core::base::id::{AuthorId, DocId, LogId};
+use eyot_core::base::position::Position;
+use eyot_core::commit::vector::Digest;
+use eyot_core::document::value::{Op, Value};
+use eyot_core::holder::io as holder;
+use eyot_core::replica::event::Event;
+use eyot_core::replica::io::{Effect, Input};
+use eyot_core::replica::replica::{Replica, ReplicaConfig};
+use eyot_core::replica::status::State;
+use eyot_core::replica::waits::WaitId;
+use eyot_core::storage::memory::MemoryStore;
+use eyot_core::wire::bodies::{Hello, Terms};
+use eyot_core::wire::frame::Frame;
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -282,12 +289,12 @@ impl Client {
                     FromLink::Input(input) => self.replica.handle(input, now()),
                     FromLink::Closed(link, code, reason) => {
                         self.closes.push((code, reason));
-                        self.replica.handle(Input::LinkClosed(link), now());
+                        self.replica.handle(holder::Input::LinkClosed(link), now());
                     }
                 },
                 () = sleep_until(Instant::now() + timer) => {
                     self.timer = None;
-                    self.replica.handle(Input::Timer, now());
+                    self.replica.handle(holder::Input::Timer, now());
                 }
                 () = sleep_until(deadline) => {
                     panic!("waited in vain until {what}: {:?}, {:?}", self.replica.status(), self.closes);
@@ -307,7 +314,7 @@ impl Client {
     /// The links are gone, from one moment to the next.
     pub fn cut(&mut self) {
         for link in std::mem::take(&mut self.links).into_keys() {
-            self.replica.handle(Input::LinkClosed(link), now());
+            self.replica.handle(holder::Input::LinkClosed(link), now());
         }
         self.drain();
     }
@@ -315,22 +322,24 @@ impl Client {
     pub fn drain(&mut self) {
         while let Some(effect) = self.replica.poll_effect() {
             match effect {
-                Effect::Storage(id, request) => {
+                Effect::Holder(holder::Effect::Storage(id, request)) => {
                     let answer = self.store.answer(&request);
-                    self.replica.handle(Input::Storage(id, answer), now());
+                    self.replica.handle(holder::Input::Storage(id, answer), now());
                 }
-                Effect::Dial(link, url) => {
+                Effect::Holder(holder::Effect::Dial(link, url)) => {
                     let (sender, outgoing) = mpsc::unbounded_channel();
                     self.links.insert(link, sender);
                     tokio::spawn(speak(link, url, self.space.clone(), outgoing, self.from_links.clone()));
                 }
-                Effect::Send(link, frame) => self.tell(link, Message::Binary(frame.to_vec().into())),
+                Effect::Holder(holder::Effect::Send(link, frame)) => {
+                    self.tell(link, Message::Binary(frame.to_vec().into()))
+                }
                 Effect::Ping(link) => self.tell(link, Message::text("ping")),
-                Effect::Close(link, ..) => drop(self.links.remove(&link)),
-                Effect::SetTimer(at) => self.timer = at,
+                Effect::Holder(holder::Effect::Close(link, ..)) => drop(self.links.remove(&link)),
+                Effect::Holder(holder::Effect::SetTimer(at)) => self.timer = at,
                 Effect::App(event) => self.events.push(event),
                 Effect::Probe(url) => self.replica.handle(Input::Probed(url, true), now()),
-                Effect::Broadcast(_) | Effect::Authorize(..) => {}
+                Effect::Broadcast(_) | Effect::Holder(holder::Effect::Authorize(..)) => {}
             }
         }
     }
@@ -353,9 +362,9 @@ async fn speak(
     let mut request = address(&relay, &space).into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("eyot.v1"));
     let Ok((mut stream, _)) = connect_async(request).await else {
-        return tell(Input::LinkClosed(link));
+        return tell(holder::Input::LinkClosed(link).into());
     };
-    tell(Input::LinkOpened(link));
+    tell(holder::Input::LinkOpened(link).into());
     loop {
         tokio::select! {
             message = outgoing.recv() => match message {
@@ -364,14 +373,14 @@ async fn speak(
                 None => return,
             },
             message = stream.next() => match message {
-                Some(Ok(Message::Binary(frame))) => tell(Input::Received(link, frame.into())),
+                Some(Ok(Message::Binary(frame))) => tell(holder::Input::Received(link, frame.into()).into()),
                 Some(Ok(Message::Text(text))) if text.as_str() == "pong" => tell(Input::Pong(link)),
                 Some(Ok(Message::Close(Some(close)))) => {
                     let (code, reason) = (close.code.into(), close.reason.to_string());
                     return drop(inputs.send(FromLink::Closed(link, code, reason)));
                 }
                 Some(Ok(_)) => {}
-                Some(Err(_)) | None => return tell(Input::LinkClosed(link)),
+                Some(Err(_)) | None => return tell(holder::Input::LinkClosed(link).into()),
             },
         }
     }
