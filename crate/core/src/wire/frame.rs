@@ -3,7 +3,7 @@
 //! A frame is a CBOR array of its type and a map with integer keys. Unknown keys are skipped, and
 //! so are frames of unknown type, so that versions N and N±1 talk.
 
-use minicbor::{Decode, Decoder, Encode};
+use minicbor::Decoder;
 
 use crate::base::cbor::to_cbor;
 use crate::base::limits;

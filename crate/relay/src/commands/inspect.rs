@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use eyot_core::base::id::LogId;
-use eyot_core::commit::commit::CommitError;
 use eyot_core::holder::records;
 use eyot_core::log::log;
+use eyot_core::storage::request::Corrupt;
 use serde::Serialize;
 
 use super::flags::Inspect;
@@ -59,7 +59,7 @@ pub enum InspectError {
     Database(#[from] rusqlite::Error),
     /// A row can't be decoded.
     #[error("a database holds what no relay wrote: {0}")]
-    Corrupt(#[from] CommitError),
+    Corrupt(#[from] Corrupt),
     /// Standard output can't be written.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -113,7 +113,7 @@ fn report(
     Ok(SpaceReport { space, shard, log, commits, bytes, authors, peers })
 }
 
-fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, CommitError> {
+fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, Corrupt> {
     let mut peers = BTreeMap::<_, PeerReport>::new();
     for (key, value) in known {
         match key[0] {

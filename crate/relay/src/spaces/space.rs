@@ -19,7 +19,7 @@ use super::context::{PendingWrite, SpaceContext};
 use super::links::Links;
 use super::machine::Machine;
 use crate::access::AccessPolicy;
-use crate::base::{LinkKey, LinkOrigin, PING};
+use crate::base::{LinkKey, LinkOrigin};
 use crate::metrics::{RegionGauges, SpaceGauges};
 use crate::queues::{DialRequest, LinkEvent, Outbox, Outgoing};
 use crate::storage::CommitFailed;
@@ -93,7 +93,8 @@ impl Space {
             _ if !self.links.contains(id) => {}
             LinkEvent::Opened(_) => self.input(Input::LinkOpened(id), context),
             LinkEvent::Authorized(verdict) => self.input(Input::Authorized(id, verdict), context),
-            LinkEvent::Pong => self.input(Input::Pong(id), context),
+            // A relay asks nobody whether a link is alive: whoever dialled it does.
+            LinkEvent::Pong => {}
             LinkEvent::Received(frame) => {
                 let metrics = &context.shard.metrics;
                 metrics.frames_in.inc();
