@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::backoff::Backoff;
 use crate::base::id::{LinkId, LogId};
 use crate::base::time::{Clock, Millis};
 use crate::holder::holder::Holder;
@@ -14,9 +15,7 @@ use crate::relay::region::{RegionView, RelayPeer};
 use crate::wire::bodies::{RegionHead, Stored};
 use crate::wire::close::CloseCode;
 
-/// The wait after a first failure; it doubles with each.
-const BACKOFF_MIN: Millis = 250;
-/// The longest wait.
+/// The longest wait before a peer is dialled again.
 const BACKOFF_MAX: Millis = 10_000;
 /// How long a link stays open after it last moved.
 const LINGER: Millis = 10_000;
@@ -41,7 +40,7 @@ struct Peer {
     url: String,
     /// The link that was dialled.
     dialled: Option<LinkId>,
-    failures: u32,
+    backoff: Backoff,
     dial_at: Millis,
 }
 
@@ -66,7 +65,7 @@ impl Mesh {
             region,
             url,
             dialled: None,
-            failures: 0,
+            backoff: Backoff::new(BACKOFF_MAX),
             dial_at: 0,
         });
         Self {
@@ -92,7 +91,7 @@ impl Mesh {
         for peer in &mut self.peers {
             let Some(link) = holder.mesh_link(&peer.region) else { continue };
             if link.is_caught_up(holder.stored()) {
-                peer.failures = 0;
+                peer.backoff.reset();
             }
             if link.has_read_all() {
                 holder.reconciled_with(&peer.region);
@@ -113,10 +112,9 @@ impl Mesh {
     pub fn link_closed(&mut self, link: LinkId, why: Option<u16>, holder: &mut Holder, now: Millis) {
         let Some(peer) = self.peers.iter_mut().find(|peer| peer.dialled == Some(link)) else { return };
         peer.dialled = None;
-        let was_idle = why == Some(CloseCode::GoingAway as u16) && peer.failures == 0;
-        let backoff = BACKOFF_MIN.saturating_mul(1 << peer.failures.min(10)).min(BACKOFF_MAX);
-        let wait = if was_idle { 0 } else { backoff / 2 + holder.rng().below(backoff / 2 + 1) };
-        peer.failures += 1;
+        let was_idle = why == Some(CloseCode::GoingAway as u16) && !peer.backoff.has_failed();
+        let wait = if was_idle { 0 } else { peer.backoff.wait(holder.rng()) };
+        peer.backoff.failed();
         peer.dial_at = now + wait;
     }
 
