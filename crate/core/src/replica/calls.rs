@@ -7,7 +7,7 @@ use crate::base::limits;
 use crate::base::time::Millis;
 use crate::commit::commit::{After, Kind};
 use crate::commit::vector::Vector;
-use crate::document::document::Document;
+use crate::document::document::{Document, Source};
 use crate::document::value::{Op, Patch, Value};
 use crate::replica::event::{DocInfo, Made, ReplicaError};
 use crate::replica::replica::Replica;
@@ -127,7 +127,7 @@ impl Replica {
         if let Some(genesis) = open.unlogged.take() {
             items.insert(0, (doc, Kind::Genesis, genesis.encode()));
         }
-        let applied = open.document.apply([(author, changes.as_slice())]);
+        let applied = open.document.apply([(Source::Commit(author), changes.as_slice())]);
         let made = self.commit(doc, items)?;
         Ok((made, applied.patches))
     }

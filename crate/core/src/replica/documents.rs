@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::id::{AuthorId, DocId};
 use crate::commit::commit::{ItemBytes, Kind};
-use crate::document::document::{Budget, Document};
+use crate::document::budget::Budget;
+use crate::document::document::{Document, Source};
 use crate::document::genesis::Genesis;
 use crate::log::log::{Entry, Log};
 use crate::replica::event::{DocInfo, Event, ReplicaError};
@@ -138,7 +139,7 @@ impl Documents {
     /// Takes in commits in log order: documents that are open change, all are indexed. `is_ready`:
     /// the application is told of documents that were not known before.
     pub fn follow(&mut self, entries: &[Entry], log: &Log, is_ready: bool) {
-        let mut chunks: BTreeMap<DocId, Vec<(AuthorId, Vec<u8>)>> = BTreeMap::new();
+        let mut chunks: BTreeMap<DocId, Vec<(Source, Vec<u8>)>> = BTreeMap::new();
         let mut gone = BTreeSet::new();
         for entry in entries {
             let author = entry.commit.header().author;
@@ -190,9 +191,9 @@ impl Documents {
         is_new
     }
 
-    fn apply(&mut self, doc: DocId, chunks: &[(AuthorId, Vec<u8>)]) {
+    fn apply(&mut self, doc: DocId, chunks: &[(Source, Vec<u8>)]) {
         let Some(open) = self.open.get_mut(&doc).filter(|open| open.is_ready()) else { return };
-        let applied = open.document.apply(chunks.iter().map(|(author, bytes)| (*author, bytes.as_slice())));
+        let applied = open.document.apply(chunks.iter().map(|(source, bytes)| (*source, bytes.as_slice())));
         if self.closing.contains(&doc) {
             return;
         }
@@ -204,19 +205,15 @@ impl Documents {
     }
 }
 
-/// The Automerge chunks in an item, with who vouches for them.
-pub(super) fn item_chunks(
-    author: AuthorId,
-    kind: Option<Kind>,
-    bytes: &ItemBytes,
-) -> Vec<(AuthorId, Vec<u8>)> {
+/// The Automerge chunks in an item, with where they come from.
+pub(super) fn item_chunks(author: AuthorId, kind: Option<Kind>, bytes: &ItemBytes) -> Vec<(Source, Vec<u8>)> {
     let ItemBytes::Present(bytes) = bytes else {
         return Vec::new();
     };
     match kind {
-        Some(Kind::Change | Kind::Import) => vec![(author, bytes.clone())],
+        Some(Kind::Change | Kind::Import) => vec![(Source::Commit(author), bytes.clone())],
         Some(Kind::Genesis) => match Genesis::decode(bytes) {
-            Ok(genesis) => genesis.changes.into_iter().map(|c| (author, c.into())).collect(),
+            Ok(genesis) => genesis.changes.into_iter().map(|c| (Source::Commit(author), c.into())).collect(),
             Err(_) => Vec::new(),
         },
         Some(Kind::Delete) | None => Vec::new(),

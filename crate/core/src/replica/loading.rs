@@ -2,7 +2,8 @@
 
 use crate::base::id::{AuthorId, DocId};
 use crate::base::limits;
-use crate::document::document::{Budget, Document};
+use crate::document::budget::Budget;
+use crate::document::document::Document;
 use crate::holder::holder::Holder;
 use crate::holder::work::{OwnerRequest, rows_of};
 use crate::log::log;
@@ -114,7 +115,7 @@ impl Documents {
             }
         }
         *read += wanted.partition_point(|seq| *seq <= last);
-        open.document.apply(chunks.iter().map(|(author, bytes)| (*author, bytes.as_slice())));
+        open.document.apply(chunks.iter().map(|(source, bytes)| (*source, bytes.as_slice())));
         self.load(doc, limits::READ_BYTES, holder);
     }
 

@@ -1,6 +1,6 @@
 //! A document that is open, or being read.
 
-use crate::document::document::Document;
+use crate::document::document::{Document, Source};
 use crate::document::genesis::{self, Genesis};
 use crate::document::value::{Patch, Value};
 use crate::replica::waits::WaitId;
@@ -69,8 +69,7 @@ impl Open {
         if changes.is_empty() && is_held {
             return Vec::new();
         }
-        let author = crate::base::id::AuthorId([0; 16]);
-        let applied = self.document.apply(changes.iter().map(|c| (author, c.as_slice())));
+        let applied = self.document.apply(changes.iter().map(|c| (Source::Genesis, c.as_slice())));
         let unlogged = self.unlogged.get_or_insert(Genesis { name, generation, changes: Vec::new() });
         unlogged.changes.extend(changes.into_iter().map(Into::into));
         applied.patches
