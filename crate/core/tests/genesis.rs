@@ -147,6 +147,25 @@ fn a_newer_initial_value_adds_its_keys_inside_what_an_older_one_made() {
 }
 
 #[test]
+fn nothing_is_made_inside_a_map_that_was_replaced() {
+    let inside = initial(&[("deep", initial(&[("size", text("x"))]))]);
+    let value_with = |key: &str| initial(&[("settings", inside.clone()), (key, text(key))]);
+    let (chunks, writer) =
+        first_edit(A, &value_with("a"), |document| set(document, "settings", text("none")));
+    let mut early = reader(B, &value_with("b"));
+    apply(&mut early, &chunks);
+    let mut late = Document::new(B, Budget::default());
+    apply(&mut late, &chunks);
+    begin(&mut late, &value_with("b"));
+    for mut reader in [early, late] {
+        assert_eq!(reader.take_beginning().unwrap().genesis().value, initial(&[("b", text("b"))]));
+        let Value::Map(mut held) = value(&reader) else { panic!() };
+        held.remove("b");
+        assert_eq!(Value::Map(held), value(&writer));
+    }
+}
+
+#[test]
 fn a_document_begun_twice_has_the_keys_of_both_and_the_first_value_of_each() {
     let mut document = Document::new(A, Budget::default());
     begin(&mut document, &initial(&[("a", text("x")), ("b", text("y"))]));
@@ -245,6 +264,22 @@ fn who_begins_with_another_initial_value_shows_what_is_held() {
     assert_eq!(value(&writer), value(&early));
     let Value::Map(held) = value(&writer) else { panic!() };
     assert_eq!((&held["theme"], &held["title"]), (&text("blue"), &text("Untitled")));
+}
+
+#[test]
+fn a_fork_that_comes_with_a_genesis_takes_nothing_of_it_away() {
+    let [first, second] = versions();
+    let (mut one, _) = first_edit(A, &first, |document| set(document, "theme", text("blue")));
+    let (other, _) = first_edit(A, &first, |document| set(document, "theme", text("green")));
+    one.extend(other);
+    let mut late = Document::new(B, Budget::default());
+    apply(&mut late, &one);
+    for chunks in [one.clone(), one.into_iter().rev().collect()] {
+        let mut reader = reader(B, &second);
+        apply(&mut reader, &chunks);
+        assert_eq!(reader.heads(), late.heads());
+        assert_eq!(value(&reader), value(&late));
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::{Key, ObjectId};
-use automerge::{Change, ChangeHash, ObjId, ROOT, ReadDoc, Value as Held};
+use automerge::{Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, Value as Held};
 
 use crate::document::edit::EditError;
 use crate::document::forks::Rank;
@@ -82,9 +82,6 @@ impl Beginning {
     /// Applies the initial values of the keys that the log has not touched, to a document that has
     /// what is in the log and nothing else.
     pub(super) fn apply(&mut self, history: &mut History) -> Outcome {
-        if self.is_all_held(history) {
-            return Outcome::default();
-        }
         for change in history.doc.get_changes(&[]) {
             self.note(&change);
         }
@@ -101,13 +98,15 @@ impl Beginning {
     ) -> Outcome {
         let logged: Vec<_> = arrived.iter().filter(|hash| self.unlogged.remove(hash)).collect();
         if !outcome.rebuilt {
+            let mut has_touched = false;
             for change in logged.into_iter().filter_map(|hash| history.doc.get_change_by_hash(hash)) {
-                self.note(&change);
+                has_touched |= self.note(&change);
             }
             for change in &outcome.added {
-                self.note(change);
+                has_touched |= self.note(change);
             }
-            if !self.is_contested(history) && self.unlogged.is_subset(&self.wanted_changes()) {
+            let is_good = |wanted: BTreeSet<_>| self.unlogged.is_subset(&wanted);
+            if !self.is_contested(history) && (!has_touched || is_good(self.wanted_changes())) {
                 return outcome;
             }
         }
@@ -130,15 +129,17 @@ impl Beginning {
 
     /// The numbers of the keys to make: those untouched, in maps that are made too or were made alike.
     fn wanted(&self) -> Vec<usize> {
-        let is_open = |key: &GenesisKey| {
-            let is_made = |map: &MapId| {
-                let maker = self.keys.iter().position(|other| other.makes.as_ref() == Some(map));
-                maker.is_some_and(|number| self.touches[number] != Touch::Touched)
-            };
-            key.map.as_ref().is_none_or(is_made)
-        };
-        let numbers = 0..self.keys.len();
-        numbers.filter(|n| self.touches[*n] == Touch::Untouched && is_open(&self.keys[*n])).collect()
+        let mut wanted = Vec::new();
+        let mut may_hold = Vec::with_capacity(self.keys.len());
+        for (number, key) in self.keys.iter().enumerate() {
+            let is_open = key.parent.is_none_or(|parent| may_hold[parent]);
+            let touch = self.touches[number];
+            may_hold.push(is_open && touch != Touch::Touched);
+            if is_open && touch == Touch::Untouched {
+                wanted.push(number);
+            }
+        }
+        wanted
     }
 
     fn wanted_changes(&self) -> BTreeSet<ChangeHash> {
@@ -153,8 +154,9 @@ impl Beginning {
             && changes.filter(|c| self.unlogged.contains(&c.hash())).any(|change| history.has_rivals(change))
     }
 
-    /// Notes which keys a change of the log touches.
-    fn note(&mut self, change: &Change) {
+    /// Notes which keys a change of the log touches; whether there are any.
+    fn note(&mut self, change: &Change) -> bool {
+        let mut has_touched = false;
         for operation in change.decode().operations {
             let Key::Map(key) = operation.key else { continue };
             let map = match operation.obj {
@@ -166,26 +168,28 @@ impl Beginning {
             let is_same = key.makes.is_some() && key.changes[0].hash() == change.hash();
             let touch = if is_same { Touch::SameMap } else { Touch::Touched };
             self.touches[*number] = touch.max(self.touches[*number]);
+            has_touched = true;
         }
+        has_touched
     }
+}
 
-    /// Whether there is something at every key already, so that history need not be read.
-    fn is_all_held(&self, history: &History) -> bool {
-        self.holds(&ROOT, &self.initial, &mut Vec::new(), history)
-    }
+/// Whether there is something at every key of an initial value, so that there is nothing to begin.
+pub(super) fn is_all_held(name: &str, initial: &Value, history: &History) -> bool {
+    holds(name, &ROOT, initial, &mut Vec::new(), history)
+}
 
-    fn holds(&self, object: &ObjId, initial: &Value, path: &mut Vec<String>, history: &History) -> bool {
-        let Value::Map(map) = initial else { return true };
-        map.iter().all(|(key, value)| {
-            let Ok(Some((held, inside))) = history.doc.get(object, key.as_str()) else { return false };
-            path.push(key.clone());
-            let is_same = matches!(held, Held::Object(automerge::ObjType::Map))
-                && matches!(&inside, ObjId::Id(_, actor, _) if *actor == map_actor(&self.name, path));
-            let is_held = !is_same || self.holds(&inside, value, path, history);
-            path.pop();
-            is_held
-        })
-    }
+fn holds(name: &str, object: &ObjId, initial: &Value, path: &mut Vec<String>, history: &History) -> bool {
+    let Value::Map(map) = initial else { return true };
+    map.iter().all(|(key, value)| {
+        let Ok(Some((held, inside))) = history.doc.get(object, key.as_str()) else { return false };
+        path.push(key.clone());
+        let is_same = matches!(held, Held::Object(ObjType::Map))
+            && matches!(&inside, ObjId::Id(_, actor, _) if *actor == map_actor(name, path));
+        let is_held = !is_same || holds(name, &inside, value, path, history);
+        path.pop();
+        is_held
+    })
 }
 
 /// The value as others read it from a commit, so that all make the same changes of it.

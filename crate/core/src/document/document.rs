@@ -11,10 +11,11 @@ use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, ChangeHash, LoadOptions, ObjType, ROOT, TextEncoding};
 
 use crate::base::id::AuthorId;
-use crate::document::beginning::{Beginning, overlay};
+use crate::document::beginning::{Beginning, is_all_held, overlay};
 use crate::document::budget::{Budget, split};
 use crate::document::edit::{self, EditError};
 use crate::document::forks::Rank;
+use crate::document::genesis::Genesis;
 use crate::document::history::{History, Outcome};
 use crate::document::value::{Op, Patch, Value, encode_object};
 
@@ -88,6 +89,11 @@ impl Document {
     /// # Errors
     /// [`EditError`]: the value is not one that a document can begin with.
     pub fn begin(&mut self, name: &str, generation: u64, initial: &Value) -> Result<Applied, EditError> {
+        Genesis::check(initial)?;
+        let is_unlogged = self.beginning.is_some() || self.history.doc.is_empty();
+        if !is_unlogged && is_all_held(name, initial, &self.history) {
+            return Ok(Applied::default());
+        }
         let mut beginning = Beginning::new(name.into(), generation, initial)?;
         let mut rebuilt = false;
         if let Some(before) = &self.beginning {

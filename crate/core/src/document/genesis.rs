@@ -114,6 +114,9 @@ fn keys(value: &Value) -> usize {
 #[derive(Clone, Debug)]
 pub(super) struct GenesisKey {
     pub path: Vec<String>,
+    /// The number of the key of the map it is in, counted in the order they are made; none for the
+    /// document itself.
+    pub parent: Option<usize>,
     /// The map it is in: none for the document itself, else the number of its operation and its actor.
     pub map: Option<MapId>,
     /// What its first change makes, where that is a map.
@@ -133,7 +136,8 @@ pub(super) fn entries(name: &str, initial: &Value) -> Result<Vec<GenesisKey>, Ed
     Genesis::check(initial)?;
     let empty = Automerge::new_with_encoding(TextEncoding::Utf16CodeUnit);
     let mut keys = Vec::new();
-    Inside { name, doc: &empty, object: ROOT, map: None, path: Vec::new() }.make(initial, &mut keys)?;
+    Inside { name, doc: &empty, object: ROOT, parent: None, map: None, path: Vec::new() }
+        .make(initial, &mut keys)?;
     Ok(keys)
 }
 
@@ -148,6 +152,7 @@ struct Inside<'a> {
     /// With the maps on the way here and nothing else.
     doc: &'a Automerge,
     object: ObjId,
+    parent: Option<usize>,
     map: Option<MapId>,
     path: Vec<String>,
 }
@@ -195,9 +200,12 @@ impl Inside<'_> {
                 }
             };
             let makes = made.as_ref().map(|(_, _, id)| id.clone());
-            keys.push(GenesisKey { path: path.clone(), map: self.map.clone(), makes, changes });
+            let (parent, map) = (self.parent, self.map.clone());
+            keys.push(GenesisKey { path: path.clone(), parent, map, makes, changes });
             if let Some((doc, object, id)) = made {
-                Inside { name: self.name, doc: &doc, object, map: Some(id), path }.make(value, keys)?;
+                let parent = Some(keys.len() - 1);
+                Inside { name: self.name, doc: &doc, object, parent, map: Some(id), path }
+                    .make(value, keys)?;
             }
         }
         Ok(())
