@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use eyot_core::automerge::{Change, Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, DocId};
+use eyot_core::base::limits;
 use eyot_core::document::budget::Budget;
 use eyot_core::document::document::{Document, Source};
 use eyot_core::document::genesis::Genesis;
@@ -383,4 +384,17 @@ fn a_forged_change_under_the_actor_of_a_genesis_loses_to_the_genesis() {
         apply(&mut reader, &vec![(Source::Commit(B), forged.clone())]);
         assert_eq!(reader.heads(), forger.heads());
     }
+}
+
+#[test]
+fn an_initial_value_may_be_deep_and_not_have_too_many_keys() {
+    let deep = (0..60).fold(text("x"), |inside, _| initial(&[("a", inside)]));
+    let mut document = Document::new(A, Budget::default());
+    begin(&mut document, &deep);
+    assert_eq!(value(&document), deep);
+    let keys = (0..=limits::GENESIS_KEYS_MAX).map(|number| (number.to_string(), text("x")));
+    let wide = initial(&[("inside", Value::Map(keys.collect()))]);
+    assert!(document.begin("n", 0, &wide).is_err());
+    assert!(genesis("n", &wide).changes().is_empty());
+    assert!(document.begin("n", 0, &text("x")).is_err());
 }

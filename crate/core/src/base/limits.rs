@@ -12,7 +12,7 @@ pub const HEADER_BYTES_MAX: usize = 128 * 1024;
 /// Items in a commit.
 pub const ITEMS_MAX: usize = 1024;
 /// Keys of a named document's initial value, those of maps in it included.
-pub const GENESIS_KEYS_MAX: usize = 4096;
+pub const GENESIS_KEYS_MAX: usize = 1024;
 /// Tips named by a commit's `after`.
 pub const AFTER_MAX: usize = 1024;
 /// A value in storage; larger records are kept in pieces.

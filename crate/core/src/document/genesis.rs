@@ -134,10 +134,14 @@ pub(super) type MapId = (u64, ActorId);
 /// As [`Genesis::check`].
 pub(super) fn entries(name: &str, initial: &Value) -> Result<Vec<GenesisKey>, EditError> {
     Genesis::check(initial)?;
-    let empty = Automerge::new_with_encoding(TextEncoding::Utf16CodeUnit);
+    let doc = Automerge::new_with_encoding(TextEncoding::Utf16CodeUnit);
     let mut keys = Vec::new();
-    Inside { name, doc: &empty, object: ROOT, parent: None, map: None, path: Vec::new() }
-        .make(initial, &mut keys)?;
+    // No recursion: a document that holds others' values may be deep.
+    let mut maps =
+        vec![Inside { doc, object: ROOT, parent: None, map: None, path: Vec::new(), value: initial }];
+    while let Some(map) = maps.pop() {
+        map.make(name, &mut keys, &mut maps)?;
+    }
     Ok(keys)
 }
 
@@ -148,67 +152,66 @@ pub(super) fn map_actor(name: &str, path: &[String]) -> ActorId {
 
 /// A map whose keys are made.
 struct Inside<'a> {
-    name: &'a str,
     /// With the maps on the way here and nothing else.
-    doc: &'a Automerge,
+    doc: Automerge,
     object: ObjId,
     parent: Option<usize>,
     map: Option<MapId>,
     path: Vec<String>,
+    value: &'a Value,
 }
 
-impl Inside<'_> {
-    fn make(&self, value: &Value, keys: &mut Vec<GenesisKey>) -> Result<(), EditError> {
-        let Value::Map(values) = value else { return Ok(()) };
+impl<'a> Inside<'a> {
+    /// Makes its keys, and adds the maps that are in it to `maps`.
+    fn make(
+        self,
+        name: &str,
+        keys: &mut Vec<GenesisKey>,
+        maps: &mut Vec<Inside<'a>>,
+    ) -> Result<(), EditError> {
+        let Value::Map(values) = self.value else { return Ok(()) };
         for (key, value) in values {
             let path: Vec<_> = self.path.iter().chain([key]).cloned().collect();
-            let actor = |kind, value: Option<&Value>| actor(self.name, &path, kind, value);
-            let put = |doc: &mut Automerge, object| {
-                change(doc, |tx| Ok(tx.put_object(&self.object, key.as_str(), object)?))
-            };
-            let mut made = None;
-            let changes = match value {
+            let doc = |kind, value| self.doc.clone().with_actor(actor(name, &path, kind, value));
+            let (parent, map) = (self.parent, self.map.clone());
+            let (makes, changes) = match value {
                 Value::Scalar(scalar) => {
-                    let mut doc = self.doc.clone().with_actor(actor("scalar", Some(value)));
                     let put = |tx: &mut Tx<'_>| Ok(tx.put(&self.object, key.as_str(), scalar.clone())?);
-                    vec![change(&mut doc, put)?.1]
+                    (None, vec![change(&mut doc("scalar", Some(value)), put)?.1])
                 }
                 Value::Text(_) => {
-                    let mut doc = self.doc.clone().with_actor(actor("text", Some(value)));
-                    let (_, change) = change(&mut doc, |tx| {
+                    let (_, change) = change(&mut doc("text", Some(value)), |tx| {
                         let text = tx.put_object(&self.object, key.as_str(), ObjType::Text)?;
                         fill(tx, &text, value)
                     })?;
-                    vec![change]
+                    (None, vec![change])
                 }
                 Value::List(items) => {
-                    let mut doc = self.doc.clone().with_actor(actor("list", None));
-                    let (list, container) = put(&mut doc, ObjType::List)?;
-                    if items.is_empty() {
-                        vec![container]
-                    } else {
-                        let mut doc = doc.with_actor(actor("list", Some(value)));
-                        vec![container, change(&mut doc, |tx| fill(tx, &list, value))?.1]
+                    let mut doc = doc("list", None);
+                    let (list, container) = self.put(&mut doc, key, ObjType::List)?;
+                    let mut changes = vec![container];
+                    if !items.is_empty() {
+                        let mut doc = doc.with_actor(actor(name, &path, "list", Some(value)));
+                        changes.push(change(&mut doc, |tx| fill(tx, &list, value))?.1);
                     }
+                    (None, changes)
                 }
                 Value::Map(_) => {
-                    let mut doc = self.doc.clone().with_actor(actor("map", None));
-                    let (object, container) = put(&mut doc, ObjType::Map)?;
-                    let id = (container.start_op().get(), container.actor_id().clone());
-                    made = Some((doc, object, id));
-                    vec![container]
+                    let mut doc = doc("map", None);
+                    let (object, container) = self.put(&mut doc, key, ObjType::Map)?;
+                    let made = (container.start_op().get(), container.actor_id().clone());
+                    let (parent, map) = (Some(keys.len()), Some(made.clone()));
+                    maps.push(Inside { doc, object, parent, map, path: path.clone(), value });
+                    (Some(made), vec![container])
                 }
             };
-            let makes = made.as_ref().map(|(_, _, id)| id.clone());
-            let (parent, map) = (self.parent, self.map.clone());
-            keys.push(GenesisKey { path: path.clone(), parent, map, makes, changes });
-            if let Some((doc, object, id)) = made {
-                let parent = Some(keys.len() - 1);
-                Inside { name: self.name, doc: &doc, object, parent, map: Some(id), path }
-                    .make(value, keys)?;
-            }
+            keys.push(GenesisKey { path, parent, map, makes, changes });
         }
         Ok(())
+    }
+
+    fn put(&self, doc: &mut Automerge, key: &str, kind: ObjType) -> Result<(ObjId, Change), EditError> {
+        change(doc, |tx| Ok(tx.put_object(&self.object, key, kind)?))
     }
 }
 
