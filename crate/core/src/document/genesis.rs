@@ -16,7 +16,8 @@
 //! after the other.
 //!
 //! The bytes of these changes may never change: a golden vector holds them. A commit holds the values
-//! only, from which every replica makes the changes again, so nobody can forge them.
+//! only, from which every replica makes the changes again, so nobody can forge them. `docs/genesis.md`
+//! says why.
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, TextEncoding};
