@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId};
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Cursor;
 use eyot_core::base::position::Position;
 use eyot_core::commit::commit::{After, Commit, Kind};
@@ -26,7 +26,7 @@ const CHANGE_BYTES: usize = 108;
 /// Replicas acknowledge what a write has stored, and a write takes them about this long.
 const STORE_TIME: Duration = Duration::from_millis(10);
 /// Credit is granted again by such portions.
-const GRANT_BYTES: u64 = limits::CREDIT_BYTES / 4;
+const GRANT_BYTES: u64 = Limits::PROTOCOL.credit_bytes / 4;
 
 /// Sixteen bytes never used before, here or in an earlier run.
 fn unique() -> [u8; 16] {

@@ -6,8 +6,8 @@
 use minicbor::Decoder;
 
 use crate::base::cbor::to_cbor;
-use crate::base::limits;
-use crate::base::position::Position;
+use crate::base::limits::Limits;
+use crate::base::position::Mark;
 use crate::wire::bodies::Ack;
 use crate::wire::bodies::Answer;
 use crate::wire::bodies::Bye;
@@ -45,7 +45,7 @@ pub enum Frame {
     /// See [`Quiet`].
     Quiet(Quiet),
     /// The answer to [`Quiet`] when both hold the same: the end of the sender's log.
-    Agree(Position),
+    Agree(Mark),
     /// See [`Want`].
     Want(Want),
     /// See [`Answer`].
@@ -70,8 +70,8 @@ pub enum Frame {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// Over [`limits::FRAME_BYTES_MAX`].
-    #[error("a frame of {0} bytes is over the limit of {max}", max = limits::FRAME_BYTES_MAX)]
+    /// Over the limit.
+    #[error("a frame of {0} bytes is over the limit")]
     TooLarge(usize),
     /// Not CBOR, or not a frame's.
     #[error("malformed frame: {0}")]
@@ -106,8 +106,8 @@ impl Frame {
     ///
     /// # Errors
     /// [`FrameError`], the sender's fault.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
-        if bytes.len() > limits::FRAME_BYTES_MAX {
+    pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, FrameError> {
+        if bytes.len() > limits.frame_bytes_max {
             return Err(FrameError::TooLarge(bytes.len()));
         }
         decode(bytes).map_err(|error| FrameError::Malformed(error.to_string()))
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_frame_over_the_limit_is_refused_before_it_is_read() {
-        let bytes = vec![0; limits::FRAME_BYTES_MAX + 1];
+        let bytes = vec![0; limits.frame_bytes_max + 1];
         assert_eq!(Frame::decode(&bytes), Err(FrameError::TooLarge(bytes.len())));
     }
 
