@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, DocId};
-use eyot_core::document::document::{Budget, Document};
+use eyot_core::document::budget::Budget;
+use eyot_core::document::document::{Document, Source};
 use eyot_core::document::genesis;
 use eyot_core::document::value::{Op, Value, decode_ops, decode_value, encode_value};
 
@@ -41,7 +42,7 @@ fn agreed(changes: &[(AuthorId, Vec<u8>)]) -> (Vec<String>, usize) {
         .map(|order| {
             let mut document = Document::new(AuthorId([9; 16]), Budget::default());
             for (author, bytes) in &order {
-                document.apply([(*author, bytes.as_slice())]);
+                document.apply([(Source::Commit(*author), bytes.as_slice())]);
             }
             (document.heads(), document.quarantined())
         })
@@ -59,7 +60,7 @@ fn replicas_agree_on_a_fork_whatever_the_order() {
     let ours = [change(&mut original, "k", 2), change(&mut original, "k", 3)];
     let theirs = [change(&mut clone, "k", 4), change(&mut clone, "k", 5)];
     let mut third = Document::new(B, Budget::default());
-    third.apply([(A, first.as_slice()), (A, ours[0].as_slice())]);
+    third.apply([(Source::Commit(A), first.as_slice()), (Source::Commit(A), ours[0].as_slice())]);
     let on_ours = change(&mut third, "l", 6);
 
     let all = [
@@ -81,10 +82,10 @@ fn forks_that_depend_on_one_another_are_decided_alike() {
     let mut a_clone = Document::new(A, Budget::default());
     let a1_other = change(&mut a_clone, "a", 2);
     let mut b = Document::new(B, Budget::default());
-    b.apply([(A, a1.as_slice())]);
+    b.apply([(Source::Commit(A), a1.as_slice())]);
     let b1 = change(&mut b, "b", 1);
     let mut b_clone = Document::new(B, Budget::default());
-    b_clone.apply([(A, a1_other.as_slice())]);
+    b_clone.apply([(Source::Commit(A), a1_other.as_slice())]);
     let b1_other = change(&mut b_clone, "b", 2);
 
     let all = [(A, a1), (A, a1_other), (B, b1), (B, b1_other)];
@@ -98,9 +99,22 @@ fn a_commit_of_the_actor_itself_wins_over_an_import() {
     let (own, forged) = (change(&mut original, "k", 1), change(&mut forger, "k", 2));
     for (first, second) in [((A, &own), (B, &forged)), ((B, &forged), (A, &own))] {
         let mut document = Document::new(B, Budget::default());
-        document.apply([(first.0, first.1.as_slice()), (second.0, second.1.as_slice())]);
+        document.apply([
+            (Source::Commit(first.0), first.1.as_slice()),
+            (Source::Commit(second.0), second.1.as_slice()),
+        ]);
         assert_eq!(document.heads(), original.heads());
     }
+}
+
+#[test]
+fn a_change_known_by_import_has_the_rank_of_its_authors_commit_when_that_comes() {
+    let mut original = Document::new(A, Budget::default());
+    let mut clone = Document::new(A, Budget::default());
+    let (one, other) = (change(&mut original, "k", 1), change(&mut clone, "k", 2));
+    // Whichever of the two has its author's word wins, although the other may have the lower hash.
+    agreed(&[(B, one.clone()), (A, one.clone()), (B, other.clone())]);
+    agreed(&[(B, other.clone()), (A, other), (B, one)]);
 }
 
 #[test]
@@ -112,7 +126,7 @@ fn a_change_over_the_budget_waits_and_its_neighbours_do_not() {
     let small = change(&mut b, "k", 1);
     let budget = Budget { operations: 50, ..Budget::default() };
     let mut document = Document::new(AuthorId([9; 16]), budget);
-    document.apply([(A, large.as_slice()), (B, small.as_slice())]);
+    document.apply([(Source::Commit(A), large.as_slice()), (Source::Commit(B), small.as_slice())]);
     assert_eq!(document.heads(), b.heads());
     assert_eq!(document.quarantined(), 1);
 }
@@ -122,7 +136,11 @@ fn bytes_that_are_no_change_are_counted_and_nothing_else() {
     let mut a = Document::new(A, Budget::default());
     let good = change(&mut a, "k", 1);
     let mut document = Document::new(B, Budget::default());
-    document.apply([(A, b"garbage".as_slice()), (A, &good[..good.len() - 1]), (A, good.as_slice())]);
+    document.apply([
+        (Source::Commit(A), b"garbage".as_slice()),
+        (Source::Commit(A), &good[..good.len() - 1]),
+        (Source::Commit(A), good.as_slice()),
+    ]);
     assert_eq!(document.heads(), a.heads());
     assert_eq!(document.quarantined(), 2);
 }
@@ -161,7 +179,7 @@ fn the_genesis_of_a_name_is_these_bytes_for_ever() {
 fn the_genesis_of_a_name_makes_its_initial_value() {
     let mut document = Document::new(A, Budget::default());
     let changes = genesis::changes("n", &golden_initial(), document.automerge()).unwrap();
-    document.apply(changes.iter().map(|bytes| (A, bytes.as_slice())));
+    document.apply(changes.iter().map(|bytes| (Source::Genesis, bytes.as_slice())));
     assert_eq!(document.quarantined(), 0);
     assert_eq!(decode_value(&document.value()).unwrap(), golden_initial());
 }
@@ -173,7 +191,7 @@ fn a_key_that_was_touched_or_deleted_gets_no_genesis() {
     change(&mut document, "a", 1);
     document.change(&[Op::Delete { path: vec![Prop::Map("a".into())], count: 1 }], None, 0).unwrap();
     let changes = genesis::changes("n", &value, document.automerge()).unwrap();
-    document.apply(changes.iter().map(|bytes| (A, bytes.as_slice())));
+    document.apply(changes.iter().map(|bytes| (Source::Genesis, bytes.as_slice())));
     assert_eq!(decode_value(&document.value()).unwrap(), initial(&[("b", Value::Text("y".into()))]));
 }
 
@@ -185,11 +203,11 @@ fn a_newer_initial_value_adds_its_keys_inside_what_an_older_one_made() {
     let mut upgraded = Document::new(A, Budget::default());
     for value in [&old, &new] {
         let changes = genesis::changes("n", value, upgraded.automerge()).unwrap();
-        upgraded.apply(changes.iter().map(|bytes| (A, bytes.as_slice())));
+        upgraded.apply(changes.iter().map(|bytes| (Source::Genesis, bytes.as_slice())));
     }
     let mut fresh = Document::new(B, Budget::default());
     let changes = genesis::changes("n", &new, fresh.automerge()).unwrap();
-    fresh.apply(changes.iter().map(|bytes| (B, bytes.as_slice())));
+    fresh.apply(changes.iter().map(|bytes| (Source::Genesis, bytes.as_slice())));
     assert_eq!(upgraded.heads(), fresh.heads());
     assert_eq!(decode_value(&fresh.value()).unwrap(), new);
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use eyot_core::base::id::LogId;
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Position;
-use eyot_core::commit::vector::{Digest, Vector};
+use eyot_core::commit::{digest::Digest, vector::Vector};
 use tokio::task::JoinSet;
 
 use crate::relay::{Folder, Memory, Relay};

@@ -12,7 +12,7 @@ use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Cursor;
 use eyot_core::base::position::Position;
 use eyot_core::commit::commit::{After, Commit, Kind};
-use eyot_core::commit::vector::{Digest, Tip, Vector};
+use eyot_core::commit::{digest::Digest, vector::{Tip, Vector}};
 use eyot_core::wire::bodies::{Ack, Commits, Hello, Quiet, Terms};
 use eyot_core::wire::frame::{Frame, VERSION, VERSION_MIN};
 use minicbor::Decoder;

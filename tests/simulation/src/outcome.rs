@@ -24,6 +24,7 @@ impl Outcome {
         for (name, count) in &other.counts {
             self.count(name, *count);
         }
+        self.trace(other.trace.to_be_bytes().into_iter());
     }
 
     pub fn count(&mut self, name: &'static str, more: u64) {
@@ -40,6 +41,6 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts: Vec<_> = self.counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        write!(f, "{} steps: {}", self.steps, counts.join(", "))
+        write!(f, "{} steps, trace {:016x}: {}", self.steps, self.trace, counts.join(", "))
     }
 }

@@ -1,5 +1,6 @@
 //! What every floor stands on: identifiers, time, chance, positions, limits.
 
+pub mod backoff;
 pub mod cbor;
 pub mod hash;
 pub mod id;

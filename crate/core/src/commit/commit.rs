@@ -92,9 +92,8 @@ impl Commit {
         items: Vec<(DocId, Kind, Vec<u8>)>,
         limits: &Limits,
     ) -> Result<Self, CommitError> {
-        let of = |(doc, kind, bytes): &(DocId, Kind, Vec<u8>)| {
-            ItemHeader::new(Some(*doc), kind.number(), bytes)
-        };
+        let of =
+            |(doc, kind, bytes): &(DocId, Kind, Vec<u8>)| ItemHeader::new(Some(*doc), kind.number(), bytes);
         let headers = items.iter().map(of).collect();
         let header = Header { format: HEADER_FORMAT, author, seq, prev, after, time, items: headers };
         header.check(limits)?;
@@ -239,10 +238,8 @@ mod tests {
     }
 
     fn commit(after: Vec<After>) -> Commit {
-        let items = vec![
-            (DocId([7; 16]), Kind::Change, vec![1, 2, 3]),
-            (DocId([8; 16]), Kind::Delete, Vec::new()),
-        ];
+        let items =
+            vec![(DocId([7; 16]), Kind::Change, vec![1, 2, 3]), (DocId([8; 16]), Kind::Delete, Vec::new())];
         Commit::new((AuthorId([1; 16]), 1, START), after, 1000, items, &LIMITS).unwrap()
     }
 

@@ -231,7 +231,8 @@ mod tests {
     /// Authors that share long beginnings, and some that share none.
     fn author(number: u32) -> [u8; 16] {
         let mut author = [0; 16];
-        author[if number.is_multiple_of(3) { 0 } else { 14 }..][..2].copy_from_slice(&(number as u16).to_be_bytes());
+        author[if number.is_multiple_of(3) { 0 } else { 14 }..][..2]
+            .copy_from_slice(&(number as u16).to_be_bytes());
         author
     }
 

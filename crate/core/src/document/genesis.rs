@@ -15,8 +15,8 @@ use minicbor::{Decode, Encode, Encoder};
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::hash::hash16;
 use crate::base::id::DocId;
-use crate::commit::commit::CommitError;
-use crate::document::document::{EditError, fill, scalar, was_touched};
+use crate::commit::error::CommitError;
+use crate::document::edit::{EditError, fill, scalar};
 use crate::document::value::{Value, encode_value};
 
 /// What a genesis item of a commit holds.
@@ -193,4 +193,21 @@ fn kind(value: &Value) -> (ObjType, &'static str) {
         Value::Text(_) => (ObjType::Text, "text"),
         Value::Scalar(_) => (ObjType::Map, "scalar"),
     }
+}
+
+/// Whether the key of this map was ever set, in all the history that is held.
+fn was_touched(doc: &Automerge, object: &ObjId, key: &str) -> bool {
+    use automerge::legacy::{Key, ObjectId};
+    let is_object = |held: &ObjectId| match (held, object) {
+        (ObjectId::Root, ObjId::Root) => true,
+        (ObjectId::Id(id), ObjId::Id(counter, actor, _)) => id.0 == *counter && id.1 == *actor,
+        _ => false,
+    };
+    doc.get_changes(&[]).iter().any(|change| {
+        change
+            .decode()
+            .operations
+            .iter()
+            .any(|op| is_object(&op.obj) && matches!(&op.key, Key::Map(held) if held.as_str() == key))
+    })
 }

@@ -1,7 +1,13 @@
 //! Documents: Automerge, and what is decided about changes before it sees them.
 
+pub mod budget;
 pub mod diff;
 pub mod document;
+pub mod edit;
+pub mod forks;
 pub mod genesis;
-pub mod place;
+mod history;
+#[cfg(test)]
+mod laws;
+mod quarantine;
 pub mod value;

@@ -97,7 +97,8 @@ impl Holder {
                 };
                 // What other processes have appended since is taken in once storage works again.
                 let is_known = |key: &[u8]| row_seq(key).is_none_or(|seq| seq <= *since);
-                let mut merged: BTreeMap<_, _> = stored.into_iter().filter(|(key, _)| is_known(key)).collect();
+                let mut merged: BTreeMap<_, _> =
+                    stored.into_iter().filter(|(key, _)| is_known(key)).collect();
                 merged.extend(kept.range(from, &end).map(|(k, v)| (k.clone(), v.clone())));
                 StorageAnswer::Scanned { entries: merged.into_iter().collect(), more }
             }
@@ -155,13 +156,16 @@ impl Holder {
             }
             (Pending::Append(flight), StorageAnswer::GuardFailed) => {
                 let commits = flight.entries.into_iter().map(|entry| entry.commit);
-                let incoming = commits.zip(flight.origins).map(|(commit, origins)| Incoming { origins, commit });
+                let incoming =
+                    commits.zip(flight.origins).map(|(commit, origins)| Incoming { origins, commit });
                 self.intake.put_before(incoming.rev());
                 self.writing -= 1;
                 self.reload();
             }
             // A relay acknowledges nothing from memory: it stops.
-            (Pending::Append(_) | Pending::Filled { .. }, StorageAnswer::Failed(reason)) if self.is_relay() => {
+            (Pending::Append(_) | Pending::Filled { .. }, StorageAnswer::Failed(reason))
+                if self.is_relay() =>
+            {
                 self.fail(reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {

@@ -79,7 +79,8 @@ impl Holder {
         if self.log.holes().is_empty() {
             return;
         }
-        let free = self.links.sessions().filter(|(_, session)| session.wanted.is_none() && session.send.started);
+        let free =
+            self.links.sessions().filter(|(_, session)| session.wanted.is_none() && session.send.started);
         let mut questions: BTreeMap<LinkId, Vec<(CommitId, ChainRange)>> = BTreeMap::new();
         for (id, session) in free {
             let unasked = self.log.holes().tips().filter(|tip| !session.asked_holes.contains(&tip.id));

@@ -18,7 +18,7 @@ impl Holder {
             Frame::Hello(hello) => return self.hello_came(id, hello),
             Frame::Bye(bye) => {
                 if bye.code == CloseCode::Incompatible as u16 {
-                    self.notices.push_back(Notice::Incompatible(id, bye.descriptor));
+                    self.notices.push_back(Notice::Incompatible(bye.descriptor));
                 }
                 self.effects.push_back(Effect::Close(id, 1000, String::new()));
                 return self.gone(id, Some((bye.code, bye.reason)));
@@ -97,10 +97,9 @@ impl Holder {
         let came_at = self.now;
         let named = frame.named.into_iter().map(|tip| Named { link: id, frame: number, tip, came_at });
         self.intake.named.extend(named);
-        let incoming = commits.into_iter().map(|(commit, bytes)| Incoming {
-            origins: vec![Origin::Stream(id, number, bytes)],
-            commit,
-        });
+        let incoming = commits
+            .into_iter()
+            .map(|(commit, bytes)| Incoming { origins: vec![Origin::Stream(id, number, bytes)], commit });
         self.intake.inbox.extend(incoming);
     }
 

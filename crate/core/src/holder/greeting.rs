@@ -261,7 +261,11 @@ impl Holder {
             let start = Cursor::start(hello.log);
             let known = cursor.filter(|_| from.is_some()).unwrap_or(start);
             let acked = from.unwrap_or(0);
-            let whole = if hello.holes == 0 { acked } else { acked.min(record.as_ref().map_or(0, |r| r.whole_acked)) };
+            let whole = if hello.holes == 0 {
+                acked
+            } else {
+                acked.min(record.as_ref().map_or(0, |r| r.whole_acked))
+            };
             let record = PeerRecord {
                 cursor: if is_equal { Cursor { read: hello.head, seen: hello.head, ..start } } else { known },
                 read_acked: acked,
@@ -283,7 +287,7 @@ impl Holder {
     fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: Greeting) {
         // Whoever is dialled is believed: nobody else is told by it what to write.
         if !self.is_same_space(hello.descriptor.as_ref(), self.is_relay()) {
-            self.notices.push_back(Notice::Incompatible(id, hello.descriptor.clone()));
+            self.notices.push_back(Notice::Incompatible(hello.descriptor.clone()));
             return self.close_as_incompatible(id);
         }
         let now = self.now;
@@ -324,7 +328,7 @@ impl Holder {
         record.met_at = now;
         let acked = record.read_acked;
         self.meet(id, record);
-        self.notices.push_back(Notice::RegionsToldBy(id, hello.regions.clone()));
+        self.notices.push_back(Notice::RegionsTold(hello.regions.clone()));
         // A relay that knows another log under this one's id than it is now: an older copy was put back.
         let theirs = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
         if let Some(cursor) = theirs.filter(|_| is_relay) {

@@ -346,6 +346,13 @@ impl Holder {
         }
     }
 
+    /// Takes the space for what a relay says it is, if nobody has said otherwise and nothing is held.
+    pub fn adopt(&mut self, descriptor: Descriptor) {
+        if self.descriptor.is_none() && self.log.head() == Position::START && descriptor.name == self.space {
+            self.log.adopt(descriptor);
+        }
+    }
+
     /// Another process of this holder has written.
     pub fn log_moved(&mut self, now: Millis) {
         self.now = now;

@@ -63,7 +63,11 @@ impl Holder {
         self.request(Pending::Load { range }, scan);
     }
 
-    pub(super) fn range_read(&mut self, range: usize, (entries, more): (Entries, bool)) -> Result<(), Corrupt> {
+    pub(super) fn range_read(
+        &mut self,
+        range: usize,
+        (entries, more): (Entries, bool),
+    ) -> Result<(), Corrupt> {
         for (key, value) in &entries {
             self.log.load(key, value)?;
         }

@@ -28,13 +28,13 @@ pub(crate) enum Notice {
     /// Something about a link changed: it came up, moved or went.
     LinkChanged,
     /// A relay's greeting names all regions of the space.
-    RegionsToldBy(LinkId, Vec<String>),
+    RegionsTold(Vec<String>),
     /// A peer has stored more of this log.
     Acked(LinkId),
     /// A relay says what another region has stored.
     StoredElsewhere(LinkId, Stored),
     /// The peer's space is another one of that name.
-    Incompatible(LinkId, Option<Descriptor>),
+    Incompatible(Option<Descriptor>),
     /// The link is gone; why, where it was said.
     LinkClosed(LinkId, Option<(u16, String)>),
     /// The end of a peer's log, by number, which was asked for.

@@ -58,18 +58,35 @@ pub(super) struct Named {
 pub(super) enum Pending {
     Meta,
     MetaAgain,
-    Load { range: usize },
+    Load {
+        range: usize,
+    },
     Peers,
     Lookup,
     Append(InFlight),
     /// The row of a commit that lacks bytes, which this copy has.
-    FillRead { seq: u64, incoming: Incoming },
-    Filled { entry: Entry, origins: Vec<Origin> },
+    FillRead {
+        seq: u64,
+        incoming: Incoming,
+    },
+    Filled {
+        entry: Entry,
+        origins: Vec<Origin>,
+    },
     Records,
-    Scrub { docs: BTreeSet<DocId>, from: u64 },
-    Scrubbed { docs: BTreeSet<DocId> },
+    Scrub {
+        docs: BTreeSet<DocId>,
+        from: u64,
+    },
+    Scrubbed {
+        docs: BTreeSet<DocId>,
+    },
     Flush,
-    CheckCursor { link: LinkId, cursor: Cursor, which: Which },
+    CheckCursor {
+        link: LinkId,
+        cursor: Cursor,
+        which: Which,
+    },
     Feed(LinkId),
     FindFor(LinkId, Want),
     AnswerRead(AnswerJob),

@@ -81,7 +81,8 @@ impl Holder {
     /// The questions that were answered since this was last called.
     fn take_answered(&mut self) -> Vec<(LinkId, Wanted)> {
         let is_answered = |wanted: &Wanted| wanted.answered;
-        let ids = self.links.sessions().filter(|(_, session)| session.wanted.as_ref().is_some_and(is_answered));
+        let ids =
+            self.links.sessions().filter(|(_, session)| session.wanted.as_ref().is_some_and(is_answered));
         let ids: Vec<_> = ids.map(|(id, _)| id).collect();
         let taken = ids.into_iter().filter_map(|id| Some((id, self.links.session_mut(id)?.wanted.take()?)));
         taken.collect()
@@ -162,7 +163,8 @@ impl Holder {
     /// An answer has credit of its own, and no more than that.
     pub(super) fn answer_grows(&mut self, id: LinkId, bytes: usize) {
         let most = self.limits.answer_bytes
-            + (self.limits.commit_bytes_max + 2 * self.limits.header_bytes_max + self.limits.frame_bytes_max) as u64;
+            + (self.limits.commit_bytes_max + 2 * self.limits.header_bytes_max + self.limits.frame_bytes_max)
+                as u64;
         let wanted = self.links.session_mut(id).and_then(|session| session.wanted.as_mut());
         match wanted {
             Some(wanted) if wanted.bytes + bytes as u64 <= most => wanted.bytes += bytes as u64,

@@ -77,7 +77,8 @@ impl Holder {
         if self.appending || self.state != LogState::Open {
             return;
         }
-        let is_ready = |session: &crate::link::session::Session| matches!(session.exchange, Exchange::Ready(_));
+        let is_ready =
+            |session: &crate::link::session::Session| matches!(session.exchange, Exchange::Ready(_));
         let ready = self.links.sessions().filter(|(_, session)| is_ready(session)).map(|(id, _)| id);
         for id in ready.collect::<Vec<_>>() {
             let Some(session) = self.links.session_mut(id) else { continue };

@@ -46,6 +46,13 @@ impl Role {
         }
     }
 
+    pub fn regions(&self) -> Option<&Regions> {
+        match self {
+            Role::Replica(regions) => Some(regions),
+            Role::Relay(_) => None,
+        }
+    }
+
     pub fn regions_mut(&mut self) -> Option<&mut Regions> {
         match self {
             Role::Replica(regions) => Some(regions),

@@ -3,7 +3,7 @@
 use crate::base::position::Position;
 use crate::base::time::Millis;
 use crate::commit::digest::Digest;
-use crate::link::session::{End, Grant, Session};
+use crate::link::session::{Grant, Session};
 use crate::wire::bodies::Hello;
 
 #[derive(Clone, Debug)]
@@ -82,17 +82,6 @@ impl Link {
         match &self.phase {
             Phase::Checking { grant, .. } => grant.as_ref(),
             Phase::Up(session) => session.grant(),
-            _ => None,
-        }
-    }
-
-    pub fn grant_mut(&mut self) -> Option<&mut Grant> {
-        match &mut self.phase {
-            Phase::Checking { grant, .. } => grant.as_mut(),
-            Phase::Up(session) => match &mut session.end {
-                End::Accepter(accepted) => accepted.grant.as_mut(),
-                End::Dialer(_) => None,
-            },
             _ => None,
         }
     }

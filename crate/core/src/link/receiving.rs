@@ -57,11 +57,19 @@ impl Pieces {
     /// # Errors
     /// [`FlowViolation`]: no commit is so large, or commits in pieces come without the frame that says
     /// where they belong.
-    pub fn push(&mut self, bytes: &[u8], last: bool, now: Millis, limits: &Limits) -> Result<(), FlowViolation> {
+    pub fn push(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        now: Millis,
+        limits: &Limits,
+    ) -> Result<(), FlowViolation> {
         self.came_at = now;
         let kept: usize = self.whole.iter().map(Vec::len).sum();
         // What fits into frames is not sent in pieces: two commits in a row that do not are possible.
-        if kept + self.partial.len() + bytes.len() > 2 * (limits.commit_bytes_max + 2 * limits.header_bytes_max) {
+        if kept + self.partial.len() + bytes.len()
+            > 2 * (limits.commit_bytes_max + 2 * limits.header_bytes_max)
+        {
             return Err(FlowViolation);
         }
         self.partial.extend_from_slice(bytes);

@@ -51,7 +51,9 @@ impl Link {
             Phase::Arriving { since } | Phase::Authorizing { since, .. } | Phase::Checking { since, .. } => {
                 Some((since + COMER_WAIT, Timer::Greeting))
             }
-            Phase::Up(session) => session.timers(self.heard_at, limits).into_iter().flatten().min_by_key(first),
+            Phase::Up(session) => {
+                session.timers(self.heard_at, limits).into_iter().flatten().min_by_key(first)
+            }
         };
         [next, expiry].into_iter().flatten().min_by_key(first)
     }
@@ -66,12 +68,13 @@ impl Session {
         let is_agreed = self.stillness == Stillness::Agreed && !self.is_exchanging();
         // Who may not bring what it holds need not ask whether both hold the same.
         let minds = self.is_dialer() && !self.send.is_muted;
-        let half = [&self.receive.stream, &self.receive.answer].into_iter().filter(|pieces| !pieces.is_empty());
+        let half =
+            [&self.receive.stream, &self.receive.answer].into_iter().filter(|pieces| !pieces.is_empty());
         [
             self.wanted.as_ref().map(|wanted| (wanted.asked_at + WANT_WAIT, Timer::Want)),
-            (minds && !is_agreed)
-                .then_some((heard_at.max(self.moving_since) + SILENCE_MAX, Timer::Silence)),
-            (minds && !is_agreed && !self.is_exchanging()).then_some((self.moved_at + QUIET_WAIT, Timer::Quiet)),
+            (minds && !is_agreed).then_some((heard_at.max(self.moving_since) + SILENCE_MAX, Timer::Silence)),
+            (minds && !is_agreed && !self.is_exchanging())
+                .then_some((self.moved_at + QUIET_WAIT, Timer::Quiet)),
             half.map(|pieces| (pieces.came_at + PIECE_WAIT, Timer::Piece)).min_by_key(first),
             self.is_grant_due(limits).then_some((self.receive.grant_at, Timer::Grant)),
         ]

@@ -157,13 +157,7 @@ impl HotChains {
 
 impl HotChain {
     /// Takes note of a commit that was appended. What else than the `t` entry changes is put.
-    pub fn append(
-        &mut self,
-        tip: &Tip,
-        prev: &CommitId,
-        log_seq: u64,
-        puts: &mut Vec<(Vec<u8>, Vec<u8>)>,
-    ) {
+    pub fn append(&mut self, tip: &Tip, prev: &CommitId, log_seq: u64, puts: &mut Vec<(Vec<u8>, Vec<u8>)>) {
         let slot = Slot { id: tip.id.short(), log_seq };
         let chain = &mut self.chain;
         let continues_first = match chain.recent.last() {

@@ -467,10 +467,15 @@ impl Log {
         self.write_meta()
     }
 
-    /// Takes note of what the space is. The `m` entry to write, with its guard.
-    pub fn pin(&mut self, descriptor: Descriptor) -> (Guard, (Vec<u8>, Vec<u8>)) {
+    /// Takes note of what the space is, while the log is empty and not written.
+    pub fn adopt(&mut self, descriptor: Descriptor) {
         self.meta.descriptor = Some(descriptor);
         self.chain_start = chain_start(&self.meta);
+    }
+
+    /// Takes note of what the space is. The `m` entry to write, with its guard.
+    pub fn pin(&mut self, descriptor: Descriptor) -> (Guard, (Vec<u8>, Vec<u8>)) {
+        self.adopt(descriptor);
         self.write_meta()
     }
 

@@ -72,7 +72,8 @@ pub fn read_rows(scanned: &[(Vec<u8>, Vec<u8>)], more: bool) -> Result<RowsRead,
     for pieces in pieces_of_rows(scanned) {
         let Some(row) = read_row(pieces)? else {
             // Only the last row may be cut, by the scan's end.
-            let bytes_needed = entries.is_empty().then_some(pieces_in(pieces)? * Limits::PROTOCOL.value_bytes_max);
+            let bytes_needed =
+                entries.is_empty().then_some(pieces_in(pieces)? * Limits::PROTOCOL.value_bytes_max);
             return if more { Ok(RowsRead { entries, bytes_needed, more }) } else { Err(incomplete()) };
         };
         entries.extend(row.entries()?);

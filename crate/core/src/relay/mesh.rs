@@ -5,6 +5,7 @@
 //! it sends, the rest it names (see [`crate::wire::bodies::Commits`]), and a link over which nothing
 //! moves any more is closed, so that relays of idle spaces can sleep.
 
+use crate::base::backoff::Backoff;
 use crate::base::id::LinkId;
 use crate::base::time::{Clock, Millis};
 use crate::holder::holder::Holder;
@@ -16,9 +17,7 @@ use crate::relay::stored::{StoredReports, TOLD_FOR};
 use crate::wire::bodies::RegionHead;
 use crate::wire::close::CloseCode;
 
-/// The wait after a first failure; it doubles with each.
-const BACKOFF_MIN: Millis = 250;
-/// The longest wait.
+/// The longest wait before a peer is dialled again.
 const BACKOFF_MAX: Millis = 10_000;
 /// How long a link stays open after it last moved.
 const LINGER: Millis = 10_000;
@@ -38,7 +37,7 @@ struct Peer {
     url: String,
     /// The link that was dialled.
     dialed: Option<LinkId>,
-    failures: u32,
+    backoff: Backoff,
     dial_at: Millis,
 }
 
@@ -48,7 +47,7 @@ impl Mesh {
             region,
             url,
             dialed: None,
-            failures: 0,
+            backoff: Backoff::new(BACKOFF_MAX),
             dial_at: 0,
         });
         Self {
@@ -70,7 +69,7 @@ impl Mesh {
         for peer in &mut self.peers {
             let Some((_, session)) = mesh_session(holder, &peer.region) else { continue };
             if session.is_caught_up(stored) {
-                peer.failures = 0;
+                peer.backoff.reset();
             }
             if session.has_read_all()
                 && let Some(own) = own_region(holder)
@@ -95,10 +94,9 @@ impl Mesh {
     pub fn link_closed(&mut self, link: LinkId, why: Option<u16>, holder: &mut Holder, now: Millis) {
         let Some(peer) = self.peers.iter_mut().find(|peer| peer.dialed == Some(link)) else { return };
         peer.dialed = None;
-        let was_idle = why == Some(CloseCode::GoingAway as u16) && peer.failures == 0;
-        let backoff = BACKOFF_MIN.saturating_mul(1 << peer.failures.min(10)).min(BACKOFF_MAX);
-        let wait = if was_idle { 0 } else { backoff / 2 + holder.rng().below(backoff / 2 + 1) };
-        peer.failures += 1;
+        let was_idle = why == Some(CloseCode::GoingAway as u16) && !peer.backoff.has_failed();
+        let wait = if was_idle { 0 } else { peer.backoff.wait(holder.rng()) };
+        peer.backoff.failed();
         peer.dial_at = now + wait;
     }
 

@@ -53,7 +53,8 @@ impl Questions {
         }
         self.own.push((from, nonce));
         if holder.session(from).is_some_and(|session| !session.is_mesh) {
-            let question = |region: &str| Question { from, nonce, region: region.into(), stage: Stage::ToAsk };
+            let question =
+                |region: &str| Question { from, nonce, region: region.into(), stage: Stage::ToAsk };
             self.others.extend(regions.map(question));
         }
     }

@@ -1,9 +1,9 @@
 //! The relay: a holder that never opens a document. It stores and forwards.
 
 use crate::base::id::LinkId;
+use crate::base::limits::Limits;
 use crate::base::time::{Clock, Millis};
 use crate::commit::vector::Vector;
-use crate::base::limits::Limits;
 use crate::holder::caps::{Caps, RelayCounters};
 use crate::holder::holder::{Holder, HolderConfig};
 use crate::holder::io::{Effect, Input};

@@ -38,7 +38,8 @@ impl StoredReports {
             let is_linked = linked.is_some();
             let known = linked.or_else(|| met_lately(holder, region, clock));
             let partition = holder.log().marker().partition;
-            let now = known.map(|(log, upto)| Stored { region: region.into(), log, upto, is_linked, partition });
+            let now =
+                known.map(|(log, upto)| Stored { region: region.into(), log, upto, is_linked, partition });
             all.push(now.clone());
             let Some(now) = now else { continue };
             let before = self.said.insert(region.to_owned(), now.clone());

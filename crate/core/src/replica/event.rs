@@ -1,7 +1,7 @@
 //! What the application is told, and the errors of its calls.
 
 use crate::base::id::{CommitId, DocId};
-use crate::document::document::EditError;
+use crate::document::edit::EditError;
 use crate::document::value::Patch;
 use crate::replica::waits::WaitId;
 

@@ -1,9 +1,17 @@
 //! The replica: a holder that can open documents and write.
 
+mod calls;
 pub mod dialer;
+mod documents;
 pub mod event;
+mod follow;
 pub mod io;
+mod loading;
+mod open;
+mod own_commits;
 pub mod placement;
+mod reading;
+mod regions;
 pub mod replica;
 pub mod status;
 pub mod tabs;

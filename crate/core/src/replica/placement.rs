@@ -7,12 +7,11 @@
 
 use std::collections::VecDeque;
 
+use crate::base::backoff::Backoff;
 use crate::base::rng::Rng;
 use crate::base::time::Millis;
 
-/// The wait after a first failure; it doubles with each.
-const BACKOFF_MIN: Millis = 250;
-/// The longest wait.
+/// The longest wait before a relay that failed is dialled again.
 const BACKOFF_MAX: Millis = 30_000;
 /// The shortest wait after a relay has refused.
 const REFUSED_WAIT: Millis = 10_000;
@@ -51,7 +50,7 @@ struct Candidate {
     bad: u32,
     good_needed: u32,
     /// Links in a row that failed.
-    failures: u32,
+    backoff: Backoff,
     dial_at: Millis,
 }
 
@@ -112,7 +111,7 @@ impl Placement {
     /// Whoever waits need not wait any longer: the network is back.
     pub fn hurry(&mut self, now: Millis) {
         for relay in &mut self.relays {
-            relay.failures = 0;
+            relay.backoff.reset();
             relay.dial_at = now;
         }
         self.look(now);
@@ -177,7 +176,7 @@ impl Placement {
     /// A link to this relay works.
     pub fn works(&mut self, url: &str) {
         if let Some(relay) = self.relays.iter_mut().find(|relay| relay.url == url) {
-            relay.failures = 0;
+            relay.backoff.reset();
         }
     }
 
@@ -190,12 +189,11 @@ impl Placement {
 
     pub fn ended(&mut self, url: &str, ending: Ending, now: Millis, rng: &mut Rng) {
         let Some(relay) = self.relays.iter_mut().find(|relay| relay.url == url) else { return };
-        let backoff = BACKOFF_MIN.saturating_mul(1 << relay.failures.min(10)).min(BACKOFF_MAX);
-        let jittered = backoff / 2 + rng.below(backoff / 2 + 1);
-        relay.dial_at = now + jittered;
+        let wait = relay.backoff.wait(rng);
+        relay.dial_at = now + wait;
         match ending {
             Ending::Failed { was_up } => {
-                relay.failures += 1;
+                relay.backoff.failed();
                 relay.forget();
                 relay.good = 0;
                 if was_up {
@@ -203,15 +201,15 @@ impl Placement {
                 }
             }
             Ending::Refused => {
-                relay.failures += 1;
-                relay.dial_at = now + jittered.max(REFUSED_WAIT);
+                relay.backoff.failed();
+                relay.dial_at = now + wait.max(REFUSED_WAIT);
             }
             Ending::Fine => {}
         }
     }
 
     pub fn has_failed(&self) -> bool {
-        self.relays.iter().any(|relay| relay.failures > 0)
+        self.relays.iter().any(|relay| relay.backoff.has_failed())
     }
 
     /// When a relay may be dialled that may not now, or hoping ends.
@@ -243,7 +241,7 @@ impl Candidate {
             good: 0,
             bad: 0,
             good_needed: GOOD_MIN,
-            failures: 0,
+            backoff: Backoff::new(BACKOFF_MAX),
             dial_at: 0,
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct LeaderView {
     pub relay: Option<RelayStatus>,
     #[n(2)]
     pub synced: bool,
-    /// By region: how much of the log it has stored.
+    /// By region: the log seq up to which it has acknowledged.
     #[n(3)]
     pub acked: BTreeMap<String, u64>,
 }
@@ -30,6 +30,45 @@ impl LeaderView {
 
     pub fn state(&self) -> State {
         State::from_name(&self.state).unwrap_or(State::Connecting)
+    }
+}
+
+/// What this process knows of the others, and they of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tabs {
+    /// How the process that links to relays is doing, where that is another one.
+    leader: Option<LeaderView>,
+    /// The view that this process broadcast last, where it links to relays.
+    broadcast: Option<LeaderView>,
+}
+
+impl Tabs {
+    /// How the process that links to relays is doing; none where it is this one, or has said nothing.
+    pub fn leader(&self) -> Option<&LeaderView> {
+        self.leader.as_ref()
+    }
+
+    pub fn set_leader(&mut self, view: LeaderView) {
+        self.leader = Some(view);
+    }
+
+    /// This process links to relays from now on.
+    pub fn lead(&mut self) {
+        self.leader = None;
+    }
+
+    /// The others do not know how this process is doing.
+    pub fn forget_broadcast(&mut self) {
+        self.broadcast = None;
+    }
+
+    /// What to broadcast of how this process is doing, where the others do not know it.
+    pub fn news(&mut self, view: LeaderView) -> Option<Message> {
+        if self.broadcast.as_ref() == Some(&view) {
+            return None;
+        }
+        self.broadcast = Some(view.clone());
+        Some(Message::View(view))
     }
 }
 

@@ -1,0 +1,136 @@
+//! The application's edits, made in an Automerge transaction.
+
+use automerge::transaction::{Transactable, Transaction};
+use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, ScalarValue};
+
+use crate::document::diff;
+use crate::document::value::{Op, Value};
+
+/// Why an edit was not made. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The path leads nowhere, or to another type.
+    #[error("there is nothing at {0:?} that this edit could be made to")]
+    Path(Vec<Prop>),
+    /// Automerge refused.
+    #[error(transparent)]
+    Automerge(#[from] AutomergeError),
+}
+
+/// Makes one edit.
+pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
+    match op {
+        Op::Put { path, value } => {
+            let (parent, prop) = parent(tx, path)?;
+            put(tx, &parent, prop, value)
+        }
+        Op::Insert { path, values } => match parent(tx, path)? {
+            (parent, Prop::Seq(index)) => {
+                values.iter().enumerate().try_for_each(|(i, value)| insert(tx, &parent, index + i, value))
+            }
+            _ => Err(EditError::Path(path.clone())),
+        },
+        Op::Delete { path, count } => {
+            let (parent, prop) = parent(tx, path)?;
+            for _ in 0..*count {
+                tx.delete(&parent, prop.clone())?;
+            }
+            Ok(())
+        }
+        Op::Splice { path, index, remove, insert } => {
+            let text = object(tx, path, ObjType::Text)?;
+            let remove = isize::try_from(*remove).map_err(|_| EditError::Path(path.clone()))?;
+            Ok(tx.splice_text(&text, *index, remove, insert)?)
+        }
+        Op::Increment { path, by } => {
+            let (parent, prop) = parent(tx, path)?;
+            Ok(tx.increment(&parent, prop, *by)?)
+        }
+        Op::UpdateText { path, text } => {
+            let object = object(tx, path, ObjType::Text)?;
+            // Automerge's own search takes seconds where two long texts have little in common.
+            for edit in diff::edits(&tx.text(&object)?, text) {
+                let remove = isize::try_from(edit.remove).expect("a text in memory is no longer");
+                tx.splice_text(&object, edit.index, remove, &edit.insert)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn put(tx: &mut Transaction<'_>, parent: &ObjId, prop: Prop, value: &Value) -> Result<(), EditError> {
+    match value {
+        Value::Scalar(scalar) => Ok(tx.put(parent, prop, scalar.clone())?),
+        container => {
+            let object = tx.put_object(parent, prop, kind(container))?;
+            fill(tx, &object, container)
+        }
+    }
+}
+
+fn insert(tx: &mut Transaction<'_>, list: &ObjId, index: usize, value: &Value) -> Result<(), EditError> {
+    match value {
+        Value::Scalar(scalar) => Ok(tx.insert(list, index, scalar.clone())?),
+        container => {
+            let object = tx.insert_object(list, index, kind(container))?;
+            fill(tx, &object, container)
+        }
+    }
+}
+
+fn kind(value: &Value) -> ObjType {
+    match value {
+        Value::Text(_) => ObjType::Text,
+        Value::List(_) => ObjType::List,
+        Value::Map(_) | Value::Scalar(_) => ObjType::Map,
+    }
+}
+
+/// Puts the contents of a value into the empty container made for it.
+pub(crate) fn fill(tx: &mut Transaction<'_>, object: &ObjId, value: &Value) -> Result<(), EditError> {
+    match value {
+        Value::Scalar(_) => Ok(()),
+        Value::Text(text) => Ok(tx.splice_text(object, 0, 0, text)?),
+        Value::List(values) => {
+            values.iter().enumerate().try_for_each(|(i, value)| insert(tx, object, i, value))
+        }
+        Value::Map(map) => {
+            map.iter().try_for_each(|(key, value)| put(tx, object, Prop::Map(key.clone()), value))
+        }
+    }
+}
+
+/// The container that a path's last step is in, and that step.
+fn parent(tx: &Transaction<'_>, path: &[Prop]) -> Result<(ObjId, Prop), EditError> {
+    let nothing = || EditError::Path(path.to_vec());
+    let (last, before) = path.split_last().ok_or_else(nothing)?;
+    let object = walk(tx, before).ok_or_else(nothing)?;
+    let kind = tx.object_type(&object)?;
+    let fits = match last {
+        Prop::Map(_) => kind == ObjType::Map || kind == ObjType::Table,
+        Prop::Seq(_) => kind == ObjType::List,
+    };
+    if fits { Ok((object, last.clone())) } else { Err(nothing()) }
+}
+
+fn object(tx: &Transaction<'_>, path: &[Prop], kind: ObjType) -> Result<ObjId, EditError> {
+    walk(tx, path)
+        .filter(|object| tx.object_type(object).is_ok_and(|held| held == kind))
+        .ok_or_else(|| EditError::Path(path.to_vec()))
+}
+
+fn walk(tx: &Transaction<'_>, path: &[Prop]) -> Option<ObjId> {
+    path.iter().try_fold(ROOT, |object, prop| match tx.get(&object, prop.clone()).ok()?? {
+        (automerge::Value::Object(_), id) => Some(id),
+        _ => None,
+    })
+}
+
+/// The scalar of a value, for those that are one.
+pub(crate) fn scalar(value: &Value) -> Option<&ScalarValue> {
+    match value {
+        Value::Scalar(scalar) => Some(scalar),
+        _ => None,
+    }
+}

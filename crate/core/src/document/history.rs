@@ -1,0 +1,321 @@
+//! The changes of a document: which of those held are applied to Automerge.
+//!
+//! What is applied is a function of the set of changes that are held, and of the budget, whatever
+//! the order in which they came. A change that comes costs as much as it depends on, not as much as
+//! is held. Only where it may win over a change that is held are all of them looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::{ActorId, Automerge, Change, ChangeHash, PatchLog, TextEncoding};
+
+use crate::document::budget::Budget;
+use crate::document::forks::{Graph, Node, Rank, Turn, losers};
+use crate::document::quarantine::{Quarantine, Why};
+
+#[derive(Clone)]
+pub(super) struct History {
+    pub doc: Automerge,
+    pub budget: Budget,
+    /// The hashes of the changes applied, by actor, in the order of their seqs.
+    applied: BTreeMap<ActorId, Vec<ChangeHash>>,
+    /// The ranks of changes applied, where they are not [`Rank::Author`].
+    ranks: BTreeMap<ChangeHash, Rank>,
+    pub quarantine: Quarantine,
+    /// Changes that count as applied, and are given to Automerge in one go: it takes about as long
+    /// for many as for one, which is in proportion to the objects they touch.
+    batch: Vec<Change>,
+    batch_hashes: BTreeSet<ChangeHash>,
+    /// A change made here has rivals: who wins is to be decided with the next change that comes.
+    is_undecided: bool,
+    /// How many changes were looked at to decide what to apply.
+    pub examined: u64,
+}
+
+/// What applying changes has done.
+pub(super) struct Outcome {
+    pub log: PatchLog,
+    /// The document was built anew.
+    pub rebuilt: bool,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self { log: PatchLog::active(), rebuilt: false }
+    }
+}
+
+impl History {
+    pub fn new(actor: ActorId, budget: Budget) -> Self {
+        Self {
+            doc: empty(actor),
+            budget,
+            applied: BTreeMap::new(),
+            ranks: BTreeMap::new(),
+            quarantine: Quarantine::default(),
+            batch: Vec::new(),
+            batch_hashes: BTreeSet::new(),
+            is_undecided: false,
+            examined: 0,
+        }
+    }
+
+    pub fn is_applied(&self, hash: &ChangeHash) -> bool {
+        self.batch_hashes.contains(hash) || self.doc.get_change_meta_by_hash(hash).is_some()
+    }
+
+    /// Takes in changes, and applies what is to be applied.
+    pub fn add(&mut self, changes: Vec<(Change, Rank)>) -> Outcome {
+        let mut outcome = Outcome::default();
+        for (change, rank) in changes {
+            self.arrive(change, rank, &mut outcome);
+        }
+        self.flush(&mut outcome);
+        if core::mem::take(&mut self.is_undecided) {
+            self.decide(&mut outcome);
+        }
+        outcome
+    }
+
+    /// Notes a change that Automerge has just made here.
+    pub fn made(&mut self, change: &Change) {
+        self.is_undecided |= self.winning_turn(change).is_some() || self.revives_rival(change);
+        self.note_applied(change, Rank::Author);
+    }
+
+    /// Builds the document anew from all that is held but these changes, and what depends on them.
+    pub fn remove(&mut self, hashes: &BTreeSet<ChangeHash>) -> Outcome {
+        let actor = self.doc.get_actor().clone();
+        let applied = self.doc.get_changes(&[]).into_iter();
+        let mut changes: Vec<_> = applied.map(|change| (self.rank(&change.hash()), change)).collect();
+        changes.extend(self.quarantine.take().into_iter().map(|(change, rank)| (rank, change)));
+        changes.retain(|(_, change)| !hashes.contains(&change.hash()));
+        *self = Self { examined: self.examined, ..Self::new(actor, self.budget) };
+        let outcome = self.add(changes.into_iter().map(|(rank, change)| (change, rank)).collect());
+        Outcome { rebuilt: true, ..outcome }
+    }
+
+    fn rank(&self, hash: &ChangeHash) -> Rank {
+        self.ranks.get(hash).copied().unwrap_or(Rank::Author)
+    }
+
+    fn note_applied(&mut self, change: &Change, rank: Rank) {
+        if rank != Rank::Author {
+            self.ranks.insert(change.hash(), rank);
+        }
+        self.applied.entry(change.actor_id().clone()).or_default().push(change.hash());
+    }
+
+    // Changes that come.
+
+    fn arrive(&mut self, change: Change, rank: Rank, outcome: &mut Outcome) {
+        self.examined += 1;
+        let hash = change.hash();
+        if self.is_applied(&hash) || self.quarantine.get(&hash).is_some() {
+            return self.upgrade(&change, rank, outcome);
+        }
+        if self.quarantine.waits(&hash) {
+            return self.quarantine.upgrade_waiting(&hash, rank);
+        }
+        let mut complete = vec![(change, rank)];
+        while let Some((change, rank)) = complete.pop() {
+            self.examined += 1;
+            match change.deps().iter().find(|dep| !self.is_complete(dep)) {
+                Some(missing) => {
+                    let missing = *missing;
+                    self.quarantine.wait(change, rank, missing);
+                }
+                None => {
+                    let hash = change.hash();
+                    self.admit(change, rank, outcome);
+                    complete.extend(self.quarantine.take_waiting_for(&hash));
+                }
+            }
+        }
+    }
+
+    /// Whether a change is held, and all it depends on.
+    fn is_complete(&self, hash: &ChangeHash) -> bool {
+        self.is_applied(hash) || self.quarantine.get(hash).is_some()
+    }
+
+    /// A change that is held has come again, with this rank.
+    fn upgrade(&mut self, change: &Change, rank: Rank, outcome: &mut Outcome) {
+        let hash = change.hash();
+        let before = self.rank(&hash);
+        match self.quarantine.get_mut(&hash) {
+            Some(held) if rank < held.rank => held.rank = rank,
+            None if rank < before => {
+                self.ranks.insert(hash, rank);
+            }
+            _ => return,
+        }
+        if self.has_rivals(change) {
+            self.decide(outcome);
+        }
+    }
+
+    /// Whether another change that is held, and all it depends on, has the same actor and seq.
+    fn has_rivals(&self, change: &Change) -> bool {
+        let hash = change.hash();
+        let applied = self.applied_with_seq(change.actor_id(), change.seq());
+        let mut kept_back = self.quarantine.with_seq(change.actor_id(), change.seq());
+        applied.is_some_and(|applied| applied != hash) || kept_back.any(|(other, _)| other != hash)
+    }
+
+    fn applied_with_seq(&self, actor: &ActorId, seq: u64) -> Option<ChangeHash> {
+        let index = usize::try_from(seq.checked_sub(1)?).ok()?;
+        self.applied.get(actor)?.get(index).copied()
+    }
+
+    /// A change that all it depends on is held of, and that is new.
+    fn admit(&mut self, change: Change, rank: Rank, outcome: &mut Outcome) {
+        let hash = change.hash();
+        let turn = (change.seq(), rank, hash);
+        let lost_with: Option<Turn> =
+            change.deps().iter().filter_map(|dep| self.quarantine.get(dep)?.why.lost_by()).min();
+        let has_rivals = self.has_rivals(&change);
+        let winner = self.winning_turn(&change);
+        let is_clear = !self.revives_rival(&change);
+        let why = match [lost_with, winner].into_iter().flatten().min() {
+            Some(by) if !has_rivals || is_clear && by < turn => Why::Lost(by),
+            None if is_clear => Why::Blocked,
+            _ => {
+                self.quarantine.keep_back(change, rank, Why::Blocked);
+                return self.decide(outcome);
+            }
+        };
+        self.quarantine.keep_back(change, rank, why);
+        self.try_to_apply(hash);
+    }
+
+    /// Whether a change gives a turn to its only rival, which had none, and that before it lost.
+    fn revives_rival(&self, change: &Change) -> bool {
+        let (actor, seq) = (change.actor_id(), change.seq());
+        if self.applied_with_seq(actor, seq).is_some() {
+            return false;
+        }
+        let mut rivals = self.quarantine.with_seq(actor, seq);
+        let (Some((hash, rival)), None) = (rivals.next(), rivals.next()) else { return false };
+        rival.why.lost_by().is_some_and(|by| by >= (seq, rival.rank, hash))
+    }
+
+    /// The turn of the change of the same actor and seq that has not lost.
+    fn winning_turn(&self, change: &Change) -> Option<Turn> {
+        let (actor, seq) = (change.actor_id(), change.seq());
+        if let Some(hash) = self.applied_with_seq(actor, seq) {
+            return Some((seq, self.rank(&hash), hash));
+        }
+        let mut kept_back = self.quarantine.with_seq(actor, seq);
+        let winner = kept_back.find(|(_, held)| held.why.lost_by().is_none());
+        winner.map(|(hash, held)| (seq, held.rank, hash))
+    }
+
+    // What is applied.
+
+    /// Applies a change that is kept back, where nothing is against it any more, and what has waited
+    /// for that.
+    fn try_to_apply(&mut self, hash: ChangeHash) {
+        let mut ways = vec![hash];
+        while let Some(hash) = ways.pop() {
+            self.examined += 1;
+            let Some(held) = self.quarantine.get(&hash) else { continue };
+            if held.why != Why::Blocked || !self.is_next(&held.change) {
+                continue;
+            }
+            let held = self.quarantine.release(&hash).expect("it was just looked at");
+            let (actor, seq) = (held.change.actor_id().clone(), held.change.seq());
+            self.note_applied(&held.change, held.rank);
+            self.batch_hashes.insert(hash);
+            self.batch.push(held.change);
+            ways.extend(self.quarantine.with_seq(&actor, seq + 1).map(|(next, _)| next));
+            ways.extend(self.quarantine.dependents(&hash));
+        }
+    }
+
+    /// Whether all that this change follows is applied, and the budget allows it.
+    fn is_next(&self, change: &Change) -> bool {
+        let applied = self.applied.get(change.actor_id()).map_or(0, Vec::len) as u64;
+        change.seq() == applied + 1
+            && self.budget.allows(change)
+            && change.deps().iter().all(|dep| self.is_applied(dep))
+    }
+
+    /// Gives Automerge what counts as applied. Where that fails the changes are given one by one, so
+    /// that an error costs one change and not its neighbours.
+    fn flush(&mut self, outcome: &mut Outcome) {
+        self.batch_hashes.clear();
+        let batch = core::mem::take(&mut self.batch);
+        if self.doc.apply_changes_log_patches(batch.clone(), &mut outcome.log).is_ok() {
+            return;
+        }
+        for change in batch.iter().rev() {
+            let hash = change.hash();
+            let rank = self.ranks.remove(&hash).unwrap_or(Rank::Author);
+            if let Some(hashes) = self.applied.get_mut(change.actor_id()) {
+                hashes.pop();
+            }
+            self.quarantine.keep_back(change.clone(), rank, Why::Blocked);
+        }
+        for change in batch {
+            if !self.is_next(&change) {
+                continue;
+            }
+            let hash = change.hash();
+            if self.doc.apply_changes_log_patches([change.clone()], &mut outcome.log).is_ok() {
+                let held = self.quarantine.release(&hash).expect("it was just kept back");
+                self.note_applied(&change, held.rank);
+            } else if let Some(held) = self.quarantine.get_mut(&hash) {
+                held.why = Why::Refused;
+            }
+        }
+    }
+
+    /// Decides anew which of the changes win. Where one loses that is applied, the document is built
+    /// anew.
+    fn decide(&mut self, outcome: &mut Outcome) {
+        self.flush(outcome);
+        let graph = self.graph();
+        self.examined += graph.len() as u64;
+        let losers = losers(&graph);
+        let mut to_try = Vec::new();
+        if losers.keys().any(|loser| self.is_applied(loser)) {
+            for change in self.doc.get_changes(&[]) {
+                let rank = self.rank(&change.hash());
+                to_try.push(change.hash());
+                self.quarantine.keep_back(change, rank, Why::Blocked);
+            }
+            self.doc = empty(self.doc.get_actor().clone());
+            self.applied.clear();
+            self.ranks.clear();
+            *outcome = Outcome { rebuilt: true, ..Outcome::default() };
+        }
+        for (hash, held) in self.quarantine.kept_back_mut() {
+            match (losers.get(hash), held.why) {
+                (Some(by), _) => held.why = Why::Lost(*by),
+                (None, Why::Lost(_)) => held.why = Why::Blocked,
+                (None, _) => {}
+            }
+        }
+        to_try.extend(self.quarantine.kept_back().map(|(hash, _)| *hash));
+        for hash in to_try {
+            self.try_to_apply(hash);
+        }
+        self.flush(outcome);
+    }
+
+    fn graph(&self) -> Graph {
+        let applied = self.doc.get_changes_meta(&[]).into_iter().map(|meta| {
+            let (actor, rank) = (meta.actor.into_owned(), self.rank(&meta.hash));
+            (meta.hash, Node { actor, seq: meta.seq, rank, deps: meta.deps })
+        });
+        let kept_back = self.quarantine.kept_back().map(|(hash, held)| {
+            let (actor, deps) = (held.change.actor_id().clone(), held.change.deps().to_vec());
+            (*hash, Node { actor, seq: held.change.seq(), rank: held.rank, deps })
+        });
+        applied.chain(kept_back).collect()
+    }
+}
+
+fn empty(actor: ActorId) -> Automerge {
+    Automerge::new_with_encoding(TextEncoding::Utf16CodeUnit).with_actor(actor)
+}

@@ -1,0 +1,347 @@
+//! What the application may call. Drain [`Replica::poll_effect`] after each call.
+
+use std::collections::BTreeMap;
+
+use crate::base::id::{CommitId, DocId};
+use crate::base::time::Millis;
+use crate::commit::header::After;
+use crate::commit::kind::Kind;
+use crate::commit::vector::Vector;
+use crate::document::document::{Document, Source};
+use crate::document::value::{Op, Patch, Value};
+use crate::replica::event::{DocInfo, Made, ReplicaError};
+use crate::replica::replica::Replica;
+use crate::replica::status::Status;
+use crate::replica::waits::{Wait, WaitId};
+
+impl Replica {
+    // Documents.
+
+    /// Makes a document with a fresh id from these edits of an empty one.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]: nothing was made.
+    pub fn create(&mut self, ops: &[Op], message: Option<String>, now: Millis) -> Result<Made, ReplicaError> {
+        let doc = self.fresh_id();
+        self.documents.add_new(doc, self.own.author());
+        let made = self.edit(doc, ops, message, now, true);
+        if made.is_err() {
+            self.documents.remove_new(doc);
+        }
+        made
+    }
+
+    /// Chance makes no id twice, but a cloned process has the same chances.
+    fn fresh_id(&mut self) -> DocId {
+        loop {
+            let doc = DocId(self.holder.rng().bytes16());
+            if !self.documents.is_known(&doc) && !self.documents.is_deleted(&doc, self.holder.log()) {
+                return doc;
+            }
+        }
+    }
+
+    /// Edits an open document.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]: the document is as it was.
+    pub fn change(
+        &mut self,
+        doc: DocId,
+        ops: &[Op],
+        message: Option<String>,
+        now: Millis,
+    ) -> Result<Made, ReplicaError> {
+        self.edit(doc, ops, message, now, false)
+    }
+
+    fn edit(
+        &mut self,
+        doc: DocId,
+        ops: &[Op],
+        message: Option<String>,
+        now: Millis,
+        is_new: bool,
+    ) -> Result<Made, ReplicaError> {
+        self.observe(now);
+        let seconds = (now / 1000) as i64;
+        let open = self.documents.ready(doc)?;
+        let change = open.document.change(ops, message, seconds)?;
+        let mut items = Vec::new();
+        match change {
+            Some(change) => items.push((doc, Kind::Change, change)),
+            // A document that begins empty exists all the same.
+            None if is_new => items.push((doc, Kind::Import, Vec::new())),
+            None => return Ok(Made { doc, id: None, seq: 0 }),
+        }
+        let genesis = open.unlogged.take();
+        if let Some(genesis) = &genesis {
+            items.insert(0, (doc, Kind::Genesis, genesis.encode()));
+        }
+        let made = self.commit(doc, items);
+        if made.is_err() {
+            let open = self.documents.ready(doc)?;
+            open.document.forget_last();
+            open.unlogged = genesis;
+        }
+        made
+    }
+
+    /// Deletes a document everywhere.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NotFound`]
+    pub fn delete(&mut self, doc: DocId, now: Millis) -> Result<Made, ReplicaError> {
+        self.observe(now);
+        if !self.documents.is_known(&doc) || self.documents.is_deleted(&doc, self.holder.log()) {
+            return Err(ReplicaError::NotFound);
+        }
+        let made = self.commit(doc, vec![(doc, Kind::Delete, Vec::new())])?;
+        self.documents.delete(doc);
+        self.tell_of_documents();
+        self.advance();
+        Ok(made)
+    }
+
+    /// Merges an Automerge file into an open document; what it changed comes with the commit.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]: the document is as it was.
+    pub fn merge(
+        &mut self,
+        doc: DocId,
+        file: &[u8],
+        now: Millis,
+    ) -> Result<(Made, Vec<Patch>), ReplicaError> {
+        self.observe(now);
+        let author = self.own.author();
+        let bytes_max = self.holder.limits().commit_bytes_max / 2;
+        let open = self.documents.ready(doc)?;
+        let changes = open.document.missing_of_file(file)?;
+        if changes.is_empty() {
+            return Ok((Made { doc, id: None, seq: 0 }, Vec::new()));
+        }
+        if changes.len() > bytes_max {
+            return Err(ReplicaError::TooLarge("the file is more than a commit may hold".into()));
+        }
+        let mut items = vec![(doc, Kind::Import, changes.clone())];
+        if let Some(genesis) = open.unlogged.take() {
+            items.insert(0, (doc, Kind::Genesis, genesis.encode()));
+        }
+        let applied = open.document.apply([(Source::Commit(author), changes.as_slice())]);
+        let made = self.commit(doc, items)?;
+        Ok((made, applied.patches))
+    }
+
+    /// Opens a document from storage; [`Event::Opened`] follows.
+    pub fn open(&mut self, doc: DocId) -> WaitId {
+        let wait = self.waits.add(Wait::Open { doc });
+        self.advance();
+        wait
+    }
+
+    /// Opens the document of that name, made from `initial` where it is not held;
+    /// [`Event::Opened`] follows.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Invalid`] where `initial` is not a map.
+    pub fn named(&mut self, name: &str, initial: &Value) -> Result<WaitId, ReplicaError> {
+        if !matches!(initial, Value::Map(_)) {
+            return Err(ReplicaError::Invalid("a document's value is a map".into()));
+        }
+        let wait = self.waits.add(Wait::Named { name: name.into(), initial: initial.clone() });
+        self.advance();
+        Ok(wait)
+    }
+
+    /// Lets go of an open document. What was made in it stays.
+    pub fn close_document(&mut self, doc: DocId) {
+        self.documents.close(doc, self.own.has_pending());
+    }
+
+    /// The whole value of an open document, see [`crate::value`].
+    ///
+    /// # Errors
+    /// [`ReplicaError::Closed`]
+    pub fn value(&self, doc: DocId) -> Result<Vec<u8>, ReplicaError> {
+        Ok(self.document(doc)?.value())
+    }
+
+    /// The heads of an open document, in hexadecimal.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Closed`]
+    pub fn heads(&self, doc: DocId) -> Result<Vec<String>, ReplicaError> {
+        Ok(self.document(doc)?.heads())
+    }
+
+    /// An open document as a standard Automerge file.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Closed`]
+    pub fn export(&self, doc: DocId) -> Result<Vec<u8>, ReplicaError> {
+        Ok(self.document(doc)?.save())
+    }
+
+    /// An open document.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Closed`]
+    pub fn document(&self, doc: DocId) -> Result<&Document, ReplicaError> {
+        self.documents.document(doc)
+    }
+
+    /// The documents held, by id, without opening them.
+    pub fn documents(&self) -> Vec<DocInfo> {
+        self.documents.list()
+    }
+
+    // How things are.
+
+    /// How things are.
+    pub fn status(&self) -> Status {
+        let mut status = Status {
+            state: self.dialer.state(),
+            relay: self.dialer.relay(&self.holder),
+            synced: self.dialer.was_live,
+            unsaved: self.own.unsaved(),
+            unsent: 0,
+            behind: BTreeMap::new(),
+            peers: self.holder.links().sessions().count() as u32,
+            quarantined: self.documents.quarantined(),
+            error: self.dialer.error(),
+        };
+        let mut acked = self.acked();
+        let mut shared = u64::MAX;
+        if let Some(view) = self.leader() {
+            status.state = view.state();
+            status.relay = view.relay.clone();
+            status.synced |= view.synced;
+            status.peers = u32::from(view.relay.is_some());
+            acked = view.acked.clone();
+            // The leader knows nothing of what is in this process's memory only.
+            shared = self.holder.on_disk();
+        }
+        let missing = |acked: u64| self.own.missing(acked.min(shared));
+        status.unsent = missing(acked.values().copied().max().unwrap_or(0));
+        status.behind = acked.into_iter().map(|(region, acked)| (region, missing(acked))).collect();
+        if status.unsent > 0 && self.dialer.is_muted(&self.holder) {
+            let reason = "this token does not allow writing".to_owned();
+            status.error.get_or_insert(("denied", reason));
+        }
+        if let Some(message) = &self.storage_error {
+            status.error = Some(("storage", message.clone()));
+        }
+        status
+    }
+
+    /// Resolves once this replica holds all that its relay holds now; [`Event::Waited`] follows.
+    pub fn synced(&mut self) -> WaitId {
+        let wait = self.waits.add(Wait::Synced { asked: None, target: None, log_seq: None });
+        self.advance();
+        wait
+    }
+
+    /// Resolves once that many regions have stored this process's commit of that number, or
+    /// everything made so far by any process of this holder; [`Event::Waited`] follows.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Invalid`] for more regions than there are.
+    pub fn durable(&mut self, regions: u32, seq: Option<u64>) -> Result<WaitId, ReplicaError> {
+        self.check_regions(regions)?;
+        let number = seq.unwrap_or(self.own.made()).min(self.own.made());
+        let at_least = if seq.is_some() { 0 } else { self.own.last_of_holder() };
+        let wait = self.waits.add(Wait::Durable { regions, number, at_least });
+        self.advance();
+        Ok(wait)
+    }
+
+    /// Resolves once this replica holds all that the relays of that many regions held when asked: a
+    /// read quorum. A relay whose log is new counts once it has reconciled with all others;
+    /// [`Event::Waited`] follows.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Invalid`] for more regions than there are.
+    pub fn fresh(&mut self, regions: u32) -> Result<WaitId, ReplicaError> {
+        self.check_regions(regions)?;
+        let wait = Wait::Fresh { regions, asked: None, at: BTreeMap::new(), log_seq: None };
+        let wait = self.waits.add(wait);
+        self.advance();
+        Ok(wait)
+    }
+
+    fn check_regions(&self, regions: u32) -> Result<(), ReplicaError> {
+        let known = self.regions().len();
+        let most = if known > 0 { known } else { self.dialer.relays() };
+        if regions as usize > most {
+            return Err(ReplicaError::Invalid(format!("{regions} regions of {most}")));
+        }
+        Ok(())
+    }
+
+    /// The relays there are, from now on.
+    pub fn set_relays(&mut self, relays: Vec<String>) {
+        self.dialer.set_relays(relays, &mut self.holder, self.now);
+        self.advance();
+    }
+
+    /// The addresses of the relays that this replica has met, the last one first.
+    pub fn relays_met(&self) -> Vec<String> {
+        self.holder.peers().latest().into_iter().map(|peer| peer.url.clone()).collect()
+    }
+
+    /// The bearer token for relays from now on.
+    pub fn set_token(&mut self, token: String) {
+        self.holder.set_token(token);
+        self.advance();
+    }
+
+    /// Resolves once all that was made is on disk, or can't be; [`Event::Waited`] follows.
+    pub fn flush(&mut self) -> WaitId {
+        self.holder.save_peers();
+        let wait = self.waits.add(Wait::Flush { number: self.own.made() });
+        self.advance();
+        wait
+    }
+
+    /// Nobody waits for this any more.
+    pub fn cancel(&mut self, wait: WaitId) {
+        self.waits.remove(wait);
+    }
+
+    /// What is held.
+    pub fn vector(&self) -> &Vector {
+        self.holder.log().vector()
+    }
+
+    /// How often a peer sent commits and not their causes.
+    pub fn withheld(&self) -> u64 {
+        self.holder.withheld()
+    }
+
+    fn commit(&mut self, doc: DocId, items: Vec<(DocId, Kind, Vec<u8>)>) -> Result<Made, ReplicaError> {
+        let mut after = self.own.causes(self.holder.log());
+        // More causes than a header may name are taken in by commits that do nothing else.
+        let after_max = self.holder.limits().after_max;
+        while after.len() > after_max {
+            let rest = after.split_off(after_max);
+            self.append(after, Vec::new())?;
+            after = rest;
+        }
+        let id = self.append(after, items)?;
+        self.advance();
+        Ok(Made { doc, id: Some(id), seq: self.own.made() })
+    }
+
+    fn append(
+        &mut self,
+        after: Vec<After>,
+        items: Vec<(DocId, Kind, Vec<u8>)>,
+    ) -> Result<CommitId, ReplicaError> {
+        let host_now = self.clock.host();
+        let commit = self.own.make(after, items, host_now, self.holder.log(), self.holder.limits())?;
+        let id = commit.id();
+        self.holder.append_own(commit, self.own.made(), self.now);
+        Ok(id)
+    }
+}

@@ -1,0 +1,234 @@
+//! The documents of a space: an index of those held, and those that are open.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::base::id::{AuthorId, DocId};
+use crate::commit::commit::ItemBytes;
+use crate::commit::kind::Kind;
+use crate::document::budget::Budget;
+use crate::document::document::{Document, Source};
+use crate::document::genesis::Genesis;
+use crate::log::log::Log;
+use crate::log::rows::Entry;
+use crate::replica::event::{DocInfo, Event, ReplicaError};
+use crate::replica::open::{Open, Phase};
+
+#[derive(Clone, Default)]
+pub(crate) struct Documents {
+    pub(super) index: BTreeMap<DocId, Indexed>,
+    pub(super) open: BTreeMap<DocId, Open>,
+    /// Closed for the application, and kept until the log has all that was made in them.
+    pub(super) closing: BTreeSet<DocId>,
+    deleted: BTreeSet<DocId>,
+    events: VecDeque<Event>,
+}
+
+/// A document that is held, without what is in it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Indexed {
+    name: Option<String>,
+    bytes: u64,
+    /// Log seqs of the commits that have items for it, in rising order.
+    pub log_seqs: Vec<u64>,
+}
+
+impl Documents {
+    /// The next event for the application, until there is none.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    // What is held.
+
+    pub fn is_held(&self, doc: &DocId) -> bool {
+        self.index.contains_key(doc)
+    }
+
+    pub fn is_known(&self, doc: &DocId) -> bool {
+        self.is_held(doc) || self.open.contains_key(doc)
+    }
+
+    pub fn is_deleted(&self, doc: &DocId, log: &Log) -> bool {
+        self.deleted.contains(doc) || log.is_deleted(doc)
+    }
+
+    /// All that is held, and named documents that are open and not in the log yet.
+    pub fn list(&self) -> Vec<DocInfo> {
+        let held = self.index.iter().map(|(id, doc)| {
+            let commits = doc.log_seqs.len() as u64;
+            (*id, DocInfo { id: *id, name: doc.name.clone(), bytes: doc.bytes, commits })
+        });
+        let mut infos: BTreeMap<_, _> = held.collect();
+        for (id, open) in &self.open {
+            if open.is_ready() {
+                let name = open.unlogged_name().map(str::to_owned);
+                infos.entry(*id).or_insert(DocInfo { id: *id, name, bytes: 0, commits: 0 });
+            }
+        }
+        infos.into_values().collect()
+    }
+
+    /// Changes that are held and not applied, in all open documents.
+    pub fn quarantined(&self) -> u64 {
+        self.open.values().map(|open| open.document.quarantined() as u64).sum()
+    }
+
+    // What is open.
+
+    pub fn document(&self, doc: DocId) -> Result<&Document, ReplicaError> {
+        let open = self.open.get(&doc).filter(|open| open.is_ready() && !self.closing.contains(&doc));
+        open.map(|open| &open.document).ok_or(ReplicaError::Closed)
+    }
+
+    pub(super) fn ready(&mut self, doc: DocId) -> Result<&mut Open, ReplicaError> {
+        let is_closing = self.closing.contains(&doc);
+        self.open.get_mut(&doc).filter(|open| open.is_ready() && !is_closing).ok_or(ReplicaError::Closed)
+    }
+
+    /// Opens a document that begins empty.
+    pub fn add_new(&mut self, doc: DocId, author: AuthorId) {
+        let document = Document::new(author, Budget::default());
+        self.open.insert(doc, Open::new(document, Phase::Ready));
+    }
+
+    pub fn remove_new(&mut self, doc: DocId) {
+        self.open.remove(&doc);
+    }
+
+    /// Lets go of a document. Until the log has all that was made in it, the document knows more than
+    /// storage, and is kept.
+    pub fn close(&mut self, doc: DocId, has_pending: bool) {
+        if has_pending {
+            self.closing.insert(doc);
+        } else {
+            self.open.remove(&doc);
+        }
+    }
+
+    /// The log has all that was made in the documents that are open.
+    pub fn all_logged(&mut self) {
+        for doc in core::mem::take(&mut self.closing) {
+            self.open.remove(&doc);
+        }
+    }
+
+    pub fn set_author(&mut self, author: AuthorId) {
+        for open in self.open.values_mut() {
+            open.document.set_author(author);
+        }
+    }
+
+    /// The document is deleted.
+    pub fn delete(&mut self, doc: DocId) {
+        self.closing.remove(&doc);
+        let was_known = self.index.remove(&doc).is_some() | self.open.remove(&doc).is_some();
+        if self.deleted.insert(doc) && was_known {
+            self.tell(Event::Deleted { doc });
+        }
+    }
+
+    // What the log brings.
+
+    /// The log is followed from its start again.
+    pub fn log_restarts(&mut self) {
+        self.index.clear();
+    }
+
+    /// Takes in commits in log order: documents that are open change, all are indexed. `is_ready`:
+    /// the application is told of documents that were not known before.
+    pub fn follow(&mut self, entries: &[Entry], log: &Log, is_ready: bool) {
+        let mut chunks: BTreeMap<DocId, Vec<(Source, Vec<u8>)>> = BTreeMap::new();
+        let mut gone = BTreeSet::new();
+        for entry in entries {
+            let author = entry.commit.header().author;
+            for (item, bytes) in entry.commit.items() {
+                let Some(doc) = item.doc else { continue };
+                match item.known_kind() {
+                    Some(Kind::Delete) => {
+                        gone.insert(doc);
+                    }
+                    _ if gone.contains(&doc) || self.is_deleted(&doc, log) => {}
+                    kind => {
+                        let genesis = match (kind, bytes) {
+                            (Some(Kind::Genesis), ItemBytes::Present(bytes)) => {
+                                Genesis::decode(bytes).ok().filter(|g| g.doc() == doc)
+                            }
+                            _ => None,
+                        };
+                        let is_new = self.index_item(doc, entry.at.seq, item.len, genesis.as_ref());
+                        if is_new && is_ready {
+                            self.tell(Event::Held { doc });
+                        }
+                        let chunks = chunks.entry(doc).or_default();
+                        chunks.extend(item_chunks(author, kind, bytes));
+                    }
+                }
+            }
+        }
+        for (doc, chunks) in chunks {
+            self.apply(doc, &chunks);
+        }
+        for doc in gone {
+            self.delete(doc);
+        }
+    }
+
+    /// A commit that was followed before has bytes now that it lacked.
+    pub fn filled(&mut self, entry: &Entry) {
+        let author = entry.commit.header().author;
+        for (item, bytes) in entry.commit.items() {
+            if let Some(doc) = item.doc {
+                self.apply(doc, &item_chunks(author, item.known_kind(), bytes));
+            }
+        }
+    }
+
+    /// Whether the document was not held before.
+    fn index_item(&mut self, doc: DocId, log_seq: u64, bytes: u64, genesis: Option<&Genesis>) -> bool {
+        let is_new = !self.index.contains_key(&doc);
+        let indexed = self.index.entry(doc).or_default();
+        indexed.bytes += bytes;
+        if indexed.log_seqs.last() != Some(&log_seq) {
+            indexed.log_seqs.push(log_seq);
+        }
+        if let Some(genesis) = genesis {
+            indexed.name = Some(genesis.name.clone());
+            if let Some(open) = self.open.get_mut(&doc) {
+                open.genesis_logged(genesis);
+            }
+        }
+        is_new
+    }
+
+    fn apply(&mut self, doc: DocId, chunks: &[(Source, Vec<u8>)]) {
+        let Some(open) = self.open.get_mut(&doc).filter(|open| open.is_ready()) else { return };
+        let applied = open.document.apply(chunks.iter().map(|(source, bytes)| (*source, bytes.as_slice())));
+        if self.closing.contains(&doc) {
+            return;
+        }
+        if applied.rebuilt {
+            self.tell(Event::Reset { doc });
+        } else if !applied.patches.is_empty() {
+            self.tell(Event::Patches { doc, patches: applied.patches });
+        }
+    }
+}
+
+/// The Automerge chunks in an item, with where they come from.
+pub(super) fn item_chunks(author: AuthorId, kind: Option<Kind>, bytes: &ItemBytes) -> Vec<(Source, Vec<u8>)> {
+    let ItemBytes::Present(bytes) = bytes else {
+        return Vec::new();
+    };
+    match kind {
+        Some(Kind::Change | Kind::Import) => vec![(Source::Commit(author), bytes.clone())],
+        Some(Kind::Genesis) => match Genesis::decode(bytes) {
+            Ok(genesis) => genesis.changes.into_iter().map(|c| (Source::Commit(author), c.into())).collect(),
+            Err(_) => Vec::new(),
+        },
+        Some(Kind::Delete) | None => Vec::new(),
+    }
+}

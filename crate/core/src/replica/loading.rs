@@ -1,0 +1,130 @@
+//! Opening documents: their commits are read from storage, and applied.
+
+use crate::base::id::{AuthorId, DocId};
+use crate::document::budget::Budget;
+use crate::document::document::Document;
+use crate::holder::holder::Holder;
+use crate::holder::notice::OwnerRequest;
+use crate::holder::pending::rows_of;
+use crate::log::keys::rows_after;
+use crate::log::log::Log;
+use crate::replica::documents::{Documents, item_chunks};
+use crate::replica::event::Event;
+use crate::replica::open::{Named, Open, Phase};
+use crate::replica::waits::{Wait, WaitId};
+use crate::storage::request::StorageAnswer;
+
+impl Documents {
+    /// Begins what an `open` or a `named` asked for, once the log has been followed to its end.
+    pub fn begin_open(&mut self, wait: WaitId, request: Wait, author: AuthorId, holder: &mut Holder) {
+        let (doc, named) = match request {
+            Wait::Named { name, initial } => {
+                let named = self.newest(name, initial, holder.log());
+                (DocId::named(&named.name, named.generation), Some(named))
+            }
+            Wait::Open { doc } => (doc, None),
+            _ => return,
+        };
+        self.closing.remove(&doc);
+        let Some(open) = self.open.get_mut(&doc) else {
+            if named.is_none() && !self.is_held(&doc) {
+                return self.tell(Event::Opened { wait, doc, held: false });
+            }
+            let document = Document::new(author, Budget::default());
+            let phase = Phase::Loading { read: 0, waits: vec![wait], named };
+            self.open.insert(doc, Open::new(document, phase));
+            return self.load(doc, holder.limits().read_bytes, holder);
+        };
+        match &mut open.phase {
+            Phase::Loading { waits, named: before, .. } => {
+                waits.push(wait);
+                if named.is_some() {
+                    *before = named;
+                }
+            }
+            Phase::Ready => {
+                if let Some(named) = named {
+                    self.begin(doc, named);
+                }
+                self.tell(Event::Opened { wait, doc, held: true });
+            }
+        }
+    }
+
+    /// The document of that name that is not deleted.
+    fn newest(&self, name: String, initial: crate::document::value::Value, log: &Log) -> Named {
+        let generation = (0..)
+            .find(|generation| !self.is_deleted(&DocId::named(&name, *generation), log))
+            .expect("not every generation is deleted");
+        Named { name, generation, initial }
+    }
+
+    /// The log is followed from its start again, and what is being read with it.
+    pub fn load_again(&mut self, holder: &mut Holder) {
+        for doc in self.open.keys().copied().collect::<Vec<_>>() {
+            self.load(doc, holder.limits().read_bytes, holder);
+        }
+    }
+
+    /// Asks storage for the next commits of a document that is being read, or opens it after the last.
+    fn load(&mut self, doc: DocId, bytes: usize, holder: &mut Holder) {
+        let log_seqs = self.index.get(&doc).map_or(&[] as &[u64], |indexed| &indexed.log_seqs);
+        let Some(open) = self.open.get_mut(&doc) else { return };
+        let Phase::Loading { read, .. } = &open.phase else { return };
+        if let Some(seq) = log_seqs.get(*read) {
+            return holder.ask_storage(OwnerRequest::Document(doc, *seq), rows_after(seq - 1, bytes));
+        }
+        let Phase::Loading { waits, named, .. } = core::mem::replace(&mut open.phase, Phase::Ready) else {
+            return;
+        };
+        if let Some(named) = named {
+            self.begin(doc, named);
+        }
+        for wait in waits {
+            self.tell(Event::Opened { wait, doc, held: true });
+        }
+    }
+
+    /// Storage has answered with rows from this log seq on.
+    pub fn loaded(&mut self, doc: DocId, from: u64, answer: StorageAnswer, holder: &mut Holder) {
+        let rows = match rows_of(answer) {
+            Ok(rows) => rows,
+            Err(error) => return self.tell(Event::OpenFailed(error.to_string())),
+        };
+        let Some(indexed) = self.index.get(&doc) else { return };
+        let Some(open) = self.open.get_mut(&doc) else { return };
+        let Phase::Loading { read, .. } = &mut open.phase else { return };
+        if indexed.log_seqs.get(*read) != Some(&from) {
+            // Asked before the document was closed and opened again.
+            return;
+        }
+        if let Some(bytes) = rows.bytes_needed {
+            return self.load(doc, bytes, holder);
+        }
+        let Some(last) = rows.entries.last().map(|entry| entry.at.seq) else {
+            return self.tell(Event::OpenFailed("commits of a document are missing".into()));
+        };
+        let wanted = &indexed.log_seqs[*read..];
+        let mut chunks = Vec::new();
+        for entry in &rows.entries {
+            if wanted.binary_search(&entry.at.seq).is_ok() {
+                for (item, bytes) in entry.commit.items().filter(|(item, _)| item.doc == Some(doc)) {
+                    let author = entry.commit.header().author;
+                    chunks.extend(item_chunks(author, item.known_kind(), bytes));
+                }
+            }
+        }
+        *read += wanted.partition_point(|seq| *seq <= last);
+        open.document.apply(chunks.iter().map(|(source, bytes)| (*source, bytes.as_slice())));
+        self.load(doc, holder.limits().read_bytes, holder);
+    }
+
+    fn begin(&mut self, doc: DocId, named: Named) {
+        let is_held = self.is_held(&doc);
+        let Some(open) = self.open.get_mut(&doc) else { return };
+        let patches = open.begin(named, is_held);
+        if !patches.is_empty() {
+            self.tell(Event::Patches { doc, patches });
+        }
+    }
+}

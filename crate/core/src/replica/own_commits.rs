@@ -1,0 +1,198 @@
+//! The commits that this process made: their chain, and where they are in the log. And where those
+//! of other processes that share the log are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::id::{AuthorId, CommitId, DocId};
+use crate::base::limits::Limits;
+use crate::commit::commit::Commit;
+use crate::commit::error::CommitError;
+use crate::commit::header::After;
+use crate::commit::kind::Kind;
+use crate::commit::vector::Tip;
+use crate::log::log::Log;
+use crate::log::rows::Entry;
+use crate::replica::event::ReplicaError;
+
+#[derive(Clone, Debug)]
+pub(crate) struct OwnCommits {
+    author: AuthorId,
+    /// Seq and id of the last commit of the author's chain.
+    prev: Option<(u64, CommitId)>,
+    /// Tips that commits of this process come after which are not in the log yet.
+    covered: BTreeSet<Tip>,
+    /// How many commits this process has made. They are numbered from 1.
+    made: u64,
+    /// How many of them, from the first, storage holds.
+    saved: u64,
+    /// The log seq of each commit of this process, by its number minus 1; none until it is in the log.
+    log_seqs: Vec<Option<u64>>,
+    /// The numbers of those that are not in the log yet.
+    pending: BTreeMap<CommitId, u64>,
+    /// The numbers of those that are in a log in memory only, while storage fails.
+    in_memory: BTreeMap<CommitId, u64>,
+    /// Log seqs of all commits made by processes of this holder, in rising order.
+    holder_seqs: Vec<u64>,
+    /// How many of them were known before the log was read from its start again.
+    holder_known: usize,
+}
+
+/// What an entry of the log is to this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// The last commit of this process that was not in the log yet.
+    LastPending,
+    /// Somebody else writes under this process's author id: it was cloned while it ran.
+    Impostor,
+    /// Nothing is to be done for it.
+    Other,
+}
+
+impl OwnCommits {
+    pub fn new(author: AuthorId) -> Self {
+        Self {
+            author,
+            prev: None,
+            covered: BTreeSet::new(),
+            made: 0,
+            saved: 0,
+            log_seqs: Vec::new(),
+            pending: BTreeMap::new(),
+            in_memory: BTreeMap::new(),
+            holder_seqs: Vec::new(),
+            holder_known: 0,
+        }
+    }
+
+    pub fn author(&self) -> AuthorId {
+        self.author
+    }
+
+    /// Begins a chain of its own under another author id.
+    pub fn set_author(&mut self, author: AuthorId) {
+        self.author = author;
+        self.prev = None;
+    }
+
+    /// How many commits this process has made: the number of the last one.
+    pub fn made(&self) -> u64 {
+        self.made
+    }
+
+    pub fn saved(&self) -> u64 {
+        self.saved
+    }
+
+    pub fn set_saved(&mut self, number: u64) {
+        self.saved = number;
+    }
+
+    /// How many of this process's commits storage does not hold yet.
+    pub fn unsaved(&self) -> u64 {
+        self.made - self.saved
+    }
+
+    /// Whether commits of this process are not in the log yet.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// What the next commit comes after, without what an earlier one of this process names.
+    pub fn causes(&self, log: &Log) -> Vec<After> {
+        log.uncovered()
+            .filter(|tip| tip.author != self.author && !self.covered.contains(tip))
+            .map(|tip| After { author: tip.author, seq: tip.seq, short: tip.id.short() })
+            .collect()
+    }
+
+    /// The next commit of the chain, to be appended to the log. Its number is [`OwnCommits::made`].
+    ///
+    /// # Errors
+    /// [`ReplicaError`]: the chain is as it was.
+    pub fn make(
+        &mut self,
+        after: Vec<After>,
+        items: Vec<(DocId, Kind, Vec<u8>)>,
+        host_now: u64,
+        log: &Log,
+        limits: &Limits,
+    ) -> Result<Commit, ReplicaError> {
+        let start = log.chain_start().expect("a replica knows what its space is");
+        let (seq, prev) = self.prev.map_or((1, start), |(seq, id)| (seq + 1, id));
+        let commit = Commit::new((self.author, seq, prev), after, host_now, items, limits).map_err(
+            |error| match error {
+                CommitError::TooLarge(what) => {
+                    ReplicaError::TooLarge(format!("a commit may not hold this much: {what}"))
+                }
+                other => ReplicaError::Invalid(other.to_string()),
+            },
+        )?;
+        let header = commit.header();
+        self.prev = Some((header.seq, commit.id()));
+        self.covered.extend(log.uncovered().copied().filter(|tip| {
+            header.after.iter().any(|after| {
+                after.author == tip.author && after.seq == tip.seq && after.short == tip.id.short()
+            })
+        }));
+        self.made += 1;
+        self.log_seqs.push(None);
+        self.pending.insert(commit.id(), self.made);
+        Ok(commit)
+    }
+
+    /// An entry of the log is followed. `in_memory`: the log's end is in memory only.
+    pub fn logged(&mut self, entry: &Entry, in_memory: bool) -> Ownership {
+        let header = entry.commit.header();
+        if entry.own {
+            self.holder_seqs.push(entry.at.seq);
+        }
+        let Some(number) = self.pending.remove(&entry.commit.id()) else {
+            let is_known = entry.own && self.prev.is_some_and(|(seq, _)| header.seq <= seq);
+            let is_impostor = header.author == self.author && !is_known;
+            return if is_impostor { Ownership::Impostor } else { Ownership::Other };
+        };
+        self.log_seqs[number as usize - 1] = Some(entry.at.seq);
+        if in_memory {
+            self.in_memory.insert(entry.commit.id(), number);
+        }
+        if self.has_pending() {
+            return Ownership::Other;
+        }
+        self.covered.clear();
+        Ownership::LastPending
+    }
+
+    /// Storage holds what was in memory only.
+    pub fn storage_recovered(&mut self) {
+        self.in_memory.clear();
+    }
+
+    /// The log is followed from its start again: what was in memory only will get another log seq.
+    pub fn log_restarts(&mut self) {
+        let in_storage = self.holder_seqs.len() - self.in_memory.len();
+        self.holder_known = self.holder_known.max(in_storage);
+        for (id, number) in core::mem::take(&mut self.in_memory) {
+            self.log_seqs[number as usize - 1] = None;
+            self.pending.insert(id, number);
+        }
+        self.holder_seqs.clear();
+    }
+
+    /// How many commits of this holder's processes a holder lacks that has stored the log up to there.
+    pub fn missing(&self, log_seq: u64) -> u64 {
+        let logged = self.holder_seqs.len() - self.holder_seqs.partition_point(|seq| *seq <= log_seq);
+        let not_read_again = self.holder_known.saturating_sub(self.holder_seqs.len());
+        (logged + not_read_again + self.pending.len()) as u64
+    }
+
+    /// The log seq of the last commit that a process of this holder made; 0 where there is none.
+    pub fn last_of_holder(&self) -> u64 {
+        self.holder_seqs.last().copied().unwrap_or(0)
+    }
+
+    /// The log seq that must be stored for this process's commit of that number to be; none until it
+    /// is in the log. Number 0 is before all.
+    pub fn log_seq(&self, number: u64) -> Option<u64> {
+        number.checked_sub(1).map_or(Some(0), |index| self.log_seqs[index as usize])
+    }
+}

@@ -1,0 +1,104 @@
+//! Documents follow the log: entries come from the holder as they are appended, or are read from
+//! storage where this process is behind.
+
+use crate::base::id::AuthorId;
+use crate::holder::notice::OwnerRequest;
+use crate::holder::pending::rows_of;
+use crate::log::keys::rows_after;
+use crate::log::rows::Entry;
+use crate::replica::event::Event;
+use crate::replica::own_commits::Ownership;
+use crate::replica::replica::Replica;
+use crate::storage::request::StorageAnswer;
+
+impl Replica {
+    /// Reads on where the log has more than was followed.
+    pub(super) fn read_log(&mut self) {
+        let is_behind = self.follow.seq < self.holder.stored().seq;
+        if !self.follow.is_reading && (is_behind || self.follow.is_due) {
+            self.follow.is_due = false;
+            self.ask_for_log(self.holder.limits().read_bytes);
+        }
+        if !is_behind && !self.follow.is_reading && !self.follow.is_ready {
+            self.follow.is_ready = true;
+            self.tell(Event::Ready);
+        }
+    }
+
+    fn ask_for_log(&mut self, bytes: usize) {
+        self.follow.is_reading = true;
+        self.holder.ask_storage(OwnerRequest::Follow, rows_after(self.follow.seq, bytes));
+    }
+
+    /// Storage has answered.
+    pub(super) fn log_read(&mut self, answer: StorageAnswer) {
+        self.follow.is_reading = false;
+        let rows = match rows_of(answer) {
+            Ok(rows) => rows,
+            Err(error) => return self.tell(Event::OpenFailed(error.to_string())),
+        };
+        if let Some(bytes) = rows.bytes_needed {
+            return self.ask_for_log(bytes);
+        }
+        let seq = self.follow.seq;
+        let entries: Vec<_> = rows.entries.into_iter().filter(|entry| entry.at.seq > seq).collect();
+        if entries.first().is_some_and(|first| first.at.seq != seq + 1) {
+            // Asked before the log was followed from its start again.
+            self.follow.is_due = true;
+            return;
+        }
+        self.follow.is_due |= rows.more && !entries.is_empty();
+        self.holder.follow(&entries);
+        self.follow_entries(&entries);
+    }
+
+    /// The holder has bytes now that a commit lacked.
+    pub(super) fn filled(&mut self, entry: &Entry) {
+        if entry.at.seq <= self.follow.seq {
+            self.documents.filled(entry);
+            self.tell_of_documents();
+        }
+    }
+
+    /// The holder has appended these.
+    pub(super) fn appended(&mut self, entries: Vec<Entry>) {
+        if entries.first().is_some_and(|first| first.at.seq == self.follow.seq + 1) {
+            self.follow_entries(&entries);
+        } else {
+            self.follow.is_due = true;
+        }
+    }
+
+    fn follow_entries(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.follow.seq = entry.at.seq;
+            match self.own.logged(entry, self.holder.disk_failed()) {
+                Ownership::LastPending => self.documents.all_logged(),
+                Ownership::Impostor => self.change_author(),
+                Ownership::Other => {}
+            }
+        }
+        self.documents.follow(entries, self.holder.log(), self.follow.is_ready);
+        self.tell_of_documents();
+        self.tell(Event::Status);
+    }
+
+    /// Somebody else writes under this process's id: it was cloned while it ran. This one takes
+    /// another, so that they part.
+    fn change_author(&mut self) {
+        let author = AuthorId(self.holder.rng().bytes16());
+        self.own.set_author(author);
+        self.documents.set_author(author);
+    }
+
+    /// Entries that were in this process's memory only have other log seqs now: the log is followed
+    /// from its start again.
+    pub(super) fn log_restarts(&mut self) {
+        self.own.log_restarts();
+        self.documents.log_restarts();
+        self.follow.seq = 0;
+        self.follow.is_due = true;
+        self.documents.load_again(&mut self.holder);
+        self.tell_of_documents();
+    }
+}
