@@ -52,6 +52,8 @@ pub(super) struct History {
     pub promises: Vec<Promise>,
     /// The disks of replicas that somebody kept commits from, and said that that was all.
     pub deceived: BTreeSet<usize>,
+    /// The beginnings of commits that are brought to relays in pieces, of the stream or of an answer.
+    pieces: BTreeMap<(ProcessId, LinkId, bool), Vec<u8>>,
 }
 
 impl History {
@@ -61,6 +63,7 @@ impl History {
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
             deceived: BTreeSet::new(),
+            pieces: BTreeMap::new(),
         }
     }
 }
@@ -91,8 +94,17 @@ impl World {
             return;
         }
         let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
-        let ids = commits_in(&frame);
-        self.history.brought[process.disk].extend(ids);
+        let disk = process.disk;
+        if let Frame::Piece(piece) = &frame {
+            let begun = self.history.pieces.entry((id, link, piece.answer)).or_default();
+            begun.extend_from_slice(&piece.bytes);
+            if piece.last {
+                let record = std::mem::take(begun);
+                let commit = Commit::decode(&record, &Limits::PROTOCOL).ok();
+                self.history.brought[disk].extend(commit.map(|commit| commit.id()));
+            }
+        }
+        self.history.brought[disk].extend(commits_in(&frame));
     }
 
     /// The disk of a region's relay holds something older now.
