@@ -249,6 +249,9 @@ impl Holder {
             }
             self.named_arrived(&entry.commit.id(), Some(entry.at.seq));
         }
+        if flight.entries.iter().any(|entry| entry.commit.header().deletes().next().is_some()) {
+            self.holes_have_closed();
+        }
         self.push_live(before, &flight.entries);
         self.acknowledge();
         self.notices.push_back(Notice::Appended(flight.entries));

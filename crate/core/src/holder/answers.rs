@@ -28,7 +28,8 @@ impl Holder {
                 self.request(Pending::FindFor(id, want), read);
             }
             Ok(left) => {
-                let job = AnswerJob { link: id, nonce: want.nonce, left, bytes: 0, read_bytes: 0 };
+                let from_end = want.ranges.iter().any(|range| range.branch.is_some());
+                let job = AnswerJob { link: id, nonce: want.nonce, left, from_end, bytes: 0, read_bytes: 0 };
                 self.answer_on(job);
             }
         }
@@ -36,7 +37,8 @@ impl Holder {
 
     /// Reads the next commit of an answer, or ends it.
     fn answer_on(&mut self, job: AnswerJob) {
-        let next = job.left.first().copied().filter(|_| job.bytes < self.limits.answer_bytes);
+        let next = if job.from_end { job.left.last() } else { job.left.first() };
+        let next = next.copied().filter(|_| job.bytes < self.limits.answer_bytes);
         match next {
             Some(seq) => {
                 let request = rows_after(seq - 1, job.read_bytes);
@@ -79,7 +81,8 @@ impl Holder {
                 frames.push(Frame::Answer(empty));
             }
         }
-        job.left.retain(|seq| *seq > last);
+        let from = rows.entries.first().map_or(0, |entry| entry.at.seq);
+        job.left.retain(|seq| *seq < from || *seq > last);
         frames.extend(part(&job, &mut records));
         for frame in frames {
             self.send(job.link, &frame);

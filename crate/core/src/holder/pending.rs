@@ -116,6 +116,9 @@ pub(super) struct AnswerJob {
     pub nonce: u64,
     /// Positions of the commits still to be sent.
     pub left: BTreeSet<u64>,
+    /// Branches of forks are sent from their ends: the asker does not know where they begin, and an
+    /// answer that is cut must not bring the same commits each time.
+    pub from_end: bool,
     pub bytes: u64,
     pub read_bytes: usize,
 }
