@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { decodePatches, decodeValue, encodeOps, encodeValue, decodePlain } from "../src/codec.js";
-import { patchesOf, DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op } from "../src/op.js";
-import { applyPatches } from "../src/patch.js";
-import { record, splice } from "../src/record.js";
-import { align, applyEdit, difference, wellFormed } from "../src/text.js";
-import { AtomicString, Counter, setKey, snapshotRoot, thaw } from "../src/value.js";
+import { decodePatches, decodeValue, encodeOps, encodeValue, decodePlain } from "../src/value/codec.js";
+import { patchesOf, DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op } from "../src/value/op.js";
+import { applyPatches } from "../src/value/apply.js";
+import { record, splice } from "../src/draft/record.js";
+import { align, applyEdit, difference, wellFormed } from "../src/value/text.js";
+import { snapshotRoot, thaw } from "../src/value/snapshot.js";
+import { AtomicString, Counter, setKey } from "../src/value/value.js";
 
 type Any = any;
 

@@ -1,0 +1,67 @@
+/** Bearer tokens for relays that a function of the application provides. */
+import { EyotError, invalid, messageOf } from "../base/error.js";
+import { Repeat } from "../base/repeat.js";
+
+/** A token, or a function that is asked for a fresh one before the old one expires. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+const TOKEN_BYTES_MAX = 8 * 1024;
+
+/** Throws `invalid` for anything that is not a token. The error does not repeat the value. */
+export function checkToken(token: unknown): asserts token is string {
+  if (typeof token !== "string" || token === "" || token.length > TOKEN_BYTES_MAX) {
+    throw invalid(`a token is a string of at most ${TOKEN_BYTES_MAX} bytes`);
+  }
+}
+
+export class Tokens {
+  /** Why the application's function gave no token the last time. */
+  error: EyotError | undefined;
+  readonly #source: () => string | Promise<string>;
+  readonly #changed: () => void;
+  readonly #renewal: Repeat;
+  #asking: Promise<string> | undefined;
+
+  /** `use` gets a renewed token. `changed` is called when `error` has changed. */
+  constructor(source: () => string | Promise<string>, use: (token: string) => void, changed: () => void) {
+    this.#source = source;
+    this.#changed = changed;
+    this.#renewal = new Repeat(async (signal) => {
+      const token = await this.ask();
+      if (!signal.aborted) use(token);
+      return undefined;
+    });
+  }
+
+  /** A fresh token. Calls at the same time share one call of the application's function. */
+  ask(): Promise<string> {
+    return (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)));
+  }
+
+  /** Asks for a new token, again and again until there is one, because the current one expires soon. */
+  renew(): void {
+    this.#renewal.start();
+  }
+
+  end(): void {
+    this.#renewal.stop();
+  }
+
+  async #ask(): Promise<string> {
+    try {
+      const token = await this.#source();
+      checkToken(token);
+      this.#settle(undefined);
+      return token;
+    } catch (cause) {
+      this.#settle(new EyotError("denied", `there is no token: ${messageOf(cause)}`, { cause }));
+      throw cause;
+    }
+  }
+
+  #settle(error: EyotError | undefined): void {
+    if (error === this.error) return;
+    this.error = error;
+    this.#changed();
+  }
+}
