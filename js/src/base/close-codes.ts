@@ -1,29 +1,28 @@
 /**
  * Close codes of WebSockets, and their names in metrics. From 4000 on they belong to the sync protocol, see
- * `crate/core/docs/protocol.md`; the names are the same in the native relay.
+ * `crate/core/docs/protocol.md`. The native relay uses the same names.
  */
-export const CLOSE_CODES = {
-  /** Reported where a connection ended without a close frame. It cannot be sent. */
-  gone: 1006,
-  done: 1000,
-  malformed: 4000,
-  "too-large": 4001,
-  "out-of-order": 4002,
-  incompatible: 4003,
-  denied: 4004,
-  quota: 4005,
-  "log-replaced": 4006,
-  withheld: 4007,
-  storage: 4008,
-  "going-away": 4009,
-  expired: 4010,
-} as const;
+export const CLOSE_DONE = 1000;
+/** Reported where a connection ended without a close frame. It cannot be sent. */
+export const CLOSE_GONE = 1006;
+export const CLOSE_MALFORMED = 4000;
+export const CLOSE_STORAGE = 4008;
+export const CLOSE_GOING_AWAY = 4009;
 
-/** Codes that mean the same as one of those above. */
-const GOING_AWAY = 1001;
-const NO_STATUS = 1005;
-
-export function closeName(code: number): string {
-  const known = code === GOING_AWAY ? CLOSE_CODES.done : code === NO_STATUS ? CLOSE_CODES.gone : code;
-  return Object.entries(CLOSE_CODES).find(([, value]) => value === known)?.[0] ?? "other";
-}
+export const CLOSE_NAMES: Readonly<Record<number, string>> = {
+  [CLOSE_DONE]: "done",
+  1001: "done",
+  1005: "gone",
+  [CLOSE_GONE]: "gone",
+  [CLOSE_MALFORMED]: "malformed",
+  4001: "too-large",
+  4002: "out-of-order",
+  4003: "incompatible",
+  4004: "denied",
+  4005: "quota",
+  4006: "log-replaced",
+  4007: "withheld",
+  [CLOSE_STORAGE]: "storage",
+  [CLOSE_GOING_AWAY]: "going-away",
+  4010: "expired",
+};

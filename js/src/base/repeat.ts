@@ -5,7 +5,7 @@ const BACKOFF_MS_MAX = 60_000;
 
 export class Repeat {
   /** Failures in a row. */
-  failures = 0;
+  #failures = 0;
   readonly #task: (signal: AbortSignal) => Promise<number | undefined>;
   #running: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -32,10 +32,10 @@ export class Repeat {
     let next: number | undefined;
     try {
       next = await this.#task(running.signal);
-      this.failures = 0;
+      this.#failures = 0;
     } catch {
-      next = backoff(this.failures);
-      this.failures += 1;
+      next = backoff(this.#failures);
+      this.#failures += 1;
     }
     if (running.signal.aborted) return;
     this.#running = undefined;

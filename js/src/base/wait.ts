@@ -35,6 +35,19 @@ export class Limit {
     return Promise.race([this.#over, work]);
   }
 
+  /** Like `race`, for something that has to be closed. If the limit comes first, it is closed as soon as it comes. */
+  async raceOpening<R extends { close(): unknown } | undefined>(opening: Promise<R>): Promise<R> {
+    try {
+      return await this.race(opening);
+    } catch (error) {
+      opening.then(
+        (opened) => opened?.close(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+
   end(): void {
     this.#end();
   }

@@ -3,7 +3,7 @@
  * the native relay. The platform may run many isolates and end any of them, so each page is a part of the whole.
  */
 
-import { closeName } from "../base/close-codes.js";
+import { CLOSE_NAMES } from "../base/close-codes.js";
 
 /** Counts since this isolate started. */
 export const counters = {
@@ -35,7 +35,10 @@ export function metrics(): string {
     ['{direction="in"}', into],
     ['{direction="out"}', out],
   ];
-  const closes: Samples = [...closed].map(([code, count]) => [`{code="${code}",reason="${closeName(code)}"}`, count]);
+  const closes: Samples = [...closed].map(([code, count]) => [
+    `{code="${code}",reason="${CLOSE_NAMES[code] ?? "other"}"}`,
+    count,
+  ]);
   const links: Samples = [
     ['{event="opened"}', counters.regionLinksOpened],
     ['{event="failed"}', counters.regionLinksFailed],

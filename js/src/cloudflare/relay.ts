@@ -3,7 +3,7 @@
  * Everything it needs to go on is in its storage and in the attachments of its connections.
  */
 
-import { CLOSE_CODES } from "../base/close-codes.js";
+import { CLOSE_DONE, CLOSE_GOING_AWAY, CLOSE_GONE, CLOSE_MALFORMED, CLOSE_STORAGE } from "../base/close-codes.js";
 import { readAttachment, writeAttachment } from "./attachment.js";
 import { authorize } from "./authorize.js";
 import { addressOf, dial } from "./dial.js";
@@ -68,12 +68,12 @@ export class SpaceRelay {
   webSocketClose(socket: Socket, code: number, reason: string): void {
     this.#gone(socket, code);
     // Completes the closing handshake. Codes that only report how a connection ended cannot be sent.
-    const sendable = code === CLOSE_CODES.done || (code >= 3000 && code < 5000);
-    closeSocket(socket, sendable ? code : CLOSE_CODES.done, sendable ? reason : "");
+    const sendable = code === CLOSE_DONE || (code >= 3000 && code < 5000);
+    closeSocket(socket, sendable ? code : CLOSE_DONE, sendable ? reason : "");
   }
 
   webSocketError(socket: Socket): void {
-    this.#gone(socket, CLOSE_CODES.gone);
+    this.#gone(socket, CLOSE_GONE);
   }
 
   async alarm(): Promise<void> {
@@ -91,7 +91,7 @@ export class SpaceRelay {
     if (this.#links.get(link) === undefined) return;
     this.#wakes.spoken();
     if (typeof message === "string") {
-      this.#links.end(link, CLOSE_CODES.malformed, "text is not spoken here, only binary frames");
+      this.#links.end(link, CLOSE_MALFORMED, "text is not spoken here, only binary frames");
       this.#run(engine, () => engine.closed(link));
       return;
     }
@@ -157,7 +157,7 @@ export class SpaceRelay {
       this.#nextLink = Math.max(this.#nextLink, link + 1);
       this.#wakes.expires(expiresAt);
       if (state.length === 0) {
-        closeSocket(socket, CLOSE_CODES["going-away"], "the relay was moved; connect again");
+        closeSocket(socket, CLOSE_GOING_AWAY, "the relay was moved; connect again");
       } else {
         this.#links.add(link, socket);
         engine.resume(link, state);
@@ -212,7 +212,7 @@ export class SpaceRelay {
     }
     const isWanted = this.#engine === engine && this.#links.dialled(link);
     const closed = (): void => {
-      if (this.#engine === engine) this.#closed(engine, link, CLOSE_CODES.gone);
+      if (this.#engine === engine) this.#closed(engine, link, CLOSE_GONE);
     };
     socket.addEventListener("message", ({ data }) => {
       if (this.#engine === engine) this.#received(engine, link, data);
@@ -220,7 +220,7 @@ export class SpaceRelay {
     socket.addEventListener("close", closed);
     socket.addEventListener("error", closed);
     socket.accept();
-    if (!isWanted) return closeSocket(socket, CLOSE_CODES["going-away"], "this link is not needed any more");
+    if (!isWanted) return closeSocket(socket, CLOSE_GOING_AWAY, "this link is not needed any more");
     counters.regionLinksOpened += 1;
     this.#links.add(link, socket);
     this.#run(engine, () => engine.opened(link));
@@ -256,8 +256,8 @@ export class SpaceRelay {
     if (!isStorage) failInstance(this.#instance);
     this.#engine = undefined;
     const reason = `the relay has failed: ${message}`;
-    this.#links.endAll(CLOSE_CODES.storage, reason);
-    for (const socket of this.#context.getWebSockets()) closeSocket(socket, CLOSE_CODES.storage, reason);
+    this.#links.endAll(CLOSE_STORAGE, reason);
+    for (const socket of this.#context.getWebSockets()) closeSocket(socket, CLOSE_STORAGE, reason);
     console.error("eyot: the relay has failed:", isStorage ? message : error);
   }
 }

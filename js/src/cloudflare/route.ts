@@ -47,18 +47,22 @@ export async function routeRelay(
     case "metrics":
       return text(200, metrics(), { "content-type": "text/plain; version=0.0.4" });
     case "space":
-      return connect(request, env, route.space, (space) => setupOf(space, region, keys, regions, options));
+      if (route.space === undefined) return text(400, `a space has a name of at most ${NAME_BYTES_MAX} bytes`);
+      return connect(request, env, setupOf(route.space, region, keys, regions, options));
   }
 }
 
 type Route = { kind: "health" | "metrics" | "regions" } | { kind: "space"; space: string | undefined };
 
+const ROUTES: Readonly<Record<string, Route>> = {
+  "/health": { kind: "health" },
+  "/metrics": { kind: "metrics" },
+  "/v1/regions": { kind: "regions" },
+};
+
 function readRoute(path: string): Route | undefined {
-  if (path === "/health") return { kind: "health" };
-  if (path === "/metrics") return { kind: "metrics" };
-  if (path === "/v1/regions") return { kind: "regions" };
   const name = /^\/v1\/([^/]+)$/.exec(path)?.[1];
-  return name === undefined ? undefined : { kind: "space", space: readSpace(name) };
+  return ROUTES[path] ?? (name === undefined ? undefined : { kind: "space", space: readSpace(name) });
 }
 
 /** Decodes the name of a space in a URL; undefined if it is malformed or too long. */
@@ -119,24 +123,11 @@ function setupOf(
   const elsewhere: Peer[] = Object.entries(peers).map(([name, url]) => ({ region: name, url }));
   const here: Peer[] = regions.filter((name) => !Object.hasOwn(peers, name)).map((name) => ({ region: name }));
   const others = [...here, ...elsewhere].filter((peer) => peer.region !== region);
-  return {
-    space,
-    region,
-    keys,
-    peers: others,
-    ...(peerToken === undefined ? {} : { peerToken }),
-    ...(caps === undefined ? {} : { caps }),
-  };
+  return { space, region, keys, peers: others, peerToken, caps };
 }
 
 /** Passes a WebSocket request on to the object of the space. */
-function connect(
-  request: Request,
-  env: unknown,
-  space: string | undefined,
-  setupFor: (space: string) => Setup,
-): Response | Promise<Response> {
-  if (space === undefined) return text(400, `a space has a name of at most ${NAME_BYTES_MAX} bytes`);
+function connect(request: Request, env: unknown, setup: Setup): Response | Promise<Response> {
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return text(426, "a space is spoken to over WebSocket", { upgrade: "websocket", connection: "upgrade" });
   }
@@ -144,8 +135,7 @@ function connect(
   if (!protocols.some((protocol) => protocol.trim() === PROTOCOL)) {
     return text(400, `the subprotocol ${PROTOCOL} must be asked for`);
   }
-  const setup = setupFor(space);
-  const relay = relayObject(env, space, setup.region);
+  const relay = relayObject(env, setup.space, setup.region);
   return relay.fetch(new Request(request, { headers: tell({ setup }, new Headers(request.headers)) }));
 }
 

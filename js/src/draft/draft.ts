@@ -17,23 +17,23 @@ export class Recorder {
   /** The text that each `RETEXT` replaced. */
   readonly before = new Map<Op, string>();
   /** The last edit if it was an insertion: one that continues it is added to it. */
-  private grows: { list: Draft; end: number; values: unknown[] } | undefined;
+  #grows: { list: Draft; end: number; values: unknown[] } | undefined;
 
   constructor(readonly adopt: (owner: Draft, key: string | number, value: object) => Child | undefined) {}
 
   add(op: Op): void {
-    this.grows = undefined;
+    this.#grows = undefined;
     this.ops.push(op);
   }
 
   insert(list: Draft, path: OpPath, index: number, values: unknown[]): void {
-    if (this.grows?.list === list && this.grows.end === index) {
-      for (const value of values) this.grows.values.push(value);
-      this.grows.end += values.length;
+    if (this.#grows?.list === list && this.#grows.end === index) {
+      for (const value of values) this.#grows.values.push(value);
+      this.#grows.end += values.length;
       return;
     }
     this.add([INSERT, [...path, index], values]);
-    this.grows = { list, end: index + values.length, values };
+    this.#grows = { list, end: index + values.length, values };
   }
 
   check(): void {
@@ -43,7 +43,8 @@ export class Recorder {
 
 export type Child = Draft | DraftCounter;
 
-export abstract class Draft {
+/** A container inside a draft, and the handler of the proxy that stands for it. */
+export abstract class Draft implements ProxyHandler<object> {
   abstract readonly facade: object;
   protected copy: Container | undefined;
   protected children = new Map<string | number, Child>();
@@ -61,8 +62,19 @@ export abstract class Draft {
   /** The key as this container stores it, or undefined if there is none. */
   protected abstract locate(key: string | number): string | number | undefined;
 
+  abstract set(target: object, key: string | symbol, value: unknown): boolean;
+
+  defineProperty(target: object, key: string | symbol, property: PropertyDescriptor): boolean {
+    if (!("value" in property)) throw invalid("a document cannot hold getters and setters");
+    return this.set(target, key, property.value);
+  }
+
+  preventExtensions(): boolean {
+    throw invalid("a draft cannot be frozen");
+  }
+
   protected register(target: object): object {
-    const facade = new Proxy(target, this as ProxyHandler<object>);
+    const facade = new Proxy(target, this);
     drafts.set(facade, this);
     return facade;
   }
@@ -122,8 +134,8 @@ export abstract class Draft {
   /** Sets a key. `exists`: it has a value already. */
   protected assign(key: string | number, exists: boolean, value: unknown): void {
     const old = exists ? at(this.now, key) : undefined;
-    if (exists && this.holds(key, old, value)) return;
-    if (typeof old === "string" && typeof value === "string") return this.retext(key, old, wellFormed(value));
+    if (exists && this.#holds(key, old, value)) return;
+    if (typeof old === "string" && typeof value === "string") return this.#retext(key, old, wellFormed(value));
     const taken = snapshot(value);
     const op: Op = [PUT, [...this.path(), key], taken];
     this.write(key, taken);
@@ -131,13 +143,13 @@ export abstract class Draft {
     this.recorder.add(op);
   }
 
-  private holds(key: string | number, old: unknown, value: unknown): boolean {
+  #holds(key: string | number, old: unknown, value: unknown): boolean {
     const child = this.children.get(key);
     if (child !== undefined && child.facade === value) return true;
     return Object.is(old, value) && !(child instanceof Draft && child.edited);
   }
 
-  private retext(key: string | number, before: string, after: string): void {
+  #retext(key: string | number, before: string, after: string): void {
     if (before === after) return;
     const path = [...this.path(), key];
     const edit = difference(before, after);

@@ -6,9 +6,9 @@ import { Draft, draftOf, type Child, type Recorder } from "./draft.js";
 import { invalid } from "../base/error.js";
 import { DELETE } from "../value/op.js";
 import { snapshot, thaw } from "../value/snapshot.js";
-import type { ValueList } from "../value/value.js";
+import { spliceList, type ValueList } from "../value/value.js";
 
-export class ListDraft extends Draft implements ProxyHandler<object> {
+export class ListDraft extends Draft {
   readonly facade: object;
 
   constructor(recorder: Recorder, parent: Draft, key: string | number, base: ValueList) {
@@ -36,25 +36,22 @@ export class ListDraft extends Draft implements ProxyHandler<object> {
     const path = this.path();
     if (count === 0 && taken.length === 0) return [];
     const removed: unknown[] = [];
-    for (let index = start; index < start + count; index++) removed.push(this.plain(index));
-    const list = this.edit() as ValueList;
-    const tail = list.splice(start);
-    for (const value of taken) list.push(value);
-    for (let index = count; index < tail.length; index++) list.push(tail[index]);
-    this.shift(start, count, taken.length - count);
+    for (let index = start; index < start + count; index++) removed.push(this.#plain(index));
+    spliceList(this.edit() as ValueList, start, count, taken);
+    this.#shift(start, count, taken.length - count);
     if (count > 0) this.recorder.add([DELETE, [...path, start], count]);
     if (taken.length > 0) this.recorder.insert(this, path, start, taken);
     return removed;
   }
 
   /** A copy of the value at `index` that the application may change. */
-  private plain(index: number): unknown {
+  #plain(index: number): unknown {
     const child = this.children.get(index);
     return thaw(child instanceof Draft && child.edited ? snapshot(child.facade) : (this.now as ValueList)[index]);
   }
 
   /** Moves the drafts of items by `by` positions after `count` items at `start` were removed. */
-  private shift(start: number, count: number, by: number): void {
+  #shift(start: number, count: number, by: number): void {
     if (this.children.size === 0) return;
     const moved = new Map<string | number, Child>();
     for (const [key, child] of this.children) {
@@ -85,7 +82,7 @@ export class ListDraft extends Draft implements ProxyHandler<object> {
   }
 
   set(_: object, key: string | symbol, value: unknown): boolean {
-    if (key === "length") return this.truncate(value);
+    if (key === "length") return this.#truncate(value);
     const index = typeof key === "string" ? indexOf(key) : undefined;
     if (index === undefined) throw invalid("a list's parts are its items, by number");
     if (index > this.length) throw invalid(`a list of ${this.length} has no place ${index}: lists have no holes`);
@@ -94,17 +91,12 @@ export class ListDraft extends Draft implements ProxyHandler<object> {
     return true;
   }
 
-  private truncate(length: unknown): boolean {
+  #truncate(length: unknown): boolean {
     if (typeof length !== "number" || !Number.isInteger(length) || length < 0 || length > this.length) {
       throw invalid("a list's length can only be made shorter");
     }
     this.replace(length, this.length - length, []);
     return true;
-  }
-
-  defineProperty(_: object, key: string | symbol, property: PropertyDescriptor): boolean {
-    if (!("value" in property)) throw invalid("a document cannot hold getters and setters");
-    return this.set(_, key, property.value);
   }
 
   deleteProperty(_: object, key: string | symbol): boolean {
@@ -125,10 +117,6 @@ export class ListDraft extends Draft implements ProxyHandler<object> {
 
   setPrototypeOf(): boolean {
     throw invalid("a document's lists have no prototype to set");
-  }
-
-  preventExtensions(): boolean {
-    throw invalid("a draft cannot be frozen");
   }
 }
 

@@ -5,7 +5,7 @@ import { DELETE, type Op } from "../value/op.js";
 import { wellFormed } from "../value/text.js";
 import type { ValueMap } from "../value/value.js";
 
-export class MapDraft extends Draft implements ProxyHandler<object> {
+export class MapDraft extends Draft {
   readonly facade: object;
 
   constructor(recorder: Recorder, parent: Draft | undefined, key: string | number, base: ValueMap) {
@@ -36,11 +36,6 @@ export class MapDraft extends Draft implements ProxyHandler<object> {
     return true;
   }
 
-  defineProperty(_: object, key: string | symbol, property: PropertyDescriptor): boolean {
-    if (!("value" in property)) throw invalid("a document cannot hold getters and setters");
-    return this.set(_, key, property.value);
-  }
-
   deleteProperty(_: object, key: string | symbol): boolean {
     if (typeof key !== "string" || !Object.hasOwn(this.now, key)) return true;
     const op: Op = [DELETE, [...this.path(), key], 1];
@@ -61,10 +56,6 @@ export class MapDraft extends Draft implements ProxyHandler<object> {
 
   setPrototypeOf(): boolean {
     throw invalid("a document's objects have no prototype to set");
-  }
-
-  preventExtensions(): boolean {
-    throw invalid("a draft cannot be frozen");
   }
 }
 

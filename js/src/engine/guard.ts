@@ -4,7 +4,7 @@
  */
 import { coded, EyotError } from "../base/error.js";
 import type { Limit } from "../base/wait.js";
-import { Engine, failInstance, useInstance, type EngineEvent, type EngineOptions } from "./instance.js";
+import { Engine, failInstance, users, type EngineEvent, type EngineOptions } from "./instance.js";
 
 export class EngineGuard {
   #engine: Engine | undefined;
@@ -13,13 +13,12 @@ export class EngineGuard {
   /** Rejects once the engine can no longer be used. */
   readonly #end: Promise<never>;
   #rejectEnd: (error: EyotError) => void = () => undefined;
-  readonly #leaveInstance: () => void;
 
   private constructor(onDeath: (error: EyotError) => void) {
     this.#onDeath = onDeath;
     this.#end = new Promise((_, reject) => (this.#rejectEnd = reject));
     this.#end.catch(() => undefined);
-    this.#leaveInstance = useInstance(this);
+    users.add(this);
   }
 
   /** Opens an engine. `onDeath` is called if the Wasm instance fails while the engine is in use. */
@@ -34,7 +33,7 @@ export class EngineGuard {
         Engine.open({ ...options, onEvents: (events) => guard.#hear(events, onEvents) }),
       );
     } catch (error) {
-      guard.#leaveInstance();
+      users.delete(guard);
       throw error;
     }
     return guard;
@@ -68,8 +67,9 @@ export class EngineGuard {
 
   /** Ends the use of the engine. Returns the error that later calls throw. */
   end(): EyotError {
-    this.#stop(this.#dead ?? new EyotError("closed", "the space is closed"));
-    return this.#dead!;
+    const error = this.#dead ?? new EyotError("closed", "the space is closed");
+    this.#stop(error);
+    return error;
   }
 
   fail(error: EyotError): void {
@@ -81,7 +81,7 @@ export class EngineGuard {
   #stop(error: EyotError): void {
     this.#dead = error;
     this.#rejectEnd(error);
-    this.#leaveInstance();
+    users.delete(this);
   }
 
   #hear(events: EngineEvent[], onEvents: (events: EngineEvent[]) => void): void {

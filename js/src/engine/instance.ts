@@ -12,12 +12,12 @@ import type { WasmSource } from "./wasm-source.js";
 export { Engine } from "../../wasm/eyot_web.js";
 export type { EngineEvent, EngineOptions, EngineStatus, Made } from "../../wasm/eyot_web.js";
 
-let loading: Promise<void> | undefined;
+let loading: Promise<unknown> | undefined;
 let hasFailed = false;
-/** Everything that must be told when the instance fails. */
-const users = new Set<InstanceUser>();
+/** Everything that is told when the instance fails. */
+export const users = new Set<InstanceUser>();
 
-export interface InstanceUser {
+interface InstanceUser {
   /** The instance has failed, so nothing made by it may be called again. */
   fail(error: EyotError): void;
 }
@@ -28,8 +28,7 @@ export async function load(source: () => WasmSource | Promise<WasmSource>): Prom
     throw new EyotError("wasm", "this platform has no WebAssembly, or forbids it");
   loading ??= Promise.resolve()
     .then(source)
-    .then((module_or_path) => init({ module_or_path }))
-    .then(() => undefined);
+    .then((module_or_path) => init({ module_or_path }));
   try {
     await loading;
   } catch (error) {
@@ -40,12 +39,6 @@ export async function load(source: () => WasmSource | Promise<WasmSource>): Prom
     bindings.__wbg_reset_state();
     hasFailed = false;
   }
-}
-
-/** Tells `user` if the instance fails. Returns how to stop that. */
-export function useInstance(user: InstanceUser): () => void {
-  users.add(user);
-  return () => users.delete(user);
 }
 
 /** Declares the instance dead and tells all its users. Returns the error that they got. */

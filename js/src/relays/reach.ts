@@ -4,19 +4,13 @@
  */
 import type { EyotError } from "../base/error.js";
 import { ask } from "../base/http.js";
-import type { Engine, EngineOptions, EngineStatus } from "../engine/instance.js";
+import type { EngineOptions, EngineStatus } from "../engine/instance.js";
 import type { Relays } from "./addresses.js";
+import type { RelayContext } from "./context.js";
 import { RelayDirectory } from "./relay-directory.js";
 import { Tokens, type TokenSource } from "./tokens.js";
 
 const PROBE_MS = 2_000;
-
-/** What this needs of the space. */
-export interface ReachUser {
-  run<R>(fn: (engine: Engine) => R): R;
-  /** `status()` may return something else now. */
-  changed(): void;
-}
 
 export class Reach {
   /** Whether the application gave any relays. */
@@ -26,26 +20,15 @@ export class Reach {
   readonly #tokens: Tokens | undefined;
   readonly #end = new AbortController();
 
-  constructor(space: ReachUser, { relays = [], token }: { relays?: Relays; token?: TokenSource }) {
-    const changed = () => space.changed();
+  constructor(context: RelayContext, { relays = [], token }: { relays?: Relays; token?: TokenSource }) {
     const list = "directory" in relays ? [] : relays;
-    if ("directory" in relays) {
-      this.#directory = new RelayDirectory(relays.directory, {
-        useRelays: (relays) => space.run((engine) => engine.setRelays([...relays])),
-        relaysMet: () => space.run((engine) => engine.relaysMet()),
-        changed,
-      });
-    }
-    if (typeof token === "function") {
-      const use = (token: string) => space.run((engine) => engine.setToken(token));
-      this.#tokens = new Tokens(token, use, changed);
-    }
-    const tokens = this.#tokens;
-    const asked = tokens === undefined ? (token as string | undefined) : () => tokens.ask();
+    if ("directory" in relays) this.#directory = new RelayDirectory(relays.directory, context);
+    const tokens = typeof token === "function" ? new Tokens(token, context) : undefined;
+    this.#tokens = tokens;
     this.isWanted = "directory" in relays || relays.length > 0;
     this.options = {
       relays: [...list],
-      ...(asked !== undefined && { token: asked }),
+      token: tokens === undefined ? (token as string | undefined) : () => tokens.ask(),
       probe: (relay) => probe(relay, this.#end.signal),
     };
   }

@@ -6,6 +6,7 @@ import { EyotError, invalid, messageOf } from "../base/error.js";
 import { ask } from "../base/http.js";
 import { Repeat } from "../base/repeat.js";
 import { checkAddress } from "./addresses.js";
+import type { RelayContext } from "./context.js";
 
 const RELAYS_MAX = 64;
 const ASK_MS = 5_000;
@@ -14,23 +15,13 @@ const REFRESH_MS = 10 * 60_000;
 const UNREACHABLE_MAX = 3;
 const REFRESH_MS_MIN = 2_000;
 
-/** Where the results go. */
-export interface RelayListUser {
-  /** Replaces the relays by these. */
-  useRelays(relays: readonly string[]): void;
-  /** Relays from earlier sessions, used while the directory cannot be reached. */
-  relaysMet(): readonly string[];
-  /** `state` or `error` may have changed. */
-  changed(): void;
-}
-
 export class RelayDirectory {
   /** Resolves once some relays are known; undefined after that. */
   known: Promise<void> | undefined;
   /** Why the directory's answer cannot be used; undefined if it can, or if no answer came. */
   error: EyotError | undefined;
   readonly #repeat: Repeat;
-  readonly #user: RelayListUser;
+  readonly #context: RelayContext;
   #resolveKnown: () => void = () => undefined;
   #relays: readonly string[] = [];
   #online = false;
@@ -38,9 +29,9 @@ export class RelayDirectory {
   #unreachable = 0;
   #askedAt = 0;
 
-  constructor(url: string, user: RelayListUser) {
+  constructor(url: string, context: RelayContext) {
     this.known = new Promise((resolve) => (this.#resolveKnown = resolve));
-    this.#user = user;
+    this.#context = context;
     this.#repeat = new Repeat((signal) => this.#ask(url, signal));
   }
 
@@ -73,7 +64,8 @@ export class RelayDirectory {
       return REFRESH_MS;
     } catch (error) {
       if (!signal.aborted) {
-        if (this.#relays.length === 0) this.#take(this.#user.relaysMet());
+        // Without a list, the relays of earlier sessions are better than none.
+        if (this.#relays.length === 0) this.#take(this.#context.run((engine) => engine.relaysMet()));
         this.#settle(true, error instanceof EyotError ? error : undefined);
       }
       throw error;
@@ -83,13 +75,13 @@ export class RelayDirectory {
   #settle(hasFailed: boolean, error: EyotError | undefined): void {
     this.#hasFailed = hasFailed;
     this.error = error;
-    this.#user.changed();
+    this.#context.changed();
   }
 
   #take(relays: readonly string[]): void {
     if (relays.length === 0 || relays.join(" ") === this.#relays.join(" ")) return;
     this.#relays = relays;
-    this.#user.useRelays(relays);
+    this.#context.run((engine) => engine.setRelays([...relays]));
     this.#resolveKnown();
     this.known = undefined;
   }

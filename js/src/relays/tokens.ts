@@ -1,6 +1,7 @@
 /** Bearer tokens for relays that a function of the application provides. */
 import { EyotError, invalid, messageOf } from "../base/error.js";
 import { Repeat } from "../base/repeat.js";
+import type { RelayContext } from "./context.js";
 
 /** A token, or a function that is asked for a fresh one before the old one expires. */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -18,17 +19,16 @@ export class Tokens {
   /** Why the application's function gave no token the last time. */
   error: EyotError | undefined;
   readonly #source: () => string | Promise<string>;
-  readonly #changed: () => void;
+  readonly #context: RelayContext;
   readonly #renewal: Repeat;
   #asking: Promise<string> | undefined;
 
-  /** `use` gets a renewed token. `changed` is called when `error` has changed. */
-  constructor(source: () => string | Promise<string>, use: (token: string) => void, changed: () => void) {
+  constructor(source: () => string | Promise<string>, context: RelayContext) {
     this.#source = source;
-    this.#changed = changed;
+    this.#context = context;
     this.#renewal = new Repeat(async (signal) => {
       const token = await this.ask();
-      if (!signal.aborted) use(token);
+      if (!signal.aborted) context.run((engine) => engine.setToken(token));
       return undefined;
     });
   }
@@ -62,6 +62,6 @@ export class Tokens {
   #settle(error: EyotError | undefined): void {
     if (error === this.error) return;
     this.error = error;
-    this.#changed();
+    this.#context.changed();
   }
 }

@@ -1,10 +1,12 @@
-/** What the parts of a space need of it: the engine, the order in which events and listeners run, and whether it is closed. */
+/** What the parts of a space share: the engine, the queue of the application's listeners, and whether the space is closed. */
 import type { EngineGuard } from "../engine/guard.js";
 import type { Engine, Made } from "../engine/instance.js";
+import type { Outbox } from "./outbox.js";
 import type { Commit } from "./types.js";
 
 export interface SpaceContext {
   readonly engine: EngineGuard;
+  readonly outbox: Outbox;
   /** Whether `close` was called. */
   readonly isClosed: boolean;
   /** Throws if `close` was called. */
@@ -13,8 +15,4 @@ export interface SpaceContext {
   run<R>(fn: (engine: Engine) => R, then?: (result: R) => void): R;
   /** The public form of a commit that the engine has made. */
   commit(made: Made): Commit;
-  /** Queues a call of a listener of the application's. */
-  post(notice: () => void): void;
-  /** Makes the queued calls, unless the engine is being called. Then they follow that call. */
-  flush(): void;
 }

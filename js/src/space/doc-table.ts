@@ -1,12 +1,16 @@
 /** The open documents of a space: opens them, gives each event of the engine to its document, and closes them. */
 import { hex } from "../base/id.js";
 import type { Limit } from "../base/wait.js";
+import type { EngineEvent } from "../engine/instance.js";
 import { decodeValue } from "../value/codec.js";
 import type { Json, ValueMap } from "../value/value.js";
 import type { Saves } from "./commit.js";
 import type { SpaceContext } from "./context.js";
 import { OpenDoc, SharedDoc } from "./doc.js";
 import type { Doc } from "./types.js";
+
+/** An event of the engine about one document. */
+type DocEvent = Extract<EngineEvent, { doc: Uint8Array }>;
 
 export class DocTable {
   readonly #context: SpaceContext;
@@ -46,20 +50,11 @@ export class DocTable {
     if (engine.dead !== undefined) throw engine.dead;
     const known = this.#docs.get(hex(bytes));
     if (known !== undefined && !known.deleted) return new OpenDoc<T>(known);
-    const work = this.#loading(async () => {
+    const opening = this.#loading(async () => {
       const value = await engine.wait((engine) => engine.openDoc(bytes));
       return value && new OpenDoc<T>(this.#loaded(bytes, value));
     });
-    try {
-      return await limit.race(work);
-    } catch (error) {
-      // The caller gets no handle, so a handle that still comes is closed here.
-      work.then(
-        (doc) => doc?.close(),
-        () => undefined,
-      );
-      throw error;
-    }
+    return limit.raceOpening(opening);
   }
 
   /** Calls `arrived` when the document arrives. Returns how to stop that. */
@@ -73,26 +68,24 @@ export class DocTable {
     };
   }
 
-  // Events of the engine.
-
-  patched(bytes: Uint8Array, patches: Uint8Array): void {
-    const key = hex(bytes);
+  handle(event: DocEvent): void {
+    const key = hex(event.doc);
     const doc = this.#docs.get(key);
-    if (doc !== undefined) doc.patch(patches, "remote");
-    else if (this.#loads > 0) this.#missed.add(key);
-  }
-
-  reset(bytes: Uint8Array, value: Uint8Array): void {
-    this.#docs.get(hex(bytes))?.reset(decodeValue(value));
-  }
-
-  arrived(bytes: Uint8Array): void {
-    for (const arrived of this.#arrivals.get(hex(bytes)) ?? []) arrived();
-  }
-
-  deleted(bytes: Uint8Array): void {
-    const doc = this.#docs.get(hex(bytes));
-    if (doc !== undefined) doc.deleted = true;
+    switch (event.type) {
+      case "patches":
+        if (doc !== undefined) doc.patch(event.patches, "remote");
+        else if (this.#loads > 0) this.#missed.add(key);
+        break;
+      case "reset":
+        doc?.reset(decodeValue(event.value));
+        break;
+      case "held":
+        for (const arrived of this.#arrivals.get(key) ?? []) arrived();
+        break;
+      case "deleted":
+        if (doc !== undefined) doc.deleted = true;
+        break;
+    }
   }
 
   /** Reads the values again that a patch did not fit. */

@@ -6,7 +6,7 @@ import { EyotError, invalid } from "../base/error.js";
 import { formatId, hex, urlOf, type DocId, type DocUrl } from "../base/id.js";
 import { record } from "../draft/record.js";
 import { applyPatches } from "../value/apply.js";
-import { decodePatches, encodeOps } from "../value/codec.js";
+import { decodePatches, encode } from "../value/codec.js";
 import { DELETE, patchesOf, PUT, type Op } from "../value/op.js";
 import type { Patch } from "../value/patch.js";
 import type { Json, ValueMap } from "../value/value.js";
@@ -63,7 +63,7 @@ export class SharedDoc {
     if (this.value !== before) throw invalid("the document changed while its draft was open");
     const { value, ops, before: texts } = edit;
     const made = this.context.run(
-      (engine) => engine.change(this.bytes, encodeOps(ops), message),
+      (engine) => engine.change(this.bytes, encode(ops), message),
       () => this.#set(value, "local", () => patchesOf(ops, texts)),
     );
     return this.context.commit(made);
@@ -106,7 +106,7 @@ export class SharedDoc {
     if (this.subscriptions.size === 0) return;
     const event = Object.freeze({ origin, patches: patches() });
     for (const subscription of this.subscriptions) {
-      this.context.post(() => {
+      this.context.outbox.post(() => {
         if (subscription.active) subscription.listener(value, event);
       });
     }
@@ -144,11 +144,7 @@ export class OpenDoc<T extends Json> implements Doc<T> {
     const subscription: Subscription = { listener: listener as Subscription["listener"], active: true };
     shared.subscriptions.add(subscription);
     this.#subscriptions.add(subscription);
-    return () => {
-      subscription.active = false;
-      shared.subscriptions.delete(subscription);
-      this.#subscriptions.delete(subscription);
-    };
+    return () => this.#unsubscribe(shared, subscription);
   }
 
   export(): Uint8Array {
@@ -164,16 +160,19 @@ export class OpenDoc<T extends Json> implements Doc<T> {
     const shared = this.#shared;
     if (shared === undefined) return;
     this.#shared = undefined;
-    for (const subscription of this.#subscriptions) {
-      subscription.active = false;
-      shared.subscriptions.delete(subscription);
-    }
+    for (const subscription of this.#subscriptions) this.#unsubscribe(shared, subscription);
     shared.handles -= 1;
     if (shared.handles === 0) shared.release();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #unsubscribe(shared: SharedDoc, subscription: Subscription): void {
+    subscription.active = false;
+    shared.subscriptions.delete(subscription);
+    this.#subscriptions.delete(subscription);
   }
 
   get #open(): SharedDoc {

@@ -1,5 +1,5 @@
 /** Opens a space on any platform. What differs between platforms is passed in as `Platform`. */
-import { EyotError, invalid, isCode, messageOf } from "../base/error.js";
+import { coded, EyotError, invalid, messageOf } from "../base/error.js";
 import { Limit, throwIfAborted } from "../base/wait.js";
 import { load, type EngineOptions } from "../engine/instance.js";
 import type { WasmSource } from "../engine/wasm-source.js";
@@ -23,16 +23,8 @@ export async function openOn(platform: Platform, name: string, options: SpaceOpt
   check(name, options);
   throwIfAborted(options.signal);
   const limit = new Limit({ signal: options.signal });
-  const opening = start(platform, name, options);
   try {
-    return await limit.race(opening);
-  } catch (error) {
-    // After an abort the caller gets no space, so a space that still opens is closed here.
-    opening.then(
-      (space) => space.close(),
-      () => undefined,
-    );
-    throw error;
+    return await limit.raceOpening(start(platform, name, options));
   } finally {
     limit.end();
   }
@@ -46,8 +38,7 @@ async function start(platform: Platform, name: string, options: SpaceOptions): P
     if (storage.kind === "store") await storage.store.close().catch(() => undefined);
   };
   try {
-    const engine = { storage, ...(connect !== undefined && { connect }) };
-    return await OpenSpace.open(name, options, engine, platform.network, abandon);
+    return await OpenSpace.open(name, options, { storage, connect }, platform.network, abandon);
   } catch (error) {
     await abandon();
     throw error;
@@ -59,7 +50,7 @@ async function storageFor(platform: Platform, options: SpaceOptions): Promise<En
     return await openStorage(options.storage, platform.openFolder);
   } catch (error) {
     if (error instanceof EyotError) throw error;
-    const code = error instanceof Error && "code" in error && isCode(error.code) ? error.code : "storage";
+    const code = coded(error)?.code ?? "storage";
     throw new EyotError(code, `storage cannot be opened: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -3,18 +3,20 @@
  * is up to date. A listener may edit a document: the calls that this causes come last.
  */
 export class Outbox {
+  /** Calls of the engine under way. Nothing is flushed before they are done. */
+  engineCalls = 0;
   readonly #waiting: (() => void)[] = [];
-  #busy = false;
+  #isFlushing = false;
 
   post(notice: () => void): void {
     this.#waiting.push(notice);
   }
 
   flush(): void {
-    if (this.#busy) return;
-    this.#busy = true;
+    if (this.#isFlushing || this.engineCalls > 0) return;
+    this.#isFlushing = true;
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) tell(next);
-    this.#busy = false;
+    this.#isFlushing = false;
   }
 }
 

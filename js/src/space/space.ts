@@ -6,7 +6,7 @@ import { EngineGuard } from "../engine/guard.js";
 import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instance.js";
 import type { Network } from "../relays/network.js";
 import { Reach } from "../relays/reach.js";
-import { decodePlain, encodeOps, encodeValue } from "../value/codec.js";
+import { decodePlain, encode } from "../value/codec.js";
 import { PUT, type Op } from "../value/op.js";
 import { snapshotRoot } from "../value/snapshot.js";
 import type { Json } from "../value/value.js";
@@ -21,7 +21,7 @@ export class OpenSpace implements Space, SpaceContext {
   readonly name: string;
   engine!: EngineGuard;
   readonly #saves = new Saves();
-  readonly #outbox = new Outbox();
+  readonly outbox = new Outbox();
   readonly #docs = new DocTable(this, this.#saves);
   readonly #reach: Reach;
   readonly #status: StatusFeed;
@@ -34,8 +34,6 @@ export class OpenSpace implements Space, SpaceContext {
   #abandoned: Promise<void> | undefined;
   /** Events that are not handled yet. */
   readonly #events: EngineEvent[] = [];
-  /** Calls of the engine under way: events are handled once there are none. */
-  #calls = 0;
 
   private constructor(name: string, options: SpaceOptions, abandon: () => Promise<void>) {
     this.name = name;
@@ -66,14 +64,14 @@ export class OpenSpace implements Space, SpaceContext {
   create<T extends Json>(initial: T): Doc<T> {
     const value = snapshotRoot(initial);
     const ops = Object.keys(value).map((key): Op => [PUT, [key], value[key]]);
-    const made = this.run((engine) => engine.create(encodeOps(ops), undefined));
+    const made = this.run((engine) => engine.create(encode(ops), undefined));
     this.#saves.made(made.seq);
     return this.#docs.create<T>(made.doc, value);
   }
 
   async named<T extends Json>(name: string, initial: T): Promise<Doc<T>> {
     if (typeof name !== "string") throw invalid("a document's name is a string");
-    return this.#docs.named<T>(name, encodeValue(snapshotRoot(initial)));
+    return this.#docs.named<T>(name, encode(snapshotRoot(initial)));
   }
 
   async open<T extends Json>(id: DocId | DocUrl, options?: Wait): Promise<Doc<T>> {
@@ -101,7 +99,7 @@ export class OpenSpace implements Space, SpaceContext {
     const bytes = parseId(id);
     const made = this.run(
       (engine) => engine.remove(bytes),
-      () => this.#docs.deleted(bytes),
+      () => this.#docs.handle({ type: "deleted", doc: bytes }),
     );
     return this.commit(made);
   }
@@ -162,13 +160,13 @@ export class OpenSpace implements Space, SpaceContext {
 
   run<R>(fn: (engine: Engine) => R, then?: (result: R) => void): R {
     this.check();
-    this.#calls += 1;
+    this.outbox.engineCalls += 1;
     try {
       const result = this.engine.call(fn);
       then?.(result);
       return result;
     } finally {
-      this.#calls -= 1;
+      this.outbox.engineCalls -= 1;
       this.#handleEvents();
     }
   }
@@ -177,14 +175,6 @@ export class OpenSpace implements Space, SpaceContext {
     if (made.seq === 0) return NO_COMMIT;
     this.#saves.made(made.seq);
     return new OwnCommit(made, this.#saves, (seq, options) => this.#durable(seq, options));
-  }
-
-  post(notice: () => void): void {
-    this.#outbox.post(notice);
-  }
-
-  flush(): void {
-    if (this.#calls === 0) this.#outbox.flush();
   }
 
   // Waiting for relays.
@@ -256,25 +246,19 @@ export class OpenSpace implements Space, SpaceContext {
 
   /** Brings everything up to date before any listener runs. */
   #handleEvents(): void {
-    if (this.#calls > 0) return;
+    if (this.outbox.engineCalls > 0) return;
     for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#handle(event);
     this.#docs.refresh();
-    this.#outbox.flush();
+    this.outbox.flush();
   }
 
   #handle(event: EngineEvent): void {
     switch (event.type) {
       case "patches":
-        this.#docs.patched(event.doc, event.patches);
-        break;
       case "reset":
-        this.#docs.reset(event.doc, event.value);
-        break;
       case "held":
-        this.#docs.arrived(event.doc);
-        break;
       case "deleted":
-        this.#docs.deleted(event.doc);
+        this.#docs.handle(event);
         break;
       case "saved":
         this.#saves.saved(event.seq);

@@ -44,8 +44,7 @@ export class StatusFeed {
     queueMicrotask(() => {
       this.#isScheduled = false;
       if (this.#context.engine.dead !== undefined) return;
-      const status = this.status;
-      if (status !== seen) this.#tell(status);
+      if (this.status !== seen) this.#tell();
     });
   }
 
@@ -54,15 +53,16 @@ export class StatusFeed {
     // After a failure the engine cannot be asked any more.
     this.#status = lastStatus(error === undefined ? this.status : this.#status, error);
     this.#isStale = false;
-    this.#tell(this.#status);
+    this.#tell();
   }
 
-  #tell(status: Status): void {
+  #tell(): void {
+    const status = this.#status;
     for (const entry of this.#listeners) {
-      this.#context.post(() => {
+      this.#context.outbox.post(() => {
         if (this.#listeners.has(entry)) entry.listener(status);
       });
     }
-    this.#context.flush();
+    this.#context.outbox.flush();
   }
 }

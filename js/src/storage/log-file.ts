@@ -1,7 +1,7 @@
 /** One log as a file on disk: appends with a sync, reads of many places at once, and a close that waits for readers. */
 import type { FileHandle } from "node:fs/promises";
-import { EyotError } from "../base/error.js";
 import type { Place } from "./key-index.js";
+import { readAt } from "./read-at.js";
 
 /** Places closer together than this are read in one go. */
 const GAP_BYTES_MAX = 4 * 1024;
@@ -42,7 +42,7 @@ export class LogFile {
     this.#readers += 1;
     try {
       for (const run of runsOf(places)) {
-        const bytes = await this.#readAt(run.start, run.end - run.start);
+        const bytes = await readAt(this.#file, run.start, run.end - run.start);
         for (const { place, index } of run.wanted) {
           const start = place.start - run.start;
           // A copy, because a view would keep the whole run in memory.
@@ -54,17 +54,6 @@ export class LogFile {
       if (this.#readers === 0) this.#retired?.();
     }
     return values;
-  }
-
-  async #readAt(start: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
-      const { bytesRead } = await this.#file.read(bytes, done, length - done, start + done);
-      if (bytesRead === 0) throw new EyotError("corrupt", "the log is shorter than it was");
-      done += bytesRead;
-    }
-    return bytes;
   }
 
   async retire(): Promise<void> {

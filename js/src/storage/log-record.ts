@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { keyOf, type PlaceChanges } from "./key-index.js";
+import { readAt } from "./read-at.js";
 import { EyotError } from "../base/error.js";
 
 export const START = new TextEncoder().encode("eyot log 1\n");
@@ -64,7 +65,7 @@ export async function readLog(
   const start = await reader.at(0, START.length);
   if (start === undefined || Buffer.compare(start, START) !== 0) {
     // A crash while the log was created leaves a part of `START` and nothing else. Such a log is empty.
-    if (size <= START.length && Buffer.compare(Buffer.from(START.subarray(0, size)), await reader.rest(0)) === 0) {
+    if (size <= START.length && Buffer.compare(START.subarray(0, size), (await reader.at(0, size))!) === 0) {
       return { end: 0, size };
     }
     throw corrupt("this is no log of eyot's, or its beginning is damaged");
@@ -127,30 +128,22 @@ class Reader {
   #window = Buffer.alloc(0);
   #start = 0;
 
-  constructor(
-    private readonly file: FileHandle,
-    readonly size: number,
-  ) {}
+  readonly #file: FileHandle;
+  readonly size: number;
+
+  constructor(file: FileHandle, size: number) {
+    this.#file = file;
+    this.size = size;
+  }
 
   /** The bytes there, or undefined if the file ends before them. */
   async at(start: number, length: number): Promise<Buffer | undefined> {
     if (start + length > this.size) return undefined;
     if (start < this.#start || start + length > this.#start + this.#window.length) {
-      const window = Buffer.alloc(Math.min(Math.max(length, WINDOW_BYTES), this.size - start));
-      let done = 0;
-      while (done < window.length) {
-        const { bytesRead } = await this.file.read(window, done, window.length - done, start + done);
-        if (bytesRead === 0) throw corrupt("the log became shorter while it was read");
-        done += bytesRead;
-      }
-      this.#window = window;
+      this.#window = await readAt(this.#file, start, Math.min(Math.max(length, WINDOW_BYTES), this.size - start));
       this.#start = start;
     }
     return this.#window.subarray(start - this.#start, start - this.#start + length);
-  }
-
-  async rest(start: number): Promise<Buffer> {
-    return (await this.at(start, this.size - start)) ?? Buffer.alloc(0);
   }
 }
 

@@ -19,10 +19,10 @@ export async function openStorage(
   const { chosen } = storage;
   switch (chosen.kind) {
     case "memory":
-      return { kind: "memory" };
+      return chosen;
     case "indexedDb":
       if (typeof indexedDB === "undefined") throw new EyotError("storage", "there is no IndexedDB here");
-      return chosen.database === undefined ? { kind: "indexedDb" } : { kind: "indexedDb", database: chosen.database };
+      return chosen;
     case "directory":
       if (openFolder === undefined) throw new EyotError("storage", "there are no folders here");
       return { kind: "store", store: await openFolder(chosen.path) };

@@ -1,6 +1,5 @@
 /** The CBOR in which values, edits and patches cross into the core and back, see `crate/core/docs/values.md`. */
 import { decode as decodeCbor, encode as encodeCbor, Token, Type } from "cborg";
-import type { Op } from "./op.js";
 import type { Patch } from "./patch.js";
 import { AtomicString, Counter, isMap, type ValueMap } from "./value.js";
 
@@ -33,12 +32,9 @@ const decoding: Parameters<typeof decodeCbor>[1] = {
   },
 };
 
-export function encodeValue(value: unknown): Uint8Array {
+/** Encodes a value of a document, or an array of edits. */
+export function encode(value: unknown): Uint8Array {
   return encodeCbor(value, encoding);
-}
-
-export function encodeOps(ops: readonly Op[]): Uint8Array {
-  return encodeCbor(ops, encoding);
 }
 
 /** Decodes a document's whole value and freezes it. */

@@ -104,6 +104,13 @@ export function setKey(map: ValueMap, key: string, value: unknown): void {
   }
 }
 
+/** `list.splice(index, remove, ...values)` for any number of values; as arguments, only some tens of thousands would work. */
+export function spliceList(list: ValueList, index: number, remove: number, values: readonly unknown[]): void {
+  const tail = list.splice(index);
+  for (const value of values) list.push(value);
+  for (let at = remove; at < tail.length; at++) list.push(tail[at]);
+}
+
 export function wholeNumber(value: unknown, what: string): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value)) throw invalid(`${what} must be a whole number`);
   return value;
