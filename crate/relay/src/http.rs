@@ -1,6 +1,6 @@
 //! The relay's addresses: what is asked over HTTP, and the way in to a space.
 //!
-//! Outside it looks like the Worker (`js/src/cloudflare.ts`): the same addresses, codes and texts.
+//! Outside it looks like the Worker (`js/src/cloudflare/route.ts`): the same addresses, codes and texts.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -5,10 +5,18 @@
 
 // The build leaves this path as it is: relative to the built module in `dist/`.
 import wasm from "./eyot.wasm";
-import { __wbg_reset_state, initSync } from "../../wasm/eyot_web.js";
+import {
+  __wbg_reset_state,
+  initSync,
+  type RelayClaims,
+  RelayEngine,
+  type RelayOutput,
+  type StoreScan,
+  type StoreWrite,
+  type SyncStore,
+} from "../../wasm/eyot_web.js";
 
-export { RelayEngine } from "../../wasm/eyot_web.js";
-export type { RelayClaims, RelayOutput, StoreScan, StoreWrite, SyncStore } from "../../wasm/eyot_web.js";
+export { RelayEngine, type RelayClaims, type RelayOutput, type StoreScan, type StoreWrite, type SyncStore };
 
 /** Number of the current instance: how many have failed so far. */
 let current = 0;

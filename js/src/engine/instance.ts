@@ -5,12 +5,18 @@
  * After a trap or a panic the memory of the instance cannot be trusted, and no engine in it is used again. The next
  * `load` makes a fresh instance.
  */
-import init, * as bindings from "../../wasm/eyot_web.js";
+import init, {
+  __wbg_reset_state,
+  Engine,
+  type EngineEvent,
+  type EngineOptions,
+  type EngineStatus,
+  type Made,
+} from "../../wasm/eyot_web.js";
 import { EyotError, messageOf } from "../base/error.js";
 import type { WasmSource } from "./wasm-source.js";
 
-export { Engine } from "../../wasm/eyot_web.js";
-export type { EngineEvent, EngineOptions, EngineStatus, Made } from "../../wasm/eyot_web.js";
+export { Engine, type EngineEvent, type EngineOptions, type EngineStatus, type Made };
 
 let loading: Promise<unknown> | undefined;
 let hasFailed = false;
@@ -36,7 +42,7 @@ export async function load(source: () => WasmSource | Promise<WasmSource>): Prom
     throw error instanceof EyotError ? error : wasmError("eyot's WebAssembly cannot be used", error);
   }
   if (hasFailed) {
-    bindings.__wbg_reset_state();
+    __wbg_reset_state();
     hasFailed = false;
   }
 }

@@ -4,7 +4,7 @@
  */
 export class Outbox {
   /** Calls of the engine under way. Nothing is flushed before they are done. */
-  engineCalls = 0;
+  calls = 0;
   readonly #waiting: (() => void)[] = [];
   #isFlushing = false;
 
@@ -13,7 +13,7 @@ export class Outbox {
   }
 
   flush(): void {
-    if (this.#isFlushing || this.engineCalls > 0) return;
+    if (this.#isFlushing || this.calls > 0) return;
     this.#isFlushing = true;
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) tell(next);
     this.#isFlushing = false;

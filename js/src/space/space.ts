@@ -160,13 +160,13 @@ export class OpenSpace implements Space, SpaceContext {
 
   run<R>(fn: (engine: Engine) => R, then?: (result: R) => void): R {
     this.check();
-    this.outbox.engineCalls += 1;
+    this.outbox.calls += 1;
     try {
       const result = this.engine.call(fn);
       then?.(result);
       return result;
     } finally {
-      this.outbox.engineCalls -= 1;
+      this.outbox.calls -= 1;
       this.#handleEvents();
     }
   }
@@ -246,7 +246,7 @@ export class OpenSpace implements Space, SpaceContext {
 
   /** Brings everything up to date before any listener runs. */
   #handleEvents(): void {
-    if (this.outbox.engineCalls > 0) return;
+    if (this.outbox.calls > 0) return;
     for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#handle(event);
     this.#docs.refresh();
     this.outbox.flush();
