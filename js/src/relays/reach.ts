@@ -5,10 +5,10 @@
 import type { EyotError } from "../base/error.js";
 import { ask } from "../base/http.js";
 import type { EngineOptions, EngineStatus } from "../engine/instance.js";
-import type { Relays } from "./addresses.js";
 import type { RelayContext } from "./context.js";
+import type { Relays, TokenSource } from "./options.js";
 import { RelayDirectory } from "./relay-directory.js";
-import { Tokens, type TokenSource } from "./tokens.js";
+import { Tokens } from "./tokens.js";
 
 const PROBE_MS = 2_000;
 

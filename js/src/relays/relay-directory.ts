@@ -5,8 +5,8 @@
 import { EyotError, invalid, messageOf } from "../base/error.js";
 import { ask } from "../base/http.js";
 import { Repeat } from "../base/repeat.js";
-import { checkAddress } from "./addresses.js";
 import type { RelayContext } from "./context.js";
+import { checkAddress } from "./options.js";
 
 const RELAYS_MAX = 64;
 const ASK_MS = 5_000;

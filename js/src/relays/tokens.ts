@@ -1,19 +1,8 @@
 /** Bearer tokens for relays that a function of the application provides. */
-import { EyotError, invalid, messageOf } from "../base/error.js";
+import { EyotError, messageOf } from "../base/error.js";
 import { Repeat } from "../base/repeat.js";
 import type { RelayContext } from "./context.js";
-
-/** A token, or a function that is asked for a fresh one before the old one expires. */
-export type TokenSource = string | (() => string | Promise<string>);
-
-const TOKEN_BYTES_MAX = 8 * 1024;
-
-/** Throws `invalid` for anything that is not a token. The error does not repeat the value. */
-export function checkToken(token: unknown): asserts token is string {
-  if (typeof token !== "string" || token === "" || token.length > TOKEN_BYTES_MAX) {
-    throw invalid(`a token is a string of at most ${TOKEN_BYTES_MAX} bytes`);
-  }
-}
+import { checkToken } from "./options.js";
 
 export class Tokens {
   /** Why the application's function gave no token the last time. */

@@ -5,8 +5,7 @@
 import type { EyotError } from "../base/error.js";
 import type { DocId, DocUrl } from "../base/id.js";
 import type { Wait } from "../base/wait.js";
-import type { Relays } from "../relays/addresses.js";
-import type { TokenSource } from "../relays/tokens.js";
+import type { Relays, TokenSource } from "../relays/options.js";
 import type { Storage } from "../storage/choice.js";
 import type { Patch } from "../value/patch.js";
 import type { Json } from "../value/value.js";

@@ -1,8 +1,13 @@
-/** The addresses of relays that an application gives: as a list, or as the URL of a relay directory. */
+/** The options of a space that concern relays: where they are and the token for them. */
 import { invalid } from "../base/error.js";
 
 /** Relay addresses (`wss://…`), or the URL of a directory that lists them as `[{ region, url }]`. */
 export type Relays = readonly string[] | { directory: string };
+
+/** A token, or a function that is asked for a fresh one before the old one expires. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+const TOKEN_BYTES_MAX = 8 * 1024;
 
 /** Throws `invalid` for anything else. The error does not repeat the value, which may hold a secret by mistake. */
 export function checkRelays(relays: unknown): asserts relays is Relays {
@@ -28,5 +33,12 @@ function parsed(url: string): URL | undefined {
     return new URL(url);
   } catch {
     return undefined;
+  }
+}
+
+/** Throws `invalid` for anything that is not a token. The error does not repeat the value. */
+export function checkToken(token: unknown): asserts token is string {
+  if (typeof token !== "string" || token === "" || token.length > TOKEN_BYTES_MAX) {
+    throw invalid(`a token is a string of at most ${TOKEN_BYTES_MAX} bytes`);
   }
 }
