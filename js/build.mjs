@@ -12,6 +12,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const wasm = join(here, "wasm/eyot_web_bg.wasm");
+const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare"];
 
 if (!existsSync(wasm)) {
   console.error("js/wasm is empty: `cargo xtask wasm` makes it");
@@ -33,7 +34,7 @@ const common = {
 };
 const library = await build({
   ...common,
-  entryPoints: ["index", "node", "workerd", "slim", "cloudflare"].map((entry) => `src/${entry}.ts`),
+  entryPoints: ENTRIES.map((entry) => `src/entries/${entry}.ts`),
   chunkNames: "chunk-[hash]",
   splitting: true,
   external: ["node:*", "ws", "cloudflare:*", "./eyot.wasm"],
@@ -42,7 +43,7 @@ const library = await build({
 const conformance = await build({
   ...common,
   minify: false,
-  entryPoints: ["src/conformance.ts"],
+  entryPoints: ["src/entries/conformance.ts"],
   external: ["node:*"],
 });
 copyFileSync(wasm, join(dist, "eyot.wasm"));
@@ -53,6 +54,10 @@ report();
 function declarations() {
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
   execFileSync(process.execPath, [tsc, "--project", join(here, "tsconfig.build.json")], { stdio: "inherit" });
+  // The types of an entry are beside the folders of `src`, as its script is, wherever its source is.
+  for (const entry of [...ENTRIES, "conformance"]) {
+    writeFileSync(join(dist, `types/${entry}.d.ts`), `export * from "./entries/${entry}.js";\n`);
+  }
 }
 
 /** The licences of what is bundled, as they ask to be told. */

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { readFile } from "node:fs/promises";
 import { WebSocketServer, type WebSocket } from "ws";
-import { load } from "../src/engine.js";
+import { load } from "../src/engine/instance.js";
 import { RelayEngine, type RelayClaims, type RelayOutput, type SyncStore } from "../wasm/eyot_web.js";
 
 import { WASM } from "./eyot.js";

@@ -16,7 +16,7 @@ import {
   type Space,
   type SpaceOptions,
 } from "./eyot.js";
-import { applyPatches } from "../src/patch.js";
+import { applyPatches } from "../src/value/apply.js";
 
 type Any = any;
 

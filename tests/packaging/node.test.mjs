@@ -39,11 +39,17 @@ describe("the tarball", () => {
   it("has types that stand alone, for each way of resolving modules", async () => {
     await app.add({
       "app.ts": `import { openSpace, splice, Counter, type Space, type Doc } from "eyot";
+        import { routeRelay, SpaceRelay, type RelayOptions } from "eyot/cloudflare";
+        import { storeConformance } from "eyot/conformance";
         import { initialize } from "eyot/slim";
         const space: Space = await openSpace("x", { relays: ["wss://x"], token: async () => "t" });
         const doc: Doc<{ title: string; count: Counter }> = space.create({ title: "", count: new Counter() });
         doc.change((draft) => { splice(draft, ["title"], 0, 0, "x"); draft.count.increment(2); });
         initialize(new Response());
+        const options: RelayOptions = { keys: "open", caps: { spaceBytesMax: 1 } };
+        await routeRelay(new Request("https://x"), {}, options);
+        new SpaceRelay({}, {});
+        storeConformance("a store", { open: async () => { throw new Error(); } });
         // @ts-expect-error there is no such option
         await openSpace("x", { relay: "wss://x" });`,
     });

@@ -19,8 +19,8 @@ use crate::{death, error, js};
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(typescript_type = "RelayOptions")]
-    pub type RelayOptions;
+    #[wasm_bindgen(typescript_type = "RelayEngineOptions")]
+    pub type RelayEngineOptions;
     #[wasm_bindgen(typescript_type = "RelayClaims")]
     pub type RelayClaims;
 }
@@ -38,7 +38,7 @@ pub struct RelayEngine {
 impl RelayEngine {
     /// Begin with `start`.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: RelayOptions) -> Result<Self, JsValue> {
+    pub fn new(options: RelayEngineOptions) -> Result<Self, JsValue> {
         death::check()?;
         let store = SyncStore(js::get(&options, "store").unchecked_into());
         let relay = Relay::new(read_config(&options)?, js::now());

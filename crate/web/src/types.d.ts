@@ -87,7 +87,7 @@ export interface StoreWrite {
   deletes: Uint8Array[];
 }
 
-export interface RelayOptions {
+export interface RelayEngineOptions {
   space: string;
   region: string;
   /** The relays of the same space in other regions; an address is what `dial` will give. */
