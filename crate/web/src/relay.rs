@@ -6,24 +6,16 @@ use std::sync::Arc;
 
 use eyot_core::base::id::LinkId;
 use eyot_core::base::time::Millis;
-use eyot_core::holder::caps::Caps;
 use eyot_core::holder::io::{Effect, Input};
-use eyot_core::relay::region::{RegionView, RelayPeer};
-use eyot_core::relay::relay::{Relay, RelayConfig};
-use eyot_core::wire::access::{Claims, Refusal, Right};
+use eyot_core::relay::region::RegionView;
+use eyot_core::relay::relay::Relay;
+use eyot_core::wire::access::Refusal;
 use js_sys::{Array, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
 
-use crate::store::SyncStore;
-use crate::{death, error, js};
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(typescript_type = "RelayEngineOptions")]
-    pub type RelayEngineOptions;
-    #[wasm_bindgen(typescript_type = "RelayClaims")]
-    pub type RelayClaims;
-}
+use crate::base::{death, error, js};
+use crate::convert::claims::{self, RelayClaims, RelayEngineOptions};
+use crate::io::storage::external::SyncStore;
 
 /// The relay of one space in one region. What a call returns is to be done in this order, and all
 /// that it tells of is stored by then.
@@ -41,7 +33,7 @@ impl RelayEngine {
     pub fn new(options: RelayEngineOptions) -> Result<Self, JsValue> {
         death::check()?;
         let store = SyncStore(js::get(&options, "store").unchecked_into());
-        let relay = Relay::new(read_config(&options)?, js::now());
+        let relay = Relay::new(claims::config(&options)?, js::now());
         Ok(Self { relay: RefCell::new(relay), store, deadline: Cell::new(None) })
     }
 
@@ -73,7 +65,7 @@ impl RelayEngine {
     /// The token that a link came with, or lacks, lets it in.
     #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
     pub fn authorized(&self, link: f64, claims: RelayClaims) -> Result<Array, JsValue> {
-        self.handle(Input::Authorized(link_id(link), Ok(read_claims(&claims)?)), js::now())
+        self.handle(Input::Authorized(link_id(link), Ok(claims::claims(&claims)?)), js::now())
     }
 
     /// It does not.
@@ -207,8 +199,6 @@ impl Outputs {
             }
             // Done already.
             Effect::Storage(..) | Effect::SetTimer(_) => return,
-            // A relay has no application, shares its log with nobody, and measures nobody.
-            Effect::App(_) | Effect::Broadcast(_) | Effect::Probe(_) | Effect::Ping(_) => return,
         };
         self.list.push(&output);
     }
@@ -223,68 +213,6 @@ impl Outputs {
             }
         }
     }
-}
-
-fn read_config(options: &JsValue) -> Result<RelayConfig, JsValue> {
-    let text = |key: &str| js::get(options, key).as_string();
-    let seed = js::get(options, "seed").dyn_into::<Uint8Array>().ok().map(|seed| seed.to_vec());
-    let (Some(space), Some(region), Some(Ok(seed))) =
-        (text("space"), text("region"), seed.map(<[u8; 32]>::try_from))
-    else {
-        return Err(error::coded(error::INVALID, "a relay has a space, a region and a seed of 32 bytes"));
-    };
-    let peers = Array::from(&js::get(options, "peers"));
-    let peers = peers.iter().map(|peer| {
-        let (region, url) = (js::get(&peer, "region").as_string(), js::get(&peer, "url").as_string());
-        Some(RelayPeer { region: region?, url: url? })
-    });
-    let Some(peers) = peers.collect() else {
-        return Err(error::coded(error::INVALID, "a peer has a region and an address"));
-    };
-    let caps = read_caps(&js::get(options, "caps"));
-    Ok(RelayConfig { space, region, peers, token: text("token"), caps, seed })
-}
-
-fn read_caps(caps: &JsValue) -> Caps {
-    let default = Caps::default();
-    let cap = |key: &str, default: u64| {
-        if caps.is_undefined() {
-            default
-        } else {
-            js::get(caps, key).as_f64().map_or(default, |cap| cap as u64)
-        }
-    };
-    Caps {
-        connection_bytes_per_second: cap("connectionBytesPerSecond", default.connection_bytes_per_second),
-        subject_bytes_per_second: cap("subjectBytesPerSecond", default.subject_bytes_per_second),
-        space_bytes_max: cap("spaceBytesMax", default.space_bytes_max),
-        subject_bytes_max: cap("subjectBytesMax", default.subject_bytes_max),
-        space_authors_max: cap("spaceAuthorsMax", default.space_authors_max),
-        subject_authors_max: cap("subjectAuthorsMax", default.subject_authors_max),
-        space_connections_max: cap("spaceConnectionsMax", default.space_connections_max),
-        subject_connections_max: cap("subjectConnectionsMax", default.subject_connections_max),
-    }
-}
-
-fn read_claims(claims: &JsValue) -> Result<Claims, JsValue> {
-    let invalid = || error::coded(error::INVALID, "claims name a subject and rights in spaces");
-    let mut spaces = Vec::new();
-    for entry in Array::from(&js::get(claims, "spaces")).iter() {
-        let entry: Array = entry.dyn_into().map_err(|_| invalid())?;
-        let pattern = entry.get(0).as_string().ok_or_else(invalid)?;
-        let right = match entry.get(1).as_string().as_deref() {
-            Some("read") => Right::Read,
-            Some("write") => Right::Write,
-            _ => return Err(invalid()),
-        };
-        spaces.push((pattern, right));
-    }
-    Ok(Claims {
-        subject: js::get(claims, "subject").as_string().ok_or_else(invalid)?,
-        spaces,
-        expires_at: js::get(claims, "expiresAt").as_f64().map(|at| at as Millis),
-        is_relay: js::get(claims, "isRelay").is_truthy(),
-    })
 }
 
 fn link_id(link: f64) -> LinkId {

@@ -43,7 +43,7 @@ pub const ROOMS: &[Room] = &[
         path: "crate/web/src",
         language: Language::Rust,
         floors: &[&["base"], &["convert"], &["io"], &["driver"]],
-        moved: false,
+        moved: true,
     },
     Room {
         path: "crate/xtask/src",

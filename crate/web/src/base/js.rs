@@ -66,14 +66,14 @@ pub fn random<const N: usize>() -> Result<[u8; N], JsValue> {
     Ok(bytes)
 }
 
-/// A function that does nothing to anyone, and is not of this instance.
-pub fn nothing() -> JsValue {
-    global("Boolean")
+/// A function without effect. It is one of the platform's, so it can be called after this instance
+/// has died.
+pub fn no_op() -> Function {
+    global("Boolean").unchecked_into()
 }
 
-/// Waits for a promise. Where this instance has failed and was given up before that, what listens to
-/// the promise throws; that is nobody's business any more, but would end a Node process if it went
-/// unheard.
+/// Waits for a promise. If this instance dies before the promise settles, its listeners throw. That
+/// rejection is caught here, because an unhandled one would end a Node process.
 pub async fn settled(promise: &Promise) -> Result<JsValue, JsValue> {
     let (sender, receiver) = oneshot::channel();
     let sender = Rc::new(Cell::new(Some(sender)));
@@ -81,13 +81,13 @@ pub async fn settled(promise: &Promise) -> Result<JsValue, JsValue> {
         let sender = Rc::clone(&sender);
         Closure::<dyn FnMut(JsValue)>::new(move |value| {
             if let Some(sender) = sender.take() {
-                // The one who waited may be gone.
+                // Fails if the waiting task was dropped.
                 let _ = sender.send(settle(value));
             }
         })
     };
     let (resolved, rejected) = (listener(Ok), listener(Err));
     let heard = promise.then2(&resolved, &rejected);
-    get(&heard, "catch").unchecked_into::<Function>().call1(&heard, &nothing())?;
-    receiver.await.unwrap_or_else(|_| Err(JsValue::from_str("nobody settles this promise")))
+    get(&heard, "catch").unchecked_into::<Function>().call1(&heard, &no_op())?;
+    receiver.await.unwrap_or_else(|_| Err(JsValue::from_str("this promise can no longer settle")))
 }

@@ -3,7 +3,8 @@
 use eyot_core::replica::status::Status;
 use wasm_bindgen::JsValue;
 
-use crate::js;
+use super::values::number;
+use crate::base::js;
 
 pub fn object(status: &Status) -> JsValue {
     let behind = js::object([]);
@@ -32,9 +33,4 @@ pub fn object(status: &Status) -> JsValue {
         js::set(&object, "error", &error);
     }
     object.into()
-}
-
-/// Counts stay below 2^53.
-fn number(count: u64) -> JsValue {
-    JsValue::from_f64(count as f64)
 }

@@ -1,13 +1,12 @@
 //! Errors as JavaScript sees them: an `Error` with a stable `code`. An error without one means that
 //! this instance is dead.
 
-use eyot_core::replica::event::ReplicaError;
 use wasm_bindgen::JsValue;
 
-use crate::js;
+use super::js;
 
 /// The arguments are not what they should be.
-pub const INVALID: &str = "invalid";
+const INVALID: &str = "invalid";
 /// Storage can't be read or written.
 pub const STORAGE: &str = "storage";
 /// The space is closed.
@@ -20,11 +19,12 @@ pub fn coded(code: &str, message: &str) -> JsValue {
     error.into()
 }
 
-pub fn from_replica(error: ReplicaError) -> JsValue {
-    coded(error.code(), &error.to_string())
+/// An `Error` with code `invalid`.
+pub fn invalid(message: impl ToString) -> JsValue {
+    coded(INVALID, &message.to_string())
 }
 
-/// What an error thrown by the platform says.
+/// The text of an error thrown by the platform.
 pub fn message(thrown: &JsValue) -> String {
     let text = |key| js::get(thrown, key).as_string().filter(|text| !text.is_empty());
     match (text("name").filter(|name| name != "Error"), text("message")) {

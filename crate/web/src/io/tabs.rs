@@ -1,18 +1,18 @@
 //! The tabs of one origin share one log. Each is an author of its own; they tell each other what
-//! the log got, and a lock elects the one that links to relays. A tab that closes or crashes frees the
-//! lock, and the next takes over.
+//! the log got, and a Web Lock elects the leader, which links to relays. A tab that closes or crashes
+//! frees the lock, and the next tab becomes leader.
 
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
-use eyot_core::holder::io::Input;
+use eyot_core::replica::io::Input;
 use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, BroadcastChannel, MessageEvent};
 
-use crate::driver::Driver;
-use crate::js;
+use crate::base::inbox::{Inbox, Message};
+use crate::base::js;
 
 #[wasm_bindgen]
 extern "C" {
@@ -28,34 +28,32 @@ pub struct Tabs {
 }
 
 impl Tabs {
-    /// Joins the tabs that share storage of this name; `None` where the platform has none.
-    pub fn join(driver: &Weak<Driver>, name: &str) -> Option<Self> {
+    /// Joins the tabs that share storage of this name; `None` where the platform has no tabs.
+    pub fn join(inbox: &Rc<Inbox>, name: &str) -> Option<Self> {
         if js::global("BroadcastChannel").is_undefined() {
             return None;
         }
         let channel = BroadcastChannel::new(name).ok()?;
         let listener = {
-            let driver = driver.clone();
+            let inbox = Rc::clone(inbox);
             Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-                if let Some(driver) = driver.upgrade() {
-                    driver.feed(Input::Broadcast(Uint8Array::new(&event.data()).to_vec()));
-                }
+                inbox.push(Input::Broadcast(Uint8Array::new(&event.data()).to_vec()));
             })
         };
         channel.set_onmessage(Some(listener.as_ref().unchecked_ref()));
-        let election = Election::start(driver.clone(), name.to_owned());
+        let election = Election::start(Rc::clone(inbox), name.to_owned());
         Some(Self { channel, _listener: listener, election })
     }
 
     /// Tells the other tabs.
-    pub fn tell(&self, message: &[u8]) {
+    pub fn broadcast(&self, message: &[u8]) {
         // Bytes can be copied, and the channel is open as long as this is.
         let _ = self.channel.post_message(&js::bytes(message));
     }
 
-    /// Whether this is the tab that links to relays.
-    pub fn leads(&self) -> bool {
-        self.election.state.get() == Standing::Leads
+    /// Whether this tab links to relays.
+    pub fn is_leader(&self) -> bool {
+        self.election.role.get() == Role::Leader
     }
 }
 
@@ -68,42 +66,44 @@ impl Drop for Tabs {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Waits,
-    Leads,
+enum Role {
+    Follower,
+    Leader,
     Left,
 }
 
 struct Election {
-    state: Cell<Standing>,
+    inbox: Rc<Inbox>,
+    role: Cell<Role>,
     /// Frees the lock that is held.
     release: RefCell<Option<Function>>,
-    /// Ends the wait for it.
+    /// Ends the wait for the lock.
     stop: Option<AbortController>,
 }
 
 impl Election {
-    fn start(driver: Weak<Driver>, name: String) -> Rc<Self> {
+    fn start(inbox: Rc<Inbox>, name: String) -> Rc<Self> {
         let locks = js::get(&js::global("navigator"), "locks");
         let election = Rc::new(Self {
-            state: Cell::new(Standing::Waits),
+            inbox,
+            role: Cell::new(Role::Follower),
             release: RefCell::default(),
             stop: AbortController::new().ok(),
         });
         if locks.is_undefined() {
-            election.state.set(Standing::Leads);
+            election.role.set(Role::Leader);
         } else {
-            spawn_local(Rc::clone(&election).stand(locks.unchecked_into(), driver, name));
+            spawn_local(Rc::clone(&election).run(locks.unchecked_into(), name));
         }
         election
     }
 
-    /// Waits for the lock, holds it, and begins again where the browser takes it away.
-    async fn stand(self: Rc<Self>, locks: Locks, driver: Weak<Driver>, name: String) {
-        while self.state.get() == Standing::Waits {
+    /// Waits for the lock, holds it, and begins again if the browser takes it away.
+    async fn run(self: Rc<Self>, locks: Locks, name: String) {
+        while self.role.get() == Role::Follower {
             let granted = {
-                let (election, driver) = (Rc::clone(&self), driver.clone());
-                Closure::once(move || election.granted(&driver))
+                let election = Rc::clone(&self);
+                Closure::once(move || election.granted())
             };
             let options = match &self.stop {
                 Some(stop) => js::object([("signal", stop.signal().into())]),
@@ -111,48 +111,43 @@ impl Election {
             };
             let held = locks.request(&name, &options, granted.as_ref().unchecked_ref());
             let ended = js::settled(&held).await;
-            let led = self.state.get() == Standing::Leads;
-            if led {
-                self.state.set(Standing::Waits);
-                if let Some(driver) = driver.upgrade() {
-                    driver.leader_changed();
-                }
+            if self.role.get() == Role::Leader {
+                self.role.set(Role::Follower);
+                self.inbox.push(Message::LeaderChanged);
             } else if ended.is_err() {
-                // Locks are refused here, to a sandboxed frame for one: link without asking.
-                self.lead(&driver);
+                // Locks are refused here, in a sandboxed frame for example: link without asking.
+                self.lead();
                 return;
             }
         }
     }
 
     /// A promise that holds the lock until it is released.
-    fn granted(&self, driver: &Weak<Driver>) -> Promise {
-        if self.state.get() == Standing::Left {
+    fn granted(&self) -> Promise {
+        if self.role.get() == Role::Left {
             return Promise::resolve(&JsValue::UNDEFINED);
         }
         let held = Promise::new(&mut |resolve, _| {
             *self.release.borrow_mut() = Some(resolve);
         });
-        self.lead(driver);
+        self.lead();
         held
     }
 
-    fn lead(&self, driver: &Weak<Driver>) {
-        if self.state.get() == Standing::Waits {
-            self.state.set(Standing::Leads);
-            if let Some(driver) = driver.upgrade() {
-                driver.leader_changed();
-            }
+    fn lead(&self) {
+        if self.role.get() == Role::Follower {
+            self.role.set(Role::Leader);
+            self.inbox.push(Message::LeaderChanged);
         }
     }
 
     fn leave(&self) {
-        self.state.set(Standing::Left);
+        self.role.set(Role::Left);
         if let Some(stop) = &self.stop {
             stop.abort();
         }
         if let Some(release) = self.release.borrow_mut().take() {
-            // Resolving a promise runs nobody's code now.
+            // Resolving a promise runs no listener before the present code has ended.
             let _ = release.call0(&JsValue::UNDEFINED);
         }
     }

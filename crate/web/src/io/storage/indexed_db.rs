@@ -12,7 +12,7 @@ use web_sys::{
     DomException, Event, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction,
 };
 
-use crate::{error, js};
+use crate::base::{error, js};
 
 const STORE: &str = "log";
 /// How many entries the first read of a scan takes, before their size is known.
@@ -27,11 +27,6 @@ pub struct IndexedDb {
 impl IndexedDb {
     pub fn new(name: String) -> Self {
         Self { name, connection: RefCell::default() }
-    }
-
-    /// Of the database: what shares it shares a log.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// Does what is asked. A connection that the browser closed is opened anew, once.
