@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::base::{death, error, js};
 use crate::convert::claims::{self, RelayClaims, RelayEngineOptions};
-use crate::io::storage::external::SyncStore;
+use crate::io::storage::SyncStore;
 
 /// The relay of one space in one region. What a call returns is to be done in this order, and all
 /// that it tells of is stored by then.

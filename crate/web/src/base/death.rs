@@ -28,6 +28,7 @@ pub fn check() -> Result<(), JsValue> {
 }
 
 /// Registers what must be told of a panic.
+#[cfg(feature = "replica")]
 pub fn register(mortal: Weak<dyn Mortal>) {
     MORTALS.with_borrow_mut(|mortals| {
         mortals.retain(|mortal| mortal.strong_count() > 0);

@@ -10,6 +10,7 @@ const INVALID: &str = "invalid";
 /// Storage can't be read or written.
 pub const STORAGE: &str = "storage";
 /// The space is closed.
+#[cfg(feature = "replica")]
 pub const CLOSED: &str = "closed";
 
 /// An `Error` with a code.

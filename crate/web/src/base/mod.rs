@@ -2,5 +2,8 @@
 
 pub mod death;
 pub mod error;
+#[cfg(feature = "replica")]
 pub mod inbox;
 pub mod js;
+#[cfg(feature = "replica")]
+pub mod platform;

@@ -33,7 +33,7 @@ use self::tokens::Tokens;
 use self::turn::Turn;
 use crate::base::death::{self, Mortal};
 use crate::base::inbox::{Inbox, Message};
-use crate::base::{error, js};
+use crate::base::{error, js, platform};
 use crate::convert::options::{Options, StorageOptions};
 use crate::convert::status;
 use crate::convert::values::{doc_bytes, number, refused};
@@ -85,8 +85,8 @@ impl Driver {
         let Options { space, relays, storage, on_events, connect, token, ask_token, probe } = options;
         let config = ReplicaConfig {
             space: space.clone(),
-            author: AuthorId(js::random()?),
-            seed: js::random()?,
+            author: AuthorId(platform::random()?),
+            seed: platform::random()?,
             relays,
             token,
         };
@@ -135,7 +135,7 @@ impl Driver {
         *self.opening.borrow_mut() = Some(settle);
         self.inbox.push(Input::Online(false));
         self.link_if_wished();
-        js::settled(&opened).await?;
+        platform::settled(&opened).await?;
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Driver {
             return Ok(());
         }
         let flushed = self.promise(Answer::Nothing, |replica| Ok(replica.flush()))?;
-        js::settled(&flushed).await?;
+        platform::settled(&flushed).await?;
         self.set_online(false);
         self.life.set(Life::Closed);
         drop(self.tabs.borrow_mut().take());
@@ -335,7 +335,9 @@ impl Driver {
         let inbox = Rc::clone(&self.inbox);
         spawn_local(async move {
             let healthy = match asked {
-                Ok(answer) => js::settled(&Promise::resolve(&answer)).await.is_ok_and(|yes| yes.is_truthy()),
+                Ok(answer) => {
+                    platform::settled(&Promise::resolve(&answer)).await.is_ok_and(|yes| yes.is_truthy())
+                }
                 Err(_) => false,
             };
             if !healthy {

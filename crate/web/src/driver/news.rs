@@ -7,7 +7,7 @@ use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
 
 use super::promises::{Outcome, Settle};
-use crate::base::js;
+use crate::base::{js, platform};
 use crate::convert::values::doc_bytes;
 
 pub struct News {
@@ -82,7 +82,7 @@ impl News {
     pub fn tell_death(&self, error: &JsValue) {
         let event = js::object([("type", "dead".into()), ("message", js::get(error, "message"))]);
         let tell = self.listener.bind1(&JsValue::UNDEFINED, &Array::of1(&event));
-        js::queue_microtask(tell.unchecked_ref());
+        platform::queue_microtask(tell.unchecked_ref());
     }
 }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 
-use crate::base::js;
+use crate::base::platform;
 
 pub struct Tokens {
     /// `() => Promise<string>`, asked whenever a link opens.
@@ -29,7 +29,7 @@ impl Tokens {
         async {
             match asked {
                 None => Ok(late),
-                Some(token) => Ok(js::settled(&Promise::resolve(&token?)).await?.as_string()),
+                Some(token) => Ok(platform::settled(&Promise::resolve(&token?)).await?.as_string()),
             }
         }
     }

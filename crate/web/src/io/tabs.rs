@@ -12,7 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, BroadcastChannel, MessageEvent};
 
 use crate::base::inbox::{Inbox, Message};
-use crate::base::js;
+use crate::base::{js, platform};
 
 #[wasm_bindgen]
 extern "C" {
@@ -30,7 +30,7 @@ pub struct Tabs {
 impl Tabs {
     /// Joins the tabs that share storage of this name; `None` where the platform has no tabs.
     pub fn join(inbox: &Rc<Inbox>, name: &str) -> Option<Self> {
-        if js::global("BroadcastChannel").is_undefined() {
+        if platform::global("BroadcastChannel").is_undefined() {
             return None;
         }
         let channel = BroadcastChannel::new(name).ok()?;
@@ -83,7 +83,7 @@ struct Election {
 
 impl Election {
     fn start(inbox: Rc<Inbox>, name: String) -> Rc<Self> {
-        let locks = js::get(&js::global("navigator"), "locks");
+        let locks = js::get(&platform::global("navigator"), "locks");
         let election = Rc::new(Self {
             inbox,
             role: Cell::new(Role::Follower),
@@ -110,7 +110,7 @@ impl Election {
                 None => js_sys::Object::new(),
             };
             let held = locks.request(&name, &options, granted.as_ref().unchecked_ref());
-            let ended = js::settled(&held).await;
+            let ended = platform::settled(&held).await;
             if self.role.get() == Role::Leader {
                 self.role.set(Role::Follower);
                 self.inbox.push(Message::LeaderChanged);

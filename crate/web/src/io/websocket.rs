@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, Event, MessageEvent, WebSocket};
 
 use crate::base::inbox::{Inbox, Message};
-use crate::base::js;
+use crate::base::{js, platform};
 
 /// The subprotocol that both sides must speak.
 const PROTOCOL: &str = "eyot.v1";
@@ -221,7 +221,7 @@ impl Socket {
     fn stop_listening(&self) {
         // `ws` still reports errors of a socket that is being closed, and an error event without a
         // listener ends a Node process.
-        let _ = self.raw.add_event_listener_with_callback("error", &js::no_op());
+        let _ = self.raw.add_event_listener_with_callback("error", &platform::no_op());
         for (kind, listener) in &self.listeners {
             let _ = self.raw.remove_event_listener_with_callback(kind, listener.as_ref().unchecked_ref());
         }

@@ -38,7 +38,7 @@ pub const ROOMS: &[Room] = &[
         ],
         moved: false,
     },
-    Room { path: "crate/relay/src", language: Language::Rust, floors: &[], moved: false },
+    Room { path: "crate/relay/src", language: Language::Rust, floors: &[], moved: true },
     Room {
         path: "crate/web/src",
         language: Language::Rust,

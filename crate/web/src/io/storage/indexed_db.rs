@@ -12,7 +12,7 @@ use web_sys::{
     DomException, Event, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction,
 };
 
-use crate::base::{error, js};
+use crate::base::{error, js, platform};
 
 const STORE: &str = "log";
 /// How many entries the first read of a scan takes, before their size is known.
@@ -70,7 +70,7 @@ struct Connection {
 
 impl Connection {
     async fn open(name: &str) -> Result<Self, JsValue> {
-        let factory = js::global("indexedDB");
+        let factory = platform::global("indexedDB");
         if factory.is_undefined() || factory.is_null() {
             return Err(JsValue::from_str("there is no IndexedDB here"));
         }
