@@ -6,7 +6,7 @@ import type { Space, SpaceOptions } from "../src/space/types.js";
 
 export * from "../src/entries/api.js";
 
-export const WASM = new URL("../wasm/eyot_web_bg.wasm", import.meta.url);
+export const WASM = new URL("../wasm/eyot_web_replica_bg.wasm", import.meta.url);
 
 export function openSpace(name: string, options?: SpaceOptions): Promise<Space> {
   return openOn({ wasm: () => readFile(WASM), openFolder: (path) => FolderStore.open(path), socket }, name, options);

@@ -19,12 +19,12 @@ const node = async (name, code) => {
 };
 
 describe("the tarball", () => {
-  it("has one Wasm file, its licences, and every file that it exports", async () => {
+  it("has a Wasm file for clients and one for relays, its licences, and every file that it exports", async () => {
     const folder = join(app.folder, "node_modules/eyot");
     const files = await readdir(folder, { recursive: true });
     assert.deepEqual(
-      files.filter((name) => name.endsWith(".wasm")),
-      ["dist/eyot.wasm"],
+      files.filter((name) => name.endsWith(".wasm")).sort(),
+      ["dist/eyot-relay.wasm", "dist/eyot.wasm"],
     );
     for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY.md", "README.md"])
       assert.ok(files.includes(name));

@@ -1,10 +1,10 @@
 /**
- * The Wasm instance that all relays of this isolate share. This is the only file that imports the bindings of the relay
- * engine.
+ * The Wasm instance that all relays of this isolate share, from a file of its own, without Automerge. This is the only
+ * file that imports the bindings of the relay engine.
  */
 
 // The build leaves this path as it is: relative to the built module in `dist/`.
-import wasm from "./eyot.wasm";
+import wasm from "./eyot-relay.wasm";
 import {
   __wbg_reset_state,
   initSync,
@@ -14,7 +14,7 @@ import {
   type StoreScan,
   type StoreWrite,
   type SyncStore,
-} from "../../wasm/eyot_web.js";
+} from "../../wasm/eyot_web_relay.js";
 
 export { RelayEngine, type RelayClaims, type RelayOutput, type StoreScan, type StoreWrite, type SyncStore };
 

@@ -12,7 +12,7 @@ import init, {
   type EngineOptions,
   type EngineStatus,
   type Made,
-} from "../../wasm/eyot_web.js";
+} from "../../wasm/eyot_web_replica.js";
 import { EyotError, messageOf } from "../base/error.js";
 import type { WasmSource } from "./wasm-source.js";
 
