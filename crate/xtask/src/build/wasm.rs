@@ -28,6 +28,8 @@ pub struct Module {
 /// Features by name: all of them would choose an encoding of imports that engines refuse.
 const WASM_OPT: &[&str] = &[
     "-O1",
+    // Puts the instantiations of one generic function next to each other, where gzip finds what they share.
+    "--reorder-functions-by-name",
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
     "--enable-nontrapping-float-to-int",
@@ -96,7 +98,8 @@ fn bind(name: &str, bytes: Vec<u8>, folder: &Path) -> Result<()> {
         .omit_default_module_path(true)
         // After a panic the package goes on with a fresh instance.
         .reset_state_function(true)
-        .remove_name_section(true)
+        // `wasm-opt` needs the names, and removes them.
+        .remove_name_section(false)
         .remove_producers_section(true);
     let mut output = bindgen.generate_output()?;
     // C code, and Rust that believes it has an operating system, import from `env`: no browser can give it that.
