@@ -22,10 +22,7 @@ describe("the tarball", () => {
   it("has a Wasm file for clients and one for relays, its licences, and every file that it exports", async () => {
     const folder = join(app.folder, "node_modules/eyot");
     const files = await readdir(folder, { recursive: true });
-    assert.deepEqual(
-      files.filter((name) => name.endsWith(".wasm")).sort(),
-      ["dist/eyot-relay.wasm", "dist/eyot.wasm"],
-    );
+    assert.deepEqual(files.filter((name) => name.endsWith(".wasm")).sort(), ["dist/eyot-relay.wasm", "dist/eyot.wasm"]);
     for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY.md", "README.md"])
       assert.ok(files.includes(name));
     const { exports } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));

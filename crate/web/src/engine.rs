@@ -4,11 +4,14 @@ use std::rc::Rc;
 
 use eyot_core::document::value::{decode_ops, decode_value, encode_patches};
 use js_sys::Promise;
+use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
-use crate::base::{death, error, js};
+use crate::base::{death, error};
+use crate::convert::documents::{HeldDoc, Made};
 use crate::convert::options::{EngineOptions, Options};
-use crate::convert::{documents, values};
+use crate::convert::status::EngineStatus;
+use crate::convert::{values, write};
 use crate::driver::{Answer, Driver};
 
 /// One replica of one space.
@@ -21,7 +24,7 @@ pub struct Engine {
 impl Engine {
     /// Opens a replica: resolves once what storage holds can be read.
     #[wasm_bindgen(unchecked_return_type = "Engine")]
-    pub async fn open(options: EngineOptions) -> Result<JsValue, JsValue> {
+    pub async fn open(options: Ts<EngineOptions>) -> Result<JsValue, JsValue> {
         death::check()?;
         let driver = Driver::new(Options::read(&options)?)?;
         driver.open().await?;
@@ -29,37 +32,31 @@ impl Engine {
     }
 
     /// Makes a document with a fresh id from operations on an empty one.
-    #[wasm_bindgen(unchecked_return_type = "Made")]
-    pub fn create(&self, ops: &[u8], message: Option<String>) -> Result<JsValue, JsValue> {
+    pub fn create(&self, ops: &[u8], message: Option<String>) -> Result<Ts<Made>, JsValue> {
         let ops = decode_ops(ops).map_err(error::invalid)?;
         let made = self.driver.call(|replica, now| replica.create(&ops, message, now))?;
-        Ok(values::made(&made))
+        write::object(Made::new(&made, None))
     }
 
     /// Does these operations on an open document, in one commit. Throws with nothing changed.
-    #[wasm_bindgen(unchecked_return_type = "Made")]
-    pub fn change(&self, doc: &[u8], ops: &[u8], message: Option<String>) -> Result<JsValue, JsValue> {
+    pub fn change(&self, doc: &[u8], ops: &[u8], message: Option<String>) -> Result<Ts<Made>, JsValue> {
         let (doc, ops) = (values::doc_id(doc)?, decode_ops(ops).map_err(error::invalid)?);
         let made = self.driver.call(|replica, now| replica.change(doc, &ops, message, now))?;
-        Ok(values::made(&made))
+        write::object(Made::new(&made, None))
     }
 
     /// Removes a document everywhere, for good.
-    #[wasm_bindgen(unchecked_return_type = "Made")]
-    pub fn remove(&self, doc: &[u8]) -> Result<JsValue, JsValue> {
+    pub fn remove(&self, doc: &[u8]) -> Result<Ts<Made>, JsValue> {
         let doc = values::doc_id(doc)?;
         let made = self.driver.call(|replica, now| replica.delete(doc, now))?;
-        Ok(values::made(&made))
+        write::object(Made::new(&made, None))
     }
 
     /// Merges an Automerge file into an open document. Its patches are returned, not told.
-    #[wasm_bindgen(unchecked_return_type = "Made")]
-    pub fn merge(&self, doc: &[u8], file: &[u8]) -> Result<JsValue, JsValue> {
+    pub fn merge(&self, doc: &[u8], file: &[u8]) -> Result<Ts<Made>, JsValue> {
         let doc = values::doc_id(doc)?;
         let (made, patches) = self.driver.call(|replica, now| replica.merge(doc, file, now))?;
-        let object = values::made(&made);
-        js::set(&object, "patches", &js::bytes(&encode_patches(&patches)));
-        Ok(object)
+        write::object(Made::new(&made, Some(encode_patches(&patches))))
     }
 
     /// Opens a document: resolves with its value, or with undefined where storage does not hold it.
@@ -108,15 +105,15 @@ impl Engine {
     }
 
     /// The documents held.
-    pub fn documents(&self) -> Result<Vec<u8>, JsValue> {
-        self.driver.call(|replica, _| Ok(documents::encode(&replica.documents())))
+    pub fn documents(&self) -> Result<Vec<Ts<HeldDoc>>, JsValue> {
+        let documents = self.driver.call(|replica, _| Ok(replica.documents()))?;
+        documents.into_iter().map(|info| write::object(HeldDoc::from(info))).collect()
     }
 
     /// How things stand.
-    #[wasm_bindgen(unchecked_return_type = "EngineStatus")]
-    pub fn status(&self) -> Result<JsValue, JsValue> {
+    pub fn status(&self) -> Result<Ts<EngineStatus>, JsValue> {
         death::check()?;
-        Ok(self.driver.status())
+        write::object(EngineStatus::from(self.driver.status()))
     }
 
     /// Whether links may be dialled.

@@ -54,8 +54,14 @@ async function storageFor(platform: Platform, options: SpaceOptions): Promise<En
   }
 }
 
-function check(name: string, { relays, token }: SpaceOptions): void {
+const OPTIONS: ReadonlySet<string> = new Set<keyof SpaceOptions>(["relays", "signal", "storage", "token"]);
+
+function check(name: string, options: SpaceOptions): void {
   if (typeof name !== "string" || name === "") throw invalid("a space has a name");
+  // An option that is ignored may be one that the caller relies on.
+  const unknown = Object.keys(options).find((key) => !OPTIONS.has(key));
+  if (unknown !== undefined) throw invalid(`openSpace has no option ${unknown}`);
+  const { relays, token } = options;
   if (relays !== undefined) checkRelays(relays);
   if (token !== undefined && typeof token !== "function") checkToken(token);
 }

@@ -6,7 +6,7 @@ import { EngineGuard } from "../engine/guard.js";
 import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instance.js";
 import type { Network } from "../relays/network.js";
 import { Reach } from "../relays/reach.js";
-import { decodePlain, encode } from "../value/codec.js";
+import { encode } from "../value/codec.js";
 import { PUT, type Op } from "../value/op.js";
 import { snapshotRoot } from "../value/snapshot.js";
 import type { Json } from "../value/value.js";
@@ -105,7 +105,7 @@ export class OpenSpace implements Space, SpaceContext {
   }
 
   documents(): readonly DocInfo[] {
-    const list = decodePlain(this.run((engine) => engine.documents())) as (Omit<DocInfo, "id"> & { id: Uint8Array })[];
+    const list = this.run((engine) => engine.documents());
     return Object.freeze(list.map((info) => Object.freeze({ ...info, id: formatId(info.id) })));
   }
 

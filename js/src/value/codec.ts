@@ -46,11 +46,6 @@ export function decodePatches(bytes: Uint8Array): Patch[] {
   return decodeCbor(bytes, decoding) as Patch[];
 }
 
-/** Decodes plain data from the core: no value of a document, so nothing in it is tagged. */
-export function decodePlain(bytes: Uint8Array): unknown {
-  return decodeCbor(bytes);
-}
-
 /** Freezes a decoded value. Integers beyond 53 bits become the nearest number, as in Automerge's own package. */
 export function freezeDecoded(value: unknown): unknown {
   if (typeof value === "bigint") return Number(value);

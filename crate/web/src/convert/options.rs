@@ -1,17 +1,55 @@
 //! The options that an `Engine` is opened with.
 
-use js_sys::{Array, Function};
+use js_sys::Function;
+use serde::{Deserialize, Deserializer};
+use serde_wasm_bindgen::preserve;
+use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 
-use crate::base::{error, js};
+use super::read;
+use crate::base::error;
 
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(typescript_type = "EngineOptions")]
-    pub type EngineOptions;
+/// What an `Engine` is opened with.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EngineOptions {
+    space: String,
+    relays: Vec<String>,
+    /// A function is asked whenever a link opens.
+    #[serde(default, with = "preserve")]
+    #[tsify(optional, type = "string | (() => Promise<string>)")]
+    token: JsValue,
+    /// A space has an IndexedDB of its own, named `DATABASE:SPACE`. Default: `eyot:SPACE`.
+    #[serde(deserialize_with = "read::inner")]
+    #[tsify(
+        type = "{ kind: \"memory\" } | { kind: \"indexedDb\"; database?: string } | { kind: \"store\"; store: AsyncStore }"
+    )]
+    storage: StorageObject,
+    /// Called outside of any call of the engine's, and may call it again. Must not throw. Bring the
+    /// values of all documents up to date before any listener runs.
+    #[serde(with = "preserve")]
+    #[tsify(type = "(events: EngineEvent[]) => void")]
+    on_events: Function,
+    /// Opens a WebSocket. Default: the global class.
+    #[serde(default, deserialize_with = "optional_function")]
+    #[tsify(optional, type = "(url: string, protocol: string) => WebSocket")]
+    connect: Option<Function>,
+    /// Asks the relay at this address how it is: whether it is healthy.
+    #[serde(with = "preserve")]
+    #[tsify(type = "(relay: string) => Promise<boolean>")]
+    probe: Function,
 }
 
-/// `EngineOptions`, read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StorageObject {
+    kind: String,
+    database: Option<String>,
+    #[serde(default, with = "preserve")]
+    store: JsValue,
+}
+
+/// `EngineOptions`, checked.
 pub struct Options {
     pub space: String,
     pub relays: Vec<String>,
@@ -32,36 +70,30 @@ pub enum StorageOptions {
 }
 
 impl Options {
-    pub fn read(options: &JsValue) -> Result<Self, JsValue> {
-        let text = |key: &str| js::get(options, key).as_string();
-        let space = text("space").ok_or_else(|| error::invalid("a space has a name"))?;
-        let function = |key: &str| {
-            js::get(options, key).dyn_into().map_err(|_| error::invalid(format!("{key} is a function")))
-        };
-        let relays =
-            js::get(options, "relays").dyn_into::<Array>().map_err(|_| error::invalid("relays is a list"))?;
-        let relays = relays.iter().map(|relay| relay.as_string()).collect::<Option<_>>();
-        Ok(Self {
-            storage: read_storage(&js::get(options, "storage"), &space)?,
-            relays: relays.ok_or_else(|| error::invalid("a relay is an address"))?,
-            connect: js::get(options, "connect").dyn_into().ok(),
-            token: text("token"),
-            ask_token: js::get(options, "token").dyn_into().ok(),
-            probe: function("probe")?,
-            on_events: function("onEvents")?,
-            space,
-        })
+    pub fn read(options: &Ts<EngineOptions>) -> Result<Self, JsValue> {
+        let options: EngineOptions = read::object("options", options.js_value())?;
+        let EngineOptions { space, relays, token, storage, on_events, connect, probe } = options;
+        let storage = storage.check(&space)?;
+        let (token, ask_token) = (token.as_string(), token.dyn_into().ok());
+        Ok(Self { space, relays, storage, on_events, connect, token, ask_token, probe })
     }
 }
 
-fn read_storage(storage: &JsValue, space: &str) -> Result<StorageOptions, JsValue> {
-    match js::get(storage, "kind").as_string().as_deref() {
-        Some("memory") => Ok(StorageOptions::Memory),
-        Some("indexedDb") => {
-            let database = js::get(storage, "database").as_string();
-            Ok(StorageOptions::IndexedDb(format!("{}:{space}", database.as_deref().unwrap_or("eyot"))))
+impl StorageObject {
+    fn check(self, space: &str) -> Result<StorageOptions, JsValue> {
+        let Self { kind, database, store } = self;
+        match (kind.as_str(), database, store.is_object()) {
+            ("memory", None, false) => Ok(StorageOptions::Memory),
+            ("indexedDb", database, false) => {
+                Ok(StorageOptions::IndexedDb(format!("{}:{space}", database.as_deref().unwrap_or("eyot"))))
+            }
+            ("store", None, true) => Ok(StorageOptions::Store(store)),
+            _ => Err(error::invalid(format!("options: {kind} is no kind of storage, or lacks its parts"))),
         }
-        Some("store") => Ok(StorageOptions::Store(js::get(storage, "store"))),
-        _ => Err(error::invalid("this kind of storage is not known")),
     }
+}
+
+fn optional_function<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Function>, D::Error> {
+    let value: JsValue = preserve::deserialize(value)?;
+    Ok(value.dyn_into().ok())
 }

@@ -1,36 +1,71 @@
-//! The status of a space as a plain object.
+//! The status of a space.
+
+use std::collections::BTreeMap;
 
 use eyot_core::replica::status::Status;
-use wasm_bindgen::JsValue;
+use serde::Serialize;
+use tsify::Tsify;
 
-use super::values::number;
-use crate::base::js;
+/// How a replica is doing.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+#[tsify(hashmap_as_object)]
+pub struct EngineStatus {
+    #[tsify(
+        type = "\"local\" | \"connecting\" | \"syncing\" | \"live\" | \"offline\" | \"denied\" | \"closed\""
+    )]
+    state: &'static str,
+    /// The relay that is linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay: Option<LinkedRelay>,
+    /// Whether it has caught up with a relay since it was opened.
+    synced: bool,
+    /// Own commits not yet on disk.
+    unsaved: u64,
+    /// Own commits that no region has stored yet.
+    unsent: u64,
+    /// By region: how many own commits it has yet to store.
+    #[tsify(type = "Record<string, number>")]
+    behind: BTreeMap<String, u64>,
+    /// Links that are up.
+    peers: u32,
+    /// Changes held and not applied, in the documents that are open.
+    quarantined: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure>,
+}
 
-pub fn object(status: &Status) -> JsValue {
-    let behind = js::object([]);
-    for (region, commits) in &status.behind {
-        js::set(&behind, region, &number(*commits));
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+struct LinkedRelay {
+    url: String,
+    region: String,
+    rtt_ms: u64,
+}
+
+/// What is wrong, while it lasts.
+#[derive(Serialize, Tsify)]
+struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+impl From<Status> for EngineStatus {
+    fn from(status: Status) -> Self {
+        Self {
+            state: status.state.name(),
+            relay: status.relay.map(|relay| LinkedRelay {
+                url: relay.url,
+                region: relay.region,
+                rtt_ms: relay.rtt,
+            }),
+            synced: status.synced,
+            unsaved: status.unsaved,
+            unsent: status.unsent,
+            behind: status.behind,
+            peers: status.peers,
+            quarantined: status.quarantined,
+            error: status.error.map(|(code, message)| Failure { code, message }),
+        }
     }
-    let object = js::object([
-        ("state", status.state.name().into()),
-        ("synced", status.synced.into()),
-        ("unsaved", number(status.unsaved)),
-        ("unsent", number(status.unsent)),
-        ("behind", behind.into()),
-        ("peers", number(status.peers.into())),
-        ("quarantined", number(status.quarantined)),
-    ]);
-    if let Some(relay) = &status.relay {
-        let relay = js::object([
-            ("url", relay.url.as_str().into()),
-            ("region", relay.region.as_str().into()),
-            ("rttMs", number(relay.rtt)),
-        ]);
-        js::set(&object, "relay", &relay);
-    }
-    if let Some((code, message)) = &status.error {
-        let error = js::object([("code", (*code).into()), ("message", message.as_str().into())]);
-        js::set(&object, "error", &error);
-    }
-    object.into()
 }

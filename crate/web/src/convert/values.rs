@@ -1,30 +1,30 @@
-//! Small values: ids, numbers, what an edit has made.
+//! Small values: bytes, ids, errors.
 
 use eyot_core::base::id::DocId;
-use eyot_core::replica::event::{Made, ReplicaError};
+use eyot_core::replica::event::ReplicaError;
+use serde::{Serialize, Serializer};
 use wasm_bindgen::JsValue;
 
-use crate::base::{error, js};
+use crate::base::error;
 
 pub fn doc_id(bytes: &[u8]) -> Result<DocId, JsValue> {
     DocId::from_slice(bytes).ok_or_else(|| error::invalid("a document's id has 16 bytes"))
 }
 
-pub fn doc_bytes(doc: DocId) -> JsValue {
-    js::bytes(&doc.0).into()
-}
-
-/// Counts and sequence numbers stay below 2^53, where a JavaScript number is exact.
-pub fn number(count: u64) -> JsValue {
-    JsValue::from_f64(count as f64)
-}
-
-pub fn made(made: &Made) -> JsValue {
-    let id = made.id.as_ref().map_or(&[][..], |id| &id.0);
-    js::object([("doc", doc_bytes(made.doc)), ("id", js::bytes(id).into()), ("seq", number(made.seq))]).into()
-}
-
 /// A refused call, as an `Error` with the core's code.
 pub fn refused(error: ReplicaError) -> JsValue {
     error::coded(error.code(), &error.to_string())
+}
+
+/// For `serialize_with`: a `Uint8Array`.
+pub fn bytes<S: Serializer>(bytes: &impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes.as_ref())
+}
+
+/// For `serialize_with`: a `Uint8Array`, or undefined.
+pub fn optional_bytes<S: Serializer>(list: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match list {
+        Some(list) => bytes(list, serializer),
+        None => ().serialize(serializer),
+    }
 }

@@ -19,6 +19,7 @@ use eyot_core::holder::io::Effect as HolderEffect;
 use eyot_core::replica::event::{Event, ReplicaError};
 use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::{Replica, ReplicaConfig};
+use eyot_core::replica::status::Status;
 use eyot_core::replica::waits::WaitId;
 use eyot_core::wire::close::CloseCode;
 use js_sys::{Function, Promise};
@@ -34,9 +35,9 @@ use self::turn::Turn;
 use crate::base::death::{self, Mortal};
 use crate::base::inbox::{Inbox, Message};
 use crate::base::{error, js, platform};
+use crate::convert::events::EngineEvent;
 use crate::convert::options::{Options, StorageOptions};
-use crate::convert::status;
-use crate::convert::values::{doc_bytes, number, refused};
+use crate::convert::values::refused;
 use crate::io::storage::Storage;
 use crate::io::tabs::Tabs;
 use crate::io::timer::Timer;
@@ -183,8 +184,8 @@ impl Driver {
         })
     }
 
-    pub fn status(&self) -> JsValue {
-        status::object(&self.replica.borrow().status())
+    pub fn status(&self) -> Status {
+        self.replica.borrow().status()
     }
 
     /// Uses this token from now on, and renews it on a link that is open.
@@ -250,7 +251,7 @@ impl Driver {
                 None => break,
                 Some(Message::Input(input)) => self.replica.borrow_mut().handle(input, js::now()),
                 Some(Message::Opened(link)) => self.greet(link),
-                Some(Message::Unreachable) => self.news.event("unreachable", []),
+                Some(Message::Unreachable) => self.news.event(EngineEvent::Unreachable),
                 Some(Message::LeaderChanged) => self.link_if_wished(),
             }
         }
@@ -361,19 +362,16 @@ impl Driver {
             }),
             Event::Patches { doc, patches } => {
                 if !self.news.will_reset(doc) {
-                    let patches = js::bytes(&encode_patches(&patches));
-                    self.news.event("patches", [("doc", doc_bytes(doc)), ("patches", patches.into())]);
+                    self.news.event(EngineEvent::Patches { doc: doc.0, patches: encode_patches(&patches) });
                 }
             }
             Event::Reset { doc } => self.news.reset(doc),
-            Event::Held { doc } => self.news.event("held", [("doc", doc_bytes(doc))]),
-            Event::Deleted { doc } => self.news.event("deleted", [("doc", doc_bytes(doc))]),
-            Event::Saved { seq } => self.news.event("saved", [("seq", number(seq))]),
-            Event::SaveFailed { seq, message } => {
-                self.news.event("saveFailed", [("seq", number(seq)), ("message", message.into())]);
-            }
-            Event::Status => self.news.event("status", []),
-            Event::TokenExpiring => self.news.event("tokenExpiring", []),
+            Event::Held { doc } => self.news.event(EngineEvent::Held { doc: doc.0 }),
+            Event::Deleted { doc } => self.news.event(EngineEvent::Deleted { doc: doc.0 }),
+            Event::Saved { seq } => self.news.event(EngineEvent::Saved { seq }),
+            Event::SaveFailed { seq, message } => self.news.event(EngineEvent::SaveFailed { seq, message }),
+            Event::Status => self.news.event(EngineEvent::Status),
+            Event::TokenExpiring => self.news.event(EngineEvent::TokenExpiring),
         }
     }
 
@@ -390,9 +388,8 @@ impl Driver {
         }
     }
 
-    fn value(&self, doc: DocId) -> Result<JsValue, JsValue> {
-        let value = self.replica.borrow().value(doc);
-        value.map(|value| js::bytes(&value).into()).map_err(refused)
+    fn value(&self, doc: DocId) -> Result<Vec<u8>, JsValue> {
+        self.replica.borrow().value(doc).map_err(refused)
     }
 }
 

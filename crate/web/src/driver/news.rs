@@ -7,8 +7,10 @@ use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
 
 use super::promises::{Outcome, Settle};
-use crate::base::{js, platform};
-use crate::convert::values::doc_bytes;
+use crate::base::{error, js, platform};
+use crate::convert::documents::Named;
+use crate::convert::events::EngineEvent;
+use crate::convert::write;
 
 pub struct News {
     /// `(events) => void`
@@ -23,7 +25,7 @@ struct Queue {
 }
 
 enum Notice {
-    Event(JsValue),
+    Event(EngineEvent),
     /// The value is read when the application is told: what came after the reset is in it.
     Reset(DocId),
 }
@@ -38,10 +40,8 @@ impl News {
         queue.events.is_empty() && queue.settled.is_empty()
     }
 
-    pub fn event<const N: usize>(&self, kind: &str, fields: [(&str, JsValue); N]) {
-        let event = js::object(fields);
-        js::set(&event, "type", &kind.into());
-        self.queue.borrow_mut().events.push(Notice::Event(event.into()));
+    pub fn event(&self, event: EngineEvent) {
+        self.queue.borrow_mut().events.push(Notice::Event(event));
     }
 
     pub fn reset(&self, doc: DocId) {
@@ -61,7 +61,7 @@ impl News {
     }
 
     /// Tells what there is to tell. The application may call back in, which makes more news.
-    pub fn tell(&self, value: impl Fn(DocId) -> Result<JsValue, JsValue>) {
+    pub fn tell(&self, value: impl Fn(DocId) -> Result<Vec<u8>, JsValue>) {
         while !self.is_empty() {
             let Queue { events, settled } = self.queue.take();
             let events: Array = events.into_iter().filter_map(|notice| event_of(notice, &value)).collect();
@@ -80,32 +80,29 @@ impl News {
 
     /// Tells that this instance is dead, after the panic.
     pub fn tell_death(&self, error: &JsValue) {
-        let event = js::object([("type", "dead".into()), ("message", js::get(error, "message"))]);
-        let tell = self.listener.bind1(&JsValue::UNDEFINED, &Array::of1(&event));
+        let Ok(event) = write::object(EngineEvent::Dead { message: error::message(error) }) else { return };
+        let tell = self.listener.bind1(&JsValue::UNDEFINED, &Array::of1(&event.into()));
         platform::queue_microtask(tell.unchecked_ref());
     }
 }
 
-fn event_of(notice: Notice, value: impl Fn(DocId) -> Result<JsValue, JsValue>) -> Option<JsValue> {
-    match notice {
-        Notice::Event(event) => Some(event),
+fn event_of(notice: Notice, value: impl Fn(DocId) -> Result<Vec<u8>, JsValue>) -> Option<JsValue> {
+    let event = match notice {
+        Notice::Event(event) => event,
         // An error means that the document was closed in the meantime.
-        Notice::Reset(doc) => value(doc).ok().map(|value| {
-            js::object([("type", "reset".into()), ("doc", doc_bytes(doc)), ("value", value)]).into()
-        }),
-    }
+        Notice::Reset(doc) => EngineEvent::Reset { doc: doc.0, value: value(doc).ok()? },
+    };
+    write::object(event).ok().map(JsValue::from)
 }
 
 fn answer_of(
     outcome: Outcome,
-    value: impl Fn(DocId) -> Result<JsValue, JsValue>,
+    value: impl Fn(DocId) -> Result<Vec<u8>, JsValue>,
 ) -> Result<JsValue, JsValue> {
     match outcome {
         Outcome::Done | Outcome::NotHeld => Ok(JsValue::UNDEFINED),
-        Outcome::Value(doc) => value(doc),
-        Outcome::Named(doc) => {
-            value(doc).map(|value| js::object([("doc", doc_bytes(doc)), ("value", value)]).into())
-        }
+        Outcome::Value(doc) => value(doc).map(|value| js::bytes(&value).into()),
+        Outcome::Named(doc) => write::object(Named::new(doc, value(doc)?)).map(JsValue::from),
         Outcome::Failed(error) => Err(error),
     }
 }
