@@ -4,7 +4,7 @@ import type { RelayClaims } from "./instance.js";
 import type { Keys } from "./keys.js";
 import { TokenRefused, verifyToken } from "./token.js";
 
-/** `from` is the region of a relay that needs no token, because the request came from an object of the same namespace. */
+/** `from` is the region of a relay in the same namespace. It needs no token. Undefined for all other links. */
 export async function authorize(
   token: string | undefined,
   from: string | undefined,

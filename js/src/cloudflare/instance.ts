@@ -27,7 +27,7 @@ export function startInstance(): number {
   return current;
 }
 
-/** Declares an instance dead: after a trap its memory cannot be trusted, nor any relay in it. The next start makes another. */
+/** Declares an instance dead: after a trap, neither its memory nor any relay in it can be trusted. */
 export function failInstance(instance: number): void {
   if (instance !== current) return;
   current += 1;

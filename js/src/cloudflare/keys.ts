@@ -92,7 +92,7 @@ interface Fetched {
   triedAt: number;
 }
 
-/** The lists fetched by this isolate. Its objects share results but no promises, as the platform ties those to one request. */
+/** The lists fetched by this isolate. Its objects share results but not promises: the platform ties those to one object. */
 const lists = new Map<string, Fetched>();
 
 async function fetchedKeys(url: string, unknown: boolean): Promise<readonly Key[]> {

@@ -26,7 +26,10 @@ export interface Peer {
 /** What a request tells an object. */
 export interface Told {
   setup: Setup;
-  /** The region of the relay that sends the request, if one does. Trusted: `routeRelay` replaces this header in all requests from outside. */
+  /**
+   * The region of the relay that sends the request, if one does. This can be trusted, because `routeRelay` replaces the
+   * header in all requests from outside.
+   */
   from?: string;
 }
 

@@ -59,7 +59,7 @@ export class Wakes {
     if (needed < this.#alarm || isInVain) void this.#set(needed);
   }
 
-  /** Called when the alarm rings. Sets the next one first, because the object may be ended during the work that follows. */
+  /** The alarm rings. Sets the next one first, because the platform may end the object during the work that follows. */
   async ring(): Promise<void> {
     this.#expiry = Infinity;
     await this.#set(Date.now() + RETRY_MS);

@@ -11,7 +11,7 @@ import type { AsyncStore, StoreWrite } from "../storage/store.js";
 export interface StoreHarness {
   /** Opens the store at that place. A place that was not opened before is empty. */
   open(place: string): Promise<AsyncStore>;
-  /** Leaves an open store as a killed process would: without a flush or a close. Without this, crashes are not tested. */
+  /** Leaves a store as a killed process would: without a flush or a close. Omitted: crashes are not tested. */
   crash?(store: AsyncStore, place: string): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** What the parts of a space share: the engine, the queue of the application's listeners, and whether the space is closed. */
+/** What the parts of a space share: the engine, the queue of listener calls, and whether the space is closed. */
 import type { EngineGuard } from "../engine/guard.js";
 import type { Engine, Made } from "../engine/instance.js";
 import type { Outbox } from "./outbox.js";

@@ -1,4 +1,7 @@
-/** A space as the application holds it. It calls the engine and handles the engine's events, in an order that keeps listeners out of half-done work. */
+/**
+ * A space as the application holds it. It calls the engine and handles the engine's events. Listeners of the application
+ * run only once all of the space's state is up to date.
+ */
 import { EyotError, invalid } from "../base/error.js";
 import { formatId, parseId, type DocId, type DocUrl } from "../base/id.js";
 import { Limit, type Wait } from "../base/wait.js";

@@ -27,13 +27,19 @@ export interface Space extends AsyncDisposable {
   readonly name: string;
   /** Makes a document with a fresh id. It exists locally at once. */
   create<T extends Json>(initial: T): Doc<T>;
-  /** The document of that name, made from `initial` if storage has none; replicas that make it apart merge, key by key. Never waits for a relay. */
+  /**
+   * The document of that name. It is made from `initial` if storage has none; if several replicas make it independently,
+   * their documents merge, key by key. Never waits for a relay.
+   */
   named<T extends Json>(name: string, initial: T): Promise<Doc<T>>;
-  /** Opens a document by id or URL; handles are counted, the last `close` frees. Rejects with `not-found` only once storage and a relay (if any) have both answered no. */
+  /**
+   * Opens a document by id or URL. Each call returns a handle of its own; closing the last one frees the memory. Rejects
+   * with `not-found` only once both storage and a relay (if there are relays) have answered that they do not have it.
+   */
   open<T extends Json>(id: DocId | DocUrl, options?: Wait): Promise<Doc<T>>;
-  /** Removes a document everywhere, for good. Concurrent edits lose. */
+  /** Deletes a document in all replicas, for good. Edits made at the same time are lost. */
   delete(id: DocId | DocUrl): Commit;
-  /** Documents held, without opening them. */
+  /** The documents that this replica holds. Opens none of them. */
   documents(): readonly DocInfo[];
 
   /** Immutable; a new object whenever anything in it changes. */
@@ -41,14 +47,20 @@ export interface Space extends AsyncDisposable {
   subscribe(listener: (status: Status) => void): Unsubscribe;
   /** Resolves once this replica holds all that its relay held when asked. */
   synced(options?: Wait): Promise<void>;
-  /** Resolves once every commit made so far, by any tab or earlier session of this replica, is stored in that many regions (default 1). More regions than exist: `invalid`. */
+  /**
+   * Resolves once every commit made so far, by any tab or earlier session of this replica, is stored in that many regions
+   * (default 1). More regions than exist: `invalid`.
+   */
   durable(options?: Wait & { regions?: number }): Promise<void>;
-  /** Resolves once the logs of that many regions have been caught up with: a read quorum. More regions than exist: `invalid`. */
+  /**
+   * Resolves once this replica has caught up with the logs of that many regions: a read quorum. More regions than exist:
+   * `invalid`.
+   */
   fresh(options: Wait & { regions: number }): Promise<void>;
 
   /** Whether the application lets this replica reach its relays. */
   readonly online: boolean;
-  /** Takes this replica off its relays, or lets it back on. Edits go on either way. */
+  /** Disconnects this replica from its relays, or lets it connect again. Edits work either way. */
   setOnline(online: boolean): void;
 
   /** Flushes storage, closes links. Idempotent. */
@@ -61,23 +73,29 @@ export interface Doc<T extends Json> {
   /** Immutable snapshot; the same reference until it changes; unchanged parts are shared with the one before. */
   readonly value: Readonly<T>;
   readonly heads: readonly string[];
-  /** Edits a draft. Synchronous: `value` is the new one when this returns. A throw in `fn` leaves nothing behind; an edit of nothing makes no commit and returns one already durable. */
+  /**
+   * Edits a draft. Synchronous: `value` is the new one when this returns. If `fn` throws, nothing has changed. If `fn`
+   * edits nothing, no commit is made, and the one that is returned counts as durable already.
+   */
   change(fn: (draft: T) => void, options?: { message?: string }): Commit;
   subscribe(listener: (value: Readonly<T>, event: ChangeEvent) => void): Unsubscribe;
   /** A standard Automerge file. */
   export(): Uint8Array;
   /** Merges a standard Automerge file. */
   merge(file: Uint8Array): Commit;
-  /** Lets go of the memory this handle holds; the document stays. Use after close is an `EyotError` with code `closed`. */
+  /** Frees the memory of this handle. The document stays. Use after close throws an `EyotError` with code `closed`. */
   close(): void;
 }
 
 export interface Commit {
   /** Hexadecimal; empty if there was nothing to commit. */
   readonly id: string;
-  /** Resolves once it is on this device's disk (or in memory, for `memory()`). Rejects with the storage error; left alone, a rejection troubles nobody. */
+  /**
+   * Resolves once the commit is on this device's disk (in memory, for `memory()`). Rejects with the storage error. A
+   * rejection that nobody handles is not reported as unhandled.
+   */
   readonly saved: Promise<void>;
-  /** Resolves once that many regions have it on disk (default 1). */
+  /** Resolves once that many regions have the commit on disk (default 1). */
   durable(options?: Wait & { regions?: number }): Promise<void>;
 }
 

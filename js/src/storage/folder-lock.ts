@@ -69,7 +69,7 @@ async function isAlive(pid: number, start: string): Promise<boolean> {
   }
 }
 
-/** Identifies when a process started, to tell it from another with the same number. Empty where the system does not say. */
+/** When a process started, to tell it from another with the same number. Empty where the system does not say. */
 async function startOf(pid: number): Promise<string> {
   const stat = await contentOf(`/proc/${pid}/stat`);
   const boot = await contentOf("/proc/sys/kernel/random/boot_id");

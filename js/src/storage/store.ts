@@ -11,7 +11,7 @@ export interface AsyncStore {
    * entry if there is any.
    */
   scan(from: Uint8Array, to: Uint8Array, bytesMax: number): Promise<StoreScan>;
-  /** Writes a batch atomically; it is durable once this resolves. False: the guard did not hold, so nothing was written. */
+  /** Writes a batch atomically. It is durable once this resolves. False: the guard did not hold, nothing was written. */
   write(batch: StoreWrite): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -78,7 +78,7 @@ export class AtomicString {
   }
 }
 
-/** Whether a document's value is a map. For values from elsewhere the answer means nothing: a class instance counts too. */
+/** Whether a document's value is a map. Of other values this says nothing: a class instance would count as one. */
 export function isMap(value: unknown): value is ValueMap {
   return (
     typeof value === "object" &&
@@ -104,7 +104,7 @@ export function setKey(map: ValueMap, key: string, value: unknown): void {
   }
 }
 
-/** `list.splice(index, remove, ...values)` for any number of values; as arguments, only some tens of thousands would work. */
+/** `list.splice(index, remove, ...values)` for any number of values. A call takes only so many arguments. */
 export function spliceList(list: ValueList, index: number, remove: number, values: readonly unknown[]): void {
   const tail = list.splice(index);
   for (const value of values) list.push(value);
