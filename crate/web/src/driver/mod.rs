@@ -4,6 +4,7 @@
 //! the application is told in one call once the inbox is empty. So none of the application's code
 //! runs between a change of an open document and the call that tells of it.
 
+mod events;
 mod news;
 mod promises;
 mod tokens;
@@ -14,9 +15,8 @@ use std::rc::{Rc, Weak};
 
 use eyot_core::base::id::{AuthorId, DocId, LinkId};
 use eyot_core::base::time::Millis;
-use eyot_core::document::value::encode_patches;
 use eyot_core::holder::io::Effect as HolderEffect;
-use eyot_core::replica::event::{Event, ReplicaError};
+use eyot_core::replica::event::ReplicaError;
 use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::replica::status::Status;
@@ -29,7 +29,7 @@ use wasm_bindgen_futures::spawn_local;
 pub use self::promises::Answer;
 
 use self::news::News;
-use self::promises::{Outcome, Promises, Settle};
+use self::promises::Promises;
 use self::tokens::Tokens;
 use self::turn::Turn;
 use crate::base::death::{self, Mortal};
@@ -53,7 +53,6 @@ pub struct Driver {
     turn: Turn,
     news: News,
     promises: Promises,
-    opening: RefCell<Option<Settle>>,
     storage: Rc<Storage>,
     sockets: Rc<Sockets>,
     tabs: RefCell<Option<Tabs>>,
@@ -110,7 +109,6 @@ impl Driver {
                 turn: Turn::default(),
                 news: News::new(on_events),
                 promises: Promises::default(),
-                opening: RefCell::default(),
                 storage: Storage::new(storage, Rc::clone(&inbox)),
                 sockets: Sockets::new(connect, Rc::clone(&inbox)),
                 tabs: RefCell::default(),
@@ -132,8 +130,7 @@ impl Driver {
         if let Some(name) = &self.shared {
             *self.tabs.borrow_mut() = Tabs::join(&self.inbox, name);
         }
-        let (opened, settle) = promises::promise();
-        *self.opening.borrow_mut() = Some(settle);
+        let opened = self.promises.open();
         self.inbox.push(Input::Online(false));
         self.link_if_wished();
         platform::settled(&opened).await?;
@@ -313,7 +310,7 @@ impl Driver {
                     tabs.broadcast(&message);
                 }
             }
-            Effect::App(event) => self.take_event(event),
+            Effect::App(event) => events::take(event, &self.news, &self.promises),
             Effect::Probe(relay) => self.probe(relay),
             Effect::Ping(link) => self.sockets.ping(link),
         }
@@ -348,46 +345,6 @@ impl Driver {
         });
     }
 
-    fn take_event(&self, event: Event) {
-        match event {
-            Event::Ready => self.settle_opening(Outcome::Done),
-            Event::OpenFailed(message) => {
-                self.settle_opening(Outcome::Failed(error::coded(error::STORAGE, &message)));
-            }
-            Event::Waited(wait) => self.settle(wait, |_| Outcome::Done),
-            Event::Opened { wait, doc, held } => self.settle(wait, |answer| match (held, answer) {
-                (false, _) => Outcome::NotHeld,
-                (true, Answer::Named) => Outcome::Named(doc),
-                (true, _) => Outcome::Value(doc),
-            }),
-            Event::Patches { doc, patches } => {
-                if !self.news.will_reset(doc) {
-                    self.news.event(EngineEvent::Patches { doc: doc.0, patches: encode_patches(&patches) });
-                }
-            }
-            Event::Reset { doc } => self.news.reset(doc),
-            Event::Held { doc } => self.news.event(EngineEvent::Held { doc: doc.0 }),
-            Event::Deleted { doc } => self.news.event(EngineEvent::Deleted { doc: doc.0 }),
-            Event::Saved { seq } => self.news.event(EngineEvent::Saved { seq }),
-            Event::SaveFailed { seq, message } => self.news.event(EngineEvent::SaveFailed { seq, message }),
-            Event::Status => self.news.event(EngineEvent::Status),
-            Event::TokenExpiring => self.news.event(EngineEvent::TokenExpiring),
-        }
-    }
-
-    fn settle(&self, wait: WaitId, outcome: impl FnOnce(Answer) -> Outcome) {
-        if let Some((settle, answer)) = self.promises.take(wait) {
-            self.news.settle(settle, outcome(answer));
-        }
-    }
-
-    fn settle_opening(&self, outcome: Outcome) {
-        let opening = self.opening.borrow_mut().take();
-        if let Some(settle) = opening {
-            self.news.settle(settle, outcome);
-        }
-    }
-
     fn value(&self, doc: DocId) -> Result<Vec<u8>, JsValue> {
         self.replica.borrow().value(doc).map_err(refused)
     }
@@ -399,10 +356,6 @@ impl Mortal for Driver {
     fn die(&self, error: &JsValue) {
         self.life.set(Life::Closed);
         self.promises.reject_all(error);
-        let opening = self.opening.try_borrow_mut().ok().and_then(|mut opening| opening.take());
-        if let Some(settle) = opening {
-            settle.reject(error);
-        }
         let tabs = self.tabs.try_borrow_mut().ok().and_then(|mut tabs| tabs.take());
         drop(tabs);
         self.timer.abandon();

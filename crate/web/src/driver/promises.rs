@@ -31,7 +31,7 @@ pub struct Settle {
     reject: Function,
 }
 
-pub fn promise() -> (Promise, Settle) {
+fn promise() -> (Promise, Settle) {
     let mut settle = None;
     let promise = Promise::new(&mut |resolve, reject| settle = Some(Settle { resolve, reject }));
     (promise, settle.expect("a promise calls its executor at once"))
@@ -48,9 +48,13 @@ impl Settle {
     }
 }
 
-/// Promises by the wait that they stand for.
 #[derive(Default)]
-pub struct Promises(RefCell<BTreeMap<WaitId, Pending>>);
+pub struct Promises {
+    /// That the replica can be used.
+    opening: RefCell<Option<Settle>>,
+    /// By the wait that they stand for.
+    pending: RefCell<BTreeMap<WaitId, Pending>>,
+}
 
 struct Pending {
     answer: Answer,
@@ -59,22 +63,32 @@ struct Pending {
 }
 
 impl Promises {
+    pub fn open(&self) -> Promise {
+        let (promise, settle) = promise();
+        *self.opening.borrow_mut() = Some(settle);
+        promise
+    }
+
+    pub fn take_opening(&self) -> Option<Settle> {
+        self.opening.borrow_mut().take()
+    }
+
     pub fn add(&self, wait: WaitId, answer: Answer) -> Promise {
         let (promise, settle) = promise();
         let pending = Pending { answer, settle, promise: promise.clone() };
-        self.0.borrow_mut().insert(wait, pending);
+        self.pending.borrow_mut().insert(wait, pending);
         promise
     }
 
     /// Takes the promise of a wait that is over; `None` if it was cancelled.
     pub fn take(&self, wait: WaitId) -> Option<(Settle, Answer)> {
-        let Pending { answer, settle, .. } = self.0.borrow_mut().remove(&wait)?;
+        let Pending { answer, settle, .. } = self.pending.borrow_mut().remove(&wait)?;
         Some((settle, answer))
     }
 
     /// Forgets a promise. Returns the wait that it stood for.
     pub fn cancel(&self, promise: &Promise) -> Option<WaitId> {
-        let mut pending = self.0.borrow_mut();
+        let mut pending = self.pending.borrow_mut();
         let (wait, _) = pending.iter().find(|(_, one)| js_sys::Object::is(&one.promise, promise))?;
         let wait = *wait;
         pending.remove(&wait);
@@ -83,8 +97,12 @@ impl Promises {
 
     /// Rejects all promises, unless they are borrowed, which happens only in a panic.
     pub fn reject_all(&self, error: &JsValue) {
-        let pending = self.0.try_borrow_mut().map(|mut pending| std::mem::take(&mut *pending));
+        let pending = self.pending.try_borrow_mut().map(|mut pending| std::mem::take(&mut *pending));
         for Pending { settle, .. } in pending.unwrap_or_default().into_values() {
+            settle.reject(error);
+        }
+        let opening = self.opening.try_borrow_mut().ok().and_then(|mut opening| opening.take());
+        if let Some(settle) = opening {
             settle.reject(error);
         }
     }

@@ -78,9 +78,21 @@ impl Module {
         say(format!("compiling {} to Wasm", self.package));
         let package = ["build", "--quiet", "--locked", "--package", self.package];
         let profile = ["--profile", "wasm", "--target", "wasm32-unknown-unknown"];
-        run(&mut cargo(&[&package[..], &profile].concat()))?;
+        run(cargo(&[&package[..], &profile].concat()).env("CARGO_ENCODED_RUSTFLAGS", remap_registry()?))?;
         Ok(workspace::target().join(format!("wasm32-unknown-unknown/wasm/{}.wasm", self.name)))
     }
+}
+
+/// Makes the compiler leave out where this machine keeps the sources of crates: panics name their file, so the Wasm holds a
+/// path for each file.
+fn remap_registry() -> Result<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("cargo has no home")?;
+    let mut flags = Vec::new();
+    for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten() {
+        flags.push(format!("--remap-path-prefix={}/=", registry?.path().display()));
+    }
+    Ok(flags.join("\x1f"))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
