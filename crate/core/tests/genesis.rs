@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use eyot_core::automerge::{Change, Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, DocId};
-use eyot_core::base::limits;
 use eyot_core::document::budget::Budget;
 use eyot_core::document::document::{Document, Source};
-use eyot_core::document::genesis::Genesis;
+use eyot_core::document::genesis::{Genesis, KEYS_MAX};
 use eyot_core::document::value::{Op, Value, decode_value};
 
 const A: AuthorId = AuthorId([1; 16]);
@@ -392,7 +391,7 @@ fn an_initial_value_may_be_deep_and_not_have_too_many_keys() {
     let mut document = Document::new(A, Budget::default());
     begin(&mut document, &deep);
     assert_eq!(value(&document), deep);
-    let keys = (0..=limits::GENESIS_KEYS_MAX).map(|number| (number.to_string(), text("x")));
+    let keys = (0..=KEYS_MAX).map(|number| (number.to_string(), text("x")));
     let wide = initial(&[("inside", Value::Map(keys.collect()))]);
     assert!(document.begin("n", 0, &wide).is_err());
     assert!(genesis("n", &wide).changes().is_empty());

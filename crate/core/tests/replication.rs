@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use common::{World, int, put};
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::replica::event::Event;
@@ -45,7 +45,7 @@ fn what_one_replica_writes_another_reads() {
 #[test]
 fn a_commit_larger_than_a_frame_and_a_stored_value_arrives_whole() {
     let mut world = World::new(2);
-    let size = 5 * limits::VALUE_BYTES_MAX / 2;
+    let size = 5 * Limits::PROTOCOL.value_bytes_max / 2;
     let made = world.call(0, |r, now| r.create(&[put("blob", noise(size))], None, now)).unwrap();
     assert!(world.open(1, made.doc));
     let value = world.nodes[1].replica.value(made.doc).unwrap();
@@ -63,7 +63,7 @@ fn a_change_over_the_limit_is_refused_and_leaves_nothing() {
     let mut world = World::new(1);
     let made = world.call(0, |r, now| r.create(&[put("n", int(1))], None, now)).unwrap();
     let before = world.nodes[0].replica.value(made.doc).unwrap();
-    let too_large = [put("blob", noise(limits::COMMIT_BYTES_MAX + 1))];
+    let too_large = [put("blob", noise(Limits::PROTOCOL.commit_bytes_max + 1))];
     let error = world.call(0, |r, now| r.change(made.doc, &too_large, None, now)).unwrap_err();
     assert_eq!(error.code(), "too-large");
     assert_eq!(world.nodes[0].replica.value(made.doc).unwrap(), before);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use tokio::task::JoinSet;
 
 use crate::histogram::Histogram;
@@ -157,7 +157,8 @@ async fn subscribe(
 ) -> Result<JoinSet<Result<Histogram>>> {
     let mut reading = JoinSet::new();
     for _ in 0..subscribers {
-        let mut link = Link::open(relay.address, space, &Holding::Nothing, limits::CREDIT_BYTES).await?;
+        let mut link =
+            Link::open(relay.address, space, &Holding::Nothing, Limits::PROTOCOL.credit_bytes).await?;
         let sent_at = sent_at.clone();
         reading.spawn_local(async move {
             let mut latencies = Histogram::default();

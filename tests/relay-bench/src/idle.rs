@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use eyot_core::base::id::LogId;
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Position;
-use eyot_core::commit::vector::{Digest, Vector};
+use eyot_core::commit::{digest::Digest, vector::Vector};
 use tokio::task::JoinSet;
 
 use crate::relay::{Folder, Memory, Relay};
@@ -135,7 +135,7 @@ async fn connect(relay: &Relay, spaces: &[Filled], idle: &mut JoinSet<Result<()>
         let (relay, space) = (relay.address, space.clone());
         opening.spawn_local(async move {
             let holding = Holding::All { log: space.log, head: space.head, digest: space.digest };
-            let link = Link::open(relay, &space.name, &holding, limits::CREDIT_BYTES).await?;
+            let link = Link::open(relay, &space.name, &holding, Limits::PROTOCOL.credit_bytes).await?;
             ensure!(link.theirs.resumed, "the relay has another log than it was filled with");
             anyhow::Ok((link, space))
         });

@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId};
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Cursor;
 use eyot_core::base::position::Position;
 use eyot_core::commit::commit::{After, Commit, Kind};
-use eyot_core::commit::vector::{Digest, Tip, Vector};
+use eyot_core::commit::{
+    digest::Digest,
+    vector::{Tip, Vector},
+};
 use eyot_core::wire::bodies::{Ack, Commits, Hello, Quiet, Terms};
 use eyot_core::wire::frame::{Frame, VERSION, VERSION_MIN};
 use minicbor::Decoder;
@@ -26,7 +29,7 @@ const CHANGE_BYTES: usize = 108;
 /// Replicas acknowledge what a write has stored, and a write takes them about this long.
 const STORE_TIME: Duration = Duration::from_millis(10);
 /// Credit is granted again by such portions.
-const GRANT_BYTES: u64 = limits::CREDIT_BYTES / 4;
+const GRANT_BYTES: u64 = Limits::PROTOCOL.credit_bytes / 4;
 
 /// Sixteen bytes never used before, here or in an earlier run.
 fn unique() -> [u8; 16] {

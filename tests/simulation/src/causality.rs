@@ -6,7 +6,7 @@ use eyot_core::base::id::CommitId;
 use eyot_core::base::position::Position;
 use eyot_core::commit::commit::ItemBytes;
 use eyot_core::commit::vector::{Tip, Vector};
-use eyot_core::log::log::{read_rows, rows_after};
+use eyot_core::log::{keys::rows_after, rows::read_rows};
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::StorageAnswer;
 
@@ -37,7 +37,7 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
         if entry.at != at {
             return Err(format!("position {} of the log is not where it says", at.seq));
         }
-        if header.prev.is_some_and(|prev| !held.contains(&prev)) {
+        if header.seq > 1 && !held.contains(&header.prev) {
             return Err(format!("{id:?} is in the log before its predecessor"));
         }
         for after in &header.after {
@@ -48,11 +48,11 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
         if !held.insert(id) {
             return Err(format!("{id:?} is in the log twice"));
         }
-        followed.extend(header.prev);
-        deleted.extend(entry.commit.deletes());
+        followed.insert(header.prev);
+        deleted.extend(header.deletes());
         for (item, bytes) in entry.commit.items() {
             if matches!(bytes, ItemBytes::Present(bytes) if !bytes.is_empty()) {
-                with_bytes.insert(item.doc);
+                with_bytes.extend(item.doc);
             }
         }
         tips.push(Tip { author: header.author, seq: header.seq, id });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eyot_core::base::id::RequestId;
 use eyot_core::base::id::{AuthorId, CommitId};
-use eyot_core::log::log::read_rows;
+use eyot_core::log::rows::read_rows;
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 

@@ -1,47 +1,107 @@
-//! Every bound of the protocol and of what a holder keeps for others. They are constants, the same
-//! at every holder, so that no holder refuses a commit that another took.
+//! Every bound of the protocol and of what a holder keeps for others.
+//!
+//! The limits are a value, given when a holder is made. All holders of a space must have the same
+//! ones, so that no holder refuses a commit that another took: outside of simulations that is
+//! [`Limits::PROTOCOL`]. A simulation draws tiny ones, so that every bound is met often.
 
-/// A frame, header and all.
-pub const FRAME_BYTES_MAX: usize = 256 * 1024;
-/// The first frame of a link, before the other side is known.
-pub const HELLO_BYTES_MAX: usize = 32 * 1024;
-/// A commit: its header and the bytes of all its items.
-pub const COMMIT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// A commit's header.
-pub const HEADER_BYTES_MAX: usize = 128 * 1024;
-/// Items in a commit.
-pub const ITEMS_MAX: usize = 1024;
-/// Keys of a named document's initial value, those of maps in it included.
-pub const GENESIS_KEYS_MAX: usize = 1024;
-/// Tips named by a commit's `after`.
-pub const AFTER_MAX: usize = 1024;
-/// A value in storage; larger records are kept in pieces.
-pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
-/// A space's name, in bytes of UTF-8.
-pub const SPACE_NAME_BYTES_MAX: usize = 256;
-/// A region's name.
-pub const REGION_BYTES_MAX: usize = 48;
-/// Regions of a space.
-pub const REGIONS_MAX: usize = 64;
-/// A bearer token.
-pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-/// Bytes of commits a sender may have on the way that the receiver has not yet stored.
-pub const CREDIT_BYTES: u64 = 4 * 1024 * 1024;
-/// Commits that wait for a cause, over all links of a holder.
-pub const WAITING_COMMITS_MAX: usize = 4096;
-/// Bytes of commits that wait for a cause.
-pub const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Bytes of one answer to a `Want`.
-pub const ANSWER_BYTES: u64 = 1024 * 1024;
-/// Ranges asked for in one `Want`.
-pub const WANT_MAX: usize = 256;
-/// Tips a `Hello` carries itself instead of leaving them to `Vector` frames.
-pub const HELLO_TIPS_MAX: usize = 256;
-/// Tips in one `Vector` frame.
-pub const VECTOR_FRAME_TIPS_MAX: usize = 2048;
-/// Tips in a vector that a peer may send.
-pub const VECTOR_TIPS_MAX: usize = 1_000_000;
-/// Bytes asked of storage at once to feed a link.
-pub const READ_BYTES: usize = 256 * 1024;
-/// Bytes of commits put into one write.
-pub const WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bounds, each with its unit in its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A frame, its type included.
+    pub frame_bytes_max: usize,
+    /// The first frame of a link, before the other side is known.
+    pub hello_bytes_max: usize,
+    /// The bytes of all items of a commit.
+    pub commit_bytes_max: usize,
+    /// A commit's header.
+    pub header_bytes_max: usize,
+    /// Items in a commit.
+    pub items_max: usize,
+    /// Tips that a commit's `after` names.
+    pub after_max: usize,
+    /// A value in storage; larger records are kept in pieces.
+    pub value_bytes_max: usize,
+    /// A row of commits is closed once it has this many bytes.
+    pub row_bytes: usize,
+    /// A space's name, in bytes of UTF-8.
+    pub space_name_bytes_max: usize,
+    /// A region's name, in bytes of UTF-8.
+    pub region_bytes_max: usize,
+    /// Regions of a space.
+    pub regions_max: usize,
+    /// A bearer token.
+    pub token_bytes_max: usize,
+    /// Bytes of commits that a sender may have on the way and that the receiver has not stored yet.
+    pub credit_bytes: u64,
+    /// Commits that wait for a cause, over all links of a holder.
+    pub waiting_commits_max: usize,
+    /// Bytes of commits that wait for a cause.
+    pub waiting_bytes_max: usize,
+    /// Commits without their bytes in a relay's log. As many as there may be authors: whoever fills a
+    /// relay that was wiped brings all commits of a deleted document before the delete.
+    pub holes_max: usize,
+    /// Bytes of one answer to a `Want`.
+    pub answer_bytes: u64,
+    /// Ranges asked for in one `Want`.
+    pub want_ranges_max: usize,
+    /// Tips that a `Hello` carries itself instead of leaving them to `Vector` frames.
+    pub hello_tips_max: usize,
+    /// Cursors in a `Hello`.
+    pub hello_cursors_max: usize,
+    /// Tips in one `Vector` frame.
+    pub vector_frame_tips_max: usize,
+    /// Tips in a vector that a peer may send.
+    pub vector_tips_max: usize,
+    /// Bytes asked of storage at once.
+    pub read_bytes: usize,
+    /// Bytes of commits put into one write.
+    pub write_bytes_max: usize,
+    /// Chains whose index is kept in memory beyond their tips.
+    pub hot_chains_max: usize,
+    /// Ranges of the log that a link remembers as having come from the peer.
+    pub echo_ranges_max: usize,
+    /// Acknowledgements that a link remembers with the position they were made at.
+    pub ack_marks_max: usize,
+    /// Questions of a link about what regions hold.
+    pub questions_max: usize,
+}
+
+impl Limits {
+    /// The limits of the protocol.
+    pub const PROTOCOL: Self = Self {
+        frame_bytes_max: 256 * 1024,
+        hello_bytes_max: 32 * 1024,
+        commit_bytes_max: 16 * 1024 * 1024,
+        header_bytes_max: 128 * 1024,
+        items_max: 1024,
+        after_max: 1024,
+        value_bytes_max: 1024 * 1024,
+        row_bytes: 64 * 1024,
+        space_name_bytes_max: 256,
+        region_bytes_max: 48,
+        regions_max: 64,
+        token_bytes_max: 8 * 1024,
+        credit_bytes: 4 * 1024 * 1024,
+        waiting_commits_max: 16_384,
+        waiting_bytes_max: 32 * 1024 * 1024,
+        holes_max: 1_000_000,
+        answer_bytes: 1024 * 1024,
+        want_ranges_max: 256,
+        hello_tips_max: 256,
+        hello_cursors_max: 64,
+        vector_frame_tips_max: 2048,
+        vector_tips_max: 1_000_000,
+        read_bytes: 256 * 1024,
+        write_bytes_max: 4 * 1024 * 1024,
+        hot_chains_max: 1024,
+        echo_ranges_max: 64,
+        ack_marks_max: 1024,
+        questions_max: 64,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::PROTOCOL
+    }
+}

@@ -14,10 +14,13 @@ impl Rng {
         Self { seed, counter: 0 }
     }
 
-    pub fn bytes16(&mut self) -> [u8; 16] {
+    pub fn bytes32(&mut self) -> [u8; 32] {
         self.counter += 1;
-        let block = hash32(&[&self.seed, &self.counter.to_be_bytes()]);
-        *block.first_chunk().expect("32 bytes are more than 16")
+        hash32(&[&self.seed, &self.counter.to_be_bytes()])
+    }
+
+    pub fn bytes16(&mut self) -> [u8; 16] {
+        *self.bytes32().first_chunk().expect("32 bytes are more than 16")
     }
 
     /// A number below `bound`.

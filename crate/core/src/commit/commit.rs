@@ -5,123 +5,28 @@
 //! Nothing here opens the bytes.
 
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Encode};
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use crate::base::cbor::to_cbor;
-use crate::base::cbor::{CborError, from_cbor};
+use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::hash::hash32;
-use crate::base::id::{AuthorId, CommitId, DocId, ShortId};
-use crate::base::limits;
-
-/// The header format written by this version.
-pub const HEADER_VERSION: u8 = 1;
-
-/// What a commit says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct Header {
-    /// [`HEADER_VERSION`] of the writer.
-    #[n(0)]
-    pub version: u8,
-    /// Who made it.
-    #[n(1)]
-    pub author: AuthorId,
-    /// Its number in the author's chain, from 1.
-    #[n(2)]
-    pub seq: u64,
-    /// The commit before it in the chain; none for the first.
-    #[n(3)]
-    pub prev: Option<CommitId>,
-    /// The tips of the author's log, other authors' only, that no other held commit came after.
-    #[n(4)]
-    pub after: Vec<After>,
-    /// The author's wall clock in milliseconds since 1970: a hint, never trusted for order.
-    #[n(5)]
-    pub time: u64,
-    /// What it changes.
-    #[n(6)]
-    pub items: Vec<ItemHeader>,
-}
-
-/// A cause: another author's commit that the author had in its log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cbor(array)]
-pub struct After {
-    /// The other author.
-    #[n(0)]
-    pub author: AuthorId,
-    /// The number of its commit.
-    #[n(1)]
-    pub seq: u64,
-    /// Which of that number, should the author be forked.
-    #[n(2)]
-    pub short: ShortId,
-}
-
-/// What a commit says of one of its items.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub struct ItemHeader {
-    /// The document it belongs to.
-    #[n(0)]
-    pub doc: DocId,
-    /// What its bytes are, see [`Kind`]. Kinds that this version does not know are kept and sent on.
-    #[n(1)]
-    pub kind: u8,
-    /// Length of its bytes.
-    #[n(2)]
-    pub len: u64,
-    /// SHA-256 of its bytes.
-    #[n(3)]
-    pub hash: ItemHash,
-}
-
-/// SHA-256 of an item's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct ItemHash(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
-
-/// The kinds of items known to this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One Automerge change whose actor is the commit's author.
-    Change,
-    /// Automerge changes of other actors, one chunk after the other.
-    Import,
-    /// The deterministic beginning of a named document, see [`crate::genesis`].
-    Genesis,
-    /// The document is deleted, for good. No bytes.
-    Delete,
-}
-
-impl Kind {
-    /// The number in [`ItemHeader::kind`].
-    pub fn number(self) -> u8 {
-        match self {
-            Kind::Change => 1,
-            Kind::Import => 2,
-            Kind::Genesis => 3,
-            Kind::Delete => 4,
-        }
-    }
-}
-
-impl ItemHeader {
-    /// The kind, if this version knows it.
-    pub fn known_kind(&self) -> Option<Kind> {
-        [Kind::Change, Kind::Import, Kind::Genesis, Kind::Delete]
-            .into_iter()
-            .find(|kind| kind.number() == self.kind)
-    }
-}
+use crate::base::id::{AuthorId, CommitId, DocId};
+use crate::base::limits::Limits;
+use crate::commit::error::CommitError;
+use crate::commit::header::{After, HEADER_FORMAT, Header, ItemHeader};
+use crate::commit::kind::Kind;
+use crate::commit::vector::Tip;
 
 /// An item's bytes, or why they are not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemBytes {
     /// They are here.
     Present(Vec<u8>),
-    /// Its document is deleted.
-    Deleted,
+    /// Its document was deleted by this commit, which whoever says so has in its log.
+    Deleted(After),
+    /// Somebody said that this commit deletes its document, and nobody here has seen it.
+    Hole(After),
 }
 
 /// A header, its id and the items: checked, so that what is held is what was hashed.
@@ -133,129 +38,97 @@ pub struct Commit {
     items: Vec<ItemBytes>,
 }
 
-/// Why bytes are not a commit. The sender's fault, always.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommitError {
-    /// Not the encoding of a commit.
-    #[error("malformed commit: {0}")]
-    Malformed(String),
-    /// Over one of [`crate::limits`].
-    #[error("commit over the limit: {0}")]
-    TooLarge(&'static str),
-    /// An item's bytes are not those the header names.
-    #[error("item bytes do not match their hash")]
-    ItemMismatch,
-}
-
-impl From<CborError> for CommitError {
-    fn from(error: CborError) -> Self {
-        Self::Malformed(error.0)
-    }
-}
-
 /// A commit as it travels and is stored.
 #[derive(Encode, Decode)]
 #[cbor(array)]
 struct Record {
     #[n(0)]
     header: ByteVec,
-    /// Bytes, or `None` where the document is deleted.
     #[n(1)]
-    items: Vec<Option<ByteVec>>,
+    items: Vec<ItemBytes>,
+}
+
+/// The marks of items whose bytes are absent: `[mark, author, seq, short id]` of the delete.
+const DELETED: u8 = 1;
+const HOLE: u8 = 2;
+
+impl<C> Encode<C> for ItemBytes {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>> {
+        let (mark, delete) = match self {
+            ItemBytes::Present(bytes) => return e.bytes(bytes)?.ok(),
+            ItemBytes::Deleted(delete) => (DELETED, delete),
+            ItemBytes::Hole(delete) => (HOLE, delete),
+        };
+        e.array(2)?.u8(mark)?.encode_with(delete, ctx)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for ItemBytes {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, DecodeError> {
+        if d.datatype()? == minicbor::data::Type::Bytes {
+            return Ok(ItemBytes::Present(d.bytes()?.to_vec()));
+        }
+        if d.array()? != Some(2) {
+            return Err(DecodeError::message("neither bytes nor why they are absent"));
+        }
+        match d.u8()? {
+            DELETED => Ok(ItemBytes::Deleted(d.decode_with(ctx)?)),
+            HOLE => Ok(ItemBytes::Hole(d.decode_with(ctx)?)),
+            _ => Err(DecodeError::message("no reason for absent bytes that is known")),
+        }
+    }
 }
 
 impl Commit {
-    /// A new commit of these items.
+    /// A new commit of these items, the `seq`-th of its author; `prev` is the one before it, or the
+    /// start of the space's chains.
     ///
     /// # Errors
     /// [`CommitError::TooLarge`] where it would break a limit that every holder checks.
     pub fn new(
-        author: AuthorId,
-        prev: Option<(u64, CommitId)>,
+        (author, seq, prev): (AuthorId, u64, CommitId),
         after: Vec<After>,
         time: u64,
         items: Vec<(DocId, Kind, Vec<u8>)>,
+        limits: &Limits,
     ) -> Result<Self, CommitError> {
-        let header = Header {
-            version: HEADER_VERSION,
-            author,
-            seq: prev.map_or(1, |(seq, _)| seq + 1),
-            prev: prev.map(|(_, id)| id),
-            after,
-            time,
-            items: items
-                .iter()
-                .map(|(doc, kind, bytes)| ItemHeader {
-                    doc: *doc,
-                    kind: kind.number(),
-                    len: bytes.len() as u64,
-                    hash: ItemHash(hash32(&[bytes])),
-                })
-                .collect(),
-        };
-        let header_bytes = to_cbor(&header);
+        let of =
+            |(doc, kind, bytes): &(DocId, Kind, Vec<u8>)| ItemHeader::new(Some(*doc), kind.number(), bytes);
+        let headers = items.iter().map(of).collect();
+        let header = Header { format: HEADER_FORMAT, author, seq, prev, after, time, items: headers };
+        header.check(limits)?;
+        let header_bytes = header.encode();
+        if header_bytes.len() > limits.header_bytes_max {
+            return Err(CommitError::TooLarge("header"));
+        }
         let items = items.into_iter().map(|(_, _, bytes)| ItemBytes::Present(bytes)).collect();
-        Self::check(header_bytes, header, items)
+        Ok(Self { id: CommitId(hash32(&[&header_bytes])), header, header_bytes, items })
     }
 
     /// Reads a record and checks all that can be checked of it alone.
     ///
     /// # Errors
     /// [`CommitError`]: the bytes are not a commit.
-    pub fn decode(record: &[u8]) -> Result<Self, CommitError> {
-        if record.len() > limits::COMMIT_BYTES_MAX + limits::HEADER_BYTES_MAX {
+    pub fn decode(record: &[u8], limits: &Limits) -> Result<Self, CommitError> {
+        if record.len() > limits.commit_bytes_max + 2 * limits.header_bytes_max {
             return Err(CommitError::TooLarge("record"));
         }
-        let record: Record = from_cbor(record)?;
-        if record.header.len() > limits::HEADER_BYTES_MAX {
-            return Err(CommitError::TooLarge("header"));
-        }
-        let header: Header = from_cbor(&record.header)?;
-        let items = record
-            .items
-            .into_iter()
-            .map(|item| item.map_or(ItemBytes::Deleted, |bytes| ItemBytes::Present(bytes.into())))
-            .collect();
-        Self::check(record.header.into(), header, items)
-    }
-
-    fn check(header_bytes: Vec<u8>, header: Header, items: Vec<ItemBytes>) -> Result<Self, CommitError> {
-        let malformed = |what: &str| Err(CommitError::Malformed(what.into()));
-        if header_bytes.len() > limits::HEADER_BYTES_MAX {
-            return Err(CommitError::TooLarge("header"));
-        }
-        if header.items.len() > limits::ITEMS_MAX {
-            return Err(CommitError::TooLarge("items"));
-        }
-        if header.after.len() > limits::AFTER_MAX {
-            return Err(CommitError::TooLarge("after"));
-        }
-        if header.seq == 0 || header.prev.is_some() != (header.seq > 1) {
-            return malformed("number and predecessor do not fit");
-        }
-        if header.after.iter().any(|after| after.author == header.author || after.seq == 0)
-            || !header.after.is_sorted_by(|a, b| a < b)
-        {
-            return malformed("causes are not in order");
-        }
+        let Record { header: header_bytes, items } = from_cbor(record)?;
+        let header = Header::decode(&header_bytes, limits)?;
         if header.items.len() != items.len() {
-            return malformed("another number of items");
+            return Err(CommitError::malformed("another number of items than the header has"));
         }
-        let mut total = 0u64;
         for (item, bytes) in header.items.iter().zip(&items) {
-            total = total.saturating_add(item.len);
-            if let ItemBytes::Present(bytes) = bytes
-                && (bytes.len() as u64 != item.len || hash32(&[bytes]) != item.hash.0)
-            {
-                return Err(CommitError::ItemMismatch);
+            match bytes {
+                ItemBytes::Present(bytes) if !item.is_of(bytes) => return Err(CommitError::ItemMismatch),
+                ItemBytes::Deleted(_) | ItemBytes::Hole(_) if item.len == 0 || item.doc.is_none() => {
+                    return Err(CommitError::malformed("this item has no bytes that could be absent"));
+                }
+                _ => {}
             }
         }
-        if total > limits::COMMIT_BYTES_MAX as u64 {
-            return Err(CommitError::TooLarge("items' bytes"));
-        }
         let id = CommitId(hash32(&[&header_bytes]));
-        Ok(Self { id, header, header_bytes, items })
+        Ok(Self { id, header, header_bytes: header_bytes.into(), items })
     }
 
     /// The hash of its header.
@@ -268,116 +141,166 @@ impl Commit {
         &self.header
     }
 
+    /// Its place in its author's chain.
+    pub fn tip(&self) -> Tip {
+        Tip { author: self.header.author, seq: self.header.seq, id: self.id }
+    }
+
+    /// As others name it.
+    pub fn name(&self) -> After {
+        After { author: self.header.author, seq: self.header.seq, short: self.id.short() }
+    }
+
     /// Its items, each with its bytes.
     pub fn items(&self) -> impl Iterator<Item = (&ItemHeader, &ItemBytes)> {
         self.header.items.iter().zip(&self.items)
     }
 
-    /// The documents that it deletes.
-    pub fn deletes(&self) -> impl Iterator<Item = DocId> + '_ {
-        self.header.items.iter().filter(|item| item.known_kind() == Some(Kind::Delete)).map(|item| item.doc)
+    /// The documents of its holes, and the deletes that are said to justify them.
+    pub fn holes(&self) -> impl Iterator<Item = (DocId, After)> + '_ {
+        self.items().filter_map(|(item, bytes)| match bytes {
+            ItemBytes::Hole(delete) => Some((item.doc?, *delete)),
+            _ => None,
+        })
     }
 
-    /// Drops the bytes of items whose document is deleted; whether there were any.
-    pub fn drop_deleted(&mut self, is_deleted: impl Fn(&DocId) -> bool) -> bool {
-        let mut dropped = false;
+    /// Whether bytes are missing that nothing justifies.
+    pub fn has_holes(&self) -> bool {
+        self.holes().next().is_some()
+    }
+
+    /// Whether bytes are absent, for whatever reason.
+    pub fn lacks_bytes(&self) -> bool {
+        !self.items.iter().all(|bytes| matches!(bytes, ItemBytes::Present(_)))
+    }
+
+    /// Says of each item whose bytes are absent what this holder knows: deleted where its log has a
+    /// delete of the document, otherwise a hole. Drops the bytes of deleted documents. Whether
+    /// anything is different.
+    pub fn justify(&mut self, delete_of: impl Fn(&DocId) -> Option<After>) -> bool {
+        let mut is_changed = false;
         for (item, bytes) in self.header.items.iter().zip(&mut self.items) {
-            let is_chunk = item.known_kind() != Some(Kind::Delete);
-            if is_chunk && *bytes != ItemBytes::Deleted && is_deleted(&item.doc) {
-                *bytes = ItemBytes::Deleted;
-                dropped = true;
+            let Some(doc) = item.doc.filter(|_| item.len > 0) else { continue };
+            let justified = match (delete_of(&doc), &*bytes) {
+                (Some(delete), _) => ItemBytes::Deleted(delete),
+                (None, ItemBytes::Deleted(delete)) => ItemBytes::Hole(*delete),
+                (None, _) => continue,
+            };
+            is_changed |= *bytes != justified;
+            *bytes = justified;
+        }
+        is_changed
+    }
+
+    /// Takes the bytes that this copy lacks from another copy of the same commit; whether there
+    /// were any.
+    pub fn fill(&mut self, other: &Commit) -> bool {
+        let mut is_filled = false;
+        for (bytes, theirs) in self.items.iter_mut().zip(&other.items).filter(|_| self.id == other.id) {
+            if matches!((&*bytes, theirs), (ItemBytes::Hole(_), ItemBytes::Present(_))) {
+                bytes.clone_from(theirs);
+                is_filled = true;
             }
         }
-        dropped
+        is_filled
     }
 
     /// As it travels and is stored.
     pub fn encode(&self) -> Vec<u8> {
-        to_cbor(&Record {
-            header: self.header_bytes.clone().into(),
-            items: self
-                .items
-                .iter()
-                .map(|bytes| match bytes {
-                    ItemBytes::Present(bytes) => Some(bytes.clone().into()),
-                    ItemBytes::Deleted => None,
-                })
-                .collect(),
-        })
+        to_cbor(&Record { header: self.header_bytes.clone().into(), items: self.items.clone() })
     }
 
     /// About how many bytes [`Commit::encode`] gives.
     pub fn size(&self) -> usize {
-        let items: usize = self
-            .items
-            .iter()
-            .map(|bytes| match bytes {
-                ItemBytes::Present(bytes) => bytes.len() + 8,
-                ItemBytes::Deleted => 1,
-            })
-            .sum();
-        self.header_bytes.len() + items + 8
+        let items = self.items.iter().map(|bytes| match bytes {
+            ItemBytes::Present(bytes) => bytes.len() + 8,
+            ItemBytes::Deleted(_) | ItemBytes::Hole(_) => 48,
+        });
+        self.header_bytes.len() + items.sum::<usize>() + 8
+    }
+
+    /// How many bytes its items have or had, as the header says.
+    pub fn item_bytes(&self) -> u64 {
+        self.header.items.iter().map(|item| item.len).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::id::ShortId;
 
-    fn commit() -> Commit {
-        Commit::new(
-            AuthorId([1; 16]),
-            None,
-            vec![After { author: AuthorId([2; 16]), seq: 3, short: ShortId([4; 16]) }],
-            5,
-            vec![(DocId([6; 16]), Kind::Change, vec![7; 100])],
-        )
-        .unwrap()
+    const LIMITS: Limits = Limits::PROTOCOL;
+    const START: CommitId = CommitId([9; 32]);
+
+    fn cause(number: u8) -> After {
+        After { author: AuthorId([number; 16]), seq: 3, short: ShortId([4; 16]) }
+    }
+
+    fn commit(after: Vec<After>) -> Commit {
+        let items =
+            vec![(DocId([7; 16]), Kind::Change, vec![1, 2, 3]), (DocId([8; 16]), Kind::Delete, Vec::new())];
+        Commit::new((AuthorId([1; 16]), 1, START), after, 1000, items, &LIMITS).unwrap()
     }
 
     #[test]
-    fn a_commit_reads_back_as_it_was_written() {
-        let commit = commit();
-        assert_eq!(Commit::decode(&commit.encode()), Ok(commit));
+    fn a_record_reads_back_as_it_was_written() {
+        let commit = commit(vec![cause(2)]);
+        let back = Commit::decode(&commit.encode(), &LIMITS).unwrap();
+        assert_eq!(back, commit);
+        assert_eq!(back.header().deletes().collect::<Vec<_>>(), [DocId([8; 16])]);
     }
 
     #[test]
-    fn a_changed_byte_is_noticed_or_makes_another_commit() {
-        let commit = commit();
-        let bytes = commit.encode();
-        for i in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[i] ^= 1;
-            if let Ok(other) = Commit::decode(&changed) {
-                assert_ne!(other.id(), commit.id(), "byte {i}");
-            }
+    fn other_bytes_than_the_header_names_are_refused() {
+        let mut commit = commit(vec![]);
+        commit.items[0] = ItemBytes::Present(vec![1, 2, 4]);
+        assert_eq!(Commit::decode(&commit.encode(), &LIMITS), Err(CommitError::ItemMismatch));
+    }
+
+    #[test]
+    fn causes_out_of_order_or_of_the_author_itself_are_refused() {
+        for after in [vec![cause(3), cause(2)], vec![cause(2), cause(2)], vec![cause(1)]] {
+            let made = Commit::new((AuthorId([1; 16]), 1, START), after, 0, vec![], &LIMITS);
+            assert!(matches!(made, Err(CommitError::Malformed(_))));
         }
     }
 
+    /// Law: a header has one encoding.
     #[test]
-    fn every_truncation_is_refused() {
-        let bytes = commit().encode();
-        for len in 0..bytes.len() {
-            assert!(Commit::decode(&bytes[..len]).is_err(), "length {len}");
+    fn a_header_in_other_words_is_refused() {
+        let commit = commit(vec![]);
+        let canonical = commit.header_bytes.clone();
+        assert_eq!(canonical[0], 0xa7, "a map of seven entries");
+        let with_unknown_key = [&[0xa8], &canonical[1..], &[0x18, 99, 0]].concat();
+        let indefinite = [&[0xbf], &canonical[1..], &[0xff]].concat();
+        let wide_format = [&canonical[..2], &[0x18, 1], &canonical[3..]].concat();
+        for bytes in [with_unknown_key, indefinite, wide_format] {
+            assert!(matches!(Header::decode(&bytes, &LIMITS), Err(CommitError::Malformed(_))), "{bytes:?}");
         }
+        let later = [&canonical[..2], &[2], &canonical[3..]].concat();
+        assert_eq!(Header::decode(&later, &LIMITS), Err(CommitError::LaterFormat(2)));
     }
 
     #[test]
-    fn a_commit_without_its_deleted_bytes_keeps_its_id() {
-        let mut commit = commit();
-        let id = commit.id();
-        assert!(commit.drop_deleted(|_| true));
-        let back = Commit::decode(&commit.encode()).unwrap();
-        assert_eq!(back.id(), id);
-        assert_eq!(back.items().next().unwrap().1, &ItemBytes::Deleted);
+    fn bytes_are_absent_with_a_delete_that_is_held_and_a_hole_without() {
+        let full = commit(vec![]);
+        let mut dropped = full.clone();
+        assert!(dropped.justify(|doc| (*doc == DocId([7; 16])).then_some(cause(5))));
+        assert_eq!(dropped.items().next().unwrap().1, &ItemBytes::Deleted(cause(5)));
+        let mut told = Commit::decode(&dropped.encode(), &LIMITS).unwrap();
+        assert_eq!(told.id(), full.id());
+        told.justify(|_| None);
+        assert_eq!(told.holes().collect::<Vec<_>>(), [(DocId([7; 16]), cause(5))]);
+        let mut told = Commit::decode(&told.encode(), &LIMITS).unwrap();
+        assert!(told.fill(&full));
+        assert_eq!(told, full);
     }
 
     #[test]
     fn more_items_than_the_limit_are_refused() {
-        let items = vec![(DocId([0; 16]), Kind::Delete, vec![]); limits::ITEMS_MAX + 1];
-        assert_eq!(
-            Commit::new(AuthorId([1; 16]), None, vec![], 0, items),
-            Err(CommitError::TooLarge("items"))
-        );
+        let items = vec![(DocId([0; 16]), Kind::Delete, vec![]); LIMITS.items_max + 1];
+        let made = Commit::new((AuthorId([1; 16]), 1, START), vec![], 0, items, &LIMITS);
+        assert_eq!(made, Err(CommitError::TooLarge("items")));
     }
 }

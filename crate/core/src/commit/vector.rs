@@ -1,12 +1,27 @@
 //! The vector: the tips held, one for each author, two or more where an author is forked. It names
 //! a state of a space exactly.
+//!
+//! Tips lie in a tree by the nibbles of their author's id. A node with more than [`LEAF_TIPS_MAX`]
+//! tips of several authors is a branch; so the tree depends on the set of tips alone, and the hash of
+//! its root is a digest of the set (R. Merkle, "A Digital Signature Based on a Conventional Encryption
+//! Function", 1987). A sum of hashes would be cheaper to keep, but one modulo 2^256 falls to the
+//! generalised birthday attack (D. Wagner, 2002) at a million tips, and one that does not (LtHash)
+//! takes 2 kB of state and hashes 2 kB for every tip. Here a digest costs, for each tip that moved
+//! since the last one, one leaf of at most 16 tips and 512 bytes for each of the log16(n) branches
+//! above it.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
 
 use minicbor::{Decode, Encode};
 
 use crate::base::hash::hash32;
 use crate::base::id::{AuthorId, CommitId};
+use crate::commit::digest::Digest;
+
+/// More tips than this in a leaf make it a branch, unless all are one author's.
+const LEAF_TIPS_MAX: usize = 16;
+/// Nibbles in an author's id.
+const DEPTH_MAX: usize = 32;
 
 /// The last commit of a chain that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -23,43 +38,25 @@ pub struct Tip {
     pub id: CommitId,
 }
 
-/// The sum, modulo 2^256, of a hash of each tip: equal sets of tips have equal digests, whatever
-/// the order they came in, and a tip is added or taken away in constant time (AdHash: Bellare and
-/// Micciancio, "A New Paradigm for Collision-free Hashing", 1997).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Digest(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]);
-
-impl Digest {
-    fn add(&mut self, tip: &Tip) {
-        self.combine(hash_tip(tip), false);
-    }
-
-    fn remove(&mut self, tip: &Tip) {
-        self.combine(hash_tip(tip), true);
-    }
-
-    fn combine(&mut self, other: [u8; 32], negate: bool) {
-        let mut carry = u16::from(negate);
-        for (byte, other) in self.0.iter_mut().zip(other) {
-            let other = if negate { !other } else { other };
-            let sum = u16::from(*byte) + u16::from(other) + carry;
-            *byte = (sum & 0xff) as u8;
-            carry = sum >> 8;
-        }
-    }
-}
-
-fn hash_tip(tip: &Tip) -> [u8; 32] {
-    hash32(&[&tip.author.0, &tip.seq.to_be_bytes(), &tip.id.0])
-}
-
 /// The tips held and their digest.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Vector {
-    tips: BTreeMap<AuthorId, Vec<Tip>>,
-    digest: Digest,
+    root: Node,
     len: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    /// Tips in ascending order.
+    Leaf(Vec<Tip>),
+    Branch(Box<Branch>),
+}
+
+#[derive(Clone, Debug)]
+struct Branch {
+    children: [Node; 16],
+    /// Its hash, until something below it changes.
+    hash: Cell<Option<[u8; 32]>>,
 }
 
 impl Vector {
@@ -67,14 +64,25 @@ impl Vector {
     pub fn from_tips(tips: impl IntoIterator<Item = Tip>) -> Self {
         let mut vector = Self::default();
         for tip in tips {
-            vector.insert(tip);
+            vector.len += usize::from(vector.root.insert(tip, None, 0));
         }
         vector
     }
 
     /// The tips of an author: none, one, or the branches of a fork.
     pub fn of(&self, author: &AuthorId) -> &[Tip] {
-        self.tips.get(author).map_or(&[], Vec::as_slice)
+        let mut node = &self.root;
+        for depth in 0.. {
+            match node {
+                Node::Branch(branch) => node = &branch.children[nibble(author, depth)],
+                Node::Leaf(tips) => {
+                    let start = tips.partition_point(|tip| tip.author < *author);
+                    let end = tips.partition_point(|tip| tip.author <= *author);
+                    return &tips[start..end];
+                }
+            }
+        }
+        &[]
     }
 
     /// The highest number held of an author; 0 for none.
@@ -84,7 +92,16 @@ impl Vector {
 
     /// All tips, by author.
     pub fn tips(&self) -> impl Iterator<Item = &Tip> {
-        self.tips.values().flatten()
+        let mut nodes = vec![&self.root];
+        let leaves = core::iter::from_fn(move || {
+            loop {
+                match nodes.pop()? {
+                    Node::Leaf(tips) => return Some(tips.as_slice()),
+                    Node::Branch(branch) => nodes.extend(branch.children.iter().rev()),
+                }
+            }
+        });
+        leaves.flatten()
     }
 
     /// How many tips there are.
@@ -99,66 +116,174 @@ impl Vector {
 
     /// Equal for equal vectors, different for different ones.
     pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    /// Authors with more than one tip.
-    pub fn forked(&self) -> impl Iterator<Item = &AuthorId> {
-        self.tips.iter().filter(|(_, tips)| tips.len() > 1).map(|(author, _)| author)
+        Digest::of_tree(self.root.hash())
     }
 
     /// Takes a commit in: it replaces the tip that it continues, or begins a branch.
     pub fn advance(&mut self, tip: Tip, prev: Option<&CommitId>) {
-        let tips = self.tips.entry(tip.author).or_default();
-        if let Some(old) = tips.iter_mut().find(|old| Some(&old.id) == prev) {
-            self.digest.remove(old);
-            *old = tip;
-            tips.sort_unstable();
-        } else {
-            tips.push(tip);
-            tips.sort_unstable();
-            self.len += 1;
+        self.len += usize::from(self.root.insert(tip, prev, 0));
+    }
+}
+
+impl PartialEq for Vector {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.tips().eq(other.tips())
+    }
+}
+
+impl Eq for Vector {}
+
+impl Default for Node {
+    fn default() -> Self {
+        Node::Leaf(Vec::new())
+    }
+}
+
+impl Node {
+    /// Puts a tip in the place of the one that it continues, or beside the others; whether there is
+    /// one more now.
+    fn insert(&mut self, tip: Tip, prev: Option<&CommitId>, depth: usize) -> bool {
+        match self {
+            Node::Branch(branch) => {
+                branch.hash.set(None);
+                branch.children[nibble(&tip.author, depth)].insert(tip, prev, depth + 1)
+            }
+            Node::Leaf(tips) => {
+                let is_more = insert_into(tips, tip, prev);
+                if tips.len() > LEAF_TIPS_MAX && depth < DEPTH_MAX && has_several_authors(tips) {
+                    let mut branch =
+                        Branch { children: core::array::from_fn(|_| Node::default()), hash: Cell::new(None) };
+                    for tip in core::mem::take(tips) {
+                        branch.children[nibble(&tip.author, depth)].insert(tip, None, depth + 1);
+                    }
+                    *self = Node::Branch(Box::new(branch));
+                }
+                is_more
+            }
         }
-        self.digest.add(&tip);
     }
 
-    fn insert(&mut self, tip: Tip) {
-        let tips = self.tips.entry(tip.author).or_default();
-        if !tips.contains(&tip) {
-            tips.push(tip);
-            tips.sort_unstable();
-            self.len += 1;
-            self.digest.add(&tip);
+    fn is_empty(&self) -> bool {
+        matches!(self, Node::Leaf(tips) if tips.is_empty())
+    }
+
+    /// SHA-256(0 ‖ author, seq most significant byte first, id of each tip), or
+    /// SHA-256(1 ‖ nibble, hash of each child that is not empty).
+    fn hash(&self) -> [u8; 32] {
+        let mut bytes = Vec::new();
+        match self {
+            Node::Leaf(tips) => {
+                bytes.push(0);
+                for tip in tips {
+                    bytes.extend(tip.author.0);
+                    bytes.extend(tip.seq.to_be_bytes());
+                    bytes.extend(tip.id.0);
+                }
+                hash32(&[&bytes])
+            }
+            Node::Branch(branch) => branch.hash.get().unwrap_or_else(|| {
+                bytes.push(1);
+                for (nibble, child) in (0u8..).zip(&branch.children).filter(|(_, child)| !child.is_empty()) {
+                    bytes.push(nibble);
+                    bytes.extend(child.hash());
+                }
+                let hash = hash32(&[&bytes]);
+                branch.hash.set(Some(hash));
+                hash
+            }),
         }
     }
+}
+
+fn insert_into(tips: &mut Vec<Tip>, tip: Tip, prev: Option<&CommitId>) -> bool {
+    let start = tips.partition_point(|other| other.author < tip.author);
+    let end = tips.partition_point(|other| other.author <= tip.author);
+    let before = tips[start..end].iter().position(|other| Some(&other.id) == prev);
+    if let Some(before) = before {
+        tips.remove(start + before);
+    }
+    match tips.binary_search(&tip) {
+        Ok(_) => false,
+        Err(at) => {
+            tips.insert(at, tip);
+            before.is_none()
+        }
+    }
+}
+
+fn has_several_authors(tips: &[Tip]) -> bool {
+    tips.first().map(|tip| tip.author) != tips.last().map(|tip| tip.author)
+}
+
+fn nibble(author: &AuthorId, depth: usize) -> usize {
+    let byte = author.0[depth / 2];
+    usize::from(if depth.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tip(author: u8, seq: u64, id: u8) -> Tip {
-        Tip { author: AuthorId([author; 16]), seq, id: CommitId([id; 32]) }
+    fn tip(author: [u8; 16], seq: u64, id: u8) -> Tip {
+        Tip { author: AuthorId(author), seq, id: CommitId([id; 32]) }
+    }
+
+    /// Authors that share long beginnings, and some that share none.
+    fn author(number: u32) -> [u8; 16] {
+        let mut author = [0; 16];
+        author[if number.is_multiple_of(3) { 0 } else { 14 }..][..2]
+            .copy_from_slice(&(number as u16).to_be_bytes());
+        author
+    }
+
+    /// Law: the digest depends on the set of tips alone.
+    #[test]
+    fn vectors_that_grew_apart_to_the_same_tips_are_equal() {
+        let mut walked = Vector::default();
+        for number in 0..500u32 {
+            walked.advance(tip(author(number), 1, 1), None);
+        }
+        for number in (0..500u32).rev() {
+            walked.advance(tip(author(number), 2, 2), Some(&CommitId([1; 32])));
+        }
+        let told = Vector::from_tips((0..500).map(|number| tip(author(number * 7 % 500), 2, 2)));
+        assert_eq!(walked, told);
+        assert_eq!(walked.len(), 500);
+        assert_eq!(walked.digest(), told.digest());
+        assert!(walked.tips().is_sorted());
+        for number in 0..500 {
+            assert_eq!(walked.of(&AuthorId(author(number))), [tip(author(number), 2, 2)]);
+        }
     }
 
     #[test]
-    fn the_digest_depends_on_the_tips_alone() {
-        let mut walked = Vector::default();
-        walked.advance(tip(1, 1, 1), None);
-        walked.advance(tip(2, 1, 9), None);
-        walked.advance(tip(1, 2, 2), Some(&CommitId([1; 32])));
-        let told = Vector::from_tips([tip(2, 1, 9), tip(1, 2, 2)]);
-        assert_eq!(walked, told);
-        assert_eq!(walked.digest(), told.digest());
+    fn every_tip_counts_in_the_digest() {
+        let whole = Vector::from_tips((0..100).map(|number| tip(author(number), 1, 1)));
+        for number in 0..100 {
+            let mut other = whole.clone();
+            other.digest();
+            other.advance(tip(author(number), 2, 2), Some(&CommitId([1; 32])));
+            assert_ne!(other.digest(), whole.digest());
+            let fewer = Vector::from_tips((0..100).filter(|n| *n != number).map(|n| tip(author(n), 1, 1)));
+            assert_ne!(fewer.digest(), whole.digest());
+        }
     }
 
     #[test]
     fn a_fork_is_two_tips_and_another_digest() {
-        let mut vector = Vector::from_tips([tip(1, 2, 2)]);
+        let mut vector = Vector::from_tips([tip([1; 16], 2, 2)]);
         let before = vector.digest();
-        vector.advance(tip(1, 2, 3), Some(&CommitId([1; 32])));
+        vector.advance(tip([1; 16], 2, 3), Some(&CommitId([1; 32])));
         assert_eq!(vector.of(&AuthorId([1; 16])).len(), 2);
-        assert_eq!(vector.forked().count(), 1);
         assert_ne!(vector.digest(), before);
+    }
+
+    #[test]
+    fn an_author_with_many_branches_stays_in_one_leaf() {
+        let mut vector = Vector::from_tips((0..=255).map(|id| tip([1; 16], 1, id)));
+        assert_eq!(vector.of(&AuthorId([1; 16])).len(), 256);
+        vector.advance(tip([2; 16], 1, 1), None);
+        assert_eq!(vector.of(&AuthorId([1; 16])).len(), 256);
+        assert_eq!(vector.len(), 257);
     }
 }

@@ -27,10 +27,13 @@ use minicbor::{Decode, Encode, Encoder};
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::hash::hash16;
 use crate::base::id::DocId;
-use crate::base::limits;
-use crate::commit::commit::CommitError;
+use crate::commit::error::CommitError;
 use crate::document::edit::{EditError, fill};
 use crate::document::value::{Value, decode_value, encode_value};
+
+/// The most keys that an initial value may have, those of maps in it included. It is the same for all
+/// versions: a genesis over it is none.
+pub const KEYS_MAX: usize = 1024;
 
 /// What a genesis item of a commit holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,16 +93,12 @@ impl Genesis {
     ///
     /// # Errors
     /// [`EditError::Path`] where it is not a map, [`EditError::Initial`] where it has more keys than
-    /// [`limits::GENESIS_KEYS_MAX`].
+    /// [`KEYS_MAX`].
     pub fn check(value: &Value) -> Result<(), EditError> {
         if !matches!(value, Value::Map(_)) {
             return Err(EditError::Path(Vec::new()));
         }
-        if keys(value) > limits::GENESIS_KEYS_MAX {
-            Err(EditError::Initial("have so many keys"))
-        } else {
-            Ok(())
-        }
+        if keys(value) > KEYS_MAX { Err(EditError::Initial("have so many keys")) } else { Ok(()) }
     }
 }
 

@@ -1,21 +1,20 @@
-//! Where writes go: storage, or memory while storage fails.
+//! Where writes go: storage, or memory while storage fails. And what storage answers.
 
 use std::collections::BTreeMap;
 
 use crate::base::id::RequestId;
-use crate::base::limits;
 use crate::base::time::Millis;
-
 use crate::holder::holder::Holder;
-use crate::holder::io::Effect;
-use crate::holder::records;
-use crate::holder::work::{DISK_RETRY, InFlight, Incoming, LogState, Notice, Origin, Pending, after};
-use crate::log::log;
-use crate::log::log::Log;
+use crate::holder::notice::Notice;
+use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
+use crate::log::keys::row_seq;
+use crate::log::rows::read_rows;
 use crate::storage::memory::MemoryStore;
-use crate::storage::request::Corrupt;
-use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
+use crate::storage::request::{Corrupt, Guard, StorageAnswer, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
+
+/// How long after a failed write storage is tried again.
+const RETRY_WAIT: Millis = 5_000;
 
 /// Where writes go.
 #[derive(Clone, Debug)]
@@ -25,7 +24,7 @@ pub(super) enum Disk {
     /// written after all.
     Failing {
         kept: MemoryStore,
-        guard: Option<log::Guard>,
+        guard: Option<Guard>,
         /// How much of the log is in storage.
         since: u64,
         reason: String,
@@ -33,12 +32,26 @@ pub(super) enum Disk {
     },
 }
 
+impl Disk {
+    pub fn retry_at(&self) -> Option<Millis> {
+        match self {
+            Disk::Failing { retry_at, .. } => Some(*retry_at),
+            Disk::Healthy => None,
+        }
+    }
+}
+
 impl Holder {
-    pub(super) fn request(&mut self, pending: Pending, request: StorageRequest) {
-        let id = RequestId(self.next_request);
-        self.next_request += 1;
-        self.pending.insert(id, (pending, request.clone()));
-        self.effects.push_back(Effect::Storage(id, request));
+    pub fn disk_failed(&self) -> bool {
+        matches!(self.disk, Disk::Failing { .. })
+    }
+
+    /// How much of the log is in storage.
+    pub fn on_disk(&self) -> u64 {
+        match &self.disk {
+            Disk::Healthy => self.stored.seq,
+            Disk::Failing { since, .. } => *since,
+        }
     }
 
     pub(super) fn write(&mut self, pending: Pending, batch: WriteBatch) {
@@ -53,11 +66,17 @@ impl Holder {
         }
     }
 
+    pub(super) fn storage_answered(&mut self, id: RequestId, answer: StorageAnswer) {
+        let Some((pending, request)) = self.pending.remove(&id) else { return };
+        let answer = self.shadowed(&request, answer);
+        if let Err(error) = self.answered(pending, &request, answer) {
+            self.fail(error.to_string());
+        }
+    }
+
     /// What storage would have said, had the writes it refused been made.
-    pub(super) fn shadowed(&self, request: &StorageRequest, answer: StorageAnswer) -> StorageAnswer {
-        let Disk::Failing { kept, since, .. } = &self.disk else {
-            return answer;
-        };
+    fn shadowed(&self, request: &StorageRequest, answer: StorageAnswer) -> StorageAnswer {
+        let Disk::Failing { kept, since, .. } = &self.disk else { return answer };
         match (request, answer) {
             (StorageRequest::Get(keys), answer) => {
                 let stored = match answer {
@@ -77,7 +96,7 @@ impl Holder {
                     _ => to.clone(),
                 };
                 // What other processes have appended since is taken in once storage works again.
-                let is_known = |key: &[u8]| log::row_seq(key).is_none_or(|seq| seq <= *since);
+                let is_known = |key: &[u8]| row_seq(key).is_none_or(|seq| seq <= *since);
                 let mut merged: BTreeMap<_, _> =
                     stored.into_iter().filter(|(key, _)| is_known(key)).collect();
                 merged.extend(kept.range(from, &end).map(|(k, v)| (k.clone(), v.clone())));
@@ -90,77 +109,44 @@ impl Holder {
     pub(super) fn answered(
         &mut self,
         pending: Pending,
-        request: StorageRequest,
+        request: &StorageRequest,
+        answer: StorageAnswer,
+    ) -> Result<(), Corrupt> {
+        match pending {
+            Pending::Meta => self.meta_read(answer),
+            Pending::MetaAgain => self.meta_read_again(answer),
+            Pending::Load { range } => self.range_read(range, scanned(answer)?),
+            Pending::Peers => self.peers_read(scanned(answer)?),
+            Pending::Lookup => {
+                self.intake.lookups -= 1;
+                self.learn(request, answer)
+            }
+            Pending::FindFor(link, want) => {
+                self.intake.lookups -= 1;
+                self.learn(request, answer)?;
+                self.answer_want(link, want);
+                Ok(())
+            }
+            Pending::CheckCursor { link, cursor, which } => self.cursor_read(link, cursor, which, answer),
+            Pending::Scrub { docs, from } => self.scrub_read(docs, from, answer),
+            Pending::Feed(link) => self.feed_read(link, answer),
+            Pending::AnswerRead(job) => self.answer_read(job, answer),
+            Pending::FillRead { seq, incoming } => self.fill_read(seq, incoming, answer),
+            Pending::Owner(what) => {
+                self.notices.push_back(Notice::Storage(what, answer));
+                Ok(())
+            }
+            write => self.written(write, request, answer),
+        }
+    }
+
+    fn written(
+        &mut self,
+        pending: Pending,
+        request: &StorageRequest,
         answer: StorageAnswer,
     ) -> Result<(), Corrupt> {
         match (pending, answer) {
-            (Pending::Meta, StorageAnswer::Values(values)) => {
-                if let Some(value) = values.into_iter().next().flatten() {
-                    self.log = Log::open(log::read_meta(&value)?);
-                }
-                self.load_range(0, None);
-            }
-            (Pending::MetaAgain, StorageAnswer::Values(values)) => {
-                let meta = values.into_iter().next().flatten();
-                let head = meta.map(|value| log::read_meta(&value)).transpose()?;
-                if head.is_none_or(|meta| meta.head == self.log.head()) {
-                    self.opened();
-                } else {
-                    // Another process wrote while the tips were read: they may be past the end.
-                    self.log = Log::new(self.log.id());
-                    self.load();
-                }
-            }
-            (Pending::Meta, StorageAnswer::Failed(reason)) => {
-                let guard = Some((log::META_KEY.to_vec(), None));
-                self.disk_fails(WriteBatch { guard, ..WriteBatch::default() }, reason.clone());
-                self.notices.push_back(Notice::SaveFailed(0, reason));
-                self.opened();
-            }
-            (Pending::Load { range }, StorageAnswer::Scanned { entries, more }) => {
-                for (key, value) in &entries {
-                    self.log.load(key, value)?;
-                }
-                match entries.last() {
-                    Some((last, _)) if more => self.load_range(range, Some(after(last))),
-                    _ if range == 0 => self.load_range(1, None),
-                    _ => self.load_peers(None),
-                }
-            }
-            (Pending::Peers, StorageAnswer::Scanned { entries, more }) => {
-                for (key, value) in &entries {
-                    match key.first() {
-                        Some(b'p') => {
-                            let peer = records::read_peer(value)?;
-                            self.peers.entry(peer.cursor.log).or_insert(peer);
-                        }
-                        Some(b'r') => {
-                            let (region, record) = records::read_region(key, value)?;
-                            self.regions.entry(region).or_insert(record);
-                        }
-                        _ => {
-                            let reconciled = records::read_reconciled(value)?;
-                            if reconciled.log == self.log.id() {
-                                self.reconciled = reconciled.with;
-                            }
-                        }
-                    }
-                }
-                match entries.last() {
-                    Some((last, _)) if more => self.load_peers(Some(after(last))),
-                    _ => {
-                        let get = StorageRequest::Get(vec![log::META_KEY.to_vec()]);
-                        self.request(Pending::MetaAgain, get);
-                    }
-                }
-            }
-            (Pending::Load { .. } | Pending::Peers | Pending::MetaAgain, StorageAnswer::Failed(reason)) => {
-                return Err(Corrupt(reason));
-            }
-            (Pending::Lookup, answer) => {
-                self.lookups -= 1;
-                self.learn(&request, answer)?;
-            }
             (Pending::Append(flight), StorageAnswer::Written) => {
                 if let Disk::Failing { reason, .. } = &self.disk {
                     let reason = reason.clone();
@@ -168,22 +154,35 @@ impl Holder {
                 }
                 self.appended(flight);
             }
-            (Pending::Append(_), StorageAnswer::Failed(reason)) if self.is_relay() => {
-                // A relay acknowledges nothing from memory: it stops.
-                self.stop(reason);
+            (Pending::Append(flight), StorageAnswer::GuardFailed) => {
+                let commits = flight.entries.into_iter().map(|entry| entry.commit);
+                let incoming =
+                    commits.zip(flight.origins).map(|(commit, origins)| Incoming { origins, commit });
+                self.intake.put_before(incoming.rev());
+                self.writing -= 1;
+                self.reload();
+            }
+            // A relay acknowledges nothing from memory: it stops.
+            (Pending::Append(_) | Pending::Filled { .. }, StorageAnswer::Failed(reason))
+                if self.is_relay() =>
+            {
+                self.fail(reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 self.disk_fails(flight.batch.clone(), reason.clone());
                 self.not_saved(&flight, reason);
                 self.appended(flight);
             }
-            (Pending::Append(flight), StorageAnswer::GuardFailed) => {
-                let incoming = flight.entries.into_iter().zip(flight.origins).rev();
-                for (entry, origin) in incoming {
-                    self.inbox.push_front(Incoming { origin, commit: entry.commit });
-                }
+            (Pending::Filled { entry, origins }, StorageAnswer::GuardFailed) => {
+                self.intake.put_before([Incoming { origins, commit: entry.commit }]);
                 self.writing -= 1;
                 self.reload();
+            }
+            (Pending::Filled { entry, origins }, answer) => {
+                if let (StorageAnswer::Failed(reason), StorageRequest::Write(batch)) = (answer, request) {
+                    self.disk_fails(batch.clone(), reason);
+                }
+                self.filled(entry, &origins);
             }
             (Pending::Flush, StorageAnswer::Written) => {
                 self.disk = Disk::Healthy;
@@ -193,10 +192,7 @@ impl Holder {
             (Pending::Flush, StorageAnswer::GuardFailed) => self.overtaken()?,
             (Pending::Flush, _) => {
                 self.writing -= 1;
-                let now = self.now;
-                if let Disk::Failing { retry_at, .. } = &mut self.disk {
-                    *retry_at = now + DISK_RETRY;
-                }
+                self.retry_later();
             }
             (Pending::Scrubbed { docs }, answer) => {
                 self.writing -= 1;
@@ -205,58 +201,32 @@ impl Holder {
                     self.log.not_scrubbed(docs);
                 }
             }
-            (Pending::Records, StorageAnswer::Failed(_) | StorageAnswer::GuardFailed) => {
-                // The next write takes them along again where it matters.
-                self.writing -= 1;
-            }
+            // Where it failed, the next write takes the records along again where it matters.
             (Pending::Records, _) => self.writing -= 1,
-            (Pending::CheckCursor { link, cursor, which }, answer) => {
-                self.cursor_read(link, cursor, which, answer)?;
-            }
-            (Pending::Scrub { docs }, answer) => self.scrub_read(docs, answer)?,
-            (Pending::Feed(link), answer) => self.feed_read(link, answer)?,
-            (Pending::FindFor(link, want), answer) => {
-                self.lookups -= 1;
-                self.learn(&request, answer)?;
-                self.answer_want(link, want);
-            }
-            (Pending::AnswerRead(job), answer) => self.answer_read(job, answer)?,
-            (Pending::Owner(what), answer) => {
-                self.notices.push_back(Notice::Storage(what, answer));
-            }
-            (_, answer) => {
-                return Err(Corrupt(format!("storage answered {answer:?}")));
-            }
+            (_, answer) => return Err(unexpected(&answer)),
         }
         Ok(())
     }
 
-    pub(super) fn load_peers(&mut self, from: Option<Vec<u8>>) {
-        let (start, to) = records::peers_range();
-        let from = from.unwrap_or(start);
-        let scan = StorageRequest::Scan { from, to, bytes_max: limits::READ_BYTES };
-        self.request(Pending::Peers, scan);
-    }
-
-    pub(super) fn learn(&mut self, request: &StorageRequest, answer: StorageAnswer) -> Result<(), Corrupt> {
+    fn learn(&mut self, request: &StorageRequest, answer: StorageAnswer) -> Result<(), Corrupt> {
         match (request, answer) {
             (StorageRequest::Get(keys), StorageAnswer::Values(values)) => {
                 for (key, value) in keys.iter().zip(values) {
                     self.log.learn(key, value.as_deref())?;
-                    self.learn_usage(key, value.as_deref())?;
+                    self.gate.learn(key, value.as_deref())?;
                 }
                 Ok(())
             }
             (StorageRequest::Scan { from, .. }, StorageAnswer::Scanned { entries, .. }) => {
                 self.log.learn_branches(from, &entries)
             }
-            (_, answer) => Err(Corrupt(format!("storage answered {answer:?}"))),
+            (_, answer) => Err(unexpected(&answer)),
         }
     }
 
     /// Own commits are in memory alone.
-    pub(super) fn not_saved(&mut self, flight: &InFlight, reason: String) {
-        let own = flight.origins.iter().filter_map(|origin| match origin {
+    fn not_saved(&mut self, flight: &InFlight, reason: String) {
+        let own = flight.origins.iter().flatten().filter_map(|origin| match origin {
             Origin::Own(number) => Some(*number),
             _ => None,
         });
@@ -268,48 +238,57 @@ impl Holder {
     pub(super) fn disk_fails(&mut self, batch: WriteBatch, reason: String) {
         let mut kept = MemoryStore::default();
         kept.write(&WriteBatch { guard: None, puts: batch.puts, deletes: batch.deletes });
-        let retry_at = self.now + DISK_RETRY;
+        let retry_at = self.now + RETRY_WAIT;
         self.disk = Disk::Failing { kept, guard: batch.guard, since: self.stored.seq, reason, retry_at };
     }
 
-    /// Storage works again, but another process has written meanwhile: what was kept in memory
-    /// comes in once more, after that.
-    pub(super) fn overtaken(&mut self) -> Result<(), Corrupt> {
-        let links: Vec<_> = self.links.keys().copied().collect();
-        for link in links {
-            self.close(link, CloseCode::LogReplaced, "this replica's storage was changed meanwhile");
+    fn retry_later(&mut self) {
+        let at = self.now + RETRY_WAIT;
+        if let Disk::Failing { retry_at, .. } = &mut self.disk {
+            *retry_at = at;
         }
-        if let Disk::Failing { kept, since, .. } = core::mem::replace(&mut self.disk, Disk::Healthy) {
-            // Acknowledgements of places in the log that others have now say nothing.
-            for peer in self.peers.values_mut().filter(|peer| peer.acked > since) {
-                peer.acked = since;
-                self.dirty_peers.insert(peer.cursor.log);
-            }
-            for (name, region) in self.regions.iter_mut().filter(|(_, region)| region.acked > since) {
-                region.acked = since;
-                self.dirty_regions.insert(name.clone());
-            }
-            let rows: Vec<_> = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
-            for entry in log::read_rows(&rows, false)?.entries {
-                self.again += 1;
-                let origin = Origin::Again { own: entry.own };
-                self.inbox.push_back(Incoming { origin, commit: entry.commit });
-            }
-        }
-        self.notices.push_back(Notice::Reloaded);
-        self.notices.push_back(Notice::DiskRecovered);
-        self.writing -= 1;
-        self.reload();
-        Ok(())
     }
 
-    /// Another process has written: what is in memory of the log is read again.
-    pub(super) fn reload(&mut self) {
-        self.appending = false;
-        self.lagging = false;
-        self.moved = true;
-        self.state = LogState::Loading;
-        self.log = Log::new(self.log.id());
-        self.load();
+    /// Tries to write what was kept in memory, when it is time to.
+    pub(super) fn retry_disk(&mut self) {
+        let Disk::Failing { kept, guard, retry_at, .. } = &self.disk else { return };
+        if *retry_at > self.now || self.writing > 0 || !self.is_open() {
+            return;
+        }
+        let puts = kept.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let batch = WriteBatch { guard: guard.clone(), puts, deletes: Vec::new() };
+        self.retry_later();
+        self.writing += 1;
+        self.request(Pending::Flush, StorageRequest::Write(batch));
+    }
+
+    /// What was kept in memory comes in once more: another process has written in its place.
+    pub(super) fn take_again(&mut self, kept: &MemoryStore, since: u64) -> Result<(), Corrupt> {
+        for link in self.links.ids() {
+            self.close(link, CloseCode::LogReplaced, "this replica's storage was changed meanwhile");
+        }
+        // Acknowledgements of positions that others have now say nothing.
+        self.peers.cut(since);
+        if let Some(regions) = self.role.regions_mut() {
+            regions.cut(since);
+        }
+        let rows: Vec<_> = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
+        for entry in read_rows(&rows, false)?.entries {
+            // A row that was only edited has been in storage before.
+            if entry.at.seq <= since {
+                continue;
+            }
+            self.intake.again += 1;
+            let origins = vec![Origin::Again { own: entry.own }];
+            self.intake.inbox.push_back(Incoming { origins, commit: entry.commit });
+        }
+        Ok(())
+    }
+}
+
+fn scanned(answer: StorageAnswer) -> Result<(Vec<(Vec<u8>, Vec<u8>)>, bool), Corrupt> {
+    match answer {
+        StorageAnswer::Scanned { entries, more } => Ok((entries, more)),
+        other => Err(unexpected(&other)),
     }
 }

@@ -1,123 +1,157 @@
-//! How links begin: greetings, cursors, and the exchange of vectors where no cursor is valid.
+//! How links begin: greetings, and cursors.
 
 use crate::base::id::{LinkId, LogId};
-use crate::base::limits;
-use crate::base::position::{Cursor, Position};
-
-use crate::commit::vector::{Digest, Tip, Vector};
+use crate::base::position::{Cursor, Mark, Marker, Position, Shown};
+use crate::commit::descriptor::Descriptor;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
-use crate::holder::records::{PeerRecord, RegionRecord};
-use crate::holder::work::{LogState, Notice, Pending, Which, rows_of};
-use crate::link::link::{Peer, Phase, Side};
-use crate::log::log;
-use crate::storage::request::Corrupt;
-use crate::storage::request::{StorageAnswer, WriteBatch};
-use crate::wire::bodies::{Hello, Terms, VectorPart};
+use crate::holder::notice::Notice;
+use crate::holder::pending::{Pending, Which, rows_of};
+use crate::holder::records::PeerRecord;
+use crate::holder::role::Role;
+use crate::link::link::{Greeting, Phase};
+use crate::link::session::{Accepted, Dialed, End, Grant, Peer, Session, renew_at};
+use crate::log::keys::rows_after;
+use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
+use crate::wire::access::Right;
+use crate::wire::bodies::{Hello, Terms};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{Frame, VERSION, VERSION_MIN};
 
 impl Holder {
     pub(super) fn greet_all(&mut self) {
-        let is_to_greet = |id: &LinkId| {
-            self.links.get(id).is_some_and(|link| link.is_dialer() && matches!(link.phase, Phase::Opened))
-        };
-        let opened: Vec<_> = self.busy.iter().copied().filter(is_to_greet).collect();
-        for id in opened {
-            let cursors = self.peers.values().rev().take(64).map(|peer| peer.cursor).collect();
-            let terms = Terms { read_only: self.identity.read_only, expires_in: None };
+        let now = self.now;
+        for id in self.links.to_greet() {
+            let cursors = self.peers.cursors(self.limits.hello_cursors_max);
+            let terms = Terms { read_only: self.reads_only, expires_in: None };
             let hello = Hello { terms, ..self.hello(cursors, false, self.peers.is_empty()) };
-            if let Some(link) = self.links.get_mut(&id) {
-                let told = hello.tips.is_some();
-                link.phase = Phase::Greeted { digest: hello.digest, head: self.stored, told };
-                link.opened_at = self.now;
-            }
+            let Some(link) = self.links.get_mut(id) else { continue };
+            let Phase::Dialed { url, .. } = &mut link.phase else { continue };
+            let url = core::mem::take(url);
+            let with_tips = hello.tips.is_some();
+            let sent = Greeting { digest: hello.digest, head: self.stored, holes: hello.holes, with_tips };
+            link.phase = Phase::Greeted { url, since: now, sent };
             self.send(id, &Frame::Hello(hello));
         }
     }
 
-    pub(super) fn hello(&self, cursors: Vec<Cursor>, resumed: bool, with_tips: bool) -> Hello {
+    fn hello(&self, cursors: Vec<Cursor>, resumed: bool, with_tips: bool) -> Hello {
         let vector = self.log.vector();
-        let is_small = vector.len() <= limits::HELLO_TIPS_MAX;
+        let holes = self.log.holes();
+        let is_small = vector.len() + holes.len() <= self.limits.hello_tips_max;
+        let tips = (with_tips && is_small).then(|| vector.tips().copied().collect());
+        let region = self.role.region();
         Hello {
             version_min: VERSION_MIN,
             version_max: VERSION,
-            space: self.identity.space.clone(),
+            space: self.space.clone(),
             log: self.log.id(),
-            region: self.identity.region.clone(),
-            token: self.identity.token.clone(),
+            region: region.map(|region| region.name.clone()),
+            token: self.token.clone(),
             cursors,
             digest: (self.stored == self.log.head()).then(|| vector.digest()),
             resumed,
-            tips: (with_tips && is_small).then(|| vector.tips().copied().collect()),
-            credit: limits::CREDIT_BYTES,
-            head: self.stored,
-            regions: self.identity.regions.clone(),
+            hole_tips: if tips.is_some() { holes.tips().copied().collect() } else { Vec::new() },
+            tips,
+            credit: self.limits.credit_bytes,
+            head: self.log.mark(self.stored),
+            regions: region.map(|region| region.all.clone()).unwrap_or_default(),
             terms: Terms::default(),
+            descriptor: self.log.descriptor().cloned(),
+            partition: self.log.marker().partition,
+            holes: holes.len() as u64,
+            required: 0,
         }
     }
 
     pub(super) fn hello_came(&mut self, id: LinkId, hello: Hello) {
-        if hello.version_min > VERSION || hello.version_max < VERSION_MIN {
+        if hello.version_min > VERSION || hello.version_max < VERSION_MIN || hello.required != 0 {
             return self.close(id, CloseCode::Incompatible, "no protocol version in common");
         }
-        if hello.space != self.identity.space {
+        if hello.space != self.space || hello.partition != self.log.marker().partition {
             return self.close(id, CloseCode::Denied, "this link is for another space");
         }
         if hello.log == self.log.id() {
             // A process that shares this log, or a copy of it: its commits would come in as others'.
             return self.close(id, CloseCode::OutOfOrder, "both ends of this link have the same log");
         }
-        let names = hello.regions.iter().chain(&hello.region);
-        if hello.regions.len() > limits::REGIONS_MAX
-            || names.clone().any(|name| name.len() > limits::REGION_BYTES_MAX)
+        let mut names = hello.regions.iter().chain(&hello.region);
+        if hello.regions.len() > self.limits.regions_max
+            || names.any(|name| name.len() > self.limits.region_bytes_max)
         {
             return self.close(id, CloseCode::TooLarge, "too many regions, or too long a name");
         }
+        let now = self.now;
         let is_relay = self.is_relay();
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.peer = Some(Peer { log: hello.log, region: hello.region.clone() });
-        link.is_mesh = is_relay && hello.region.is_some();
-        match &link.phase {
-            Phase::Opened if !link.is_dialer() && is_relay => {
-                let token = hello.token.clone();
-                link.phase = Phase::Authorizing(Box::new(hello));
+        let Some(link) = self.links.get_mut(id) else { return };
+        match &mut link.phase {
+            Phase::Arriving { since } if is_relay => {
+                let (since, token) = (*since, hello.token.clone());
+                link.phase = Phase::Authorizing { hello: Box::new(hello), since };
                 self.effects.push_back(Effect::Authorize(id, token));
             }
-            Phase::Opened if !link.is_dialer() => self.let_in(id, hello),
-            Phase::Greeted { digest, head, told } => {
-                let (digest, head, told) = (*digest, *head, *told);
-                link.rtt = Some(self.now.saturating_sub(link.opened_at));
-                self.up_as_dialer(id, hello, digest, head, told);
+            Phase::Arriving { .. } => self.let_in(id, hello, None),
+            Phase::Greeted { url, since, sent } => {
+                let dialed = Dialed {
+                    url: core::mem::take(url),
+                    rtt: now.saturating_sub(*since),
+                    renew_at: renew_at(&hello.terms, now),
+                    elsewhere: Default::default(),
+                    has_asked: false,
+                };
+                let sent = *sent;
+                self.up_as_dialer(id, &hello, dialed, sent);
             }
             _ => self.close(id, CloseCode::OutOfOrder, "a second greeting"),
         }
     }
 
+    /// Whether the space is the same at the other end. A relay that nobody has told takes it from the
+    /// first link that may write.
+    fn is_same_space(&mut self, theirs: Option<&Descriptor>, may_write: bool) -> bool {
+        match (self.log.descriptor(), theirs) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            (None, Some(theirs)) if may_write => {
+                if theirs.name != self.space {
+                    return false;
+                }
+                let (guard, put) = self.log.pin(theirs.clone());
+                let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
+                self.write(Pending::Records, batch);
+                true
+            }
+            _ => true,
+        }
+    }
+
     /// The other side may come in: is it somewhere that this log has been?
-    pub(super) fn let_in(&mut self, id: LinkId, hello: Hello) {
+    pub(super) fn let_in(&mut self, id: LinkId, hello: Hello, grant: Option<Grant>) {
+        let may_write = grant.as_ref().is_none_or(|grant| grant.right == Right::Write);
+        if !self.is_same_space(hello.descriptor.as_ref(), may_write) {
+            return self.close_as_incompatible(id);
+        }
+        let now = self.now;
         let known = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.send.grant(hello.credit);
-        link.phase = Phase::Checking(Box::new(hello));
+        let Some(link) = self.links.get_mut(id) else { return };
+        link.phase = Phase::Checking { hello: Box::new(hello), grant, since: now };
         match known {
             Some(cursor) => self.check_cursor(id, cursor, Which::Seen),
             None => self.greet_back(id, None),
         }
     }
 
-    /// Is this a position that this log had? Asked of `seen` first, then of `read`.
-    pub(super) fn check_cursor(&mut self, id: LinkId, cursor: Cursor, which: Which) {
-        let at = match which {
-            Which::Seen => cursor.seen,
-            Which::Read => cursor.read,
-        };
-        if at == self.stored || at == Position::START {
+    /// Is this a position that this log had? Asked of `seen` first, then of `read`. A mark that this
+    /// log never gave is no cursor, and says nothing of the log.
+    fn check_cursor(&mut self, id: LinkId, cursor: Cursor, which: Which) {
+        let mark = which.of(&cursor);
+        if self.log.marker().judge(&mark) == Shown::Foreign {
+            self.cursor_is_none(id);
+        } else if mark == Mark::START || mark == self.log.mark(self.stored) {
             self.cursor_checked(id, cursor, which, true);
-        } else if at.seq > self.stored.seq || at.seq == 0 {
+        } else if mark.seq > self.stored.seq {
             self.cursor_checked(id, cursor, which, false);
         } else {
-            let request = log::rows_after(at.seq - 1, 0);
+            let request = rows_after(mark.seq - 1, 0);
             self.request(Pending::CheckCursor { link: id, cursor, which }, request);
         }
     }
@@ -129,266 +163,234 @@ impl Holder {
         which: Which,
         answer: StorageAnswer,
     ) -> Result<(), Corrupt> {
-        let at = match which {
-            Which::Seen => cursor.seen,
-            Which::Read => cursor.read,
-        };
+        let mark = which.of(&cursor);
         let rows = rows_of(answer)?;
         if let Some(bytes) = rows.bytes_needed {
-            let request = log::rows_after(at.seq - 1, bytes);
+            let request = rows_after(mark.seq - 1, bytes);
             self.request(Pending::CheckCursor { link, cursor, which }, request);
             return Ok(());
         }
-        let is_ours = rows.entries.iter().any(|entry| entry.at == at);
-        self.cursor_checked(link, cursor, which, is_ours);
+        let is_there = rows.entries.iter().any(|entry| self.log.mark(entry.at) == mark);
+        // Meanwhile the log may have taken another id, and given none of its marks.
+        match self.log.marker().judge(&mark) {
+            Shown::Given => self.cursor_checked(link, cursor, which, is_there),
+            Shown::Foreign => self.cursor_is_none(link),
+        }
         Ok(())
     }
 
-    pub(super) fn cursor_checked(&mut self, id: LinkId, cursor: Cursor, which: Which, is_ours: bool) {
-        let Some(link) = self.links.get(&id) else { return };
-        match (is_ours, which, &link.phase) {
-            (true, Which::Seen, _) => self.check_cursor(id, cursor, Which::Read),
-            (true, Which::Read, Phase::Checking(_)) => self.greet_back(id, Some(cursor.read)),
-            (false, _, Phase::Checking(_)) => {
-                if cursor.log == self.log.id() {
-                    self.renew_log(Some(id));
-                }
+    fn cursor_is_none(&mut self, id: LinkId) {
+        if matches!(self.links.get(id).map(|link| &link.phase), Some(Phase::Checking { .. })) {
+            self.greet_back(id, None);
+        }
+    }
+
+    fn cursor_checked(&mut self, id: LinkId, cursor: Cursor, which: Which, is_there: bool) {
+        let Some(link) = self.links.get(id) else { return };
+        let is_coming = matches!(link.phase, Phase::Checking { .. });
+        match (is_there, which) {
+            (true, Which::Seen) => self.check_cursor(id, cursor, Which::Read),
+            (true, Which::Read) if is_coming => self.greet_back(id, Some(cursor.read.seq)),
+            (false, _) if is_coming => {
+                self.renew_log(Some(id));
                 self.greet_back(id, None);
             }
             // The cursor of a relay that was dialled, which knows this log as another than it is.
-            (false, _, Phase::Up) if cursor.log == self.log.id() => self.renew_log(None),
+            (false, _) if link.is_up() => self.renew_log(None),
             _ => {}
         }
     }
 
     /// This log is not what it was: an older copy was put back. What was acknowledged under its id
     /// is void, and whoever is connected must hear so.
-    pub(super) fn renew_log(&mut self, except: Option<LinkId>) {
-        let id = LogId(self.rng.bytes16());
-        self.reconciled.clear();
-        let (guard, put) = self.log.renew(id);
+    fn renew_log(&mut self, except: Option<LinkId>) {
+        let partition = self.log.marker().partition;
+        let marker = Marker::new(LogId(self.rng.bytes16()), self.rng.bytes32(), partition);
+        if let Role::Relay(region) = &mut self.role {
+            region.log_is_new();
+        }
+        let (guard, put) = self.log.renew(marker);
         let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
         self.write(Pending::Records, batch);
-        let others: Vec<_> = self
-            .links
-            .iter()
-            .filter(|(id, link)| Some(**id) != except && link.peer.is_some())
-            .map(|(id, _)| *id)
-            .collect();
-        for link in others {
-            self.close(link, CloseCode::LogReplaced, "this holder's log was replaced by an older copy");
+        for link in self.links.ids().into_iter().filter(|id| Some(*id) != except) {
+            let has_greeted = self.links.get(link).is_some_and(|link| {
+                !matches!(link.phase, Phase::Dialing { .. } | Phase::Dialed { .. } | Phase::Arriving { .. })
+            });
+            if has_greeted {
+                self.close(link, CloseCode::LogReplaced, "this holder's log was replaced by an older copy");
+            }
         }
     }
 
-    pub(super) fn greet_back(&mut self, id: LinkId, resume: Option<Position>) {
-        let digest = self.log.vector().digest();
-        let Some(link) = self.links.get_mut(&id) else { return };
-        let Phase::Checking(hello) = core::mem::replace(&mut link.phase, Phase::Up) else {
+    /// Lets the other side in: its stream goes on after `resume`, or both compare what they hold.
+    fn greet_back(&mut self, id: LinkId, resume: Option<u64>) {
+        let now = self.now;
+        let is_relay = self.is_relay();
+        let Some(link) = self.links.get_mut(id) else { return };
+        let Phase::Checking { hello, grant, .. } =
+            core::mem::replace(&mut link.phase, Phase::Arriving { since: now })
+        else {
             return;
         };
-        link.moved(self.now);
-        link.their_head = hello.head.seq;
+        let mut grant = grant;
+        if let Some(grant) = grant.as_mut().filter(|_| hello.terms.read_only) {
+            grant.right = Right::Read;
+        }
+        let is_mesh = is_relay && hello.region.is_some();
+        let terms = terms_of(grant.as_ref(), now);
         // What it may know of other regions by the commits that it brought before.
-        link.brought = self.stored.seq;
-        let terms = link.terms(hello.terms.read_only, self.now);
-        let is_mesh = link.is_mesh;
-        let is_equal = hello.digest == Some(digest) && self.stored == self.log.head();
-        let from = if is_equal { Some(self.stored) } else { resume };
-        let cursor = self.peers.get(&hello.log).map(|peer| peer.cursor).filter(|_| is_mesh);
+        let accepted = Accepted { grant, brought: self.stored.seq, told_stored: Vec::new() };
+        let peer = Peer { log: hello.log, region: hello.region.clone() };
+        let mut session = Session::new(End::Accepter(accepted), peer, is_mesh, &self.limits, now);
+        session.send.grant(hello.credit, &self.limits);
+        session.their_head = hello.head.seq;
+        let has_holes = hello.holes > 0 || !self.log.holes().is_empty();
+        let is_all_stored = self.stored == self.log.head();
+        let is_equal = hello.digest == Some(self.log.vector().digest()) && is_all_stored && !has_holes;
+        let from = if is_equal { Some(self.stored.seq) } else { resume };
+        let record = self.peers.get(&hello.log).filter(|_| is_mesh).cloned();
+        let cursor = record.as_ref().map(|record| record.cursor);
         let reply = self.hello(cursor.into_iter().collect(), from.is_some(), from.is_none());
         let told = reply.tips.is_some();
         self.send(id, &Frame::Hello(Hello { terms, ..reply }));
-        self.came_up(id);
-        if is_mesh {
-            let agreed_at = self.peers.get(&hello.log).and_then(|peer| peer.agreed_at);
-            let (log, region) = (hello.log, hello.region.clone().unwrap_or_default());
-            let start = Cursor { log, read: Position::START, seen: Position::START };
-            let cursor = cursor.filter(|_| from.is_some()).unwrap_or(start);
-            let cursor = if is_equal { Cursor { log, read: hello.head, seen: hello.head } } else { cursor };
-            let acked = from.map_or(0, |from| from.seq);
-            self.meet(id, PeerRecord { cursor, acked, url: String::new(), region, agreed_at });
+        self.links.came_up(id, session);
+        if is_relay && !is_mesh {
+            self.bringers.insert(id);
         }
+        if is_mesh {
+            let start = Cursor::start(hello.log);
+            let known = cursor.filter(|_| from.is_some()).unwrap_or(start);
+            let acked = from.unwrap_or(0);
+            let whole = if hello.holes == 0 {
+                acked
+            } else {
+                acked.min(record.as_ref().map_or(0, |r| r.whole_acked))
+            };
+            let record = PeerRecord {
+                cursor: if is_equal { Cursor { read: hello.head, seen: hello.head, ..start } } else { known },
+                read_acked: acked,
+                whole_acked: whole,
+                url: String::new(),
+                region: hello.region.clone().unwrap_or_default(),
+                agreed_at: record.and_then(|record| record.agreed_at),
+                met_at: now,
+            };
+            self.meet(id, record);
+        }
+        self.say_what_is_missing(id);
         match from {
             Some(from) => self.start_stream(id, from),
-            None => self.reconcile(id, told, hello.tips),
+            None => self.reconcile(id, told, &hello),
         }
     }
 
-    pub(super) fn up_as_dialer(
-        &mut self,
-        id: LinkId,
-        hello: Hello,
-        digest: Option<Digest>,
-        head: Position,
-        told: bool,
-    ) {
+    fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: Greeting) {
+        // Whoever is dialled is believed: nobody else is told by it what to write.
+        if !self.is_same_space(hello.descriptor.as_ref(), self.is_relay()) {
+            self.notices.push_back(Notice::Incompatible(hello.descriptor.clone()));
+            return self.close_as_incompatible(id);
+        }
         let now = self.now;
-        let Some(link) = self.links.get_mut(&id) else { return };
-        let Side::Dialer { url } = link.side.clone() else {
-            return;
-        };
-        link.send.grant(hello.credit);
-        link.phase = Phase::Up;
-        link.moved(now);
-        link.send.is_muted = hello.terms.read_only;
-        link.renew_at = hello.terms.renew_at(now);
-        let known = self.peers.get(&hello.log).filter(|_| hello.resumed).cloned();
-        let start = Cursor { log: hello.log, read: Position::START, seen: Position::START };
-        let (mut cursor, mut acked) = known.map_or((start, 0), |peer| (peer.cursor, peer.acked));
-        if hello.resumed && hello.digest.is_some() && hello.digest == digest {
-            // Both hold the same: nothing to stream either way.
-            cursor.read = hello.head;
-            cursor.seen = hello.head;
-            acked = head.seq;
+        let is_relay = self.is_relay();
+        let is_mesh = is_relay && hello.region.is_some();
+        let url = dialed.url.clone();
+        let peer = Peer { log: hello.log, region: hello.region.clone() };
+        let mut session = Session::new(End::Dialer(dialed), peer, is_mesh, &self.limits, now);
+        session.send.grant(hello.credit, &self.limits);
+        session.send.is_muted = hello.terms.read_only;
+        session.their_head = hello.head.seq;
+        self.links.came_up(id, session);
+        let known = self.peers.get(&hello.log).cloned();
+        let agreed_at = known.as_ref().and_then(|record| record.agreed_at);
+        let record = known.filter(|_| hello.resumed);
+        let mut record = record.unwrap_or(PeerRecord {
+            cursor: Cursor::start(hello.log),
+            read_acked: 0,
+            whole_acked: 0,
+            url: String::new(),
+            region: String::new(),
+            agreed_at,
+            met_at: now,
+        });
+        if hello.holes == 0 {
+            // What was missing there is not missing any more.
+            record.whole_acked = record.read_acked;
         }
-        link.their_head = hello.head.seq;
-        let region = hello.region.clone().unwrap_or_default();
-        let agreed_at = self.peers.get(&hello.log).and_then(|peer| peer.agreed_at);
-        self.came_up(id);
-        self.meet(id, PeerRecord { cursor, acked, url, region, agreed_at });
-        if !self.is_relay() {
-            self.learn_regions(&hello);
+        let is_equal = hello.resumed && hello.digest.is_some() && hello.digest == sent.digest;
+        if is_equal && hello.holes == 0 && sent.holes == 0 {
+            // Both hold the same: nothing is streamed either way.
+            record.cursor = Cursor { read: hello.head, seen: hello.head, ..record.cursor };
+            record.read_acked = sent.head.seq;
+            record.whole_acked = sent.head.seq;
         }
+        record.url = url;
+        record.region = hello.region.clone().unwrap_or_default();
+        record.met_at = now;
+        let acked = record.read_acked;
+        self.meet(id, record);
+        self.notices.push_back(Notice::RegionsTold(hello.regions.clone()));
         // A relay that knows another log under this one's id than it is now: an older copy was put back.
         let theirs = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
-        if let Some(cursor) = theirs.filter(|_| self.is_relay()) {
+        if let Some(cursor) = theirs.filter(|_| is_relay) {
             self.check_cursor(id, cursor, Which::Seen);
         }
+        self.say_what_is_missing(id);
         if hello.resumed {
-            // Of a position, only the number matters to where a stream begins.
-            self.start_stream(id, Position { seq: acked, ..head });
+            self.start_stream(id, acked);
         } else {
-            self.reconcile(id, told, hello.tips);
+            self.reconcile(id, sent.with_tips, hello);
         }
-    }
-
-    fn came_up(&mut self, id: LinkId) {
-        match self.links.get(&id) {
-            Some(link) if link.is_mesh => self.mesh.insert(id),
-            Some(link) if !link.is_dialer() && self.is_relay() => self.bringers.insert(id),
-            _ => false,
-        };
     }
 
     /// A link is up with a holder of which this much is known.
-    fn meet(&mut self, id: LinkId, peer: PeerRecord) {
-        let log = peer.cursor.log;
-        // Whatever was met there before under another log is gone.
-        let was_met = |other: &PeerRecord| {
-            (!peer.url.is_empty() && other.url == peer.url)
-                || (self.identity.region.is_some() && other.region == peer.region)
-        };
-        let gone: Vec<_> = self.peers.values().filter(|other| was_met(other)).map(|p| p.cursor.log).collect();
-        for log in gone {
-            self.peers.remove(&log);
-            self.dirty_peers.insert(log);
+    fn meet(&mut self, id: LinkId, record: PeerRecord) {
+        if let Some(session) = self.links.session_mut(id) {
+            session.receive.read = record.cursor.read;
+            session.send.seen = record.cursor.seen;
+            session.send.read_acked = record.read_acked;
+            session.send.whole_acked = record.whole_acked;
+            session.send.stored_at(record.cursor.seen.seq, &self.limits);
         }
-        if let Some(link) = self.links.get_mut(&id) {
-            link.receive.read = peer.cursor.read;
-            link.send.seen = peer.cursor.seen;
-            link.send.acked = peer.acked;
-            link.send.stored_at(peer.cursor.seen.seq);
-        }
-        self.dirty_peers.insert(log);
-        self.peers.insert(log, peer);
+        let is_relay = self.is_relay();
+        let (url, region) = (record.url.clone(), record.region.clone());
+        self.peers.meet(record, |other| {
+            (!url.is_empty() && other.url == url) || (is_relay && other.region == region)
+        });
         self.note_peer(id);
     }
 
-    /// The regions there are, as a relay knows them.
-    fn learn_regions(&mut self, hello: &Hello) {
-        if hello.regions.is_empty() {
-            return;
-        }
-        let gone = self.regions.keys().filter(|region| !hello.regions.contains(region));
-        for region in gone.cloned().collect::<Vec<_>>() {
-            self.regions.remove(&region);
-            self.dirty_regions.insert(region);
-        }
-        for region in &hello.regions {
-            let unknown = RegionRecord { log: LogId([0; 16]), acked: 0 };
-            self.regions.entry(region.clone()).or_insert(unknown);
-            self.dirty_regions.insert(region.clone());
+    /// The other side takes what was missing for stored, unless it hears otherwise.
+    fn say_what_is_missing(&mut self, id: LinkId) {
+        let Some(session) = self.links.session_mut(id) else { return };
+        if self.log.holes().whole_of(&session.peer.log).is_some() {
+            self.touched.insert(id);
         }
     }
 
-    pub(super) fn start_stream(&mut self, id: LinkId, from: Position) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.send.start(from);
+    fn start_stream(&mut self, id: LinkId, from: u64) {
+        if let Some(session) = self.links.session_mut(id) {
+            // Of a position, only the number matters to where a stream begins.
+            session.send.start(Position { seq: from, ..Position::START });
         }
         self.notices.push_back(Notice::LinkChanged);
         self.feed(id);
     }
+}
 
-    /// Both sides say what they hold (`told`: this side has), and send what the other lacks.
-    pub(super) fn reconcile(&mut self, id: LinkId, told: bool, tips: Option<Vec<Tip>>) {
-        if !told {
-            self.send_vector(id, false);
-        }
-        match tips {
-            Some(tips) => self.start_pass(id, Vector::from_tips(tips)),
-            None => {
-                if let Some(link) = self.links.get_mut(&id) {
-                    link.exchanging = true;
-                }
-            }
-        }
-        self.notices.push_back(Notice::LinkChanged);
-    }
-
-    pub(super) fn send_vector(&mut self, id: LinkId, answer: bool) {
-        let tips: Vec<_> = self.log.vector().tips().copied().collect();
-        let mut parts = tips.chunks(limits::VECTOR_FRAME_TIPS_MAX).peekable();
-        if parts.peek().is_none() {
-            let part = VectorPart { tips: Vec::new(), last: true, answer };
-            self.send(id, &Frame::Vector(part));
-        }
-        while let Some(part) = parts.next() {
-            let last = parts.peek().is_none();
-            self.send(id, &Frame::Vector(VectorPart { tips: part.to_vec(), last, answer }));
+impl Which {
+    fn of(self, cursor: &Cursor) -> Mark {
+        match self {
+            Which::Seen => cursor.seen,
+            Which::Read => cursor.read,
         }
     }
+}
 
-    pub(super) fn vector_came(&mut self, id: LinkId, part: VectorPart) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.their_tips.extend(part.tips);
-        if link.their_tips.len() > limits::VECTOR_TIPS_MAX {
-            return self.close(id, CloseCode::TooLarge, "a vector of too many tips");
-        }
-        if part.last {
-            let tips = core::mem::take(&mut link.their_tips);
-            if part.answer {
-                self.send_vector(id, false);
-            }
-            self.start_pass(id, Vector::from_tips(tips));
-        }
-    }
-
-    pub(super) fn start_pass(&mut self, id: LinkId, theirs: Vector) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.exchanging = true;
-            link.theirs = Some(theirs);
-            self.busy.insert(id);
-        }
-        self.start_passes();
-    }
-
-    /// Begins the passes that wait for the vector to say what is stored and nothing more.
-    pub(super) fn start_passes(&mut self) {
-        if self.appending || self.state != LogState::Open {
-            return;
-        }
-        let mut begun = Vec::new();
-        for id in &self.busy {
-            let Some(link) = self.links.get_mut(id) else { continue };
-            if let Some(theirs) = link.theirs.take() {
-                link.exchanging = false;
-                link.send.start_filtered(&theirs, self.log.vector(), self.stored);
-                link.moved(self.now);
-                begun.push(*id);
-            }
-        }
-        for id in begun {
-            self.feed(id);
-        }
+/// What this side lets the other do.
+pub(super) fn terms_of(grant: Option<&Grant>, now: crate::base::time::Millis) -> Terms {
+    let expires_at = grant.and_then(|grant| grant.expires_at);
+    Terms {
+        read_only: grant.is_some_and(|grant| grant.right == Right::Read),
+        expires_in: expires_at.map(|at| at.saturating_sub(now)),
     }
 }

@@ -17,9 +17,9 @@ pub struct PeerRecord {
     /// How far its log has been read.
     #[n(0)]
     pub cursor: Cursor,
-    /// How far into this holder's log it has acknowledged.
+    /// How far into this holder's log it has acknowledged, bytes or no bytes.
     #[n(1)]
-    pub acked: u64,
+    pub read_acked: u64,
     /// The address it was met at.
     #[n(2)]
     pub url: String,
@@ -29,16 +29,22 @@ pub struct PeerRecord {
     /// Between relays: when both last held the same, by this host's clock.
     #[n(4)]
     pub agreed_at: Option<Millis>,
+    /// How far into this holder's log it has acknowledged with all bytes.
+    #[n(5)]
+    pub whole_acked: u64,
+    /// When it was met last, by this host's clock.
+    #[n(6)]
+    pub met_at: Millis,
 }
 
 /// An `r` entry: how much of this log another region has stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct RegionRecord {
-    /// The region's log.
+    /// The region's log; absent until something was said of it.
     #[n(0)]
-    pub log: LogId,
-    /// All of this log up to this number.
+    pub log: Option<LogId>,
+    /// All of this log up to this number, with all bytes.
     #[n(1)]
     pub acked: u64,
 }

@@ -1,149 +1,59 @@
-//! The log: a holder's own append-only order of the commits it holds, and how it lies in storage.
+//! The log: a holder's own append-only order of the commits it holds.
 //!
 //! A commit is appended only when its predecessor in the chain and all that its `after` names are
 //! in the log, so log order is causal order. [`Log`] decides that from what it has in memory (the
 //! tips, and the chains lately used) and says which keys of storage it needs to know more. It does
-//! no I/O: it plans reads and hands over puts.
-//!
-//! Keys in storage, numbers most significant byte first:
-//!
-//! | key | value |
-//! | --- | --- |
-//! | `m` | [`Meta`]: the log's id and its end |
-//! | `b` last-seq(8) piece(2) | a row of commits up to last-seq, in pieces of at most 1 MiB |
-//! | `t` author(16) | an author's tips and where its last commits are in the log |
-//! | `c` author(16) chunk(8) | where 32 older commits of the chain are |
-//! | `s` author(16) seq(8) id(16) | where a commit of a fork's later branches is |
-//! | `p` log-id(16) | [`PeerRecord`]: how far another holder's log has been read, and ours by it |
-//! | `r` region | [`RegionRecord`]: how much of this log another region has stored |
-//! | `q` | [`Reconciled`]: with which regions a relay has compared all it holds |
-//! | `d` document(16) | the document is deleted; 1 once its bytes are gone from the rows |
+//! no I/O: it plans reads and hands over puts. [`keys`](crate::log::keys) has the layout.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::{AuthorId, CommitId, DocId, LogId, ShortId};
-use crate::base::limits;
-use crate::base::position::Position;
-use crate::commit::commit::{After, Commit, Header};
+use crate::base::limits::Limits;
+use crate::base::position::{Mark, Marker, Position};
+use crate::commit::commit::Commit;
+use crate::commit::descriptor::Descriptor;
+use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
-use crate::storage::request::Corrupt;
-use crate::storage::request::StorageRequest;
+use crate::log::chain::{CHUNK, HotChains, Lookup, Slot};
+use crate::log::holes::{Hole, Holes};
+use crate::log::keys::{META_KEY, chain_key, doc_key, hole_key, hole_seq, tips_of};
+use crate::log::meta::Meta;
+use crate::log::rows::{Entry, put_rows};
+use crate::storage::request::{Corrupt, Guard, StorageRequest};
 use crate::wire::bodies::ChainRange;
 
-/// Commits of a chain in one `c` entry, and the fewest kept in the `t` entry once there are more.
-const CHUNK: usize = 32;
-/// Chains kept in memory beyond their tips.
-const HOT_CHAINS_MAX: usize = 1024;
-/// A row is closed once it has this many bytes.
-const ROW_BYTES: usize = 64 * 1024;
-
-/// The `m` entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct Meta {
-    /// The log's id.
-    #[n(0)]
-    pub log: LogId,
-    /// Its end.
-    #[n(1)]
-    pub head: Position,
-}
-
-/// Commits that follow one another in the log.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-struct Row {
-    /// The position before the first.
-    #[n(0)]
-    before: Position,
-    #[n(1)]
-    records: Vec<RowRecord>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+/// A `d` entry.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
 #[cbor(array)]
-struct RowRecord {
+struct DeletedDoc {
+    /// The delete.
     #[n(0)]
-    record: ByteVec,
-    /// Whether it was made by this holder.
+    delete: After,
+    /// Whether the document's bytes are gone from all rows.
     #[n(1)]
-    own: bool,
-}
-
-/// A commit in the log.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The position after it.
-    pub at: Position,
-    /// The commit.
-    pub commit: Commit,
-    /// Whether it was made by this holder: this process, another that shares the log, or one that
-    /// did.
-    pub own: bool,
-}
-
-/// Where a commit of a chain is: enough of its id to tell branches apart, and its log seq.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-struct Place {
-    #[cbor(n(0), with = "minicbor::bytes")]
-    id: [u8; 16],
-    #[n(1)]
-    log_seq: u64,
-}
-
-impl Place {
-    fn is(&self, id: &CommitId) -> bool {
-        self.id == id.0[..16]
-    }
-
-    fn is_short(&self, short: &ShortId) -> bool {
-        self.id == short.0
-    }
-}
-
-/// A `t` entry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-struct Chain {
-    #[n(0)]
-    tips: Vec<Tip>,
-    /// Tips that no commit in the log comes after. Kept where commits are made.
-    #[n(1)]
-    uncovered: Vec<Tip>,
-    /// How many commits of the first branch are in `c` entries.
-    #[n(2)]
-    spilled: u64,
-    /// The first branch's commits after those.
-    #[n(3)]
-    recent: Vec<Place>,
-}
-
-/// A [`Chain`] and what else of it has been read.
-#[derive(Clone, Debug, Default)]
-struct HotChain {
-    chain: Chain,
-    chunks: BTreeMap<u64, Vec<Place>>,
-    /// Commits of later branches; `None` until read. Read for forked authors alone.
-    branches: Option<BTreeMap<u64, Vec<Place>>>,
+    is_scrubbed: bool,
 }
 
 /// What a holder knows of its log without reading storage.
 #[derive(Clone, Debug)]
 pub struct Log {
+    limits: Arc<Limits>,
     meta: Meta,
     /// What the `m` entry holds, or will once what was taken is written.
-    stored_meta: Option<Meta>,
+    stored_meta: Option<Vec<u8>>,
+    /// What the first commit of a chain names as the one before it.
+    chain_start: Option<CommitId>,
     vector: Vector,
     uncovered: BTreeSet<Tip>,
-    deleted: BTreeSet<DocId>,
-    /// Those whose bytes may still be in rows written before.
+    deleted: BTreeMap<DocId, After>,
+    /// Deleted documents whose bytes may still be in rows written before.
     unscrubbed: BTreeSet<DocId>,
-    hot: BTreeMap<AuthorId, HotChain>,
+    holes: Holes,
+    hot: HotChains,
     staged: Staged,
 }
 
@@ -152,6 +62,7 @@ struct Staged {
     entries: Vec<Entry>,
     bytes: usize,
     dirty: BTreeSet<AuthorId>,
+    dirty_holes: BTreeSet<u64>,
     puts: Vec<(Vec<u8>, Vec<u8>)>,
     before: Option<Position>,
 }
@@ -161,12 +72,16 @@ struct Staged {
 pub enum Admission {
     /// It is in the log already.
     Held,
+    /// It is in the log at that position without some of its bytes, which this copy has.
+    Fills(u64),
     /// All that it comes after is in the log.
     Ready,
     /// These are not in the log yet.
     Waits(Vec<ChainRange>),
     /// Storage must be asked first.
     Reads(Vec<StorageRequest>),
+    /// It begins a chain of another space or partition.
+    Foreign,
 }
 
 /// Whether a commit is in the log.
@@ -181,46 +96,60 @@ pub enum Holding {
 }
 
 /// What was staged, to be written at once.
+#[derive(Debug)]
 pub struct StagedWrite {
-    /// Of the `m` entry: what it must be, and what it becomes.
+    /// Of the `m` entry: what it must be.
     pub guard: Guard,
     /// All entries to write.
     pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys to remove.
+    pub deletes: Vec<Vec<u8>>,
     /// The commits, in order.
     pub entries: Vec<Entry>,
 }
 
-/// A key and the value it must have for a write to be done.
-pub type Guard = (Vec<u8>, Option<Vec<u8>>);
-
-enum Lookup {
-    Places(Vec<Place>),
-    Reads(StorageRequest),
-}
-
 impl Log {
     /// An empty log.
-    pub fn new(log: LogId) -> Self {
-        Self { stored_meta: None, ..Self::open(Meta { log, head: Position::START }) }
+    pub fn new(marker: Marker, descriptor: Option<Descriptor>, limits: Arc<Limits>) -> Self {
+        Self { stored_meta: None, ..Self::open(Meta::new(marker, descriptor), limits) }
     }
 
-    /// A log whose tips and deletions are still to be told by [`Log::load`].
-    pub fn open(meta: Meta) -> Self {
+    /// A log whose tips, deletions and holes are still to be told by [`Log::load`].
+    pub fn open(meta: Meta, limits: Arc<Limits>) -> Self {
         Self {
+            limits,
+            stored_meta: Some(meta.encode()),
+            chain_start: chain_start(&meta),
             meta,
-            stored_meta: Some(meta),
             vector: Vector::default(),
             uncovered: BTreeSet::new(),
-            deleted: BTreeSet::new(),
+            deleted: BTreeMap::new(),
             unscrubbed: BTreeSet::new(),
-            hot: BTreeMap::new(),
+            holes: Holes::default(),
+            hot: HotChains::default(),
             staged: Staged::default(),
         }
     }
 
+    /// A log like this one of which nothing is known: to be loaded again.
+    #[must_use]
+    pub fn unread(&self) -> Self {
+        Self::new(self.meta.marker, self.meta.descriptor.clone(), self.limits.clone())
+    }
+
     /// The log's id.
     pub fn id(&self) -> LogId {
-        self.meta.log
+        self.meta.marker.log
+    }
+
+    /// What makes its marks.
+    pub fn marker(&self) -> &Marker {
+        &self.meta.marker
+    }
+
+    /// The mark of a position that is durable.
+    pub fn mark(&self, position: Position) -> Mark {
+        self.meta.marker.mark(position)
     }
 
     /// Its end.
@@ -228,9 +157,24 @@ impl Log {
         self.meta.head
     }
 
+    /// What the space is, if this holder has been told.
+    pub fn descriptor(&self) -> Option<&Descriptor> {
+        self.meta.descriptor.as_ref()
+    }
+
+    /// What the first commit of every chain names as the one before it, if that is known.
+    pub fn chain_start(&self) -> Option<CommitId> {
+        self.chain_start
+    }
+
     /// What it holds.
     pub fn vector(&self) -> &Vector {
         &self.vector
+    }
+
+    /// The commits that lack bytes.
+    pub fn holes(&self) -> &Holes {
+        &self.holes
     }
 
     /// The tips that no commit in the log comes after.
@@ -240,7 +184,13 @@ impl Log {
 
     /// Whether the document is deleted.
     pub fn is_deleted(&self, doc: &DocId) -> bool {
-        self.deleted.contains(doc)
+        self.deleted.contains_key(doc)
+    }
+
+    /// Brings a commit that was read from storage up to what the log knows: bytes of deleted
+    /// documents are gone. Whether it is different now.
+    pub fn justify(&self, commit: &mut Commit) -> bool {
+        commit.justify(|doc| self.deleted.get(doc).copied())
     }
 
     /// Deleted documents whose bytes may still be in rows written before.
@@ -251,7 +201,8 @@ impl Log {
     /// The bytes of these documents are gone from all rows: what to write.
     pub fn scrubbed(&mut self, docs: &BTreeSet<DocId>) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.unscrubbed.retain(|doc| !docs.contains(doc));
-        docs.iter().map(|doc| (doc_key(doc), vec![1])).collect()
+        let deletes = docs.iter().filter_map(|doc| Some((doc, *self.deleted.get(doc)?)));
+        deletes.map(|(doc, delete)| (doc_key(doc), deleted_value(delete, true))).collect()
     }
 
     /// The bytes of these documents are still in the rows after all.
@@ -259,14 +210,14 @@ impl Log {
         self.unscrubbed.extend(docs);
     }
 
-    /// Takes in an entry of storage under `t` or `d`.
+    /// Takes in an entry of storage in one of [`load_ranges`](crate::log::keys::load_ranges).
     ///
     /// # Errors
     /// Storage holds what this code did not write.
     pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), Corrupt> {
         match key.split_first() {
             Some((b't', _)) => {
-                let chain: Chain = from_cbor(value)?;
+                let chain: crate::log::chain::Chain = from_cbor(value)?;
                 for tip in chain.tips {
                     self.vector.advance(tip, None);
                 }
@@ -274,39 +225,27 @@ impl Log {
             }
             Some((b'd', doc)) => {
                 let doc = DocId::from_slice(doc).ok_or_else(|| Corrupt("a key of another length".into()))?;
-                self.deleted.insert(doc);
-                if value.is_empty() {
+                let DeletedDoc { delete, is_scrubbed } = from_cbor(value)?;
+                self.deleted.insert(doc, delete);
+                if !is_scrubbed {
                     self.unscrubbed.insert(doc);
                 }
+            }
+            Some((b'h', _)) => {
+                let seq = hole_seq(key).ok_or_else(|| Corrupt("a key of another length".into()))?;
+                self.holes.insert(seq, from_cbor(value)?);
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// Takes in the answer to a read of [`Admission::Reads`]: one call for each key of a `Get`, or
-    /// for a whole `Scan`.
+    /// Takes in the answer to a read of [`Admission::Reads`]: one call for each key of a `Get`.
     ///
     /// # Errors
     /// Storage holds what this code did not write.
     pub fn learn(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Corrupt> {
-        let Some((author, rest)) = author_of_key(key) else {
-            return Ok(());
-        };
-        match key[0] {
-            b't' => {
-                let chain = value.map(from_cbor).transpose()?.unwrap_or_default();
-                self.hot.entry(author).or_insert_with(|| HotChain { chain, ..HotChain::default() });
-            }
-            b'c' => {
-                let chunk: Vec<Place> = value.map(from_cbor).transpose()?.unwrap_or_default();
-                if let (Some(hot), Ok(number)) = (self.hot.get_mut(&author), rest.try_into()) {
-                    hot.chunks.insert(u64::from_be_bytes(number), chunk);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+        self.hot.learn(key, value)
     }
 
     /// Takes in the answer to a scan of an author's later branches.
@@ -314,71 +253,43 @@ impl Log {
     /// # Errors
     /// Storage holds what this code did not write.
     pub fn learn_branches(&mut self, from: &[u8], entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Corrupt> {
-        let Some((author, _)) = author_of_key(from) else {
-            return Ok(());
-        };
-        let Some(hot) = self.hot.get_mut(&author) else {
-            return Ok(());
-        };
-        let mut branches = BTreeMap::<u64, Vec<Place>>::new();
-        for (key, value) in entries {
-            let Some((_, rest)) = author_of_key(key) else { continue };
-            let Some(seq) = rest.first_chunk() else { continue };
-            branches.entry(u64::from_be_bytes(*seq)).or_default().push(from_cbor(value)?);
-        }
-        hot.branches = Some(branches);
-        Ok(())
+        self.hot.learn_branches(from, entries)
     }
 
     /// Whether this commit may be appended now.
     pub fn admit(&self, commit: &Commit) -> Admission {
         let header = commit.header();
+        if let Some(seq) = self.holes.seq_of(&commit.id()) {
+            return if self.fills(seq, commit) { Admission::Fills(seq) } else { Admission::Held };
+        }
         let mut reads = Vec::new();
         let mut missing = Vec::new();
         let tips = self.vector.of(&header.author);
         if tips.iter().any(|tip| tip.id == commit.id()) {
             return Admission::Held;
         }
+        if header.seq == 1 && self.chain_start != Some(header.prev) {
+            return Admission::Foreign;
+        }
         if header.seq <= self.vector.seq(&header.author) {
-            match self.places(&header.author, header.seq) {
-                Lookup::Places(places) if places.iter().any(|place| place.is(&commit.id())) => {
-                    return Admission::Held;
-                }
-                Lookup::Places(_) => {}
+            let short = commit.id().short();
+            match self.hot.find(&header.author, header.seq) {
+                Lookup::Slots(slots) if slots.iter().any(|slot| slot.id == short) => return Admission::Held,
+                Lookup::Slots(_) => {}
                 Lookup::Reads(read) => reads.push(read),
             }
         }
         // Appending changes the chain's entry, so it must be known.
-        match self.hot.get(&header.author) {
-            None if !tips.is_empty() => {
-                reads.push(StorageRequest::Get(vec![chain_key(&header.author)]));
-            }
-            Some(hot) if tips.len() > 1 && hot.branches.is_none() => {
-                reads.push(branches_scan(&header.author));
-            }
-            _ => {}
+        reads.extend(self.hot.needed_to_append(&header.author, tips));
+        if header.seq > 1 {
+            let prev = After { author: header.author, seq: header.seq - 1, short: header.prev.short() };
+            self.require(&prev, &mut reads, &mut missing);
         }
-        if let Some(prev) = &header.prev {
-            self.require(
-                &header.author,
-                header.seq - 1,
-                |p| p.is(prev),
-                |t| t == prev,
-                &mut reads,
-                &mut missing,
-            );
-        }
-        for After { author, seq, short } in &header.after {
-            self.require(
-                author,
-                *seq,
-                |p| p.is_short(short),
-                |t| t.short() == *short,
-                &mut reads,
-                &mut missing,
-            );
-            if self.uncovered.iter().any(|tip| tip.author == *author) && !self.hot.contains_key(author) {
-                reads.push(StorageRequest::Get(vec![chain_key(author)]));
+        for after in &header.after {
+            self.require(after, &mut reads, &mut missing);
+            let is_covered = !self.uncovered.range(tips_of(after.author)).any(|_| true);
+            if !is_covered && !self.hot.contains(&after.author) {
+                reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
             }
         }
         if !missing.is_empty() {
@@ -390,17 +301,11 @@ impl Log {
         }
     }
 
-    /// Whether the commit of that tip is in the log.
+    /// Whether the commit of that tip is in the log, with its bytes or without.
     pub fn holds(&self, tip: &Tip) -> Holding {
         let (mut reads, mut missing) = (Vec::new(), Vec::new());
-        self.require(
-            &tip.author,
-            tip.seq,
-            |place| place.is(&tip.id),
-            |id| *id == tip.id,
-            &mut reads,
-            &mut missing,
-        );
+        let name = After { author: tip.author, seq: tip.seq, short: tip.id.short() };
+        self.require(&name, &mut reads, &mut missing);
         match (missing.pop(), reads.pop()) {
             (Some(range), _) => Holding::Missing(range),
             (None, Some(read)) => Holding::Reads(read),
@@ -408,71 +313,54 @@ impl Log {
         }
     }
 
-    fn require(
-        &self,
-        author: &AuthorId,
-        seq: u64,
-        is_place: impl Fn(&Place) -> bool,
-        is_tip: impl Fn(&CommitId) -> bool,
-        reads: &mut Vec<StorageRequest>,
-        missing: &mut Vec<ChainRange>,
-    ) {
-        let tips = self.vector.of(author);
-        if tips.iter().any(|tip| tip.seq == seq && is_tip(&tip.id)) {
+    fn fills(&self, seq: u64, commit: &Commit) -> bool {
+        use crate::commit::commit::ItemBytes;
+        let Some(hole) = self.holes.get(seq) else { return false };
+        commit.items().any(|(item, bytes)| {
+            matches!(bytes, ItemBytes::Present(_))
+                && item.len > 0
+                && item.doc.is_some_and(|doc| hole.docs.contains(&doc))
+        })
+    }
+
+    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<ChainRange>) {
+        let After { author, seq, short } = *name;
+        let tips = self.vector.of(&author);
+        if tips.iter().any(|tip| tip.seq == seq && tip.id.short() == short) {
             return;
         }
-        let held = self.vector.seq(author);
+        let held = self.vector.seq(&author);
         if seq > held {
-            missing.push(ChainRange { author: *author, from: held + 1, to: seq });
+            missing.push(ChainRange { author, from: held + 1, to: seq, branch: None });
             return;
         }
-        match self.places(author, seq) {
+        match self.hot.find(&author, seq) {
             Lookup::Reads(read) => reads.push(read),
-            Lookup::Places(places) if places.iter().any(is_place) => {}
+            Lookup::Slots(slots) if slots.iter().any(|slot| slot.id == short) => {}
             // Another branch than the one held: ask for it from below.
-            Lookup::Places(_) => missing.push(ChainRange {
-                author: *author,
-                from: seq.saturating_sub(CHUNK as u64).max(1),
-                to: seq,
-            }),
+            Lookup::Slots(_) => {
+                let from = seq.saturating_sub(CHUNK as u64).max(1);
+                missing.push(ChainRange { author, from, to: seq, branch: Some(short) });
+            }
         }
     }
 
-    /// The commits in the log that have this number, or what to read to know.
-    fn places(&self, author: &AuthorId, seq: u64) -> Lookup {
-        let Some(hot) = self.hot.get(author) else {
-            return Lookup::Reads(StorageRequest::Get(vec![chain_key(author)]));
-        };
-        let mut places = Vec::new();
-        let spilled = hot.chain.spilled;
-        if seq > spilled {
-            places.extend(hot.chain.recent.get((seq - spilled - 1) as usize));
-        } else if seq > 0 {
-            let number = (seq - 1) / CHUNK as u64;
-            match hot.chunks.get(&number) {
-                Some(chunk) => places.extend(chunk.get(((seq - 1) % CHUNK as u64) as usize)),
-                None => return Lookup::Reads(StorageRequest::Get(vec![chunk_key(author, number)])),
-            }
-        }
-        if hot.chain.tips.len() > 1 {
-            match &hot.branches {
-                Some(branches) => places.extend(branches.get(&seq).into_iter().flatten()),
-                None => return Lookup::Reads(branches_scan(author)),
-            }
-        }
-        Lookup::Places(places)
-    }
-
-    /// The log seqs of these parts of chains as far as they are held, in log order; or what to read.
+    /// The positions of these parts of chains as far as they are held, in log order; or what to read.
+    ///
+    /// # Errors
+    /// What must be read first.
     pub fn find(&self, ranges: &[ChainRange]) -> Result<BTreeSet<u64>, Vec<StorageRequest>> {
         let mut found = BTreeSet::new();
         let mut reads = Vec::new();
         for range in ranges {
             let last = range.to.min(self.vector.seq(&range.author));
             for seq in range.from.max(1)..=last {
-                match self.places(&range.author, seq) {
-                    Lookup::Places(places) => {
-                        found.extend(places.iter().map(|place| place.log_seq));
+                match self.hot.find(&range.author, seq) {
+                    Lookup::Slots(slots) => {
+                        let is_meant = |slot: &&Slot| {
+                            seq < range.to || range.branch.is_none_or(|branch: ShortId| branch == slot.id)
+                        };
+                        found.extend(slots.iter().filter(is_meant).map(|slot| slot.log_seq));
                     }
                     Lookup::Reads(read) => {
                         if reads.last() != Some(&read) {
@@ -480,7 +368,7 @@ impl Log {
                         }
                     }
                 }
-                if found.len() > limits::WAITING_COMMITS_MAX {
+                if found.len() > self.limits.waiting_commits_max {
                     break;
                 }
             }
@@ -489,32 +377,81 @@ impl Log {
     }
 
     /// Appends a commit that [`Log::admit`] found ready, to be written by the next
-    /// [`Log::take_staged`].
-    pub fn stage(&mut self, mut commit: Commit, own: bool) {
+    /// [`Log::take_staged`]. `bringer` is the log that it was brought from, and up to which number
+    /// everything from there is whole.
+    pub fn stage(&mut self, mut commit: Commit, own: bool, bringer: Option<(LogId, u64)>) {
         self.staged.before.get_or_insert(self.meta.head);
-        for doc in commit.deletes() {
-            if self.deleted.insert(doc) {
-                self.unscrubbed.insert(doc);
-                self.staged.puts.push((doc_key(&doc), Vec::new()));
-            }
-        }
-        commit.drop_deleted(|doc| self.deleted.contains(doc));
+        self.take_deletes(&commit);
+        self.justify(&mut commit);
         self.index(&commit);
+        let seq = self.meta.head.seq;
+        if commit.has_holes() {
+            self.holes.insert(seq, Hole::new(&commit, bringer));
+            self.staged.dirty_holes.insert(seq);
+        }
         self.staged.bytes += commit.size();
         self.staged.entries.push(Entry { at: self.meta.head, commit, own });
     }
 
-    /// Takes in a commit that another process of this holder has appended to the shared log.
-    pub fn follow(&mut self, entry: &Entry) {
-        for doc in entry.commit.deletes() {
-            // Whoever deleted it may be gone before its bytes are.
-            if self.deleted.insert(doc) {
-                self.unscrubbed.insert(doc);
+    /// A commit that is in the log without some of its bytes was brought from that log too.
+    pub fn brought_hole(&mut self, seq: u64, bringer: (LogId, u64)) {
+        if self.holes.brought(seq, bringer) {
+            self.staged.dirty_holes.insert(seq);
+        }
+    }
+
+    /// The commit at that position has all its bytes now, or those of fewer documents are missing:
+    /// what to write of it.
+    pub fn filled(&mut self, seq: u64, commit: &Commit) {
+        let bringers = self.holes.get(seq).map(|hole| hole.bringers.clone()).unwrap_or_default();
+        self.holes.remove(seq);
+        if commit.has_holes() {
+            self.holes.insert(seq, Hole { bringers, ..Hole::new(commit, None) });
+        }
+        self.staged.dirty_holes.insert(seq);
+    }
+
+    /// Changes of holes that are not written yet: what to put and what to remove.
+    pub fn take_holes(&mut self) -> (Vec<(Vec<u8>, Vec<u8>)>, Vec<Vec<u8>>) {
+        let (mut puts, mut deletes) = (Vec::new(), Vec::new());
+        for seq in core::mem::take(&mut self.staged.dirty_holes) {
+            match self.holes.get(seq) {
+                Some(hole) => puts.push((hole_key(seq), to_cbor(hole))),
+                None => deletes.push(hole_key(seq)),
             }
         }
+        (puts, deletes)
+    }
+
+    /// Whether there are changes of holes that are not written yet.
+    pub fn has_unwritten_holes(&self) -> bool {
+        !self.staged.dirty_holes.is_empty()
+    }
+
+    /// Takes in a commit that another process of this holder has appended to the shared log.
+    pub fn follow(&mut self, entry: &Entry) {
+        // Whoever deleted a document may be gone before its bytes are.
+        self.take_deletes(&entry.commit);
         self.index(&entry.commit);
+        let mut commit = entry.commit.clone();
+        self.justify(&mut commit);
+        if commit.has_holes() {
+            self.holes.insert(entry.at.seq, Hole::new(&commit, None));
+        }
         self.staged = Staged::default();
-        self.stored_meta = Some(self.meta);
+        self.stored_meta = Some(self.meta.encode());
+    }
+
+    fn take_deletes(&mut self, commit: &Commit) {
+        for doc in commit.header().deletes() {
+            if self.deleted.contains_key(&doc) {
+                continue;
+            }
+            self.deleted.insert(doc, commit.name());
+            self.unscrubbed.insert(doc);
+            self.staged.puts.push((doc_key(&doc), deleted_value(commit.name(), false)));
+            self.staged.dirty_holes.extend(self.holes.close(&doc));
+        }
     }
 
     /// Whether storage does not know of this log yet.
@@ -522,77 +459,61 @@ impl Log {
         self.stored_meta.is_none()
     }
 
-    /// Gives the log another id: what was acknowledged under the old one is void. The `m` entry to
+    /// Takes another id and key: what was acknowledged under the old id is void. The `m` entry to
     /// write, with its guard.
-    pub fn renew(&mut self, log: LogId) -> (Guard, (Vec<u8>, Vec<u8>)) {
-        self.meta.log = log;
-        (self.guard_and_advance(), (META_KEY.to_vec(), to_cbor(&self.meta)))
+    pub fn renew(&mut self, marker: Marker) -> (Guard, (Vec<u8>, Vec<u8>)) {
+        self.meta.marker = marker;
+        self.write_meta()
+    }
+
+    /// Takes note of what the space is, while the log is empty and not written.
+    pub fn adopt(&mut self, descriptor: Descriptor) {
+        self.meta.descriptor = Some(descriptor);
+        self.chain_start = chain_start(&self.meta);
+    }
+
+    /// Takes note of what the space is. The `m` entry to write, with its guard.
+    pub fn pin(&mut self, descriptor: Descriptor) -> (Guard, (Vec<u8>, Vec<u8>)) {
+        self.adopt(descriptor);
+        self.write_meta()
+    }
+
+    /// The `m` entry as it is, with its guard.
+    pub fn write_meta(&mut self) -> (Guard, (Vec<u8>, Vec<u8>)) {
+        (self.guard_and_advance(), (META_KEY.to_vec(), self.meta.encode()))
     }
 
     fn guard_and_advance(&mut self) -> Guard {
-        let expected = self.stored_meta.replace(self.meta);
-        (META_KEY.to_vec(), expected.map(|meta| to_cbor(&meta)))
+        let expected = self.stored_meta.replace(self.meta.encode());
+        (META_KEY.to_vec(), expected)
     }
 
     fn index(&mut self, commit: &Commit) {
         let header = commit.header();
-        let tip = Tip { author: header.author, seq: header.seq, id: commit.id() };
+        let tip = commit.tip();
         self.meta.head = self.meta.head.then(&tip.id);
-        let is_new_author = self.vector.of(&header.author).is_empty();
-        self.vector.advance(tip, header.prev.as_ref());
+        if self.vector.of(&header.author).is_empty() {
+            self.hot.begin(header.author);
+        }
+        self.vector.advance(tip, Some(&header.prev));
         self.cover(header);
         self.uncovered.insert(tip);
-        let place = Place { id: first16(&tip.id), log_seq: self.meta.head.seq };
-        if is_new_author {
-            self.hot.entry(header.author).or_default().branches = Some(BTreeMap::new());
-        }
         let tips = self.vector.of(&header.author).to_vec();
-        let Some(hot) = self.hot.get_mut(&header.author) else {
-            return;
-        };
-        let continues_first = match hot.chain.recent.last() {
-            Some(last) => header.prev.is_some_and(|prev| last.is(&prev)),
-            None => header.seq == hot.chain.spilled + 1,
-        };
-        if continues_first && header.seq == hot.chain.spilled + hot.chain.recent.len() as u64 + 1 {
-            hot.chain.recent.push(place);
-            if hot.chain.recent.len() == 2 * CHUNK {
-                let chunk: Vec<_> = hot.chain.recent.drain(..CHUNK).collect();
-                let number = hot.chain.spilled / CHUNK as u64;
-                self.staged.puts.push((chunk_key(&header.author, number), to_cbor(&chunk)));
-                hot.chain.spilled += CHUNK as u64;
-            }
-        } else {
-            let key = branch_key(&header.author, header.seq, &place);
-            self.staged.puts.push((key, to_cbor(&place)));
-            // Of an author forked before, a map that was not read would lack the other branches.
-            if hot.branches.is_none() && hot.chain.tips.len() <= 1 {
-                hot.branches = Some(BTreeMap::new());
-            }
-            if let Some(branches) = &mut hot.branches {
-                branches.entry(header.seq).or_default().push(place);
-            }
-        }
+        let Some(hot) = self.hot.get_mut(&header.author) else { return };
+        hot.append(&tip, &header.prev, self.meta.head.seq, &mut self.staged.puts);
         hot.chain.tips = tips;
         self.staged.dirty.insert(header.author);
     }
 
     /// The tips that this commit comes after are covered by it.
     fn cover(&mut self, header: &Header) {
-        let prev = header.prev.map(|id| Tip { author: header.author, seq: header.seq - 1, id });
-        if let Some(prev) = prev {
-            self.uncovered.remove(&prev);
+        if header.seq > 1 {
+            self.uncovered.remove(&Tip { author: header.author, seq: header.seq - 1, id: header.prev });
         }
         for after in &header.after {
-            let covered: Vec<_> = self
-                .uncovered
-                .iter()
-                .filter(|tip| {
-                    tip.author == after.author && tip.seq == after.seq && tip.id.short() == after.short
-                })
-                .copied()
-                .collect();
-            for tip in covered {
+            let tips = self.uncovered.range(tips_of(after.author));
+            let covered = tips.filter(|tip| tip.seq == after.seq && tip.id.short() == after.short);
+            for tip in covered.copied().collect::<Vec<_>>() {
                 self.uncovered.remove(&tip);
                 self.staged.dirty.insert(tip.author);
             }
@@ -604,216 +525,29 @@ impl Log {
         self.staged.bytes
     }
 
-    /// What was staged since the last call; none where nothing was.
+    /// What was staged since the last call; none where no commit was.
     pub fn take_staged(&mut self) -> Option<StagedWrite> {
+        let before = self.staged.before?;
+        let (hole_puts, deletes) = self.take_holes();
         let staged = core::mem::take(&mut self.staged);
-        let before = staged.before?;
         let mut puts = staged.puts;
-        puts.push((META_KEY.to_vec(), to_cbor(&self.meta)));
+        puts.extend(hole_puts);
+        puts.push((META_KEY.to_vec(), self.meta.encode()));
         for author in &staged.dirty {
             let Some(hot) = self.hot.get_mut(author) else { continue };
-            let range = Tip { author: *author, seq: 0, id: CommitId([0; 32]) }..=Tip {
-                author: *author,
-                seq: u64::MAX,
-                id: CommitId([255; 32]),
-            };
-            hot.chain.uncovered = self.uncovered.range(range).copied().collect();
+            hot.chain.uncovered = self.uncovered.range(tips_of(*author)).copied().collect();
             puts.push((chain_key(author), to_cbor(&hot.chain)));
         }
-        rows(before, &staged.entries, &mut puts);
-        if self.hot.len() > HOT_CHAINS_MAX {
-            self.hot.clear();
-        }
-        Some(StagedWrite { guard: self.guard_and_advance(), puts, entries: staged.entries })
+        put_rows(before, &staged.entries, &self.limits, &mut puts);
+        self.hot.shrink(self.limits.hot_chains_max);
+        Some(StagedWrite { guard: self.guard_and_advance(), puts, deletes, entries: staged.entries })
     }
 }
 
-/// The key of [`Meta`].
-pub const META_KEY: &[u8] = b"m";
-
-/// The range of keys that [`Log::load`] wants to see.
-pub fn load_range() -> [(Vec<u8>, Vec<u8>); 2] {
-    [(b"d".to_vec(), b"e".to_vec()), (b"t".to_vec(), b"u".to_vec())]
+fn chain_start(meta: &Meta) -> Option<CommitId> {
+    meta.descriptor.as_ref().map(|descriptor| descriptor.chain_start(meta.marker.partition))
 }
 
-/// A scan for the commits after this number.
-pub fn rows_after(seq: u64, bytes_max: usize) -> StorageRequest {
-    StorageRequest::Scan { from: row_key(seq + 1, 0), to: b"c".to_vec(), bytes_max }
-}
-
-/// What a scan of rows gave.
-pub struct RowsRead {
-    /// The commits, in order, of every row that was read whole.
-    pub entries: Vec<Entry>,
-    /// The first row was not read whole: scan again for at least this many bytes.
-    pub bytes_needed: Option<usize>,
-    /// There may be more rows.
-    pub more: bool,
-}
-
-/// What a scan of rows becomes without the bytes of deleted documents.
-#[derive(Default)]
-pub struct Scrubbed {
-    /// Rows that change.
-    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Pieces that are not needed any more.
-    pub deletes: Vec<Vec<u8>>,
-}
-
-/// Takes the bytes of deleted documents out of the rows that a scan gave, as far as they were read
-/// whole.
-///
-/// # Errors
-/// Storage holds what this code did not write.
-pub fn scrub_rows(
-    scanned: &[(Vec<u8>, Vec<u8>)],
-    is_deleted: impl Fn(&DocId) -> bool,
-) -> Result<Scrubbed, Corrupt> {
-    let mut scrubbed = Scrubbed::default();
-    for pieces in scanned.chunk_by(|(a, _), (b, _)| row_seq(a) == row_seq(b)) {
-        let Some(row) = read_row(pieces)? else { continue };
-        let mut is_changed = false;
-        let mut entries = Vec::new();
-        let mut at = row.before;
-        for RowRecord { record, own } in row.records {
-            let mut commit = Commit::decode(&record)?;
-            at = at.then(&commit.id());
-            is_changed |= commit.drop_deleted(&is_deleted);
-            entries.push(Entry { at, commit, own });
-        }
-        if is_changed {
-            let records = entries
-                .iter()
-                .map(|entry| RowRecord { record: entry.commit.encode().into(), own: entry.own })
-                .collect();
-            let first = scrubbed.puts.len();
-            put_row(at, &Row { before: row.before, records }, &mut scrubbed.puts);
-            let kept = scrubbed.puts.len() - first;
-            scrubbed.deletes.extend(pieces[kept..].iter().map(|(key, _)| key.clone()));
-        }
-    }
-    Ok(scrubbed)
-}
-
-/// The row of these pieces; none where the last are missing.
-fn read_row(pieces: &[(Vec<u8>, Vec<u8>)]) -> Result<Option<Row>, Corrupt> {
-    let corrupt = || Corrupt("a row's pieces are not all there".into());
-    let (_, first) = pieces.first().ok_or_else(corrupt)?;
-    let (count, piece) = first.split_first_chunk::<2>().ok_or_else(corrupt)?;
-    if pieces.len() < usize::from(u16::from_be_bytes(*count)) {
-        return Ok(None);
-    }
-    let mut bytes = piece.to_vec();
-    for (_, piece) in &pieces[1..] {
-        bytes.extend(piece);
-    }
-    Ok(Some(from_cbor(&bytes)?))
-}
-
-/// Reads what a scan of rows gave.
-///
-/// # Errors
-/// Storage holds what this code did not write.
-pub fn read_rows(scanned: &[(Vec<u8>, Vec<u8>)], more: bool) -> Result<RowsRead, Corrupt> {
-    let mut entries = Vec::new();
-    for pieces in scanned.chunk_by(|(a, _), (b, _)| row_seq(a) == row_seq(b)) {
-        let Some(row) = read_row(pieces)? else {
-            // Only the last row may be cut, by the scan's end.
-            let (_, first) = &pieces[0];
-            let count = usize::from(u16::from_be_bytes([first[0], first[1]]));
-            let bytes_needed = entries.is_empty().then_some(count * limits::VALUE_BYTES_MAX);
-            return if more {
-                Ok(RowsRead { entries, bytes_needed, more })
-            } else {
-                Err(Corrupt("a row's pieces are not all there".into()))
-            };
-        };
-        let mut at = row.before;
-        for RowRecord { record, own } in row.records {
-            let commit = Commit::decode(&record)?;
-            at = at.then(&commit.id());
-            entries.push(Entry { at, commit, own });
-        }
-    }
-    Ok(RowsRead { entries, bytes_needed: None, more })
-}
-
-/// A [`Meta`] from storage.
-///
-/// # Errors
-/// Storage holds what this code did not write.
-pub fn read_meta(value: &[u8]) -> Result<Meta, Corrupt> {
-    Ok(from_cbor(value)?)
-}
-
-/// Puts entries into rows of about [`ROW_BYTES`].
-fn rows(before: Position, entries: &[Entry], puts: &mut Vec<(Vec<u8>, Vec<u8>)>) {
-    let mut row = Row { before, records: Vec::new() };
-    let mut bytes = 0;
-    for entry in entries {
-        let record = entry.commit.encode();
-        bytes += record.len();
-        row.records.push(RowRecord { record: record.into(), own: entry.own });
-        if bytes >= ROW_BYTES {
-            put_row(entry.at, &row, puts);
-            row = Row { before: entry.at, records: Vec::new() };
-            bytes = 0;
-        }
-    }
-    if let (false, Some(last)) = (row.records.is_empty(), entries.last()) {
-        put_row(last.at, &row, puts);
-    }
-}
-
-fn put_row(last: Position, row: &Row, puts: &mut Vec<(Vec<u8>, Vec<u8>)>) {
-    const PIECE: usize = limits::VALUE_BYTES_MAX - 2;
-    let bytes = to_cbor(row);
-    let count = bytes.len().div_ceil(PIECE) as u16;
-    for (number, piece) in (0u16..).zip(bytes.chunks(PIECE)) {
-        let value = if number == 0 { [&count.to_be_bytes(), piece].concat() } else { piece.to_vec() };
-        puts.push((row_key(last.seq, number), value));
-    }
-}
-
-fn row_key(last_seq: u64, piece: u16) -> Vec<u8> {
-    [b"b".as_slice(), &last_seq.to_be_bytes(), &piece.to_be_bytes()].concat()
-}
-
-/// The last number in the row of this key, if it is a row's.
-pub fn row_seq(key: &[u8]) -> Option<u64> {
-    let (b'b', rest) = key.split_first().map(|(first, rest)| (*first, rest))? else { return None };
-    rest.first_chunk().map(|seq| u64::from_be_bytes(*seq))
-}
-
-fn chain_key(author: &AuthorId) -> Vec<u8> {
-    [b"t".as_slice(), &author.0].concat()
-}
-
-fn chunk_key(author: &AuthorId, number: u64) -> Vec<u8> {
-    [b"c".as_slice(), &author.0, &number.to_be_bytes()].concat()
-}
-
-fn branch_key(author: &AuthorId, seq: u64, place: &Place) -> Vec<u8> {
-    [b"s".as_slice(), &author.0, &seq.to_be_bytes(), &place.id].concat()
-}
-
-fn branches_scan(author: &AuthorId) -> StorageRequest {
-    let from = [b"s".as_slice(), &author.0].concat();
-    let to = [from.as_slice(), &[255; 9]].concat();
-    StorageRequest::Scan { from, to, bytes_max: usize::MAX }
-}
-
-fn doc_key(doc: &DocId) -> Vec<u8> {
-    [b"d".as_slice(), &doc.0].concat()
-}
-
-fn author_of_key(key: &[u8]) -> Option<(AuthorId, &[u8])> {
-    let (author, rest) = key.get(1..)?.split_first_chunk::<16>()?;
-    Some((AuthorId(*author), rest))
-}
-
-fn first16(id: &CommitId) -> [u8; 16] {
-    let mut first = [0; 16];
-    first.copy_from_slice(&id.0[..16]);
-    first
+fn deleted_value(delete: After, is_scrubbed: bool) -> Vec<u8> {
+    to_cbor(&DeletedDoc { delete, is_scrubbed })
 }

@@ -1,3 +1,8 @@
 //! The log of commits that a holder keeps.
 
+pub(crate) mod chain;
+pub mod holes;
+pub mod keys;
 pub mod log;
+pub mod meta;
+pub mod rows;

@@ -1,5 +1,7 @@
 //! The relay: a holder that never opens a document.
 
-pub mod mesh;
+mod mesh;
+mod questions;
 pub mod region;
 pub mod relay;
+mod stored;

@@ -1,16 +1,16 @@
 //! The relay: a holder that never opens a document. It stores and forwards.
 
 use crate::base::id::LinkId;
+use crate::base::limits::Limits;
 use crate::base::time::{Clock, Millis};
 use crate::commit::vector::Vector;
-use crate::holder::caps::Caps;
-use crate::holder::caps::RelayCounters;
-use crate::holder::holder::Holder;
+use crate::holder::caps::{Caps, RelayCounters};
+use crate::holder::holder::{Holder, HolderConfig};
 use crate::holder::io::{Effect, Input};
-use crate::holder::work::{Identity, Notice};
+use crate::holder::notice::Notice;
+use crate::holder::role::Role;
 use crate::relay::mesh::Mesh;
-use crate::relay::region::RegionView;
-use crate::relay::region::RelayPeer;
+use crate::relay::region::{RegionView, RelayPeer};
 use crate::wire::access::Claims;
 
 /// How a relay is made.
@@ -26,6 +26,8 @@ pub struct RelayConfig {
     pub token: Option<String>,
     /// What it keeps for others at most.
     pub caps: Caps,
+    /// Those of the protocol, outside of simulations.
+    pub limits: Limits,
     /// 32 random bytes.
     pub seed: [u8; 32],
 }
@@ -46,16 +48,20 @@ impl Relay {
     /// Begins to load.
     pub fn new(config: RelayConfig, now: Millis) -> Self {
         let region = config.region;
-        let others = config.peers.iter().map(|peer| peer.region.clone());
-        let identity = Identity {
+        let peers = config.peers;
+        let others = peers.iter().map(|peer| peer.region.clone());
+        let all = [region.clone()].into_iter().chain(others).collect();
+        let config = HolderConfig {
             space: config.space,
-            regions: [region.clone()].into_iter().chain(others).collect(),
-            region: Some(region.clone()),
+            descriptor: None,
+            role: Role::relay(region.clone(), all),
             token: config.token,
-            read_only: false,
+            caps: Some(config.caps),
+            limits: config.limits,
+            seed: config.seed,
         };
-        let holder = Holder::new(identity, config.seed, now).with_caps(config.caps);
-        Self { holder, mesh: Mesh::new(region, config.peers), clock: Clock::new(now), now, failure: None }
+        let holder = Holder::new(config, now);
+        Self { holder, mesh: Mesh::new(region, peers), clock: Clock::new(now), now, failure: None }
     }
 
     /// Takes one input; drain [`Relay::poll_effect`] before the next.
@@ -119,7 +125,7 @@ impl Relay {
     /// What a link needs to go on after this relay was dropped and made again. Empty while the link
     /// could not: it must be closed then. An older attachment costs only bytes sent twice.
     pub fn attachment(&self, link: LinkId) -> Vec<u8> {
-        self.holder.link(link).and_then(|link| link.attachment()).unwrap_or_default()
+        self.holder.attachment(link).unwrap_or_default()
     }
 
     /// A link that was open when this relay was dropped.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::{CommitId, DocId};
-use crate::base::limits;
 use crate::base::time::Millis;
-use crate::commit::commit::{After, Kind};
+use crate::commit::header::After;
+use crate::commit::kind::Kind;
 use crate::commit::vector::Vector;
 use crate::document::document::{Document, Source};
 use crate::document::genesis::Genesis;
@@ -117,12 +117,13 @@ impl Replica {
     ) -> Result<(Made, Vec<Patch>), ReplicaError> {
         self.observe(now);
         let author = self.own.author();
+        let bytes_max = self.holder.limits().commit_bytes_max / 2;
         let open = self.documents.ready(doc)?;
         let changes = open.document.missing_of_file(file)?;
         if changes.is_empty() {
             return Ok((Made { doc, id: None, seq: 0 }, Vec::new()));
         }
-        if changes.len() > limits::COMMIT_BYTES_MAX / 2 {
+        if changes.len() > bytes_max {
             return Err(ReplicaError::TooLarge("the file is more than a commit may hold".into()));
         }
         let before = open.document.clone();
@@ -158,7 +159,7 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::Invalid`] where a document can't begin with `initial`: it is not a map, or has
-    /// more than [`limits::GENESIS_KEYS_MAX`] keys.
+    /// more than [`crate::document::genesis::KEYS_MAX`] keys.
     pub fn named(&mut self, name: &str, initial: &Value) -> Result<WaitId, ReplicaError> {
         Genesis::check(initial)?;
         let wait = self.waits.add(Wait::Named { name: name.into(), initial: initial.clone() });
@@ -219,7 +220,7 @@ impl Replica {
             unsaved: self.own.unsaved(),
             unsent: 0,
             behind: BTreeMap::new(),
-            peers: self.holder.links().filter(|(_, link)| link.is_up()).count() as u32,
+            peers: self.holder.links().sessions().count() as u32,
             quarantined: self.documents.quarantined(),
             error: self.dialer.error(),
         };
@@ -283,7 +284,7 @@ impl Replica {
     }
 
     fn check_regions(&self, regions: u32) -> Result<(), ReplicaError> {
-        let known = self.holder.regions().len();
+        let known = self.regions().len();
         let most = if known > 0 { known } else { self.dialer.relays() };
         if regions as usize > most {
             return Err(ReplicaError::Invalid(format!("{regions} regions of {most}")));
@@ -299,7 +300,7 @@ impl Replica {
 
     /// The addresses of the relays that this replica has met, the last one first.
     pub fn relays_met(&self) -> Vec<String> {
-        self.holder.peers().map(|peer| peer.url.clone()).collect()
+        self.holder.peers().latest().into_iter().map(|peer| peer.url.clone()).collect()
     }
 
     /// The bearer token for relays from now on.
@@ -328,14 +329,15 @@ impl Replica {
 
     /// How often a peer sent commits and not their causes.
     pub fn withheld(&self) -> u64 {
-        self.holder.withheld
+        self.holder.withheld()
     }
 
     fn commit(&mut self, doc: DocId, items: Vec<(DocId, Kind, Vec<u8>)>) -> Result<Made, ReplicaError> {
         let mut after = self.own.causes(self.holder.log());
         // More causes than a header may name are taken in by commits that do nothing else.
-        while after.len() > limits::AFTER_MAX {
-            let rest = after.split_off(limits::AFTER_MAX);
+        let after_max = self.holder.limits().after_max;
+        while after.len() > after_max {
+            let rest = after.split_off(after_max);
             self.append(after, Vec::new())?;
             after = rest;
         }
@@ -349,7 +351,8 @@ impl Replica {
         after: Vec<After>,
         items: Vec<(DocId, Kind, Vec<u8>)>,
     ) -> Result<CommitId, ReplicaError> {
-        let commit = self.own.make(after, items, self.clock.host(), self.holder.log())?;
+        let host_now = self.clock.host();
+        let commit = self.own.make(after, items, host_now, self.holder.log(), self.holder.limits())?;
         let id = commit.id();
         self.holder.append_own(commit, self.own.made(), self.now);
         Ok(id)

@@ -3,7 +3,7 @@
 use crate::base::id::LinkId;
 use crate::base::time::Millis;
 use crate::holder::holder::Holder;
-use crate::link::link::Side;
+use crate::link::session::{End, Session};
 use crate::replica::placement::{Ending, Placement};
 use crate::replica::status::RelayStatus;
 use crate::replica::status::State;
@@ -126,13 +126,13 @@ impl Dialer {
     /// Pings what has been silent, gives up what stays so, and minds what ends with time.
     fn watch(&mut self, holder: &mut Holder, now: Millis, wishes: &mut Vec<Wish>) {
         let Some(linked) = &mut self.link else { return };
-        let Some(link) = holder.link(linked.id).filter(|link| link.is_up()) else { return };
+        let Some((heard_at, renew_at)) = heard_and_renewal(holder, linked.id) else { return };
         match linked.pinged_at {
-            Some(at) if link.heard_at >= at => linked.pinged_at = None,
+            Some(at) if heard_at >= at => linked.pinged_at = None,
             Some(at) if at + PONG_WAIT <= now => {
                 return holder.close(linked.id, CloseCode::GoingAway, "the relay has gone silent");
             }
-            None if link.heard_at + PING_WAIT <= now => {
+            None if heard_at + PING_WAIT <= now => {
                 linked.pinged_at = Some(now);
                 wishes.push(Wish::Ping(linked.id));
             }
@@ -141,22 +141,22 @@ impl Dialer {
         if linked.up_at.is_some_and(|at| at + TRUST_WAIT <= now) {
             self.placement.is_trusted(&linked.url);
         }
-        if link.renew_at.is_some_and(|at| at <= now) && self.renewing != link.renew_at {
-            self.renewing = link.renew_at;
+        if renew_at.is_some_and(|at| at <= now) && self.renewing != renew_at {
+            self.renewing = renew_at;
             wishes.push(Wish::Token);
         }
         if self.read_only_until.is_some_and(|until| until <= now) {
             self.read_only_until = None;
-            holder.identity.read_only = false;
+            holder.set_reads_only(false);
             holder.close(linked.id, CloseCode::GoingAway, "trying again to bring what a quota kept back");
         }
     }
 
     fn watch_due(&self, holder: &Holder) -> Option<Millis> {
         let linked = self.link.as_ref()?;
-        let link = holder.link(linked.id).filter(|link| link.is_up())?;
-        let ping = linked.pinged_at.map_or(link.heard_at + PING_WAIT, |at| at + PONG_WAIT);
-        let renewal = link.renew_at.filter(|at| self.renewing != Some(*at));
+        let (heard_at, renew_at) = heard_and_renewal(holder, linked.id)?;
+        let ping = linked.pinged_at.map_or(heard_at + PING_WAIT, |at| at + PONG_WAIT);
+        let renewal = renew_at.filter(|at| self.renewing != Some(*at));
         [Some(ping), renewal, self.read_only_until].into_iter().flatten().min()
     }
 
@@ -165,7 +165,7 @@ impl Dialer {
     }
 
     pub fn link_changed(&mut self, holder: &mut Holder, now: Millis) {
-        let is_up = |linked: &Linked| holder.link(linked.id).is_some_and(|link| link.is_up());
+        let is_up = |linked: &Linked| holder.session(linked.id).is_some();
         if self.next.as_ref().is_some_and(is_up) {
             let before = core::mem::replace(&mut self.link, self.next.take());
             if let Some(before) = before {
@@ -173,14 +173,12 @@ impl Dialer {
             }
         }
         let Some(linked) = &mut self.link else { return };
-        let Some(link) = holder.link(linked.id) else { return };
-        if link.is_up() {
-            linked.up_at.get_or_insert(now);
-            if !holder.identity.read_only {
-                self.refused = None;
-            }
+        let Some(session) = holder.session(linked.id) else { return };
+        linked.up_at.get_or_insert(now);
+        if !holder.reads_only() {
+            self.refused = None;
         }
-        if !linked.is_live && link.is_caught_up(holder.stored()) {
+        if !linked.is_live && session.is_caught_up(holder.stored()) {
             linked.is_live = true;
             self.was_live = true;
             // A relay that greets but stores nothing, its disk being full, is not to be hammered.
@@ -202,13 +200,13 @@ impl Dialer {
         let was_up = linked.up_at.is_some();
         let code = why.as_ref().map(|(code, _)| *code);
         let is = |wanted: CloseCode| code == Some(wanted as u16);
-        let ending = if is(CloseCode::Quota) && was_up && !holder.identity.read_only {
-            holder.identity.read_only = true;
+        let ending = if is(CloseCode::Full) && was_up && !holder.reads_only() {
+            holder.set_reads_only(true);
             self.read_only_until = Some(now + READ_ONLY_WAIT);
             Ending::Fine
         } else if is(CloseCode::Denied)
             || is(CloseCode::Incompatible)
-            || is(CloseCode::Quota)
+            || is(CloseCode::Full)
             || is(CloseCode::TooLarge)
             || (is(CloseCode::Expired) && !was_up)
         {
@@ -218,34 +216,37 @@ impl Dialer {
         } else {
             Ending::Failed { was_up }
         };
-        let is_word = ending == Ending::Refused || holder.identity.read_only || is(CloseCode::Expired);
+        let is_word = ending == Ending::Refused || holder.reads_only() || is(CloseCode::Expired);
         if let Some(why) = why.filter(|_| is_word) {
             self.refused = Some(why);
         }
         self.placement.ended(&linked.url, ending, now, holder.rng());
     }
 
+    fn session<'a>(&self, holder: &'a Holder) -> Option<&'a Session> {
+        holder.session(self.link.as_ref()?.id)
+    }
+
     pub fn is_up(&self, holder: &Holder) -> bool {
-        self.link.as_ref().and_then(|linked| holder.link(linked.id)).is_some_and(|link| link.is_up())
+        self.session(holder).is_some()
     }
 
     /// The link to a relay, once it is up.
     pub fn relay_up(&self, holder: &Holder) -> Option<LinkId> {
-        let linked = self.link.as_ref()?;
-        let link = holder.link(linked.id).filter(|link| link.is_up())?;
-        link.region().map(|_| linked.id)
+        let is_relay = self.session(holder)?.peer.region.is_some();
+        self.link.as_ref().filter(|_| is_relay).map(|linked| linked.id)
     }
 
     /// Whether the relay lets this replica read and not write.
     pub fn is_muted(&self, holder: &Holder) -> bool {
-        self.link.as_ref().and_then(|linked| holder.link(linked.id)).is_some_and(|link| link.send.is_muted)
+        self.session(holder).is_some_and(|session| session.send.is_muted)
     }
 
     pub fn relay(&self, holder: &Holder) -> Option<RelayStatus> {
-        let link = holder.link(self.link.as_ref()?.id)?;
-        let Side::Dialer { url } = &link.side else { return None };
-        let region = link.peer.as_ref()?.region.clone().unwrap_or_default();
-        Some(RelayStatus { url: url.clone(), region, rtt: link.rtt? })
+        let session = self.session(holder)?;
+        let End::Dialer(dialed) = &session.end else { return None };
+        let region = session.peer.region.clone().unwrap_or_default();
+        Some(RelayStatus { url: dialed.url.clone(), region, rtt: dialed.rtt })
     }
 
     pub fn state(&self) -> State {
@@ -291,5 +292,14 @@ impl Dialer {
 impl Linked {
     fn new(id: LinkId, url: String) -> Self {
         Self { id, url, up_at: None, is_live: false, pinged_at: None }
+    }
+}
+
+/// When the other side of a link was last heard, and when a fresh token is due.
+fn heard_and_renewal(holder: &Holder, id: LinkId) -> Option<(Millis, Option<Millis>)> {
+    let link = holder.links().get(id)?;
+    match &link.session()?.end {
+        End::Dialer(dialed) => Some((link.heard_at, dialed.renew_at)),
+        End::Accepter(_) => None,
     }
 }

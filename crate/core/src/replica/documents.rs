@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::id::{AuthorId, DocId};
-use crate::commit::commit::{ItemBytes, ItemHeader, Kind};
+use crate::commit::commit::ItemBytes;
+use crate::commit::kind::Kind;
 use crate::document::budget::Budget;
 use crate::document::document::{Applied, Document, Source};
 use crate::document::genesis::Genesis;
-use crate::log::log::{Entry, Log};
+use crate::log::log::Log;
+use crate::log::rows::Entry;
 use crate::replica::event::{DocInfo, Event, ReplicaError};
 use crate::replica::open::{Open, Phase};
 
@@ -144,25 +146,26 @@ impl Documents {
         for entry in entries {
             let author = entry.commit.header().author;
             for (item, bytes) in entry.commit.items() {
+                let Some(doc) = item.doc else { continue };
                 match item.known_kind() {
                     Some(Kind::Delete) => {
-                        gone.insert(item.doc);
+                        gone.insert(doc);
                     }
-                    _ if gone.contains(&item.doc) || self.is_deleted(&item.doc, log) => {}
+                    _ if gone.contains(&doc) || self.is_deleted(&doc, log) => {}
                     kind => {
                         let genesis = match (kind, bytes) {
                             (Some(Kind::Genesis), ItemBytes::Present(bytes)) => {
-                                Genesis::decode(bytes).ok().filter(|g| g.doc() == item.doc)
+                                Genesis::decode(bytes).ok().filter(|g| g.doc() == doc)
                             }
                             _ => None,
                         };
-                        let is_new = self.index_item(item.doc, entry.at.seq, item.len, genesis.as_ref());
+                        let is_new = self.index_item(doc, entry.at.seq, item.len, genesis.as_ref());
                         if is_new && is_ready {
-                            self.tell(Event::Held { doc: item.doc });
+                            self.tell(Event::Held { doc });
                         }
-                        if self.open.get(&item.doc).is_some_and(Open::is_ready) {
-                            let chunks = chunks.entry(item.doc).or_default();
-                            chunks.extend(item_chunks(author, item, bytes));
+                        if self.open.get(&doc).is_some_and(Open::is_ready) {
+                            let chunks = chunks.entry(doc).or_default();
+                            chunks.extend(item_chunks(author, doc, kind, bytes));
                         }
                     }
                 }
@@ -173,6 +176,16 @@ impl Documents {
         }
         for doc in gone {
             self.delete(doc);
+        }
+    }
+
+    /// A commit that was followed before has bytes now that it lacked.
+    pub fn filled(&mut self, entry: &Entry) {
+        let author = entry.commit.header().author;
+        for (item, bytes) in entry.commit.items() {
+            if let Some(doc) = item.doc {
+                self.apply(doc, &item_chunks(author, doc, item.known_kind(), bytes));
+            }
         }
     }
 
@@ -210,14 +223,19 @@ impl Documents {
 }
 
 /// The Automerge chunks in an item, with where they come from.
-pub(super) fn item_chunks(author: AuthorId, item: &ItemHeader, bytes: &ItemBytes) -> Vec<(Source, Vec<u8>)> {
+pub(super) fn item_chunks(
+    author: AuthorId,
+    doc: DocId,
+    kind: Option<Kind>,
+    bytes: &ItemBytes,
+) -> Vec<(Source, Vec<u8>)> {
     let ItemBytes::Present(bytes) = bytes else {
         return Vec::new();
     };
-    match item.known_kind() {
+    match kind {
         Some(Kind::Change | Kind::Import) => vec![(Source::Commit(author), bytes.clone())],
         Some(Kind::Genesis) => {
-            let genesis = Genesis::decode(bytes).ok().filter(|genesis| genesis.doc() == item.doc);
+            let genesis = Genesis::decode(bytes).ok().filter(|genesis| genesis.doc() == doc);
             let changes = genesis.map(|genesis| genesis.changes()).unwrap_or_default();
             changes.into_iter().map(|change| (Source::Genesis, change)).collect()
         }

@@ -1,13 +1,13 @@
 //! Opening documents: their commits are read from storage, and applied.
 
 use crate::base::id::{AuthorId, DocId};
-use crate::base::limits;
 use crate::document::budget::Budget;
 use crate::document::document::Document;
 use crate::document::value::Value;
 use crate::holder::holder::Holder;
-use crate::holder::work::{OwnerRequest, rows_of};
-use crate::log::log;
+use crate::holder::notice::OwnerRequest;
+use crate::holder::pending::rows_of;
+use crate::log::keys::rows_after;
 use crate::log::log::Log;
 use crate::replica::documents::{Documents, item_chunks};
 use crate::replica::event::Event;
@@ -34,7 +34,7 @@ impl Documents {
             let document = Document::new(author, Budget::default());
             let phase = Phase::Loading { read: 0, waits: vec![wait], named };
             self.open.insert(doc, Open::new(document, phase));
-            return self.load(doc, limits::READ_BYTES, holder);
+            return self.load(doc, holder.limits().read_bytes, holder);
         };
         match &mut open.phase {
             Phase::Loading { waits, named: before, .. } => {
@@ -63,7 +63,7 @@ impl Documents {
     /// The log is followed from its start again, and what is being read with it.
     pub fn load_again(&mut self, holder: &mut Holder) {
         for doc in self.open.keys().copied().collect::<Vec<_>>() {
-            self.load(doc, limits::READ_BYTES, holder);
+            self.load(doc, holder.limits().read_bytes, holder);
         }
     }
 
@@ -73,7 +73,7 @@ impl Documents {
         let Some(open) = self.open.get_mut(&doc) else { return };
         let Phase::Loading { read, .. } = &open.phase else { return };
         if let Some(seq) = log_seqs.get(*read) {
-            return holder.ask_storage(OwnerRequest::Document(doc, *seq), log::rows_after(seq - 1, bytes));
+            return holder.ask_storage(OwnerRequest::Document(doc, *seq), rows_after(seq - 1, bytes));
         }
         let Phase::Loading { waits, named, .. } = core::mem::replace(&mut open.phase, Phase::Ready) else {
             return;
@@ -109,15 +109,15 @@ impl Documents {
         let mut chunks = Vec::new();
         for entry in &rows.entries {
             if wanted.binary_search(&entry.at.seq).is_ok() {
-                for (item, bytes) in entry.commit.items().filter(|(item, _)| item.doc == doc) {
+                for (item, bytes) in entry.commit.items().filter(|(item, _)| item.doc == Some(doc)) {
                     let author = entry.commit.header().author;
-                    chunks.extend(item_chunks(author, item, bytes));
+                    chunks.extend(item_chunks(author, doc, item.known_kind(), bytes));
                 }
             }
         }
         *read += wanted.partition_point(|seq| *seq <= last);
         open.document.apply(chunks.iter().map(|(source, bytes)| (*source, bytes.as_slice())));
-        self.load(doc, limits::READ_BYTES, holder);
+        self.load(doc, holder.limits().read_bytes, holder);
     }
 
     fn begin(&mut self, doc: DocId, named: Named) {

@@ -11,6 +11,7 @@ mod open;
 mod own_commits;
 pub mod placement;
 mod reading;
+mod regions;
 pub mod replica;
 pub mod status;
 pub mod tabs;

@@ -4,9 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::id::{AuthorId, CommitId, DocId};
-use crate::commit::commit::{After, Commit, CommitError, Kind};
+use crate::base::limits::Limits;
+use crate::commit::commit::Commit;
+use crate::commit::error::CommitError;
+use crate::commit::header::After;
+use crate::commit::kind::Kind;
 use crate::commit::vector::Tip;
-use crate::log::log::{Entry, Log};
+use crate::log::log::Log;
+use crate::log::rows::Entry;
 use crate::replica::event::ReplicaError;
 
 #[derive(Clone, Debug)]
@@ -110,14 +115,18 @@ impl OwnCommits {
         items: Vec<(DocId, Kind, Vec<u8>)>,
         host_now: u64,
         log: &Log,
+        limits: &Limits,
     ) -> Result<Commit, ReplicaError> {
-        let commit =
-            Commit::new(self.author, self.prev, after, host_now, items).map_err(|error| match error {
+        let start = log.chain_start().expect("a replica knows what its space is");
+        let (seq, prev) = self.prev.map_or((1, start), |(seq, id)| (seq + 1, id));
+        let commit = Commit::new((self.author, seq, prev), after, host_now, items, limits).map_err(
+            |error| match error {
                 CommitError::TooLarge(what) => {
                     ReplicaError::TooLarge(format!("a commit may not hold this much: {what}"))
                 }
                 other => ReplicaError::Invalid(other.to_string()),
-            })?;
+            },
+        )?;
         let header = commit.header();
         self.prev = Some((header.seq, commit.id()));
         self.covered.extend(log.uncovered().copied().filter(|tip| {
@@ -134,7 +143,8 @@ impl OwnCommits {
     /// An entry of the log is followed. `in_memory`: the log's end is in memory only.
     pub fn logged(&mut self, entry: &Entry, in_memory: bool) -> Ownership {
         let header = entry.commit.header();
-        if entry.own {
+        // Another process that shares the log may have got a commit of this one from a relay before.
+        if entry.own || header.author == self.author {
             self.holder_seqs.push(entry.at.seq);
         }
         let Some(number) = self.pending.remove(&entry.commit.id()) else {

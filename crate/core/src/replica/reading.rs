@@ -2,10 +2,10 @@
 //! storage where this process is behind.
 
 use crate::base::id::AuthorId;
-use crate::base::limits;
-use crate::holder::work::{OwnerRequest, rows_of};
-use crate::log::log;
-use crate::log::log::Entry;
+use crate::holder::notice::OwnerRequest;
+use crate::holder::pending::rows_of;
+use crate::log::keys::rows_after;
+use crate::log::rows::Entry;
 use crate::replica::event::Event;
 use crate::replica::own_commits::Ownership;
 use crate::replica::replica::Replica;
@@ -17,7 +17,7 @@ impl Replica {
         let is_behind = self.follow.seq < self.holder.stored().seq;
         if !self.follow.is_reading && (is_behind || self.follow.is_due) {
             self.follow.is_due = false;
-            self.ask_for_log(limits::READ_BYTES);
+            self.ask_for_log(self.holder.limits().read_bytes);
         }
         if !is_behind && !self.follow.is_reading && !self.follow.is_ready {
             self.follow.is_ready = true;
@@ -27,7 +27,7 @@ impl Replica {
 
     fn ask_for_log(&mut self, bytes: usize) {
         self.follow.is_reading = true;
-        self.holder.ask_storage(OwnerRequest::Follow, log::rows_after(self.follow.seq, bytes));
+        self.holder.ask_storage(OwnerRequest::Follow, rows_after(self.follow.seq, bytes));
     }
 
     /// Storage has answered.
@@ -50,6 +50,14 @@ impl Replica {
         self.follow.is_due |= rows.more && !entries.is_empty();
         self.holder.follow(&entries);
         self.follow_entries(&entries);
+    }
+
+    /// The holder has bytes now that a commit lacked.
+    pub(super) fn filled(&mut self, entry: &Entry) {
+        if entry.at.seq <= self.follow.seq {
+            self.documents.filled(entry);
+            self.tell_of_documents();
+        }
     }
 
     /// The holder has appended these.

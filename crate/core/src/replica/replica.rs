@@ -9,11 +9,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::base::limits::Limits;
+use crate::commit::descriptor::Descriptor;
+
 use crate::base::id::{AuthorId, LinkId};
 use crate::base::time::{Clock, Millis};
-use crate::holder::holder::Holder;
+use crate::holder::holder::{Holder, HolderConfig};
 use crate::holder::io as holder;
-use crate::holder::work::{Identity, Notice, OwnerRequest};
+use crate::holder::notice::{Notice, OwnerRequest};
+use crate::holder::records::RegionRecord;
+use crate::holder::role::{Regions, Role};
 use crate::replica::dialer::{Dialer, Wish};
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
@@ -37,6 +42,11 @@ pub struct ReplicaConfig {
     pub relays: Vec<String>,
     /// Bearer token, sent to relays in `Hello`.
     pub token: Option<String>,
+    /// What the space is, where the application says so. Otherwise it is what storage says, or a plain
+    /// space of that name.
+    pub descriptor: Option<Descriptor>,
+    /// Those of the protocol, outside of simulations.
+    pub limits: Limits,
 }
 
 /// One process's view of a space.
@@ -62,18 +72,22 @@ pub struct Replica {
 impl Replica {
     /// Begins to load; [`Event::Ready`] follows.
     pub fn new(config: ReplicaConfig, now: Millis) -> Self {
-        let identity = Identity {
+        let author = config.author;
+        let relays = config.relays;
+        let config = HolderConfig {
             space: config.space,
-            region: None,
-            regions: Vec::new(),
+            descriptor: config.descriptor,
+            role: Role::Replica(Regions::default()),
             token: config.token,
-            read_only: false,
+            caps: None,
+            limits: config.limits,
+            seed: config.seed,
         };
         Self {
-            holder: Holder::new(identity, config.seed, now),
-            dialer: Dialer::new(config.relays),
+            holder: Holder::new(config, now),
+            dialer: Dialer::new(relays),
             documents: Documents::default(),
-            own: OwnCommits::new(config.author),
+            own: OwnCommits::new(author),
             follow: Follow::default(),
             waits: Waits::default(),
             tabs: Tabs::default(),
@@ -205,6 +219,14 @@ impl Replica {
                 self.dialer.link_changed(&mut self.holder, self.now);
                 self.tell(Event::Status);
             }
+            Notice::RegionsTold(regions) => self.learn_regions(&regions),
+            Notice::Acked(link) => self.note_elsewhere(link),
+            Notice::StoredElsewhere(link, stored) => self.stored_elsewhere(link, stored),
+            Notice::Incompatible(descriptor) => self.incompatible(descriptor),
+            Notice::Filled(entry) => {
+                self.broadcast(&Message::Grew);
+                self.filled(&entry);
+            }
             Notice::LinkClosed(link, why) => {
                 self.dialer.link_closed(link, why, &mut self.holder, self.now);
                 self.waits.ask_again();
@@ -218,6 +240,16 @@ impl Replica {
             Notice::HeadOf(link, nonce, at) => self.waits.head_of(link, nonce, at),
             Notice::LogMoved => self.follow.is_due = true,
             Notice::Reloaded => self.log_restarts(),
+        }
+    }
+
+    /// The space is another one at a relay than this replica takes it for. Who was not told what it is,
+    /// and has written nothing, takes it from the relay; otherwise the two are kept apart.
+    fn incompatible(&mut self, descriptor: Option<Descriptor>) {
+        if self.own.made() == 0
+            && let Some(descriptor) = descriptor
+        {
+            self.holder.adopt(descriptor);
         }
     }
 
@@ -235,7 +267,12 @@ impl Replica {
 
     /// By region: the log seq up to which it has acknowledged.
     pub(super) fn acked(&self) -> BTreeMap<String, u64> {
-        self.holder.regions().iter().map(|(region, record)| (region.clone(), record.acked)).collect()
+        self.regions().iter().map(|(region, record)| (region.clone(), record.acked)).collect()
+    }
+
+    /// What is known of each region.
+    pub(super) fn regions(&self) -> &BTreeMap<String, RegionRecord> {
+        self.holder.role().regions().expect("a replica's holder has the role of a replica").known()
     }
 
     /// The process that links to relays, where another one does.
@@ -262,8 +299,9 @@ impl Replica {
         let (holder, own) = (&self.holder, &self.own);
         let has_relays = self.dialer.relays() > 0;
         let followed = if is_led { self.follow.seq.min(holder.on_disk()) } else { self.follow.seq };
-        let has_read =
-            |link: LinkId, seq: u64| holder.link(link).is_some_and(|link| link.receive.read.seq >= seq);
+        let has_read = |link: LinkId, seq: u64| {
+            holder.session(link).is_some_and(|session| session.receive.read.seq >= seq)
+        };
         // Log seqs of what is in this process's memory only mean nothing to others.
         let answers_tabs = !holder.disk_failed();
         let over = self.waits.take_if(answers_tabs, |wait| match wait {

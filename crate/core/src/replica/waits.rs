@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::{DocId, LinkId};
-use crate::base::position::Position;
 use crate::document::value::Value;
 use crate::wire::bodies::RegionHead;
 
@@ -118,12 +117,12 @@ impl Waits {
         }
     }
 
-    pub fn head_of(&mut self, link: LinkId, nonce: u64, at: Position) {
+    pub fn head_of(&mut self, link: LinkId, nonce: u64, at: u64) {
         for wait in self.waits.values_mut() {
             if let Wait::Synced { asked, target, .. } = wait
                 && *asked == Some(nonce)
             {
-                *target = Some((link, at.seq));
+                *target = Some((link, at));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What is asked of storage, and what it answers.
 
 use crate::base::cbor::CborError;
-use crate::commit::commit::CommitError;
+use crate::commit::error::CommitError;
 
 /// What is asked of storage: an ordered map from byte keys to byte values. Keys are at most
-/// 64 bytes, values at most [`crate::limits::VALUE_BYTES_MAX`].
+/// 64 bytes, values at most 1 MiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageRequest {
     /// The values of these keys, in the same order.
@@ -23,11 +23,14 @@ pub enum StorageRequest {
     Write(WriteBatch),
 }
 
+/// A key and the value it must have (`None`: be absent) for a write to be done.
+pub type Guard = (Vec<u8>, Option<Vec<u8>>);
+
 /// An atomic write: all of it, or nothing where the guard does not hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteBatch {
     /// The value this key must have (`None`: be absent) for the write to be done at all.
-    pub guard: Option<(Vec<u8>, Option<Vec<u8>>)>,
+    pub guard: Option<Guard>,
     /// Keys and their new values.
     pub puts: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys to remove.

@@ -3,9 +3,11 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use crate::base::id::{AuthorId, LogId};
-use crate::base::position::{Cursor, Position};
-use crate::commit::vector::{Digest, Tip};
+use crate::base::id::{AuthorId, LogId, ShortId};
+use crate::base::position::{Cursor, Mark};
+use crate::commit::descriptor::Descriptor;
+use crate::commit::digest::Digest;
+use crate::commit::vector::Tip;
 
 /// The first frame of each side.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -17,7 +19,7 @@ pub struct Hello {
     /// Newest version understood.
     #[n(1)]
     pub version_max: u8,
-    /// The space this link is for.
+    /// The name of the space that this link is for.
     #[n(2)]
     pub space: String,
     /// The sender's log.
@@ -29,10 +31,12 @@ pub struct Hello {
     /// What lets the sender in.
     #[n(5)]
     pub token: Option<String>,
-    /// How far the sender has got in the logs of holders it has met: the dialler's side only.
+    /// How far the sender has got in the logs of holders it has met. From an accepter only between
+    /// relays.
     #[n(6)]
     pub cursors: Vec<Cursor>,
-    /// Of the sender's vector; absent while it holds what is not stored yet.
+    /// Of the sender's vector; absent while it holds what is not stored yet. Says nothing unless both
+    /// sides have no holes.
     #[n(7)]
     pub digest: Option<Digest>,
     /// Answer to `cursors`: whether the stream goes on from there. Where it does not, vectors are
@@ -47,13 +51,28 @@ pub struct Hello {
     pub credit: u64,
     /// The end of the sender's log.
     #[n(11)]
-    pub head: Position,
+    pub head: Mark,
     /// The regions that hold this space, as a relay knows them.
     #[cbor(n(12), default, skip_if = "Vec::is_empty")]
     pub regions: Vec<String>,
     /// What the accepter lets the dialler do. From a dialler that will bring no commits: `read_only`.
     #[cbor(n(13), default)]
     pub terms: Terms,
+    /// What the space is; absent from a relay that nobody has told yet.
+    #[n(14)]
+    pub descriptor: Option<Descriptor>,
+    /// The partition of the space that this link is for.
+    #[n(15)]
+    pub partition: u32,
+    /// How many commits the sender holds without all of their bytes.
+    #[n(16)]
+    pub holes: u64,
+    /// Those commits, where `tips` are given.
+    #[cbor(n(17), default, skip_if = "Vec::is_empty")]
+    pub hole_tips: Vec<Tip>,
+    /// Bits of what the receiver must understand beyond its version. Version 1 knows none.
+    #[n(18)]
+    pub required: u64,
 }
 
 /// What an accepter lets a dialler do.
@@ -77,7 +96,7 @@ pub struct Commits {
     pub records: Vec<ByteVec>,
     /// With these, the receiver has been given all that it lacked up to here.
     #[n(1)]
-    pub to: Option<Position>,
+    pub to: Option<Mark>,
     /// Between relays: commits that the sender holds, and all before them in their chains, which it
     /// leaves to others to send. They count for `to`; the receiver asks for them if they do not come.
     #[cbor(n(2), default, skip_if = "Vec::is_empty")]
@@ -99,19 +118,23 @@ pub struct Piece {
     pub answer: bool,
 }
 
-/// What the sender has stored durably.
+/// What the sender has stored durably of the receiver's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Ack {
-    /// All of the receiver's log up to this number.
+    /// All of the receiver's log up to this number: from there the receiver may resume.
     #[n(0)]
-    pub upto: u64,
-    /// In the sender's own log, all of it at or before this position.
+    pub read: u64,
+    /// Of what this link brought, or one before it: up to this number all its bytes are there, or the
+    /// deletes that explain their absence. Only this counts as stored. Absent where nothing is missing.
     #[n(1)]
-    pub at: Position,
-    /// Whether the receiver has been given all of the sender's log up to `at`.
+    pub whole: Option<u64>,
+    /// In the sender's own log, all of that at or before this position.
     #[n(2)]
-    pub read: bool,
+    pub at: Mark,
+    /// Whether the receiver has been given all of the sender's log up to `at`.
+    #[n(3)]
+    pub complete: bool,
 }
 
 /// Part of the sender's vector.
@@ -127,6 +150,9 @@ pub struct VectorPart {
     /// Whether the receiver's vector is asked for in return.
     #[n(2)]
     pub answer: bool,
+    /// Commits that the sender holds without all of their bytes, in the last part.
+    #[cbor(n(3), default, skip_if = "Vec::is_empty")]
+    pub hole_tips: Vec<Tip>,
 }
 
 /// Nothing has moved on this link for a while: do both sides hold the same?
@@ -135,13 +161,16 @@ pub struct VectorPart {
 pub struct Quiet {
     /// The end of the sender's log.
     #[n(0)]
-    pub head: Position,
+    pub head: Mark,
     /// How far the sender has got in the receiver's log.
     #[n(1)]
     pub read: u64,
     /// Of the sender's vector.
     #[n(2)]
     pub digest: Digest,
+    /// How many commits the sender holds without all of their bytes.
+    #[n(3)]
+    pub holes: u64,
 }
 
 /// A request for part of a chain that commits already sent depend on.
@@ -169,6 +198,9 @@ pub struct ChainRange {
     /// Last number.
     #[n(2)]
     pub to: u64,
+    /// Of the commits with the last number only this one: the branch of a fork that is meant.
+    #[n(3)]
+    pub branch: Option<ShortId>,
 }
 
 /// Commits that were asked for, in the order of the sender's log. What is not in it, or in the
@@ -199,7 +231,7 @@ pub struct Head {
     pub nonce: u64,
     /// The end of the log; absent in the question.
     #[n(1)]
-    pub at: Option<Position>,
+    pub at: Option<Mark>,
 }
 
 /// A relay tells whose commits it brought on how far another region has come.
@@ -212,12 +244,15 @@ pub struct Stored {
     /// Its log. Another one than before: what was said of that is void.
     #[n(1)]
     pub log: LogId,
-    /// It has stored all of the sender's log up to this number.
+    /// It has stored all of the sender's log up to this number, with all bytes.
     #[n(2)]
     pub upto: u64,
     /// Whether the sender is linked to it; otherwise it knows this from a while ago.
     #[n(3)]
     pub is_linked: bool,
+    /// The partition that both logs are of.
+    #[n(4)]
+    pub partition: u32,
 }
 
 /// "Tell me of each region when all that it holds now is in your log", and the answers to it, one
@@ -242,7 +277,7 @@ pub struct RegionHead {
     pub region: String,
     /// At or before this position.
     #[n(1)]
-    pub at: Position,
+    pub at: Mark,
 }
 
 /// The link is about to be closed, and why.
@@ -255,4 +290,7 @@ pub struct Bye {
     /// For people.
     #[n(1)]
     pub reason: String,
+    /// With [`CloseCode::Incompatible`](crate::wire::close::CloseCode): what the space is here.
+    #[n(2)]
+    pub descriptor: Option<Descriptor>,
 }

@@ -10,12 +10,12 @@ pub enum CloseCode {
     TooLarge = 4001,
     /// A frame that may not come now.
     OutOfOrder = 4002,
-    /// No version in common.
+    /// No version in common, or the space is another one than its name says.
     Incompatible = 4003,
     /// The token does not allow this.
     Denied = 4004,
-    /// Too much is waiting, or a quota is used up.
-    Quota = 4005,
+    /// A quota is used up.
+    Full = 4005,
     /// This holder's log was replaced; connect again.
     LogReplaced = 4006,
     /// Commits were sent whose causes the sender says it does not have.
@@ -26,4 +26,8 @@ pub enum CloseCode {
     GoingAway = 4009,
     /// The token has expired; connect again with a fresh one.
     Expired = 4010,
+    /// More was sent than was granted, or asked for.
+    Flow = 4011,
+    /// Too much waits for what has not come.
+    Waiting = 4012,
 }

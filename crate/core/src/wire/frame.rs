@@ -6,8 +6,8 @@
 use minicbor::Decoder;
 
 use crate::base::cbor::to_cbor;
-use crate::base::limits;
-use crate::base::position::Position;
+use crate::base::limits::Limits;
+use crate::base::position::Mark;
 use crate::wire::bodies::Ack;
 use crate::wire::bodies::Answer;
 use crate::wire::bodies::Bye;
@@ -45,7 +45,7 @@ pub enum Frame {
     /// See [`Quiet`].
     Quiet(Quiet),
     /// The answer to [`Quiet`] when both hold the same: the end of the sender's log.
-    Agree(Position),
+    Agree(Mark),
     /// See [`Want`].
     Want(Want),
     /// See [`Answer`].
@@ -70,8 +70,8 @@ pub enum Frame {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// Over [`limits::FRAME_BYTES_MAX`].
-    #[error("a frame of {0} bytes is over the limit of {max}", max = limits::FRAME_BYTES_MAX)]
+    /// Over the limit.
+    #[error("a frame of {0} bytes is over the limit")]
     TooLarge(usize),
     /// Not CBOR, or not a frame's.
     #[error("malformed frame: {0}")]
@@ -106,8 +106,8 @@ impl Frame {
     ///
     /// # Errors
     /// [`FrameError`], the sender's fault.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
-        if bytes.len() > limits::FRAME_BYTES_MAX {
+    pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, FrameError> {
+        if bytes.len() > limits.frame_bytes_max {
             return Err(FrameError::TooLarge(bytes.len()));
         }
         decode(bytes).map_err(|error| FrameError::Malformed(error.to_string()))
@@ -154,7 +154,8 @@ mod tests {
     use crate::base::id::LogId;
     use crate::base::id::{AuthorId, CommitId};
     use crate::base::position::Cursor;
-    use crate::commit::vector::{Digest, Tip};
+    use crate::commit::descriptor::Descriptor;
+    use crate::commit::vector::{Tip, Vector};
     use crate::wire::bodies::{ChainRange, RegionHead};
     use crate::wire::close::CloseCode;
 
@@ -168,48 +169,59 @@ mod tests {
                 log: LogId([3; 16]),
                 region: Some("eu".into()),
                 token: None,
-                cursors: vec![Cursor { log: LogId([4; 16]), read: Position::START, seen: Position::START }],
-                digest: Some(Digest::default()),
+                cursors: vec![Cursor { log: LogId([4; 16]), read: Mark::START, seen: Mark::START }],
+                digest: Some(Vector::default().digest()),
                 resumed: true,
                 tips: Some(vec![tip]),
                 credit: 10,
-                head: Position::START,
+                head: Mark::START,
                 regions: vec!["eu".into()],
                 terms: Terms { read_only: true, expires_in: Some(1) },
+                descriptor: Some(Descriptor::plain("team")),
+                partition: 0,
+                holes: 1,
+                hole_tips: vec![tip],
+                required: 0,
             }),
             Frame::Commits(Commits {
                 records: vec![vec![1, 2].into()],
-                to: Some(Position::START),
+                to: Some(Mark::START),
                 named: vec![tip],
             }),
             Frame::Piece(Piece { bytes: vec![1].into(), last: true, answer: false }),
-            Frame::Ack(Ack { upto: 4, at: Position::START, read: true }),
+            Frame::Ack(Ack { read: 4, whole: Some(3), at: Mark::START, complete: true }),
             Frame::Credit(5),
-            Frame::Vector(VectorPart { tips: vec![tip], last: true, answer: true }),
-            Frame::Quiet(Quiet { head: Position::START, read: 2, digest: Digest::default() }),
-            Frame::Agree(Position::START),
-            Frame::Stored(Stored { region: "us".into(), log: LogId([5; 16]), upto: 3, is_linked: true }),
+            Frame::Vector(VectorPart { tips: vec![tip], last: true, answer: true, hole_tips: vec![tip] }),
+            Frame::Quiet(Quiet { head: Mark::START, read: 2, digest: Vector::default().digest(), holes: 0 }),
+            Frame::Agree(Mark::START),
+            Frame::Stored(Stored {
+                region: "us".into(),
+                log: LogId([5; 16]),
+                upto: 3,
+                is_linked: true,
+                partition: 0,
+            }),
             Frame::Fresh(Fresh { nonce: 1, answer: None }),
             Frame::Fresh(Fresh {
                 nonce: 1,
-                answer: Some(RegionHead { region: "us".into(), at: Position::START }),
+                answer: Some(RegionHead { region: "us".into(), at: Mark::START }),
             }),
             Frame::Token("a.b.c".into()),
             Frame::Terms(Terms { read_only: false, expires_in: None }),
             Frame::Want(Want {
                 nonce: 1,
-                ranges: vec![ChainRange { author: AuthorId([1; 16]), from: 1, to: 2 }],
+                ranges: vec![ChainRange { author: AuthorId([1; 16]), from: 1, to: 2, branch: None }],
             }),
             Frame::Answer(Answer { nonce: 1, records: vec![], more: false, cut: true }),
             Frame::Head(Head { nonce: 7, at: None }),
-            Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into() }),
+            Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into(), descriptor: None }),
         ]
     }
 
     #[test]
     fn every_frame_reads_back_as_it_was_written() {
         for frame in frames() {
-            assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+            assert_eq!(Frame::decode(&frame.encode(), &Limits::PROTOCOL), Ok(frame));
         }
     }
 
@@ -218,20 +230,21 @@ mod tests {
         for frame in frames() {
             let bytes = frame.encode();
             for len in 0..bytes.len() {
-                assert!(Frame::decode(&bytes[..len]).is_err(), "{frame:?} cut at {len}");
+                assert!(Frame::decode(&bytes[..len], &Limits::PROTOCOL).is_err(), "{frame:?} cut at {len}");
             }
         }
     }
 
     #[test]
     fn a_frame_of_a_newer_version_is_skipped() {
-        assert_eq!(Frame::decode(&to_cbor(&(200u8, (1u8, 2u8)))), Ok(Frame::Unknown));
+        let later = to_cbor(&(200u8, (1u8, 2u8)));
+        assert_eq!(Frame::decode(&later, &Limits::PROTOCOL), Ok(Frame::Unknown));
     }
 
     #[test]
     fn a_frame_over_the_limit_is_refused_before_it_is_read() {
-        let bytes = vec![0; limits::FRAME_BYTES_MAX + 1];
-        assert_eq!(Frame::decode(&bytes), Err(FrameError::TooLarge(bytes.len())));
+        let bytes = vec![0; Limits::PROTOCOL.frame_bytes_max + 1];
+        assert_eq!(Frame::decode(&bytes, &Limits::PROTOCOL), Err(FrameError::TooLarge(bytes.len())));
     }
 
     #[test]
@@ -239,6 +252,6 @@ mod tests {
         // An array that says it has 2^60 tips, and has none.
         let mut bytes = vec![0x82, 6, 0xa1, 0, 0x9b];
         bytes.extend((1u64 << 60).to_be_bytes());
-        assert!(Frame::decode(&bytes).is_err());
+        assert!(Frame::decode(&bytes, &Limits::PROTOCOL).is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::LinkId;
 use eyot_core::base::id::{AuthorId, DocId};
+use eyot_core::base::limits::Limits;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::holder::caps::Caps;
 use eyot_core::holder::io as holder;
@@ -73,6 +74,8 @@ impl World {
             seed: [number + 100; 32],
             relays: vec!["relay".into()],
             token: Some(number.to_string()),
+            descriptor: None,
+            limits: Limits::PROTOCOL,
         };
         let replica = Replica::new(config, self.now);
         self.nodes.push(Node { replica, store, events: Vec::new(), dialled: None });
@@ -231,6 +234,7 @@ fn relay(seed: u8, caps: Caps, peers: Vec<RelayPeer>) -> Relay {
         peers,
         token: None,
         caps,
+        limits: Limits::PROTOCOL,
         seed: [seed; 32],
     };
     Relay::new(config, 0)

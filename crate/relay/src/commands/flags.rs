@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use eyot_core::holder::caps::Caps;
 use eyot_core::relay::region::RelayPeer;
 
@@ -153,8 +153,8 @@ impl Limits {
 
 fn region(text: &str) -> Result<String, String> {
     match text.len() {
-        1..=limits::REGION_BYTES_MAX => Ok(text.to_owned()),
-        _ => Err(format!("a region has a name of 1 to {} bytes", limits::REGION_BYTES_MAX)),
+        1..=Limits::PROTOCOL.region_bytes_max => Ok(text.to_owned()),
+        _ => Err(format!("a region has a name of 1 to {} bytes", Limits::PROTOCOL.region_bytes_max)),
     }
 }
 

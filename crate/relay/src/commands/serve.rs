@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -99,8 +99,8 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         peers = ?config.peers,
         caps = ?config.caps,
         connections_max = flags.limits.connections_max,
-        frame_bytes_max = limits::FRAME_BYTES_MAX,
-        commit_bytes_max = limits::COMMIT_BYTES_MAX,
+        frame_bytes_max = Limits::PROTOCOL.frame_bytes_max,
+        commit_bytes_max = Limits::PROTOCOL.commit_bytes_max,
         "serving"
     );
     let server = Arc::new(HttpServer {

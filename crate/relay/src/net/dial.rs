@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use eyot_core::wire::close::CloseCode;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -69,8 +69,8 @@ async fn connect(url: &str, space: &str) -> Result<Stream, Box<Error>> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(WRITE_BYTES)
-        .max_message_size(Some(limits::FRAME_BYTES_MAX))
-        .max_frame_size(Some(limits::FRAME_BYTES_MAX));
+        .max_message_size(Some(Limits::PROTOCOL.frame_bytes_max))
+        .max_frame_size(Some(Limits::PROTOCOL.frame_bytes_max));
     let (stream, _) = connect_async_with_config(request, Some(config), true).await.map_err(Box::new)?;
     Ok(stream)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use eyot_core::base::id::LinkId;
-use eyot_core::base::limits;
+use eyot_core::base::limits::Limits;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::upgrade::OnUpgrade;
@@ -110,7 +110,7 @@ impl HttpServer {
     fn connect(&self, space: Option<String>, request: &mut Request<Incoming>) -> Answer {
         let headers = request.headers();
         let Some(space) = space else {
-            let most = limits::SPACE_NAME_BYTES_MAX;
+            let most = Limits::PROTOCOL.space_name_bytes_max;
             return text(StatusCode::BAD_REQUEST, &format!("a space has a name of at most {most} bytes"));
         };
         let upgrade = [(header::UPGRADE, "websocket"), (header::CONNECTION, "upgrade")];
@@ -148,7 +148,7 @@ async fn run(connection: Connection, upgrade: OnUpgrade) {
     };
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("`accept` serves TCP streams");
     let stream = parts.io.into_inner();
-    let decoder = Decoder::new(limits::FRAME_BYTES_MAX, &parts.read_buf);
+    let decoder = Decoder::new(Limits::PROTOCOL.frame_bytes_max, &parts.read_buf);
     // It may keep hyper's whole read buffer in memory for as long as the connection lasts.
     drop(parts.read_buf);
     connection.context.metrics.accepted.inc();
@@ -162,7 +162,7 @@ fn route(path: &str) -> Option<Route> {
         "/v1/regions" => Some(Route::Regions),
         _ => {
             let name = path.strip_prefix("/v1/").filter(|name| !name.is_empty() && !name.contains('/'))?;
-            let space = percent_decode(name).filter(|space| space.len() <= limits::SPACE_NAME_BYTES_MAX);
+            let space = percent_decode(name).filter(|space| space.len() <= Limits::PROTOCOL.space_name_bytes_max);
             Some(Route::Space(space))
         }
     }

@@ -12,7 +12,7 @@ use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::LinkId;
 use eyot_core::base::id::{AuthorId, DocId, LogId};
 use eyot_core::base::position::Position;
-use eyot_core::commit::vector::Digest;
+use eyot_core::commit::digest::Digest;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::holder::io as holder;
 use eyot_core::replica::event::Event;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eyot_core::base::id::{CommitId, DocId};
 use eyot_core::base::time::Millis;
-use eyot_core::commit::vector::{Digest, Vector};
+use eyot_core::commit::{digest::Digest, vector::Vector};
 use eyot_core::document::value::{Value, decode_value};
 
 use super::acts::VERSION_LETTERS;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eyot_core::base::id::LinkId;
 use eyot_core::base::id::{AuthorId, CommitId};
+use eyot_core::base::limits::Limits;
 use eyot_core::commit::commit::Commit;
-use eyot_core::log::log::read_meta;
+use eyot_core::log::meta::Meta;
 use eyot_core::replica::replica::Replica;
 use eyot_core::wire::access::Right;
 use eyot_core::wire::bodies::{Ack, Stored};
@@ -51,6 +52,8 @@ pub(super) struct History {
     pub promises: Vec<Promise>,
     /// The disks of replicas that somebody kept commits from, and said that that was all.
     pub deceived: BTreeSet<usize>,
+    /// The beginnings of commits that are brought to relays in pieces, of the stream or of an answer.
+    pieces: BTreeMap<(ProcessId, LinkId, bool), Vec<u8>>,
 }
 
 impl History {
@@ -60,6 +63,7 @@ impl History {
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
             deceived: BTreeSet::new(),
+            pieces: BTreeMap::new(),
         }
     }
 }
@@ -89,9 +93,18 @@ impl World {
         if !is_dialled && process.rights.get(&link) != Some(&Right::Write) {
             return;
         }
-        let Ok(frame) = Frame::decode(frame) else { return };
-        let ids = commits_in(&frame);
-        self.history.brought[process.disk].extend(ids);
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let disk = process.disk;
+        if let Frame::Piece(piece) = &frame {
+            let begun = self.history.pieces.entry((id, link, piece.answer)).or_default();
+            begun.extend_from_slice(&piece.bytes);
+            if piece.last {
+                let record = std::mem::take(begun);
+                let commit = Commit::decode(&record, &Limits::PROTOCOL).ok();
+                self.history.brought[disk].extend(commit.map(|commit| commit.id()));
+            }
+        }
+        self.history.brought[disk].extend(commits_in(&frame));
     }
 
     /// The disk of a region's relay holds something older now.
@@ -186,16 +199,16 @@ impl World {
             return;
         }
         let disk = &self.disks[process.disk];
-        let Ok(frame) = Frame::decode(frame) else { return };
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
         let early = commits_in(&frame).into_iter().find(|id| !disk.durable.contains_key(id));
         let failure = match (early, frame) {
             (Some(id), _) => Some(format!("{id:?} was sent on before it was durable")),
-            (_, Frame::Ack(Ack { at, upto, .. })) => {
-                let meta = disk.store.get(b"m").and_then(|meta| read_meta(meta).ok());
+            (_, Frame::Ack(Ack { at, whole, read, .. })) => {
+                let meta = disk.store.get(b"m").and_then(|meta| Meta::decode(meta).ok());
                 let head = meta.map_or(0, |meta| meta.head.seq);
                 let early =
                     (at.seq > head).then(|| format!("acknowledged at {} with {head} on disk", at.seq));
-                early.or_else(|| self.check_ack(id, link, upto))
+                early.or_else(|| self.check_ack(id, link, whole.unwrap_or(read)))
             }
             (_, Frame::Stored(stored)) => self.check_stored(process.disk, &stored),
             (_, Frame::Commits(commits)) => {
@@ -249,7 +262,11 @@ fn commits_in(frame: &Frame) -> Vec<CommitId> {
         Frame::Answer(answer) => &answer.records,
         _ => return Vec::new(),
     };
-    records.iter().filter_map(|record| Commit::decode(record).ok()).map(|commit| commit.id()).collect()
+    records
+        .iter()
+        .filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok())
+        .map(|commit| commit.id())
+        .collect()
 }
 
 fn holds(replica: &Replica, (author, seq): (AuthorId, u64)) -> bool {

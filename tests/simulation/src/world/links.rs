@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eyot_core::base::id::LinkId;
+use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::commit::commit::Commit;
 use eyot_core::holder::io as holder;
@@ -253,7 +254,7 @@ impl World {
 
 /// Leaves out a commit here and there, and never says more when asked.
 fn withhold(bytes: &Arc<[u8]>, rng: &mut Rng) -> Arc<[u8]> {
-    match Frame::decode(bytes) {
+    match Frame::decode(bytes, &Limits::PROTOCOL) {
         Ok(Frame::Commits(mut commits)) if !commits.records.is_empty() && rng.chance(300) => {
             let left_out = rng.below(commits.records.len() as u64) as usize;
             commits.records.remove(left_out);
@@ -265,12 +266,12 @@ fn withhold(bytes: &Arc<[u8]>, rng: &mut Rng) -> Arc<[u8]> {
 }
 
 pub(super) fn summary(frame: &[u8]) -> String {
-    match Frame::decode(frame) {
+    match Frame::decode(frame, &Limits::PROTOCOL) {
         Ok(Frame::Commits(commits)) => {
             let ids: Vec<_> = commits
                 .records
                 .iter()
-                .filter_map(|record| Commit::decode(record).ok())
+                .filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok())
                 .map(|commit| format!("{:?}", commit.id()))
                 .collect();
             format!("Commits to {:?}: {}", commits.to.map(|to| to.seq), ids.join(" "))

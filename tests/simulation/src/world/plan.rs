@@ -1,6 +1,7 @@
 //! What is drawn for each seed before its world begins: how many live where, how far they are from
 //! one another, and what goes wrong how often.
 
+use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 
 use super::faults::Fault;
@@ -39,6 +40,7 @@ pub(super) struct Plan {
     /// The faults that are on, with their weights.
     pub faults: Vec<(u64, Fault)>,
     pub access: Access,
+    pub limits: Limits,
     /// How long a relay must have nothing to do before its host takes it out of memory; none: never.
     pub doze_after: Option<Millis>,
 }
@@ -73,6 +75,7 @@ impl Plan {
             between,
             faults,
             access,
+            limits: draw_limits(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
         }
     }
@@ -91,4 +94,45 @@ impl Plan {
     pub fn latency(&self, from: Place, to: Place) -> Millis {
         from.last_mile + self.between[from.region][to.region] + to.last_mile
     }
+}
+
+/// Those of the protocol now and then; mostly such that a few commits reach them.
+fn draw_limits(rng: &mut Rng) -> Limits {
+    if rng.chance(300) {
+        return Limits::PROTOCOL;
+    }
+    let mut limits = Limits {
+        frame_bytes_max: 4_000,
+        hello_bytes_max: 4_000,
+        commit_bytes_max: 16_000,
+        header_bytes_max: 8_000,
+        hello_cursors_max: 4,
+        ..Limits::PROTOCOL
+    };
+    let tiny: [(&mut usize, usize); 13] = [
+        (&mut limits.after_max, 2),
+        (&mut limits.value_bytes_max, 400),
+        (&mut limits.row_bytes, 300),
+        (&mut limits.waiting_commits_max, 100),
+        (&mut limits.waiting_bytes_max, 100_000),
+        (&mut limits.want_ranges_max, 2),
+        (&mut limits.hello_tips_max, 2),
+        (&mut limits.vector_frame_tips_max, 3),
+        (&mut limits.read_bytes, 1),
+        (&mut limits.write_bytes_max, 500),
+        (&mut limits.hot_chains_max, 1),
+        (&mut limits.echo_ranges_max, 1),
+        (&mut limits.ack_marks_max, 2),
+    ];
+    for (limit, most) in tiny {
+        if rng.chance(700) {
+            *limit = most;
+        }
+    }
+    for limit in [&mut limits.credit_bytes, &mut limits.answer_bytes] {
+        if rng.chance(700) {
+            *limit = 4_000;
+        }
+    }
+    limits
 }

@@ -86,6 +86,8 @@ impl World {
                 seed: self.rng.bytes(),
                 relays: self.relays_for(disk),
                 token: token.clone(),
+                descriptor: None,
+                limits: self.plan.limits,
             };
             Machine::Replica(Box::new(Replica::new(config, now)))
         };
@@ -107,6 +109,7 @@ impl World {
                 .collect(),
             token,
             caps: Caps::default(),
+            limits: self.plan.limits,
             seed: self.rng.bytes(),
         };
         Relay::new(config, now)

@@ -1,0 +1,350 @@
+//! How what has come in gets into the log: admitted in causal order, staged into one write, and
+//! acknowledged once that is durable.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
+use crate::commit::commit::Commit;
+use crate::holder::gate::{Charge, Load};
+use crate::holder::holder::{Holder, LogState};
+use crate::holder::notice::Notice;
+use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
+use crate::link::sending::NAMED_BYTES;
+use crate::log::log::{Admission, Holding};
+use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
+use crate::wire::close::CloseCode;
+
+/// Commits in the inbox whose reads are made along with those of the first.
+const READ_AHEAD: usize = 1000;
+
+/// What became of a commit that was looked at.
+enum Looked {
+    /// It is dealt with.
+    Done,
+    /// Storage must be asked first.
+    Reads(Incoming, Vec<StorageRequest>),
+    /// Nothing else is admitted before the bytes that it brings are in place.
+    Fills(Incoming, u64),
+}
+
+impl Holder {
+    /// Admits what has come in, as far as it goes without waiting for storage.
+    pub(super) fn pump(&mut self) {
+        loop {
+            self.step();
+            let Some((pending, request)) = self.done.pop_front() else { break };
+            if let Err(error) = self.answered(pending, &request, StorageAnswer::Written) {
+                self.fail(error.to_string());
+            }
+        }
+        if !self.disk_failed()
+            && let Some(saved) = self.intake.take_saved()
+        {
+            self.notices.push_back(Notice::Saved(saved));
+        }
+        self.schedule();
+    }
+
+    fn step(&mut self) {
+        if self.state != LogState::Open || self.writing > 0 || self.intake.lookups > 0 {
+            return;
+        }
+        if self.lagging {
+            return self.reload();
+        }
+        if !self.disk_failed() && core::mem::take(&mut self.moved) {
+            self.notices.push_back(Notice::LogMoved);
+        }
+        let mut origins = Vec::new();
+        let mut reads = BTreeSet::new();
+        let mut fill = None;
+        self.look_up_named(&mut reads);
+        while let Some(incoming) = self.intake.inbox.pop_front() {
+            match self.look_at(incoming, &mut origins) {
+                Looked::Done if self.log.staged_bytes() < self.limits.write_bytes_max => {}
+                Looked::Done => break,
+                Looked::Reads(incoming, more) => {
+                    reads.extend(more.into_iter().map(ReadKey));
+                    self.intake.inbox.push_front(incoming);
+                    break;
+                }
+                Looked::Fills(incoming, seq) => {
+                    fill = Some((incoming, seq));
+                    break;
+                }
+            }
+        }
+        if let Some(staged) = self.log.take_staged() {
+            let puts = staged.puts;
+            let mut batch = WriteBatch { guard: Some(staged.guard), puts, deletes: staged.deletes };
+            self.take_records(&mut batch);
+            self.gate.take(&mut batch);
+            let flight = InFlight { batch: batch.clone(), entries: staged.entries, origins };
+            self.intake.put_before(fill.map(|(incoming, _)| incoming));
+            self.appending = true;
+            self.write(Pending::Append(flight), batch);
+        } else if let Some((incoming, seq)) = fill {
+            self.read_to_fill(seq, incoming);
+        } else if !reads.is_empty() {
+            for ReadKey(read) in self.more_reads(reads) {
+                self.intake.lookups += 1;
+                self.request(Pending::Lookup, read);
+            }
+        } else {
+            self.rest();
+        }
+        self.start_passes();
+    }
+
+    /// What is done when all that came in is in the log, or waits.
+    fn rest(&mut self) {
+        if self.intake.is_clear() {
+            self.gate.forget_departed();
+        }
+        self.acknowledge();
+        self.ask_for_missing();
+        self.greet_all();
+        self.scrub();
+        if self.save_peers_due || self.log.has_unwritten_holes() {
+            self.save_records();
+        }
+    }
+
+    fn look_at(&mut self, mut incoming: Incoming, staged: &mut Vec<Vec<Origin>>) -> Looked {
+        match self.log.admit(&incoming.commit) {
+            Admission::Held => {
+                self.arrived(&incoming.origins, &incoming.commit);
+                Looked::Done
+            }
+            Admission::Fills(seq) => Looked::Fills(incoming, seq),
+            Admission::Waits(missing) => {
+                self.wait(incoming, missing);
+                Looked::Done
+            }
+            Admission::Reads(reads) => Looked::Reads(incoming, reads),
+            Admission::Foreign => {
+                for link in incoming.origins.iter().filter_map(Origin::link).collect::<Vec<_>>() {
+                    self.close(link, CloseCode::Malformed, "a commit of another space");
+                }
+                Looked::Done
+            }
+            Admission::Ready => {
+                match self.charge(&mut incoming) {
+                    Charge::Fits if incoming.origins.is_empty() => return Looked::Done,
+                    Charge::Fits => {}
+                    Charge::Reads(read) => return Looked::Reads(incoming, vec![read]),
+                    Charge::Exceeds(_) => return Looked::Done,
+                }
+                let Incoming { origins, commit } = incoming;
+                self.stage(commit, &origins);
+                staged.push(origins);
+                Looked::Done
+            }
+        }
+    }
+
+    fn stage(&mut self, commit: Commit, origins: &[Origin]) {
+        let header = commit.header();
+        let (author, seq) = (header.author, header.seq);
+        let own = self.is_own(origins);
+        let bringer = origins.iter().find_map(|origin| self.bringer(origin));
+        self.note_deletes_owed(&commit, origins);
+        let branches = self.log.vector().of(&author).len();
+        self.log.stage(commit, own, bringer);
+        let is_fork = branches > 0 && self.log.vector().of(&author).len() > branches;
+        self.counters.forks += u64::from(is_fork);
+        self.release(author, seq);
+    }
+
+    /// Those that waited for this commit are looked at again, next.
+    pub(super) fn release(&mut self, author: AuthorId, seq: u64) {
+        let released = self.intake.waiting.release(author, seq);
+        self.intake.put_before(released);
+    }
+
+    /// Puts a commit on the account of whoever brings it; drops those who bring too much.
+    fn charge(&mut self, incoming: &mut Incoming) -> Charge {
+        if self.gate.is_open() {
+            return Charge::Fits;
+        }
+        let is_new_author = self.log.vector().of(&incoming.commit.header().author).is_empty();
+        let commit = &incoming.commit;
+        let lacks_bytes = commit.lacks_bytes();
+        // What is absent may yet come, and then nobody is charged for it.
+        let absent = if lacks_bytes { commit.item_bytes() } else { 0 };
+        let load = Load { bytes: commit.size() as u64 + absent, is_new_author };
+        let has_too_many_holes = lacks_bytes && self.log.holes().len() >= self.limits.holes_max;
+        while let Some(origin) = incoming.origins.first().copied() {
+            let Some(link) = origin.link() else { return Charge::Fits };
+            let subject = match self.links.session(link) {
+                Some(session) if session.is_mesh => return Charge::Fits,
+                Some(session) => session.grant().map(|grant| grant.subject.clone()),
+                None => self.gate.departed(link).map(str::to_owned),
+            };
+            let charge = match subject {
+                // Nobody vouches for it any more.
+                None => Charge::Exceeds(""),
+                Some(_) if has_too_many_holes => Charge::Exceeds("too many commits lack their bytes"),
+                Some(subject) => self.gate.charge(&subject, load),
+            };
+            match charge {
+                Charge::Exceeds(reason) => {
+                    self.exceeded(link, reason);
+                    incoming.origins.retain(|origin| origin.link() != Some(link));
+                }
+                other => return other,
+            }
+        }
+        Charge::Fits
+    }
+
+    /// The link brought more than it may: a verdict on the link, never on one commit. Its owner has
+    /// what is dropped still, and brings it again when it may.
+    fn exceeded(&mut self, link: LinkId, reason: &str) {
+        self.close(link, CloseCode::Full, reason);
+        self.gate.forget(link);
+        self.intake.drop_from(link);
+    }
+
+    /// Whether this holder made it; for a relay, whether it came from a client.
+    fn is_own(&self, origins: &[Origin]) -> bool {
+        origins.iter().any(|origin| match origin {
+            Origin::Own(_) => true,
+            Origin::Again { own } => *own,
+            Origin::Stream(link, ..) | Origin::Answer(link) => {
+                self.is_relay() && self.links.session(*link).is_none_or(|session| !session.is_mesh)
+            }
+        })
+    }
+
+    /// The log that something came from, and up to which number everything from there is in this one.
+    fn bringer(&self, origin: &Origin) -> Option<(LogId, u64)> {
+        let session = self.links.session(origin.link()?)?;
+        let whole = self.log.holes().whole_of(&session.peer.log).unwrap_or(u64::MAX);
+        Some((session.peer.log, whole.min(session.receive.read.seq)))
+    }
+
+    /// What the commits behind the first in the inbox will ask for is read along with it.
+    fn more_reads(&self, mut reads: BTreeSet<ReadKey>) -> BTreeSet<ReadKey> {
+        for incoming in self.intake.inbox.iter().take(READ_AHEAD) {
+            if let Admission::Reads(more) = self.log.admit(&incoming.commit) {
+                reads.extend(more.into_iter().map(ReadKey));
+            }
+        }
+        reads
+    }
+
+    pub(super) fn appended(&mut self, flight: InFlight) {
+        self.writing -= 1;
+        self.appending = false;
+        let before = self.stored;
+        self.stored = flight.entries.last().map_or(before, |last| last.at);
+        self.counters.commits_in += flight.entries.len() as u64;
+        for (entry, origins) in flight.entries.iter().zip(&flight.origins) {
+            self.arrived(origins, &entry.commit);
+            for link in origins.iter().filter_map(Origin::link) {
+                if let Some(session) = self.links.session_mut(link) {
+                    session.send.came_from_peer(entry.at.seq, &self.limits);
+                }
+            }
+            self.named_arrived(&entry.commit.id(), Some(entry.at.seq));
+        }
+        if flight.entries.iter().any(|entry| entry.commit.header().deletes().next().is_some()) {
+            self.holes_have_closed();
+        }
+        self.push_live(before, &flight.entries);
+        self.acknowledge();
+        self.notices.push_back(Notice::Appended(flight.entries));
+    }
+
+    /// The commit is in the log: whoever sent it need not send it again.
+    pub(super) fn arrived(&mut self, origins: &[Origin], commit: &Commit) {
+        let hole = self.log.holes().seq_of(&commit.id());
+        for origin in origins {
+            if let Some(seq) = hole
+                && let Some(bringer) = self.bringer(origin)
+            {
+                self.log.brought_hole(seq, bringer);
+            }
+            match origin {
+                Origin::Stream(id, frame, bytes) => {
+                    if let Some(session) = self.links.session_mut(*id) {
+                        session.receive.arrived(*frame, &commit.id());
+                        self.touched.insert(*id);
+                        self.done_with(*id, *bytes);
+                    }
+                }
+                Origin::Answer(id) => {
+                    self.touched.insert(*id);
+                }
+                Origin::Own(_) | Origin::Again { .. } => self.intake.own_is_stored(origin),
+            }
+        }
+    }
+
+    // What other relays have named.
+
+    /// Settles what other relays have named and is in the log; the rest waits for its own way.
+    fn look_up_named(&mut self, reads: &mut BTreeSet<ReadKey>) {
+        let mut unread = VecDeque::new();
+        while let Some(named) = self.intake.named.pop_front() {
+            match self.log.holds(&named.tip) {
+                Holding::Held => self.name_arrived(&named),
+                Holding::Missing(range) => self.intake.waiting.wait_for(named, range),
+                Holding::Reads(read) => {
+                    reads.insert(ReadKey(read));
+                    unread.push_back(named);
+                }
+            }
+        }
+        self.intake.named = unread;
+    }
+
+    /// This commit is in the log, at that number: so say relays that have named it.
+    pub(super) fn named_arrived(&mut self, id: &CommitId, at: Option<u64>) {
+        for named in self.intake.waiting.take_named(id) {
+            if let (Some(at), Some(session)) = (at, self.links.session_mut(named.link)) {
+                session.send.came_from_peer(at, &self.limits);
+            }
+            self.name_arrived(&named);
+        }
+    }
+
+    fn name_arrived(&mut self, named: &Named) {
+        let bringer = self.bringer(&Origin::Answer(named.link));
+        if let (Some(seq), Some(bringer)) = (self.log.holes().seq_of(&named.tip.id), bringer) {
+            self.log.brought_hole(seq, bringer);
+        }
+        if let Some(session) = self.links.session_mut(named.link) {
+            session.receive.arrived(named.frame, &named.tip.id);
+            self.touched.insert(named.link);
+            self.done_with(named.link, NAMED_BYTES);
+        }
+    }
+}
+
+/// A read that is needed before commits can be admitted; ordered, so that each is made once.
+#[derive(PartialEq, Eq)]
+struct ReadKey(StorageRequest);
+
+impl ReadKey {
+    fn key(&self) -> (u8, &[u8]) {
+        match &self.0 {
+            StorageRequest::Get(keys) => (0, keys.first().map_or(&[], Vec::as_slice)),
+            StorageRequest::Scan { from, .. } => (1, from),
+            StorageRequest::Write(_) => (2, &[]),
+        }
+    }
+}
+
+impl Ord for ReadKey {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl PartialOrd for ReadKey {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}

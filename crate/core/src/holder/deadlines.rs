@@ -1,0 +1,74 @@
+//! Links that go, and what happens when nothing does.
+
+use crate::base::id::LinkId;
+use crate::holder::holder::Holder;
+use crate::holder::io::Effect;
+use crate::holder::notice::Notice;
+use crate::link::timers::Timer;
+use crate::wire::close::CloseCode;
+
+impl Holder {
+    /// A link is gone; why, where that was said. Only takes note: what follows from it is done by the
+    /// next pump.
+    pub(super) fn gone(&mut self, id: LinkId, why: Option<(u16, String)>) {
+        if !self.links.contains(id) {
+            return;
+        }
+        self.note_peer(id);
+        let link = self.links.remove(id);
+        if let Some(grant) = link.as_ref().and_then(|link| link.grant()) {
+            self.gate.count_out(&grant.subject);
+            if !self.intake.is_clear() {
+                self.gate.remember(id, grant.subject.clone());
+            }
+        }
+        self.bringers.remove(&id);
+        self.touched.remove(&id);
+        self.intake.waiting.forget_names(id);
+        self.intake.named.retain(|named| named.link != id);
+        // What it brought and its causes would be asked of nobody any more.
+        self.evict_waiting();
+        self.save_peers_due = true;
+        self.notices.push_back(Notice::LinkClosed(id, why));
+    }
+
+    /// Does what is due.
+    pub(super) fn check_timers(&mut self) {
+        self.links.next_timer(&self.limits);
+        for id in self.links.due(self.now) {
+            self.ring(id);
+        }
+        self.retry_disk();
+    }
+
+    fn ring(&mut self, id: LinkId) {
+        let now = self.now;
+        loop {
+            let timer = self.links.get(id).and_then(|link| link.next_timer(&self.limits));
+            match timer.filter(|(at, _)| *at <= now) {
+                None => return,
+                Some((_, Timer::Greeting | Timer::Want | Timer::Silence | Timer::Piece)) => {
+                    return self.close(id, CloseCode::GoingAway, "the other side has gone silent");
+                }
+                Some((_, Timer::Expiry)) => {
+                    return self.close(id, CloseCode::Expired, "the token has expired");
+                }
+                Some((_, Timer::Quiet)) => self.ask_whether_equal(id),
+                Some((_, Timer::Grant)) => self.grant_more(id),
+            }
+        }
+    }
+
+    /// One deadline for all that waits for time.
+    pub(super) fn schedule(&mut self) {
+        let links = self.links.next_timer(&self.limits);
+        let patience = self.patience_ends();
+        let next = [links, patience, self.disk.retry_at(), self.owner_deadline].into_iter().flatten().min();
+        // While the log is not known nothing can be done in time; what comes then looks again.
+        let next = next.filter(|_| self.is_open());
+        if next != self.deadline {
+            self.deadline = next;
+            self.effects.push_back(Effect::SetTimer(next));
+        }
+    }
+}

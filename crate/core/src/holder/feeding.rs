@@ -1,0 +1,170 @@
+//! What goes out: commits as they are stored, and from the log for links that are behind.
+
+use std::sync::Arc;
+
+use crate::base::id::LinkId;
+use crate::base::position::Position;
+use crate::holder::holder::Holder;
+use crate::holder::io::Effect;
+use crate::holder::pending::{Pending, rows_of};
+use crate::link::sending::{COMMIT_COST, Framing, frames_of};
+use crate::log::keys::rows_after;
+use crate::log::rows::Entry;
+use crate::storage::request::{Corrupt, StorageAnswer};
+use crate::wire::bodies::Commits;
+use crate::wire::frame::Frame;
+
+/// What all links are sent that may be sent everything.
+struct Shared {
+    frames: Vec<Arc<[u8]>>,
+    /// Of credit.
+    bytes: u64,
+    end: Position,
+}
+
+impl Shared {
+    fn new(before: Position, entries: &[Entry], framing: Framing<'_>) -> Self {
+        let frames = frames_of(before, entries, framing);
+        let bytes = frames.iter().map(|frame| match frame {
+            Frame::Commits(commits) => commits.records.iter().map(|record| record.len()).sum(),
+            Frame::Piece(piece) => piece.bytes.len(),
+            _ => 0,
+        });
+        let bytes = (bytes.sum::<usize>() + entries.len() * COMMIT_COST) as u64;
+        let frames = frames.iter().map(|frame| frame.encode().into()).collect();
+        Self { frames, bytes, end: entries.last().map_or(before, |last| last.at) }
+    }
+}
+
+impl Holder {
+    /// Sends what was just written to the links that had all before it. Most of them are sent the
+    /// same, which is encoded once.
+    pub(super) fn push_live(&mut self, before: Position, entries: &[Entry]) {
+        let now = self.now;
+        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false };
+        let mut shared: Option<Shared> = None;
+        let mut others = Vec::new();
+        for (id, session) in self.links.sessions_mut() {
+            if session.is_exchanging() {
+                continue;
+            }
+            if !session.send.may_send() {
+                // Something is to be answered all the same, or nobody would notice that it is not.
+                session.moved(now);
+                continue;
+            }
+            if session.is_mesh || session.send.sent.seq != before.seq || !session.send.is_plain() {
+                others.push(id);
+                continue;
+            }
+            let shared = shared.get_or_insert_with(|| Shared::new(before, entries, framing));
+            if session.send.send_all(shared.bytes, shared.end) {
+                session.moved(now);
+                self.counters.commits_out += entries.len() as u64;
+                let frames = shared.frames.iter();
+                self.effects.extend(frames.map(|frame| Effect::Send(id, frame.clone())));
+            } else {
+                others.push(id);
+            }
+        }
+        for id in others {
+            self.push_to(id, before, entries);
+        }
+    }
+
+    fn push_to(&mut self, id: LinkId, before: Position, entries: &[Entry]) {
+        let now = self.now;
+        let Some(session) = self.links.session_mut(id) else { return };
+        if session.send.sent.seq != before.seq {
+            return self.feed(id);
+        }
+        session.moved(now);
+        if entries.iter().all(|entry| session.send.is_echo(entry.at.seq)) {
+            // The acknowledgement says how far it has read.
+            session.send.skip_to(self.stored);
+            return self.note_peer(id);
+        }
+        self.send_entries(id, entries);
+        self.feed(id);
+    }
+
+    fn send_entries(&mut self, id: LinkId, entries: &[Entry]) {
+        let Some(session) = self.links.session_mut(id) else { return };
+        let is_mesh = session.is_mesh;
+        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh };
+        for frame in session.send.frames_for(entries, framing) {
+            if let Frame::Commits(Commits { records, .. }) = &frame {
+                self.counters.commits_out += records.len() as u64;
+            }
+            self.send(id, &frame);
+        }
+    }
+
+    /// Sends a commit, out of turn, to links that were sent it without its bytes.
+    pub(super) fn send_again(&mut self, entry: &Entry, except: &[LinkId]) {
+        let sent = self.links.sessions().filter(|(id, session)| {
+            let send = &session.send;
+            send.started && !send.is_muted && send.sent.seq >= entry.at.seq && !except.contains(id)
+        });
+        let record = entry.commit.encode();
+        for id in sent.map(|(id, _)| id).collect::<Vec<_>>() {
+            let Some(session) = self.links.session_mut(id) else { continue };
+            session.moved(self.now);
+            // What has to be said is said: the peer bears a commit over what it granted.
+            session.send.credit -= (record.len() + COMMIT_COST) as i64;
+            let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false };
+            let mut commits = Commits { records: Vec::new(), to: None, named: Vec::new() };
+            let mut frames = Vec::new();
+            if framing.fits(0, record.len()) {
+                commits.records.push(record.clone().into());
+            } else {
+                frames = framing.pieces(&record, false);
+            }
+            frames.push(Frame::Commits(commits));
+            for frame in frames {
+                self.send(id, &frame);
+            }
+        }
+    }
+
+    pub(super) fn feed_all(&mut self) {
+        for id in self.links.ids() {
+            self.feed(id);
+        }
+    }
+
+    /// Reads on in the log for a link that is behind and may be sent more.
+    pub(super) fn feed(&mut self, id: LinkId) {
+        let stored = self.stored;
+        let bytes = self.limits.read_bytes;
+        let Some(session) = self.links.session_mut(id) else { return };
+        if session.send.may_send() && session.send.sent.seq < stored.seq {
+            session.send.reading = true;
+            let request = rows_after(session.send.sent.seq, bytes);
+            self.request(Pending::Feed(id), request);
+        }
+    }
+
+    pub(super) fn feed_read(&mut self, id: LinkId, answer: StorageAnswer) -> Result<(), Corrupt> {
+        let mut rows = rows_of(answer)?;
+        let stored = self.stored;
+        let Some(session) = self.links.session_mut(id) else { return Ok(()) };
+        session.send.reading = false;
+        if let Some(bytes) = rows.bytes_needed {
+            session.send.reading = true;
+            let request = rows_after(session.send.sent.seq, bytes);
+            self.request(Pending::Feed(id), request);
+            return Ok(());
+        }
+        session.moved(self.now);
+        let end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
+        for entry in &mut rows.entries[..end] {
+            self.log.justify(&mut entry.commit);
+        }
+        self.send_entries(id, &rows.entries[..end]);
+        if end > 0 {
+            self.feed(id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Bytes that were missing, and have come.
+
+use std::collections::BTreeMap;
+
+use crate::base::id::{CommitId, LinkId};
+use crate::holder::holder::Holder;
+use crate::holder::notice::Notice;
+use crate::holder::pending::{Incoming, Origin, Pending};
+use crate::link::session::{Purpose, Wanted};
+use crate::log::keys::rows_after;
+use crate::log::rows::{edit_rows, read_rows};
+use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
+use crate::wire::bodies::{ChainRange, Want};
+use crate::wire::frame::Frame;
+
+use crate::log::rows::Entry;
+
+impl Holder {
+    /// The commit at that position lacks bytes that have come: its row is to be written anew.
+    pub(super) fn read_to_fill(&mut self, seq: u64, incoming: Incoming) {
+        self.intake.lookups += 1;
+        self.request(Pending::FillRead { seq, incoming }, rows_after(seq - 1, 0));
+    }
+
+    pub(super) fn fill_read(
+        &mut self,
+        seq: u64,
+        incoming: Incoming,
+        answer: StorageAnswer,
+    ) -> Result<(), Corrupt> {
+        let StorageAnswer::Scanned { entries: scanned, more } = answer else {
+            return Err(crate::holder::pending::unexpected(&answer));
+        };
+        if let Some(bytes) = read_rows(&scanned, more)?.bytes_needed {
+            self.request(Pending::FillRead { seq, incoming }, rows_after(seq - 1, bytes));
+            return Ok(());
+        }
+        self.intake.lookups -= 1;
+        let mut filled = None;
+        let edits = edit_rows(&scanned, &self.limits, |entry| {
+            if entry.at.seq != seq {
+                return false;
+            }
+            let is_filled = entry.commit.fill(&incoming.commit);
+            self.log.justify(&mut entry.commit);
+            filled = Some(entry.clone());
+            is_filled
+        })?;
+        let Some(entry) = filled.filter(|_| !edits.puts.is_empty()) else {
+            // It was filled meanwhile, by another process that shares the log.
+            self.log.filled(seq, &incoming.commit);
+            self.arrived(&incoming.origins, &incoming.commit);
+            return Ok(());
+        };
+        self.log.filled(seq, &entry.commit);
+        let (hole_puts, hole_deletes) = self.log.take_holes();
+        let (guard, put) = self.log.write_meta();
+        let puts = edits.puts.into_iter().chain(hole_puts).chain([put]).collect();
+        let deletes = edits.deletes.into_iter().chain(hole_deletes).collect();
+        let batch = WriteBatch { guard: Some(guard), puts, deletes };
+        self.write(Pending::Filled { entry, origins: incoming.origins }, batch);
+        Ok(())
+    }
+
+    /// The bytes are durable: whoever lacks them is sent the commit again.
+    pub(super) fn filled(&mut self, entry: Entry, origins: &[Origin]) {
+        self.writing -= 1;
+        self.arrived(origins, &entry.commit);
+        self.named_arrived(&entry.commit.id(), None);
+        let bringers: Vec<LinkId> = origins.iter().filter_map(Origin::link).collect();
+        self.send_again(&entry, &bringers);
+        self.holes_have_closed();
+        self.acknowledge();
+        self.notices.push_back(Notice::Filled(entry));
+    }
+
+    /// Asks every link for bytes that are missing, each link once for each commit.
+    pub(super) fn ask_for_bytes(&mut self) {
+        if self.log.holes().is_empty() {
+            return;
+        }
+        let free =
+            self.links.sessions().filter(|(_, session)| session.wanted.is_none() && session.send.started);
+        let mut questions: BTreeMap<LinkId, Vec<(CommitId, ChainRange)>> = BTreeMap::new();
+        for (id, session) in free {
+            let unasked = self.log.holes().tips().filter(|tip| !session.asked_holes.contains(&tip.id));
+            let ranges = unasked.map(|tip| {
+                let (author, seq, branch) = (tip.author, tip.seq, Some(tip.id.short()));
+                (tip.id, ChainRange { author, from: seq, to: seq, branch })
+            });
+            let ranges: Vec<_> = ranges.take(self.limits.want_ranges_max).collect();
+            if !ranges.is_empty() && session.may_write() {
+                questions.insert(id, ranges);
+            }
+        }
+        for (id, asked) in questions {
+            let nonce = self.nonce();
+            let now = self.now;
+            let Some(session) = self.links.session_mut(id) else { continue };
+            let wanted = Wanted { nonce, asked_at: now, bytes: 0, answered: false, purpose: Purpose::Bytes };
+            session.wanted = Some(wanted);
+            session.asked_holes.retain(|hole| self.log.holes().seq_of(hole).is_some());
+            session.asked_holes.extend(asked.iter().map(|(id, _)| *id));
+            let ranges = asked.into_iter().map(|(_, range)| range).collect();
+            self.send(id, &Frame::Want(Want { nonce, ranges }));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! How a holder takes up what storage holds: the log's end, its tips, deletions and holes, and what is
+//! known of others.
+
+use crate::base::id::RequestId;
+use crate::holder::disk::Disk;
+use crate::holder::holder::{Holder, LogState};
+use crate::holder::notice::Notice;
+use crate::holder::pending::{Pending, after, unexpected};
+use crate::holder::records;
+use crate::holder::role::Role;
+use crate::log::keys::{META_KEY, load_ranges};
+use crate::log::log::Log;
+use crate::log::meta::Meta;
+use crate::storage::request::{Corrupt, StorageAnswer, StorageRequest, WriteBatch};
+
+type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
+impl Holder {
+    pub(super) fn load(&mut self) {
+        self.request(Pending::Meta, StorageRequest::Get(vec![META_KEY.to_vec()]));
+    }
+
+    pub(super) fn meta_read(&mut self, answer: StorageAnswer) -> Result<(), Corrupt> {
+        match answer {
+            StorageAnswer::Values(values) => {
+                if let Some(value) = values.into_iter().next().flatten() {
+                    let meta = Meta::decode(&value)?;
+                    self.check_space(&meta)?;
+                    self.log = Log::open(meta, self.limits.clone());
+                }
+                self.load_range(0, None);
+                Ok(())
+            }
+            StorageAnswer::Failed(reason) => {
+                let guard = Some((META_KEY.to_vec(), None));
+                self.disk_fails(WriteBatch { guard, ..WriteBatch::default() }, reason.clone());
+                self.notices.push_back(Notice::SaveFailed(0, reason));
+                self.opened();
+                Ok(())
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// One storage holds one space: another one's documents must not get mixed with it.
+    fn check_space(&self, meta: &Meta) -> Result<(), Corrupt> {
+        let Some(stored) = &meta.descriptor else { return Ok(()) };
+        if stored.name != self.space {
+            return Err(Corrupt(format!("this storage holds the space {:?}", stored.name)));
+        }
+        match &self.descriptor {
+            Some(descriptor) if descriptor != stored => {
+                Err(Corrupt("this storage holds a space that was made with other options".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {
+        let Some((start, to)) = load_ranges().into_iter().nth(range) else { return self.load_peers(None) };
+        let from = from.unwrap_or(start);
+        let scan = StorageRequest::Scan { from, to, bytes_max: self.limits.read_bytes };
+        self.request(Pending::Load { range }, scan);
+    }
+
+    pub(super) fn range_read(
+        &mut self,
+        range: usize,
+        (entries, more): (Entries, bool),
+    ) -> Result<(), Corrupt> {
+        for (key, value) in &entries {
+            self.log.load(key, value)?;
+        }
+        match entries.last() {
+            Some((last, _)) if more => self.load_range(range, Some(after(last))),
+            _ => self.load_range(range + 1, None),
+        }
+        Ok(())
+    }
+
+    fn load_peers(&mut self, from: Option<Vec<u8>>) {
+        let (start, to) = records::peers_range();
+        let from = from.unwrap_or(start);
+        let scan = StorageRequest::Scan { from, to, bytes_max: self.limits.read_bytes };
+        self.request(Pending::Peers, scan);
+    }
+
+    pub(super) fn peers_read(&mut self, (entries, more): (Entries, bool)) -> Result<(), Corrupt> {
+        for (key, value) in &entries {
+            match (key.first(), &mut self.role) {
+                (Some(b'p'), _) => self.peers.load(records::read_peer(value)?),
+                (Some(b'r'), Role::Replica(regions)) => {
+                    let (region, record) = records::read_region(key, value)?;
+                    regions.load(region, record);
+                }
+                (Some(b'q'), Role::Relay(region)) => {
+                    let reconciled = records::read_reconciled(value)?;
+                    if reconciled.log == self.log.id() {
+                        region.load(reconciled);
+                    }
+                }
+                _ => {}
+            }
+        }
+        match entries.last() {
+            Some((last, _)) if more => self.load_peers(Some(after(last))),
+            _ => self.request(Pending::MetaAgain, StorageRequest::Get(vec![META_KEY.to_vec()])),
+        }
+        Ok(())
+    }
+
+    pub(super) fn meta_read_again(&mut self, answer: StorageAnswer) -> Result<(), Corrupt> {
+        let StorageAnswer::Values(values) = answer else { return Err(unexpected(&answer)) };
+        let meta = values.into_iter().next().flatten();
+        let head = meta.map(|value| Meta::decode(&value)).transpose()?;
+        if head.is_none_or(|meta| meta.head == self.log.head()) {
+            self.opened();
+        } else {
+            // Another process wrote while the tips were read: they may be past the end.
+            self.log = self.log.unread();
+            self.load();
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self) {
+        self.stored = self.log.head();
+        self.state = LogState::Open;
+        self.notices.push_back(Notice::Opened);
+        // What waited may have its causes now, or have to ask for others.
+        let waiting = self.intake.waiting.release_all();
+        self.intake.put_before(waiting.into_iter().rev());
+        for (link, want) in core::mem::take(&mut self.intake.wants) {
+            self.answer_want(link, want);
+        }
+        for (link, bytes) in core::mem::take(&mut self.early) {
+            self.received(link, &bytes);
+        }
+    }
+
+    /// Another process has written: what is in memory of the log is read again.
+    pub(super) fn reload(&mut self) {
+        self.appending = false;
+        self.lagging = false;
+        self.moved = true;
+        self.state = LogState::Loading;
+        self.log = self.log.unread();
+        self.forget_reads();
+        self.load();
+    }
+
+    /// Storage works again, but another process has written meanwhile: what was kept in memory
+    /// comes in once more, after that.
+    pub(super) fn overtaken(&mut self) -> Result<(), Corrupt> {
+        if let Disk::Failing { kept, since, .. } = core::mem::replace(&mut self.disk, Disk::Healthy) {
+            self.take_again(&kept, since)?;
+        }
+        self.notices.push_back(Notice::Reloaded);
+        self.notices.push_back(Notice::DiskRecovered);
+        self.writing -= 1;
+        self.reload();
+        Ok(())
+    }
+
+    /// Answers to what was asked about the log as it was are of no use: it is asked again once the log
+    /// is known.
+    fn forget_reads(&mut self) {
+        let is_of_log = |pending: &Pending| {
+            matches!(pending, Pending::Lookup | Pending::FindFor(..) | Pending::FillRead { .. })
+        };
+        let stale: Vec<RequestId> =
+            self.pending.iter().filter(|(_, (pending, _))| is_of_log(pending)).map(|(id, _)| *id).collect();
+        for id in stale {
+            let Some((pending, _)) = self.pending.remove(&id) else { continue };
+            self.intake.lookups -= 1;
+            match pending {
+                Pending::FillRead { incoming, .. } => self.intake.put_before([incoming]),
+                Pending::FindFor(link, want) => self.intake.wants.push((link, want)),
+                _ => {}
+            }
+        }
+    }
+}

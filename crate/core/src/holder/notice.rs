@@ -1,0 +1,61 @@
+//! What a holder tells its owner, a replica or a relay.
+
+use crate::base::id::{DocId, LinkId};
+use crate::commit::descriptor::Descriptor;
+use crate::log::rows::Entry;
+use crate::storage::request::StorageAnswer;
+use crate::wire::bodies::{RegionHead, Stored};
+
+/// What the owner needs to hear.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
+    /// The log is known; links may be opened.
+    Opened,
+    /// Storage holds something that this code cannot read.
+    Corrupt(String),
+    /// These commits are in the log now, in this order.
+    Appended(Vec<Entry>),
+    /// This commit, which was in the log before, has bytes now that it lacked.
+    Filled(Entry),
+    /// So many of the process's own commits, from the first, are durable.
+    Saved(u64),
+    /// Own commits up to this could not be written; the holder goes on from memory.
+    SaveFailed(u64, String),
+    /// Storage works again.
+    DiskRecovered,
+    /// The answer to [`Holder::ask_storage`](crate::holder::holder::Holder).
+    Storage(OwnerRequest, StorageAnswer),
+    /// Something about a link changed: it came up, moved or went.
+    LinkChanged,
+    /// A relay's greeting names all regions of the space.
+    RegionsTold(Vec<String>),
+    /// A peer has stored more of this log.
+    Acked(LinkId),
+    /// A relay says what another region has stored.
+    StoredElsewhere(LinkId, Stored),
+    /// The peer's space is another one of that name.
+    Incompatible(Option<Descriptor>),
+    /// The link is gone; why, where it was said.
+    LinkClosed(LinkId, Option<(u16, String)>),
+    /// The end of a peer's log, by number, which was asked for.
+    HeadOf(LinkId, u64, u64),
+    /// This holder and a peer have compared what they hold, and it is the same.
+    Agreed(LinkId),
+    /// A peer asks what the regions hold.
+    FreshAsked(LinkId, u64),
+    /// What a region held is held by the peer; see [`Fresh`](crate::wire::bodies::Fresh).
+    FreshAnswer(LinkId, u64, RegionHead),
+    /// Another process moved the log on; it is to be followed from storage.
+    LogMoved,
+    /// What this process had beyond storage now has other positions in the log.
+    Reloaded,
+}
+
+/// Reads that the owner asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnerRequest {
+    /// The log, from where the owner has got to.
+    Follow,
+    /// A document's commits, from this one of the log on.
+    Document(DocId, u64),
+}

@@ -1,0 +1,107 @@
+//! What is known of the holders that this one has met: how far each has read the other's log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::cbor::to_cbor;
+use crate::base::id::LogId;
+use crate::base::position::Cursor;
+use crate::base::time::Millis;
+use crate::holder::records::{self, PeerRecord};
+use crate::link::session::Session;
+use crate::storage::request::WriteBatch;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peers {
+    records: BTreeMap<LogId, PeerRecord>,
+    dirty: BTreeSet<LogId>,
+}
+
+impl Peers {
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    pub fn get(&self, log: &LogId) -> Option<&PeerRecord> {
+        self.records.get(log)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &PeerRecord> {
+        self.records.values()
+    }
+
+    /// The peers, the one met last first.
+    pub fn latest(&self) -> Vec<&PeerRecord> {
+        let mut records: Vec<_> = self.records.values().collect();
+        records.sort_by_key(|record| core::cmp::Reverse((record.met_at, record.cursor.log)));
+        records
+    }
+
+    /// The cursors into the logs of so many peers, those met last first.
+    pub fn cursors(&self, most: usize) -> Vec<Cursor> {
+        self.latest().into_iter().take(most).map(|record| record.cursor).collect()
+    }
+
+    /// Takes in what storage holds of a peer.
+    pub fn load(&mut self, record: PeerRecord) {
+        self.records.entry(record.cursor.log).or_insert(record);
+    }
+
+    /// A link is up with a peer of which this is known. What was met at the same place under another
+    /// log is gone: `is_same_place` says of which.
+    pub fn meet(&mut self, record: PeerRecord, is_same_place: impl Fn(&PeerRecord) -> bool) {
+        let log = record.cursor.log;
+        let gone = self.records.values().filter(|other| other.cursor.log != log && is_same_place(other));
+        for log in gone.map(|other| other.cursor.log).collect::<Vec<_>>() {
+            self.records.remove(&log);
+            self.dirty.insert(log);
+        }
+        self.dirty.insert(log);
+        self.records.insert(log, record);
+    }
+
+    /// Takes note of where a link is; the record, where the peer is kept.
+    pub fn note(&mut self, session: &Session) -> Option<&PeerRecord> {
+        let record = self.records.get_mut(&session.peer.log)?;
+        let before = (record.cursor, record.read_acked, record.whole_acked);
+        record.cursor.read = session.receive.read;
+        let is_further = session.receive.read.seq > session.send.seen.seq;
+        record.cursor.seen = if is_further { session.receive.read } else { session.send.seen };
+        record.read_acked = session.send.read_acked;
+        record.whole_acked = session.send.whole_acked;
+        if (record.cursor, record.read_acked, record.whole_acked) != before {
+            self.dirty.insert(record.cursor.log);
+        }
+        Some(record)
+    }
+
+    /// Both hold the same, as of now by the host's clock.
+    pub fn agreed(&mut self, log: &LogId, host_now: Millis) {
+        if let Some(record) = self.records.get_mut(log) {
+            record.agreed_at = Some(host_now);
+            self.dirty.insert(*log);
+        }
+    }
+
+    /// Positions after this number are others' now: acknowledgements of them say nothing.
+    pub fn cut(&mut self, seq: u64) {
+        for record in self.records.values_mut().filter(|record| record.read_acked > seq) {
+            record.read_acked = seq;
+            record.whole_acked = record.whole_acked.min(seq);
+            self.dirty.insert(record.cursor.log);
+        }
+    }
+
+    /// Writes what has changed along with a batch.
+    pub fn take(&mut self, batch: &mut WriteBatch) {
+        for log in core::mem::take(&mut self.dirty) {
+            match self.records.get(&log) {
+                Some(record) => batch.puts.push((records::peer_key(&log), to_cbor(record))),
+                None => batch.deletes.push(records::peer_key(&log)),
+            }
+        }
+    }
+}

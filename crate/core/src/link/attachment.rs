@@ -1,0 +1,117 @@
+//! What a link keeps when its holder is taken out of memory while the connection stays.
+
+use minicbor::{Decode, Encode};
+
+use crate::base::cbor::{from_cbor, to_cbor};
+use crate::base::id::LogId;
+use crate::base::limits::Limits;
+use crate::base::position::{Mark, Position};
+use crate::base::time::Millis;
+use crate::link::link::{Link, Phase};
+use crate::link::session::{Accepted, End, Grant, Peer, Session};
+use crate::wire::access::Right;
+
+/// Everything that is outstanding on a link which [is attachable](Session::is_attachable).
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Attachment {
+    #[n(0)]
+    log: LogId,
+    #[n(1)]
+    region: Option<String>,
+    #[n(2)]
+    is_mesh: bool,
+    #[n(3)]
+    their_head: u64,
+    #[n(4)]
+    read: Mark,
+    #[n(5)]
+    window: i64,
+    #[n(6)]
+    owed: u64,
+    #[n(7)]
+    sent: Position,
+    #[n(8)]
+    credit: i64,
+    #[n(9)]
+    read_acked: u64,
+    #[n(10)]
+    whole_acked: u64,
+    #[n(11)]
+    marked: u64,
+    #[n(12)]
+    brought: u64,
+    #[n(13)]
+    told_stored: Vec<u64>,
+    #[n(14)]
+    grant: Option<KeptGrant>,
+    #[n(15)]
+    whole_told: Option<u64>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct KeptGrant {
+    #[n(0)]
+    subject: String,
+    #[n(1)]
+    may_write: bool,
+    #[n(2)]
+    expires_at: Option<Millis>,
+}
+
+impl Link {
+    /// What it needs to go on later, if it can.
+    pub fn attachment(&self) -> Option<Vec<u8>> {
+        let session = self.session().filter(|session| session.is_attachable())?;
+        let End::Accepter(accepted) = &session.end else { return None };
+        let grant = accepted.grant.as_ref().map(|grant| KeptGrant {
+            subject: grant.subject.clone(),
+            may_write: grant.right == Right::Write,
+            expires_at: grant.expires_at,
+        });
+        Some(to_cbor(&Attachment {
+            log: session.peer.log,
+            region: session.peer.region.clone(),
+            is_mesh: session.is_mesh,
+            their_head: session.their_head,
+            read: session.receive.read,
+            window: session.receive.window,
+            owed: session.receive.owed,
+            // A pass with a filter is begun anew: what the peer holds is not kept.
+            sent: if session.send.is_filtered() { Position::START } else { session.send.sent },
+            credit: session.send.credit,
+            read_acked: session.send.read_acked,
+            whole_acked: session.send.whole_acked,
+            marked: session.send.marked,
+            brought: accepted.brought,
+            told_stored: accepted.told_stored.clone(),
+            grant,
+            whole_told: session.receive.whole_told,
+        }))
+    }
+
+    /// The link that kept this.
+    pub fn resume(attachment: &[u8], limits: &Limits, now: Millis) -> Option<Self> {
+        let kept: Attachment = from_cbor(attachment).ok()?;
+        let grant = kept.grant.map(|grant| Grant {
+            subject: grant.subject,
+            right: if grant.may_write { Right::Write } else { Right::Read },
+            expires_at: grant.expires_at,
+        });
+        let end = End::Accepter(Accepted { grant, brought: kept.brought, told_stored: kept.told_stored });
+        let peer = Peer { log: kept.log, region: kept.region };
+        let mut session = Session::new(end, peer, kept.is_mesh, limits, now);
+        session.their_head = kept.their_head;
+        session.receive.read = kept.read;
+        session.receive.window = kept.window;
+        session.receive.owed = kept.owed;
+        session.receive.whole_told = kept.whole_told;
+        session.send.start(kept.sent);
+        session.send.credit = kept.credit;
+        session.send.read_acked = kept.read_acked;
+        session.send.whole_acked = kept.whole_acked;
+        session.send.marked = kept.marked;
+        Some(Self { heard_at: now, phase: Phase::Up(Box::new(session)) })
+    }
+}

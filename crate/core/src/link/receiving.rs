@@ -1,0 +1,176 @@
+//! What comes in on a link: which frames are not in the log yet, and how much more may come.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::id::CommitId;
+use crate::base::limits::Limits;
+use crate::base::position::Mark;
+use crate::base::time::Millis;
+
+/// The number of a frame of commits on its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameNumber(u64);
+
+/// The peer has broken a rule of flow control.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FlowViolation;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Receive {
+    /// All of the peer's log up to here is in ours, maybe without some bytes.
+    pub read: Mark,
+    frames: BTreeMap<u64, InFrame>,
+    next_frame: u64,
+    pub stream: Pieces,
+    pub answer: Pieces,
+    /// Bytes that the peer may still send.
+    pub window: i64,
+    /// Bytes that are done with and not granted again yet.
+    pub owed: u64,
+    /// What those cost, where a relay minds how fast they come.
+    cost: u64,
+    /// When more may be granted.
+    pub grant_at: Millis,
+    /// Up to which number the peer was told that nothing is missing, if something is.
+    pub whole_told: Option<u64>,
+}
+
+/// A frame of commits of which some are not in the log yet.
+#[derive(Clone, Debug)]
+struct InFrame {
+    to: Option<Mark>,
+    outstanding: BTreeSet<CommitId>,
+}
+
+/// Commits that come in pieces. The frame after their last piece says where they belong.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pieces {
+    partial: Vec<u8>,
+    whole: Vec<Vec<u8>>,
+    /// When the last piece came.
+    pub came_at: Millis,
+}
+
+impl Pieces {
+    /// Takes a piece.
+    ///
+    /// # Errors
+    /// [`FlowViolation`]: no commit is so large, or commits in pieces come without the frame that says
+    /// where they belong.
+    pub fn push(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        now: Millis,
+        limits: &Limits,
+    ) -> Result<(), FlowViolation> {
+        self.came_at = now;
+        let kept: usize = self.whole.iter().map(Vec::len).sum();
+        // What fits into frames is not sent in pieces: two commits in a row that do not are possible.
+        if kept + self.partial.len() + bytes.len()
+            > 2 * (limits.commit_bytes_max + 2 * limits.header_bytes_max)
+        {
+            return Err(FlowViolation);
+        }
+        self.partial.extend_from_slice(bytes);
+        if last {
+            self.whole.push(core::mem::take(&mut self.partial));
+        }
+        Ok(())
+    }
+
+    /// The commits that came whole.
+    pub fn take(&mut self) -> Vec<Vec<u8>> {
+        core::mem::take(&mut self.whole)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.partial.is_empty() && self.whole.is_empty()
+    }
+}
+
+impl Receive {
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            read: Mark::START,
+            frames: BTreeMap::new(),
+            next_frame: 0,
+            stream: Pieces::default(),
+            answer: Pieces::default(),
+            window: limits.credit_bytes as i64,
+            owed: 0,
+            cost: 0,
+            grant_at: 0,
+            whole_told: None,
+        }
+    }
+
+    /// Takes note of a frame of commits of the stream; its number on this link.
+    pub fn frame(&mut self, to: Option<Mark>, ids: impl IntoIterator<Item = CommitId>) -> FrameNumber {
+        let number = FrameNumber(self.next_frame);
+        self.frames.insert(number.0, InFrame { to, outstanding: ids.into_iter().collect() });
+        self.next_frame += 1;
+        number
+    }
+
+    /// Whether commits that came are not all in the log yet.
+    pub fn has_frames(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
+    /// Whether nothing is half here.
+    pub fn is_settled(&self) -> bool {
+        self.frames.is_empty() && self.stream.is_empty() && self.answer.is_empty()
+    }
+
+    /// Counts bytes of commits that came.
+    ///
+    /// # Errors
+    /// [`FlowViolation`]: more than was granted.
+    pub fn spend(&mut self, bytes: usize, limits: &Limits) -> Result<(), FlowViolation> {
+        self.window -= bytes as i64;
+        // A sender may begin a commit, and a frame, with what credit it has left.
+        let most = (limits.commit_bytes_max + 2 * limits.header_bytes_max + limits.frame_bytes_max) as i64;
+        if self.window < -most { Err(FlowViolation) } else { Ok(()) }
+    }
+
+    /// Those bytes are done with, and may be granted again.
+    pub fn owe(&mut self, bytes: u64, cost: u64) {
+        self.owed += bytes;
+        self.cost += bytes + cost;
+    }
+
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// What is owed is granted.
+    pub fn grant(&mut self) -> u64 {
+        let grant = core::mem::take(&mut self.owed);
+        self.cost = 0;
+        self.window += grant as i64;
+        grant
+    }
+
+    /// This commit, which came in that frame, is in the log.
+    pub fn arrived(&mut self, frame: FrameNumber, id: &CommitId) {
+        if let Some(frame) = self.frames.get_mut(&frame.0) {
+            frame.outstanding.remove(id);
+        }
+    }
+
+    /// The position up to which all is in the log, if it has moved.
+    pub fn advance(&mut self) -> Option<Mark> {
+        let mut moved = None;
+        while let Some(frame) = self.frames.first_entry() {
+            if !frame.get().outstanding.is_empty() {
+                break;
+            }
+            moved = frame.remove().to.or(moved);
+        }
+        if let Some(to) = moved {
+            self.read = to;
+        }
+        moved
+    }
+}

@@ -1,0 +1,323 @@
+//! What goes out on a link: how far the log was sent, with what left out, and how far it is
+//! acknowledged.
+
+use std::collections::VecDeque;
+
+use minicbor::bytes::ByteVec;
+
+use crate::base::limits::Limits;
+use crate::base::position::{Mark, Marker, Position};
+use crate::commit::vector::{Tip, Vector};
+use crate::link::filter::{Filter, Holdings};
+use crate::log::rows::Entry;
+use crate::wire::bodies::{Commits, Piece};
+use crate::wire::frame::Frame;
+
+/// What of a frame and of credit it takes to name a commit.
+pub(crate) const NAMED_BYTES: usize = 64;
+/// Bytes of credit that a commit takes beside its record, so that small ones can't fill a waiting room.
+pub(crate) const COMMIT_COST: usize = 256;
+/// What of a frame is not left for records.
+const FRAME_HEAD_BYTES: usize = 128;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Sending {
+    /// Whether the stream has begun.
+    pub started: bool,
+    /// How far this holder's log was sent.
+    pub sent: Position,
+    filter: Option<Filter>,
+    pub credit: i64,
+    /// Storage is being read for this link.
+    pub reading: bool,
+    echo: VecDeque<(u64, u64)>,
+    /// How far the peer is known to have stored this holder's log, bytes or no bytes.
+    pub read_acked: u64,
+    /// How far it has stored it with all bytes.
+    pub whole_acked: u64,
+    /// The last position that an acknowledgement is due for.
+    pub marked: u64,
+    /// The furthest end that the peer's log is known to have had.
+    pub seen: Mark,
+    /// Nothing may be sent: the other side refuses what this one would bring.
+    pub is_muted: bool,
+    /// How far the peer had stored this log when its own was so long: (of this log, of the peer's).
+    acks: VecDeque<(u64, u64)>,
+}
+
+/// What is done about a commit that a link has come to.
+enum Due {
+    /// The peer has it.
+    Nothing,
+    /// It goes to the peer by another way.
+    Naming,
+    Sending,
+}
+
+/// What frames are made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Framing<'a> {
+    pub limits: &'a Limits,
+    pub marker: &'a Marker,
+    /// What did not come from a client is named, not sent.
+    pub is_mesh: bool,
+}
+
+impl Framing<'_> {
+    fn body_bytes(&self) -> usize {
+        self.limits.frame_bytes_max - FRAME_HEAD_BYTES
+    }
+
+    /// Whether a record fits into a frame with others of `bytes`.
+    pub fn fits(&self, bytes: usize, record: usize) -> bool {
+        bytes + record <= self.body_bytes()
+    }
+
+    /// A record too large for a frame, cut.
+    pub fn pieces(&self, record: &[u8], answer: bool) -> Vec<Frame> {
+        let count = record.len().div_ceil(self.body_bytes());
+        let pieces = record.chunks(self.body_bytes()).enumerate();
+        let piece = |(number, piece): (usize, &[u8])| {
+            Frame::Piece(Piece { bytes: piece.to_vec().into(), last: number + 1 == count, answer })
+        };
+        pieces.map(piece).collect()
+    }
+}
+
+/// A frame of commits that is being filled.
+#[derive(Default)]
+struct Filling {
+    records: Vec<ByteVec>,
+    named: Vec<Tip>,
+    bytes: usize,
+}
+
+impl Filling {
+    fn close(&mut self, to: Option<Mark>) -> Frame {
+        let Filling { records, named, .. } = core::mem::take(self);
+        Frame::Commits(Commits { records, to, named })
+    }
+
+    /// Names a commit; of commits that follow one another in a chain the last says it all. The bytes
+    /// that this takes.
+    fn name(&mut self, entry: &Entry) -> usize {
+        let tip = entry.commit.tip();
+        let prev = entry.commit.header().prev;
+        if let Some(before) = self.named.iter_mut().find(|before| before.id == prev) {
+            *before = tip;
+            return 0;
+        }
+        self.named.push(tip);
+        self.bytes += NAMED_BYTES;
+        NAMED_BYTES
+    }
+}
+
+impl Sending {
+    pub fn new() -> Self {
+        Self {
+            started: false,
+            sent: Position::START,
+            filter: None,
+            credit: 0,
+            reading: false,
+            echo: VecDeque::new(),
+            read_acked: 0,
+            whole_acked: 0,
+            marked: 0,
+            seen: Mark::START,
+            is_muted: false,
+            acks: VecDeque::new(),
+        }
+    }
+
+    pub fn may_send(&self) -> bool {
+        self.started && !self.reading && !self.is_muted && self.credit > 0
+    }
+
+    /// So much more may be sent.
+    pub fn grant(&mut self, bytes: u64, limits: &Limits) {
+        let most = 64 * limits.credit_bytes as i64;
+        self.credit = self.credit.saturating_add_unsigned(bytes).min(most);
+    }
+
+    pub fn start(&mut self, from: Position) {
+        self.started = true;
+        self.sent = from;
+        self.marked = from.seq;
+        self.filter = None;
+        self.echo.clear();
+    }
+
+    /// Begins a pass over the whole log that skips what the peer says it holds.
+    pub fn start_filtered(&mut self, theirs: Holdings, ours: &Vector, end: Position) {
+        self.start(Position::START);
+        if end.seq > 0 {
+            self.filter = Some(Filter::new(theirs, ours, end.seq));
+        }
+    }
+
+    pub fn is_filtered(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// How far the peer has been given all. Within a pass nothing is certain before its end: what was
+    /// skipped may yet turn out to be of another branch.
+    fn position(&self) -> Option<Position> {
+        let is_passing = self.filter.as_ref().is_some_and(|filter| self.sent.seq < filter.until);
+        (!is_passing).then_some(self.sent)
+    }
+
+    /// What of `entries`, which follow `sent`, the peer lacks and may be sent now, as frames.
+    pub fn frames_for(&mut self, entries: &[Entry], framing: Framing<'_>) -> Vec<Frame> {
+        let start = self.sent;
+        let mut frames = Vec::new();
+        let mut filling = Filling::default();
+        let mut told = None;
+        for entry in entries.iter().filter(|entry| entry.at.seq > start.seq) {
+            if self.credit <= 0 {
+                break;
+            }
+            let due = self.due(entry, framing.is_mesh);
+            let record = if matches!(due, Due::Sending) { entry.commit.encode() } else { Vec::new() };
+            let is_large = !framing.fits(0, record.len());
+            let more = if matches!(due, Due::Naming) { NAMED_BYTES } else { record.len() };
+            if filling.bytes > 0 && (is_large || !framing.fits(filling.bytes, more)) {
+                told = self.position();
+                frames.push(filling.close(told.map(|at| framing.marker.mark(at))));
+            }
+            match due {
+                Due::Nothing => {}
+                Due::Naming => {
+                    self.credit -= filling.name(entry) as i64;
+                }
+                Due::Sending => {
+                    self.credit -= (record.len() + COMMIT_COST) as i64;
+                    if is_large {
+                        frames.extend(framing.pieces(&record, false));
+                    } else {
+                        filling.bytes += record.len() + 8;
+                        filling.records.push(record.into());
+                    }
+                }
+            }
+            self.sent = entry.at;
+        }
+        let to = self.position().filter(|to| to.seq > start.seq && told != Some(*to));
+        let is_place_due = matches!(frames.last(), Some(Frame::Piece(_)));
+        self.marked = to.or(told).map_or(self.marked, |to| to.seq);
+        if to.is_some() || filling.bytes > 0 || is_place_due {
+            frames.push(filling.close(to.map(|at| framing.marker.mark(at))));
+        }
+        while self.echo.front().is_some_and(|(_, last)| *last <= self.sent.seq) {
+            self.echo.pop_front();
+        }
+        if self.filter.as_ref().is_some_and(|filter| self.sent.seq >= filter.until) {
+            self.filter = None;
+        }
+        frames
+    }
+
+    /// Takes note of everything up to `end` as sent, if there is credit for it.
+    pub fn send_all(&mut self, bytes: u64, end: Position) -> bool {
+        if self.credit < bytes as i64 {
+            return false;
+        }
+        self.credit -= bytes as i64;
+        self.sent = end;
+        self.marked = end.seq;
+        true
+    }
+
+    fn due(&self, entry: &Entry, is_mesh: bool) -> Due {
+        if self.is_echo(entry.at.seq) {
+            return Due::Nothing;
+        }
+        match &self.filter {
+            Some(filter) if filter.covers(entry) => Due::Nothing,
+            // What it lacks by its own account comes by no other way.
+            Some(filter) if entry.at.seq <= filter.until => Due::Sending,
+            _ if is_mesh && !entry.own => Due::Naming,
+            _ => Due::Sending,
+        }
+    }
+
+    /// The peer has stored all up to `read`, bytes or no bytes, and of that all up to `whole` with all
+    /// bytes.
+    pub fn ack(&mut self, read: u64, whole: Option<u64>) {
+        self.read_acked = self.read_acked.max(read);
+        self.count_skipped();
+        let whole = whole.map_or(self.read_acked, |whole| whole.min(self.read_acked));
+        self.whole_acked = self.whole_acked.max(whole);
+    }
+
+    /// What was skipped after the last frame came from the peer.
+    fn count_skipped(&mut self) {
+        if self.filter.is_none() && self.read_acked >= self.marked {
+            self.read_acked = self.read_acked.max(self.sent.seq);
+        }
+    }
+
+    /// What is acknowledged now is at or before this number of the peer's log.
+    pub fn stored_at(&mut self, their_seq: u64, limits: &Limits) {
+        match self.acks.back_mut() {
+            Some((acked, _)) if *acked == self.whole_acked => return,
+            Some(last) if last.1 >= their_seq => last.0 = self.whole_acked,
+            _ => self.acks.push_back((self.whole_acked, their_seq)),
+        }
+        if self.acks.len() > limits.ack_marks_max {
+            // Every second one says the same a little later. The last stays.
+            let mut is_kept = false;
+            self.acks.retain(|_| {
+                is_kept = !is_kept;
+                is_kept
+            });
+        }
+    }
+
+    /// How much of this log whoever holds so much of the peer's log has.
+    pub fn acked_by_holder_of(&self, their_seq: u64) -> u64 {
+        let end = self.acks.partition_point(|(_, at)| *at <= their_seq);
+        end.checked_sub(1).map_or(0, |last| self.acks[last].0)
+    }
+
+    /// All up to here came from the peer, after what was sent before.
+    pub fn skip_to(&mut self, end: Position) {
+        let is_whole = self.whole_acked == self.read_acked;
+        self.sent = end;
+        self.count_skipped();
+        if is_whole {
+            self.whole_acked = self.read_acked;
+        }
+    }
+
+    /// The entry with this number came from the peer.
+    pub fn came_from_peer(&mut self, seq: u64, limits: &Limits) {
+        match self.echo.back_mut() {
+            Some((_, last)) if *last + 1 == seq => *last = seq,
+            _ => {
+                if self.echo.len() == limits.echo_ranges_max {
+                    self.echo.pop_front();
+                }
+                self.echo.push_back((seq, seq));
+            }
+        }
+    }
+
+    /// Whether all that follows is sent as it is, where it came first-hand.
+    pub fn is_plain(&self) -> bool {
+        self.filter.is_none() && self.echo.is_empty()
+    }
+
+    pub fn is_echo(&self, seq: u64) -> bool {
+        self.echo.iter().any(|(first, last)| (*first..=*last).contains(&seq))
+    }
+}
+
+/// All of these, as they are, as frames.
+pub(crate) fn frames_of(before: Position, entries: &[Entry], framing: Framing<'_>) -> Vec<Frame> {
+    let mut sending = Sending::new();
+    sending.start(before);
+    sending.credit = i64::MAX;
+    sending.frames_for(entries, Framing { is_mesh: false, ..framing })
+}

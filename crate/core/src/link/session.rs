@@ -1,0 +1,240 @@
+//! A link on which commits flow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::id::{CommitId, DocId, LogId};
+use crate::base::limits::Limits;
+use crate::base::position::Position;
+use crate::base::time::Millis;
+use crate::link::filter::Holdings;
+use crate::link::receiving::Receive;
+use crate::link::sending::Sending;
+use crate::wire::access::Right;
+use crate::wire::bodies::{Stored, Terms};
+
+/// How long before a token expires another one is asked for, at most; and at most half its time.
+const RENEW_EARLY: Millis = 60_000;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub end: End,
+    pub peer: Peer,
+    /// Between relays: what others bring is left to others to send, and both sides keep cursors.
+    pub is_mesh: bool,
+    /// When a frame last went either way that moved a log.
+    pub moved_at: Millis,
+    /// When it began to move after both sides had held the same: only from then on is there something
+    /// to answer, and that nothing came before says nothing.
+    pub moving_since: Millis,
+    pub stillness: Stillness,
+    /// The end of the peer's log as it was told last.
+    pub their_head: u64,
+    pub receive: Receive,
+    pub send: Sending,
+    pub exchange: Exchange,
+    pub wanted: Option<Wanted>,
+    /// Commits without bytes that this peer was asked for.
+    pub asked_holes: BTreeSet<CommitId>,
+    /// Documents that the peer says are deleted, and by which position of its log the delete must
+    /// have come.
+    pub owed_deletes: BTreeMap<DocId, u64>,
+}
+
+/// Which end of the connection this holder is.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// It dialled this address.
+    Dialer(Dialed),
+    /// The other side came.
+    Accepter(Accepted),
+}
+
+/// What only whoever dialled knows of a link.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialed {
+    pub url: String,
+    /// How long the greeting took.
+    pub rtt: Millis,
+    /// When a fresh token is due, well before the one that was given expires.
+    pub renew_at: Option<Millis>,
+    /// What the relay has said last of what other regions have stored of its log.
+    pub elsewhere: BTreeMap<String, Stored>,
+    /// Whether the relay was made to look how other regions are.
+    pub has_asked: bool,
+}
+
+/// What only whoever was dialled knows of a link.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Accepted {
+    /// What the other's token allows; absent where none is asked for.
+    pub grant: Option<Grant>,
+    /// The position in this log of the last commit that came in on this link.
+    pub brought: u64,
+    /// By region: up to which number of this log the other side was told that it is stored there.
+    pub told_stored: Vec<u64>,
+}
+
+/// What a token allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub subject: String,
+    pub right: Right,
+    pub expires_at: Option<Millis>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub log: LogId,
+    pub region: Option<String>,
+}
+
+/// How still a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stillness {
+    /// It has moved since both sides were last compared.
+    Moving,
+    /// The other side was asked whether both hold the same.
+    Asked,
+    /// Both sides hold the same.
+    Agreed,
+}
+
+/// How far the exchange of vectors has got, where there is one.
+#[derive(Clone, Debug)]
+pub(crate) enum Exchange {
+    None,
+    /// This side's vector was sent. Of the other's these parts have come.
+    Awaiting(Holdings),
+    /// The other's vector is here, and a pass with it begins as soon as nothing is being stored.
+    Ready(Holdings),
+}
+
+/// A request that is under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub nonce: u64,
+    pub asked_at: Millis,
+    pub bytes: u64,
+    pub answered: bool,
+    pub purpose: Purpose,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Causes of what the peer has sent: it must have them. `useful`: the answer brought something, or
+    /// will when asked again.
+    Causes { useful: bool },
+    /// Bytes that are missing here: the peer may have them.
+    Bytes,
+}
+
+impl Wanted {
+    pub fn is_useful(&mut self) {
+        if let Purpose::Causes { useful } = &mut self.purpose {
+            *useful = true;
+        }
+    }
+}
+
+/// When a token that expires in so long is to be replaced.
+pub(crate) fn renew_at(terms: &Terms, now: Millis) -> Option<Millis> {
+    terms.expires_in.map(|wait| now.saturating_add(wait - RENEW_EARLY.min(wait / 2)))
+}
+
+impl Session {
+    pub fn new(end: End, peer: Peer, is_mesh: bool, limits: &Limits, now: Millis) -> Self {
+        Self {
+            end,
+            peer,
+            is_mesh,
+            moved_at: now,
+            moving_since: now,
+            stillness: Stillness::Moving,
+            their_head: 0,
+            receive: Receive::new(limits),
+            send: Sending::new(),
+            exchange: Exchange::None,
+            wanted: None,
+            asked_holes: BTreeSet::new(),
+            owed_deletes: BTreeMap::new(),
+        }
+    }
+
+    pub fn is_dialer(&self) -> bool {
+        matches!(self.end, End::Dialer(_))
+    }
+
+    pub fn dialed(&mut self) -> Option<&mut Dialed> {
+        match &mut self.end {
+            End::Dialer(dialed) => Some(dialed),
+            End::Accepter(_) => None,
+        }
+    }
+
+    pub fn accepted(&mut self) -> Option<&mut Accepted> {
+        match &mut self.end {
+            End::Accepter(accepted) => Some(accepted),
+            End::Dialer(_) => None,
+        }
+    }
+
+    pub fn grant(&self) -> Option<&Grant> {
+        match &self.end {
+            End::Accepter(accepted) => accepted.grant.as_ref(),
+            End::Dialer(_) => None,
+        }
+    }
+
+    /// Whether commits that the other side brings are taken.
+    pub fn may_write(&self) -> bool {
+        self.grant().is_none_or(|grant| grant.right == Right::Write)
+    }
+
+    /// Whether there is somebody who wants to know where else its commits are stored.
+    pub fn wants_stored(&self) -> bool {
+        !self.is_dialer() && !self.is_mesh
+    }
+
+    pub fn is_exchanging(&self) -> bool {
+        !matches!(self.exchange, Exchange::None)
+    }
+
+    pub fn moved(&mut self, now: Millis) {
+        if self.stillness == Stillness::Agreed {
+            self.moving_since = now;
+        }
+        self.moved_at = now;
+        self.stillness = Stillness::Moving;
+    }
+
+    /// Nothing is under way in either direction as far as this side can see.
+    pub fn is_idle(&self, stored: Position) -> bool {
+        !self.is_exchanging()
+            && self.wanted.is_none()
+            && self.receive.is_settled()
+            && self.send.started
+            && self.send.sent.seq == stored.seq
+    }
+
+    /// Each side has what the other had when it greeted, and this side's own is acknowledged.
+    pub fn is_caught_up(&self, stored: Position) -> bool {
+        let is_sent = self.send.sent.seq == stored.seq && self.send.read_acked >= stored.seq;
+        !self.is_exchanging() && self.has_read_all() && (self.send.is_muted || is_sent)
+    }
+
+    /// All that the other side was last known to hold is here.
+    pub fn has_read_all(&self) -> bool {
+        !self.is_exchanging() && self.receive.read.seq >= self.their_head
+    }
+
+    /// Whether the link can go on after its holder was taken out of memory: all that is outstanding is
+    /// in its attachment.
+    pub fn is_attachable(&self) -> bool {
+        self.send.started
+            && !self.is_dialer()
+            && !self.is_exchanging()
+            && self.receive.is_settled()
+            && self.owed_deletes.is_empty()
+    }
+}

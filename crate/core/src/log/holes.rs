@@ -1,0 +1,148 @@
+//! Holes: commits in the log whose bytes are not all here, and whose absence no delete in the log
+//! explains.
+//!
+//! A commit is appended as soon as its causes are there, with its bytes or without. Where somebody
+//! says that a document was deleted and the delete is not in this log, the item is a hole: it does not
+//! count as stored for whoever brought it, and everybody is asked for the bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minicbor::{Decode, Encode};
+
+use crate::base::id::{CommitId, DocId, LogId};
+use crate::commit::commit::Commit;
+use crate::commit::vector::Tip;
+
+/// A commit that lacks bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Hole {
+    /// The commit.
+    #[n(0)]
+    pub tip: Tip,
+    /// The documents whose items lack their bytes.
+    #[n(1)]
+    pub docs: Vec<DocId>,
+    /// The logs that it was brought from, each with a number: up to there everything that came from
+    /// that log is whole.
+    #[n(2)]
+    pub bringers: Vec<(LogId, u64)>,
+}
+
+/// All holes of a log, by position.
+#[derive(Clone, Debug, Default)]
+pub struct Holes {
+    by_seq: BTreeMap<u64, Hole>,
+    seqs: BTreeMap<CommitId, u64>,
+    by_doc: BTreeMap<DocId, BTreeSet<u64>>,
+    /// By the log that brought them: the numbers up to which everything is whole, each with how many
+    /// holes say so.
+    whole: BTreeMap<LogId, BTreeMap<u64, usize>>,
+}
+
+impl Holes {
+    /// How many commits lack bytes.
+    pub fn len(&self) -> usize {
+        self.by_seq.len()
+    }
+
+    /// Whether no commit does.
+    pub fn is_empty(&self) -> bool {
+        self.by_seq.is_empty()
+    }
+
+    /// The commits that lack bytes.
+    pub fn tips(&self) -> impl Iterator<Item = &Tip> {
+        self.by_seq.values().map(|hole| &hole.tip)
+    }
+
+    /// The position of a commit that lacks bytes.
+    pub fn seq_of(&self, id: &CommitId) -> Option<u64> {
+        self.seqs.get(id).copied()
+    }
+
+    /// What is known of the commit at that position.
+    pub fn get(&self, seq: u64) -> Option<&Hole> {
+        self.by_seq.get(&seq)
+    }
+
+    /// Up to which number everything that came from that log is whole, if not all is.
+    pub fn whole_of(&self, log: &LogId) -> Option<u64> {
+        self.whole.get(log)?.keys().next().copied()
+    }
+
+    pub(super) fn insert(&mut self, seq: u64, hole: Hole) {
+        self.seqs.insert(hole.tip.id, seq);
+        for doc in &hole.docs {
+            self.by_doc.entry(*doc).or_default().insert(seq);
+        }
+        for (log, whole) in &hole.bringers {
+            *self.whole.entry(*log).or_default().entry(*whole).or_default() += 1;
+        }
+        self.by_seq.insert(seq, hole);
+    }
+
+    /// The commit was brought from that log too; whether that was not known.
+    pub(super) fn brought(&mut self, seq: u64, bringer: (LogId, u64)) -> bool {
+        let Some(mut hole) = self.remove(seq) else { return false };
+        let is_new = !hole.bringers.iter().any(|(log, _)| *log == bringer.0);
+        if is_new {
+            hole.bringers.push(bringer);
+        }
+        self.insert(seq, hole);
+        is_new
+    }
+
+    pub(super) fn remove(&mut self, seq: u64) -> Option<Hole> {
+        let hole = self.by_seq.remove(&seq)?;
+        self.seqs.remove(&hole.tip.id);
+        for doc in &hole.docs {
+            if let Some(seqs) = self.by_doc.get_mut(doc) {
+                seqs.remove(&seq);
+                if seqs.is_empty() {
+                    self.by_doc.remove(doc);
+                }
+            }
+        }
+        for (log, whole) in &hole.bringers {
+            self.forget_bringer(log, *whole);
+        }
+        Some(hole)
+    }
+
+    fn forget_bringer(&mut self, log: &LogId, whole: u64) {
+        let Some(counts) = self.whole.get_mut(log) else { return };
+        if let Some(count) = counts.get_mut(&whole) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&whole);
+            }
+        }
+        if counts.is_empty() {
+            self.whole.remove(log);
+        }
+    }
+
+    /// The document is deleted: its bytes are missed no more. The positions of the holes that are
+    /// closed by it, or smaller now.
+    pub(super) fn close(&mut self, doc: &DocId) -> BTreeSet<u64> {
+        let seqs = self.by_doc.get(doc).cloned().unwrap_or_default();
+        for seq in &seqs {
+            let Some(mut hole) = self.remove(*seq) else { continue };
+            hole.docs.retain(|other| other != doc);
+            if !hole.docs.is_empty() {
+                self.insert(*seq, hole);
+            }
+        }
+        seqs
+    }
+}
+
+impl Hole {
+    pub(super) fn new(commit: &Commit, bringer: Option<(LogId, u64)>) -> Self {
+        let mut docs: Vec<_> = commit.holes().map(|(doc, _)| doc).collect();
+        docs.sort_unstable();
+        docs.dedup();
+        Self { tip: commit.tip(), docs, bringers: bringer.into_iter().collect() }
+    }
+}
