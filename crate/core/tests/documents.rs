@@ -131,6 +131,24 @@ fn a_change_over_the_budget_waits_and_its_neighbours_do_not() {
 }
 
 #[test]
+fn an_item_of_many_changes_is_over_the_budget_as_a_whole() {
+    let mut a = Document::new(A, Budget::default());
+    let changes: Vec<_> = (0..60).map(|i| change(&mut a, "k", i)).collect();
+    let budget = Budget { operations: 50, ..Budget::default() };
+    let mut document = Document::new(B, budget);
+    document.apply([(Source::Commit(A), changes.concat().as_slice())]);
+    assert_eq!((document.heads().len(), document.quarantined()), (0, 60));
+    assert!(!document.allows(&changes.concat()));
+    // In items that are within it they count.
+    for item in changes.chunks(30) {
+        document.apply([(Source::Commit(A), item.concat().as_slice())]);
+    }
+    assert_eq!(document.heads(), a.heads());
+    let tight = Budget { inflated_bytes: changes.concat().len() as u64 - 1, ..Budget::default() };
+    assert!(!Document::new(B, tight).allows(&changes.concat()));
+}
+
+#[test]
 fn bytes_that_are_no_change_are_counted_and_nothing_else() {
     let mut a = Document::new(A, Budget::default());
     let good = change(&mut a, "k", 1);

@@ -12,7 +12,7 @@ use automerge::{ActorId, Automerge, ChangeHash, LoadOptions, ObjType, ROOT, Text
 
 use crate::base::id::AuthorId;
 use crate::document::beginning::{Beginning, is_all_held, overlay};
-use crate::document::budget::{Budget, split};
+use crate::document::budget::Budget;
 use crate::document::edit::{self, EditError};
 use crate::document::forks::Rank;
 use crate::document::genesis::Genesis;
@@ -43,14 +43,14 @@ pub struct Document {
     history: History,
     /// Initial values that are applied and not in the log.
     beginning: Option<Beginning>,
-    /// Chunks that are not even changes.
-    malformed: usize,
+    /// Chunks that are no changes, or are in an item over the budget.
+    refused: usize,
 }
 
 impl Document {
     /// Empty, edited under this author's id.
     pub fn new(author: AuthorId, budget: Budget) -> Self {
-        Self { history: History::new(actor(author), budget), beginning: None, malformed: 0 }
+        Self { history: History::new(actor(author), budget), beginning: None, refused: 0 }
     }
 
     /// Makes further edits under another author's id.
@@ -58,19 +58,16 @@ impl Document {
         self.history.doc.set_actor(actor(author));
     }
 
-    /// Applies these chunks, each with where its changes come from.
-    pub fn apply<'a>(&mut self, chunks: impl IntoIterator<Item = (Source, &'a [u8])>) -> Applied {
+    /// Applies the changes of these items, each with where they come from.
+    pub fn apply<'a>(&mut self, items: impl IntoIterator<Item = (Source, &'a [u8])>) -> Applied {
         let mut changes = Vec::new();
-        for (source, bytes) in chunks {
-            for chunk in split(bytes) {
-                match self.history.budget.parse(chunk) {
-                    Some(change) => {
-                        let rank = source.rank(change.actor_id());
-                        changes.push((change, rank));
-                    }
-                    None => self.malformed += 1,
-                }
-            }
+        for (source, bytes) in items {
+            let parsed = self.history.budget.parse(bytes);
+            self.refused += parsed.refused;
+            changes.extend(parsed.changes.into_iter().map(|change| {
+                let rank = source.rank(change.actor_id());
+                (change, rank)
+            }));
         }
         let arrived: Vec<_> = changes.iter().map(|(change, _)| change.hash()).collect();
         let mut outcome = self.history.add(changes);
@@ -191,6 +188,11 @@ impl Document {
         Ok(missing.flat_map(|mut change| change.bytes().into_owned()).collect())
     }
 
+    /// Whether these changes can be an item of a commit: they are not over the budget.
+    pub fn allows(&self, item: &[u8]) -> bool {
+        self.history.budget.parse(item).refused == 0
+    }
+
     /// Whether a change is applied.
     pub fn contains(&self, hash: &ChangeHash) -> bool {
         self.history.is_applied(hash)
@@ -198,7 +200,7 @@ impl Document {
 
     /// Changes held and not applied.
     pub fn quarantined(&self) -> usize {
-        self.history.quarantine.len() + self.malformed
+        self.history.quarantine.len() + self.refused
     }
 
     /// How many changes were looked at so far to decide what to apply: what its changes have cost.

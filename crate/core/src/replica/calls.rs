@@ -126,6 +126,9 @@ impl Replica {
         if changes.len() > bytes_max {
             return Err(ReplicaError::TooLarge("the file is more than a commit may hold".into()));
         }
+        if !open.document.allows(&changes) {
+            return Err(ReplicaError::TooLarge("the file has more operations than a commit may hold".into()));
+        }
         let before = open.document.clone();
         // The initial values of keys that the file has touched are withdrawn.
         let applied = open.document.apply([(Source::Commit(author), changes.as_slice())]);
