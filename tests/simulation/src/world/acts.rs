@@ -13,6 +13,9 @@ use super::laws::Waiting;
 use super::processes::{Machine, Process};
 use super::{ProcessId, World};
 
+/// Letters of the initial texts of each version of the application.
+pub(super) const VERSION_LETTERS: [char; 2] = ['x', 'y'];
+
 impl World {
     pub(super) fn act(&mut self) {
         let ready: Vec<_> = self.processes.iter().filter(|(_, p)| p.is_ready).map(|(id, _)| *id).collect();
@@ -159,11 +162,19 @@ impl World {
     }
 }
 
-/// What named documents begin as.
-pub(super) fn initial() -> Value {
+/// What named documents begin as in a version of the application. Its texts are made of a letter that
+/// no other version has, and no edit writes.
+pub(super) fn initial(version: usize) -> Value {
+    let letter = VERSION_LETTERS[version].to_string();
+    let settings = [
+        ("font".to_owned(), Value::Text(letter.repeat(4))),
+        ("size".to_owned(), Value::Scalar(ScalarValue::Int(version as i64))),
+    ];
     Value::Map(BTreeMap::from([
-        ("text".to_owned(), Value::Text(String::new())),
+        ("text".to_owned(), Value::Text(letter.repeat(2))),
         ("list".to_owned(), Value::List(Vec::new())),
         ("n".to_owned(), Value::Scalar(ScalarValue::counter(0))),
+        ("theme".to_owned(), Value::Text(letter.repeat(3))),
+        ("settings".to_owned(), Value::Map(BTreeMap::from(settings))),
     ]))
 }
