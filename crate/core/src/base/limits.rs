@@ -4,6 +4,11 @@
 //! ones, so that no holder refuses a commit that another took: outside of simulations that is
 //! [`Limits::PROTOCOL`]. A simulation draws tiny ones, so that every bound is met often.
 
+/// Bytes of credit that a commit takes beside its record, so that small ones can't fill a waiting room.
+pub const COMMIT_COST_BYTES: usize = 256;
+/// Bytes of credit, and of a frame, that it takes to name a commit.
+pub const NAMED_COST_BYTES: usize = 64;
+
 /// Bounds, each with its unit in its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -4,12 +4,12 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
+use crate::base::limits::NAMED_COST_BYTES;
 use crate::commit::commit::Commit;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
-use crate::link::sending::NAMED_BYTES;
 use crate::log::log::{Admission, Holding};
 use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
@@ -318,7 +318,7 @@ impl Holder {
         if let Some(session) = self.links.session_mut(named.link) {
             session.receive.arrived(named.frame, &named.tip.id);
             self.touched.insert(named.link);
-            self.done_with(named.link, NAMED_BYTES);
+            self.done_with(named.link, NAMED_COST_BYTES);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a relay's host says: the options of a `RelayEngine`, and the claims of a verified token.
 
+use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::holder::caps::Caps;
 use eyot_core::relay::region::RelayPeer;
@@ -89,7 +90,10 @@ pub fn config(options: &Ts<RelayEngineOptions>) -> Result<(RelayConfig, JsValue)
     let RelayEngineOptions { space, region, peers, token, caps, seed, store } = options;
     let seed = seed.to_vec().try_into().map_err(|_| error::invalid("options: a seed has 32 bytes"))?;
     let peers = peers.into_iter().map(|RelayAddress { region, url }| RelayPeer { region, url }).collect();
-    Ok((RelayConfig { space, region, peers, token, caps: caps.complete(), seed }, store))
+    Ok((
+        RelayConfig { space, region, peers, token, caps: caps.complete(), limits: Limits::PROTOCOL, seed },
+        store,
+    ))
 }
 
 impl RelayCaps {

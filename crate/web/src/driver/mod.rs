@@ -14,6 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use eyot_core::base::id::{AuthorId, DocId, LinkId};
+use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::holder::io::Effect as HolderEffect;
 use eyot_core::replica::event::ReplicaError;
@@ -84,6 +85,8 @@ impl Driver {
     pub fn new(options: Options) -> Result<Rc<Self>, JsValue> {
         let Options { space, relays, storage, on_events, connect, token, ask_token, probe } = options;
         let config = ReplicaConfig {
+            descriptor: None,
+            limits: Limits::PROTOCOL,
             space: space.clone(),
             author: AuthorId(platform::random()?),
             seed: platform::random()?,
