@@ -4,4 +4,5 @@ pub mod diff;
 pub mod document;
 pub mod genesis;
 pub mod place;
+pub mod stripped;
 pub mod value;
