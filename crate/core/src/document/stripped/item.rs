@@ -179,7 +179,7 @@ impl<'a> Item<'a> {
         let start_op = if has(START_OP) { Some(reader.number()?) } else { None };
         let actors = if has(ACTORS) {
             let count = at_most(reader.count()?, limits.other_actors_max)?;
-            Some((0..count).map(|_| Actor::read(&mut reader, limits)).collect::<Result<_, _>>()?)
+            Some((0..count).map(|_| Actor::read(&mut reader)).collect::<Result<_, _>>()?)
         } else {
             None
         };
@@ -234,12 +234,9 @@ impl Dep {
 }
 
 impl<'a> Actor<'a> {
-    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, Bad> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, Bad> {
         match reader.count()? {
-            0 => {
-                let bytes = reader.prefixed()?;
-                if bytes.len() <= limits.actor_bytes_max { Ok(Self::Bytes(bytes)) } else { Err(Bad) }
-            }
+            0 => Ok(Self::Bytes(reader.prefixed()?)),
             number => Ok(Self::Known(number - 1)),
         }
     }

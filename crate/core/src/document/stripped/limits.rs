@@ -8,8 +8,6 @@ pub struct Limits {
     pub dependencies_max: usize,
     /// Actors that a change names besides its own.
     pub other_actors_max: usize,
-    /// Bytes of the id of such an actor.
-    pub actor_bytes_max: usize,
     /// Columns of a change.
     pub columns_max: usize,
 }
@@ -19,7 +17,6 @@ impl Default for Limits {
         Self {
             dependencies_max: DEPENDENCIES_MAX,
             other_actors_max: OTHER_ACTORS_MAX,
-            actor_bytes_max: ACTOR_BYTES_MAX,
             columns_max: COLUMNS_MAX,
         }
     }
@@ -29,12 +26,10 @@ impl Default for Limits {
 pub const DEPENDENCIES_MAX: usize = 4096;
 /// Actors that a stripped change may name besides its own.
 pub const OTHER_ACTORS_MAX: usize = 4096;
-/// Bytes of the id of an actor that a stripped change names: each takes two bytes of an item at most
-/// where it is known, so this bounds what a short item can grow to.
-pub const ACTOR_BYTES_MAX: usize = 64;
 /// Columns of a stripped change; Automerge 0.12 knows 14.
 pub const COLUMNS_MAX: usize = 64;
-/// Bytes of a list of actors that later changes may take over whole: what each item can grow by.
+/// Bytes of a list of actors, with their lengths, that later changes may take over whole or in part: what
+/// a short item can grow by.
 pub const ACTOR_LIST_BYTES_MAX: usize = 1024;
 /// Dependencies whose actors an item can name by number.
 pub const ACTOR_SOURCES_MAX: usize = 4;

@@ -123,7 +123,7 @@ pub fn strip(change: &Change, context: &Context<'_>, changes: &Changes, limits: 
 ///
 /// # Errors
 /// [`RebuildError`]. Which of them depends on the bytes, the header and the commits that are held
-/// alone. The result is never longer than 64 bytes for each byte of the item and of `after`, and 2 KiB.
+/// alone. The result has at most 32 bytes for each byte of the item, and 8 KiB.
 pub fn rebuild(
     bytes: &[u8],
     context: &Context<'_>,
