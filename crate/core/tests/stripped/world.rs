@@ -191,6 +191,34 @@ impl World {
     }
 }
 
+/// An item of kind 1, what it must rebuild to, and what is known by then.
+pub struct Sample<'a> {
+    pub context: Context<'a>,
+    pub item: &'a [u8],
+    pub chunk: &'a [u8],
+    pub changes: &'a Changes,
+}
+
+impl World {
+    /// All stripped items; what is known is all that the first writer has.
+    pub fn samples(&self) -> Vec<Sample<'_>> {
+        let mut samples = Vec::new();
+        for commit in self.commits.values() {
+            for (item, bytes) in commit.items() {
+                if let (Some(Kind::Change), ItemBytes::Present(bytes)) = (item.known_kind(), bytes) {
+                    samples.push(Sample {
+                        context: Context::from(commit.header()),
+                        item: bytes,
+                        chunk: &self.chunks[&(commit.id(), item.doc)],
+                        changes: &self.writers[0].changes[usize::from(item.doc.0[0])],
+                    });
+                }
+            }
+        }
+        samples
+    }
+}
+
 impl Writer {
     fn after(&self, commits: &BTreeMap<CommitId, Commit>) -> Vec<After> {
         let headers = self.heads.iter().map(|id| (commits[id].header(), id));

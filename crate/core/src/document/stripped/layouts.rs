@@ -112,6 +112,11 @@ const TABLE: &[Row] = &[
     &[(OBJECT_ACTOR, Any), (OBJECT, Any), (KEY_ACTOR, Any), (KEY, Any), (INSERT, Any), (ACTION, Any), (VALUE_KIND, Any), (PREDS, Any), (MARK, Any)],
     &[(OBJECT_ACTOR, Any), (OBJECT, Any), (KEY_ACTOR, Any), (KEY, Any), (INSERT, Any), (ACTION, Any), (VALUE_KIND, Any), (VALUE, Any), (PREDS, Any), (EXPAND, Any), (MARK, Any)],
     &[(OBJECT_ACTOR, Any), (OBJECT, Any), (KEY_ACTOR, Any), (KEY, Any), (INSERT, Any), (ACTION, Any), (VALUE_KIND, Any), (VALUE, Any), (PREDS, Any), (MARK, Any)],
+    // 33: insert an object with what is in it at the beginning of a list
+    &[(OBJECT_ACTOR, Any), (OBJECT, Any), (KEY, Any), (KEY_TEXT, Any), (INSERT, Any), (ACTION, Any), (VALUE_KIND, Any), (VALUE, Any), (PREDS, Any)],
+    // 34, 35: put objects, or values without bytes, into the map at the root; 35 also replaces and deletes
+    &[(KEY_TEXT, Any), (INSERT, Any), (ACTION, Any), (VALUE_KIND, Any), (PREDS, Any)],
+    &[(KEY_TEXT, Any), (INSERT, Any), (ACTION, Any), (VALUE_KIND, Any), (PREDS, Any), (PRED_ACTOR, Any), (PRED, Any)],
 ];
 
 /// In place of a row's number: the columns' specifications follow.
