@@ -2,7 +2,7 @@
 //! `tests/data/README.md` for whose they are.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eyot_core::automerge::transaction::{CommitOptions, Transactable};
 use eyot_core::automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, ReadDoc, TextEncoding};
@@ -27,9 +27,9 @@ struct Spent {
 }
 
 /// Does something, and adds how long it took.
-#[allow(clippy::disallowed_methods, reason = "a measurement of real time")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a measurement of real time")]
 fn timed<T>(spent: &mut Duration, task: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
+    let start = std::time::Instant::now();
     let result = task();
     *spent += start.elapsed();
     result

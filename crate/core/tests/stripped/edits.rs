@@ -114,7 +114,7 @@ fn text(doc: &mut AutoCommit, object: &ObjId, rng: &mut Rng) {
         4 => doc.replace_block(object, at).map(|_| ()),
         5 => {
             let words = ["one", "two", "three", "four"];
-            doc.update_text(object, &format!("{} {}", words[rng.below(4)], words[rng.below(4)]))
+            doc.update_text(object, format!("{} {}", words[rng.below(4)], words[rng.below(4)]))
         }
         6 | 7 => doc.splice_text(object, range.0, (range.1 - range.0).min(3) as isize, ""),
         8 => doc.splice_text(object, range.0, (range.1 - range.0).min(3) as isize, "añ🙂"),
