@@ -1,4 +1,4 @@
-//! Stripped changes whose bytes may never change: one of each usual layout, and of each way to refer
+//! Stripped changes whose bytes may never change: of the usual layouts, and of each way to refer
 //! to another change. The ids of the commits are made up.
 
 use eyot_core::automerge::marks::{ExpandMark, Mark};
