@@ -8,7 +8,8 @@ pub mod edit;
 pub mod forks;
 pub mod genesis;
 mod history;
-#[cfg(test)]
 mod laws;
+pub mod place;
 mod quarantine;
+pub mod stripped;
 pub mod value;
