@@ -4,19 +4,22 @@
 //! each world, and checks it. The same seed gives the same trace: every seventeenth seed is run
 //! twice and its traces are compared. `--trace` prints what happens. A failing seed is printed with the command that replays it.
 
-mod causality;
-mod clock;
-mod disk;
-mod outcome;
-mod rng;
+mod acts;
+mod base;
+mod faults;
+mod host;
+mod laws;
+mod parts;
+mod plan;
+mod run;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use outcome::Outcome;
-use world::World;
+use base::outcome::Outcome;
+use world::world::World;
 
 struct Options {
     seeds: u64,
@@ -70,7 +73,7 @@ fn run_all(options: &Options, threads: usize) -> Vec<(u64, Result<Outcome, Strin
                     (options.seed..options.seed + options.seeds)
                         .skip(worker as usize)
                         .step_by(threads)
-                        .map(|seed| (seed, run(seed, options)))
+                        .map(|seed| (seed, run_seed(seed, options)))
                         .collect::<Vec<_>>()
                 })
             })
@@ -81,7 +84,7 @@ fn run_all(options: &Options, threads: usize) -> Vec<(u64, Result<Outcome, Strin
     outcomes
 }
 
-fn run(seed: u64, options: &Options) -> Result<Outcome, String> {
+fn run_seed(seed: u64, options: &Options) -> Result<Outcome, String> {
     let once = || {
         catch_unwind(AssertUnwindSafe(|| World::new(seed, options.trace).run(options.steps)))
             .unwrap_or_else(|panic| Err(panic_message(&*panic)))

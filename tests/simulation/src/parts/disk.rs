@@ -8,8 +8,8 @@ use eyot_core::log::rows::read_rows;
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 
-use crate::rng::Rng;
-use crate::world::ProcessId;
+use crate::base::ids::ProcessId;
+use crate::base::rng::Rng;
 
 /// Who asked: a process, and which of its machines, should it have had several.
 pub type Asker = (ProcessId, u64);

@@ -1,17 +1,21 @@
 //! What is drawn for each seed before its world begins: how many live where, how far they are from
 //! one another, and what goes wrong how often.
 
+use std::collections::BTreeMap;
+
+use eyot_core::automerge::ScalarValue;
 use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
+use eyot_core::document::value::Value;
 
-use super::faults::Fault;
-use crate::rng::Rng;
+use crate::base::rng::Rng;
+use crate::plan::fault::Fault;
 
-pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
+pub const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
 /// Where a disk is, and the processes on it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub struct Place {
     /// The region it is in, or nearest to.
     pub region: usize,
     /// From there to it.
@@ -20,7 +24,7 @@ pub(super) struct Place {
 
 /// How replicas are let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub enum Access {
     Open,
     /// By tokens that are good for so long.
     Tokens {
@@ -28,7 +32,7 @@ pub(super) enum Access {
     },
 }
 
-pub(super) struct Plan {
+pub struct Plan {
     pub regions: usize,
     pub replicas: usize,
     pub act_wait: Millis,
@@ -136,4 +140,13 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         }
     }
     limits
+}
+
+/// What named documents begin as.
+pub fn initial() -> Value {
+    Value::Map(BTreeMap::from([
+        ("text".to_owned(), Value::Text(String::new())),
+        ("list".to_owned(), Value::List(Vec::new())),
+        ("n".to_owned(), Value::Scalar(ScalarValue::counter(0))),
+    ]))
 }

@@ -1,0 +1,101 @@
+//! Laws of what is sent: acknowledgements are true, and nothing is sent on before it is durable.
+
+use eyot_core::base::id::{CommitId, LinkId};
+use eyot_core::base::limits::Limits;
+use eyot_core::commit::commit::Commit;
+use eyot_core::log::meta::Meta;
+use eyot_core::wire::access::Right;
+use eyot_core::wire::bodies::{Ack, Stored};
+use eyot_core::wire::frame::Frame;
+
+use crate::base::ids::ProcessId;
+use crate::plan::plan::{Access, REGIONS};
+use crate::world::world::World;
+
+impl World {
+    /// Notes what is brought to a relay, and whether it may be.
+    pub fn note_brought(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
+        let process = &self.processes[&id];
+        if self.plan.access == Access::Open || !self.is_relay(process.disk) {
+            return;
+        }
+        let is_dialled = link.0 >= 1 << 32;
+        if !is_dialled && process.rights.get(&link) != Some(&Right::Write) {
+            return;
+        }
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let ids = commits_in(&frame);
+        self.history.brought[process.disk].extend(ids);
+    }
+
+    /// Law: an acknowledgement is the truth, and a relay sends nothing on that is not durable.
+    pub fn check_frame(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
+        let process = &self.processes[&id];
+        if !self.is_relay(process.disk) {
+            return;
+        }
+        let disk = &self.disks[process.disk];
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let early = commits_in(&frame).into_iter().find(|id| !disk.durable.contains_key(id));
+        let failure = match (early, frame) {
+            (Some(id), _) => Some(format!("{id:?} was sent on before it was durable")),
+            (_, Frame::Ack(Ack { at, whole, read, .. })) => {
+                let meta = disk.store.get(b"m").and_then(|meta| Meta::decode(meta).ok());
+                let head = meta.map_or(0, |meta| meta.head.seq);
+                let early =
+                    (at.seq > head).then(|| format!("acknowledged at {} with {head} on disk", at.seq));
+                early.or_else(|| self.check_ack(id, link, whole.unwrap_or(read)))
+            }
+            (_, Frame::Stored(stored)) => self.check_stored(process.disk, &stored),
+            (_, Frame::Commits(commits)) => {
+                self.outcome.count("commits left to others to send", commits.named.len() as u64);
+                None
+            }
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            self.fail(failure);
+        }
+    }
+
+    /// What a relay says another region has stored, it has, or had.
+    fn check_stored(&mut self, disk: usize, stored: &Stored) -> Option<String> {
+        self.outcome.count("words of what other regions have stored", 1);
+        let region = REGIONS.iter().position(|region| *region == stored.region)?;
+        let missing = self.first_missing(disk, region, stored.upto)?;
+        Some(format!("disk {disk} says that {} has {missing:?}, which it never had", stored.region))
+    }
+
+    /// What of the last commits of a relay's log up to there a region never had.
+    fn first_missing(&self, disk: usize, region: usize, upto: u64) -> Option<CommitId> {
+        let had = &self.history.ever[region];
+        let recent = self.disks[disk].log.range(upto.saturating_sub(64)..=upto);
+        recent.map(|(_, id)| *id).find(|id| !had.contains(id))
+    }
+
+    /// Between relays, all of the other's log up to there is on this one's disk, or was.
+    fn check_ack(&self, id: ProcessId, link: LinkId, upto: u64) -> Option<String> {
+        let process = &self.processes[&id];
+        let connection = self.connections.get(process.links.get(&link)?)?;
+        let other = connection.disks.into_iter().find(|disk| *disk != process.disk)?;
+        if !self.is_relay(other) {
+            return None;
+        }
+        let missing = self.first_missing(other, process.disk, upto)?;
+        Some(format!("disk {} acknowledged {missing:?} of disk {other} and never had it", process.disk))
+    }
+}
+
+/// The commits that a frame brings.
+fn commits_in(frame: &Frame) -> Vec<CommitId> {
+    let records = match frame {
+        Frame::Commits(commits) => &commits.records,
+        Frame::Answer(answer) => &answer.records,
+        _ => return Vec::new(),
+    };
+    records
+        .iter()
+        .filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok())
+        .map(|commit| commit.id())
+        .collect()
+}

@@ -1,0 +1,4 @@
+//! What is drawn for a seed before its world begins.
+
+pub mod fault;
+pub mod plan;
