@@ -37,7 +37,8 @@ pub struct Limits {
     pub waiting_commits_max: usize,
     /// Bytes of commits that wait for a cause.
     pub waiting_bytes_max: usize,
-    /// Holes in a holder's log.
+    /// Commits without their bytes in a relay's log. As many as there may be authors: whoever fills a
+    /// relay that was wiped brings all commits of a deleted document before the delete.
     pub holes_max: usize,
     /// Bytes of one answer to a `Want`.
     pub answer_bytes: u64,
@@ -83,7 +84,7 @@ impl Limits {
         credit_bytes: 4 * 1024 * 1024,
         waiting_commits_max: 16_384,
         waiting_bytes_max: 32 * 1024 * 1024,
-        holes_max: 4096,
+        holes_max: 1_000_000,
         answer_bytes: 1024 * 1024,
         want_ranges_max: 256,
         hello_tips_max: 256,

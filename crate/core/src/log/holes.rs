@@ -5,7 +5,7 @@
 //! says that a document was deleted and the delete is not in this log, the item is a hole: it does not
 //! count as stored for whoever brought it, and everybody is asked for the bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
@@ -34,6 +34,10 @@ pub struct Hole {
 pub struct Holes {
     by_seq: BTreeMap<u64, Hole>,
     seqs: BTreeMap<CommitId, u64>,
+    by_doc: BTreeMap<DocId, BTreeSet<u64>>,
+    /// By the log that brought them: the numbers up to which everything is whole, each with how many
+    /// holes say so.
+    whole: BTreeMap<LogId, BTreeMap<u64, usize>>,
 }
 
 impl Holes {
@@ -64,43 +68,73 @@ impl Holes {
 
     /// Up to which number everything that came from that log is whole, if not all is.
     pub fn whole_of(&self, log: &LogId) -> Option<u64> {
-        let bringers = self.by_seq.values().flat_map(|hole| &hole.bringers);
-        bringers.filter(|(bringer, _)| bringer == log).map(|(_, whole)| *whole).min()
+        self.whole.get(log)?.keys().next().copied()
     }
 
     pub(super) fn insert(&mut self, seq: u64, hole: Hole) {
         self.seqs.insert(hole.tip.id, seq);
+        for doc in &hole.docs {
+            self.by_doc.entry(*doc).or_default().insert(seq);
+        }
+        for (log, whole) in &hole.bringers {
+            *self.whole.entry(*log).or_default().entry(*whole).or_default() += 1;
+        }
         self.by_seq.insert(seq, hole);
     }
 
     /// The commit was brought from that log too; whether that was not known.
     pub(super) fn brought(&mut self, seq: u64, bringer: (LogId, u64)) -> bool {
-        let Some(hole) = self.by_seq.get_mut(&seq) else { return false };
-        if hole.bringers.iter().any(|(log, _)| *log == bringer.0) {
-            return false;
+        let Some(mut hole) = self.remove(seq) else { return false };
+        let is_new = !hole.bringers.iter().any(|(log, _)| *log == bringer.0);
+        if is_new {
+            hole.bringers.push(bringer);
         }
-        hole.bringers.push(bringer);
-        true
+        self.insert(seq, hole);
+        is_new
     }
 
-    pub(super) fn remove(&mut self, seq: u64) -> bool {
-        let Some(hole) = self.by_seq.remove(&seq) else { return false };
+    pub(super) fn remove(&mut self, seq: u64) -> Option<Hole> {
+        let hole = self.by_seq.remove(&seq)?;
         self.seqs.remove(&hole.tip.id);
-        true
+        for doc in &hole.docs {
+            if let Some(seqs) = self.by_doc.get_mut(doc) {
+                seqs.remove(&seq);
+                if seqs.is_empty() {
+                    self.by_doc.remove(doc);
+                }
+            }
+        }
+        for (log, whole) in &hole.bringers {
+            self.forget_bringer(log, *whole);
+        }
+        Some(hole)
     }
 
-    /// The documents are deleted: their bytes are missed no more. The positions of the holes that are
-    /// closed by it, and of those that are smaller now.
-    pub(super) fn close(&mut self, doc: &DocId) -> (Vec<u64>, Vec<u64>) {
-        let (mut closed, mut smaller) = (Vec::new(), Vec::new());
-        for (seq, hole) in self.by_seq.iter_mut().filter(|(_, hole)| hole.docs.contains(doc)) {
+    fn forget_bringer(&mut self, log: &LogId, whole: u64) {
+        let Some(counts) = self.whole.get_mut(log) else { return };
+        if let Some(count) = counts.get_mut(&whole) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&whole);
+            }
+        }
+        if counts.is_empty() {
+            self.whole.remove(log);
+        }
+    }
+
+    /// The document is deleted: its bytes are missed no more. The positions of the holes that are
+    /// closed by it, or smaller now.
+    pub(super) fn close(&mut self, doc: &DocId) -> BTreeSet<u64> {
+        let seqs = self.by_doc.get(doc).cloned().unwrap_or_default();
+        for seq in &seqs {
+            let Some(mut hole) = self.remove(*seq) else { continue };
             hole.docs.retain(|other| other != doc);
-            if hole.docs.is_empty() { closed.push(*seq) } else { smaller.push(*seq) }
+            if !hole.docs.is_empty() {
+                self.insert(*seq, hole);
+            }
         }
-        for seq in &closed {
-            self.remove(*seq);
-        }
-        (closed, smaller)
+        seqs
     }
 }
 

@@ -450,8 +450,7 @@ impl Log {
             self.deleted.insert(doc, commit.name());
             self.unscrubbed.insert(doc);
             self.staged.puts.push((doc_key(&doc), deleted_value(commit.name(), false)));
-            let (closed, smaller) = self.holes.close(&doc);
-            self.staged.dirty_holes.extend(closed.into_iter().chain(smaller));
+            self.staged.dirty_holes.extend(self.holes.close(&doc));
         }
     }
 

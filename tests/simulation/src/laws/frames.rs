@@ -24,8 +24,17 @@ impl World {
             return;
         }
         let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
-        let ids = commits_in(&frame);
-        self.history.brought[process.disk].extend(ids);
+        let disk = process.disk;
+        if let Frame::Piece(piece) = &frame {
+            let begun = self.history.pieces.entry((id, link, piece.answer)).or_default();
+            begun.extend_from_slice(&piece.bytes);
+            if piece.last {
+                let record = std::mem::take(begun);
+                let commit = Commit::decode(&record, &Limits::PROTOCOL).ok();
+                self.history.brought[disk].extend(commit.map(|commit| commit.id()));
+            }
+        }
+        self.history.brought[disk].extend(commits_in(&frame));
     }
 
     /// Law: an acknowledgement is the truth, and a relay sends nothing on that is not durable.

@@ -1,8 +1,10 @@
 //! What has to be remembered of a world to check its laws.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use eyot_core::base::id::{AuthorId, CommitId};
+use eyot_core::base::id::{AuthorId, CommitId, LinkId};
+
+use crate::base::ids::ProcessId;
 
 /// What an application waits for.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct History {
     pub promises: Vec<Promise>,
     /// The disks of replicas that somebody kept commits from, and said that that was all.
     pub deceived: BTreeSet<usize>,
+    /// The beginnings of commits that are brought to relays in pieces, of the stream or of an answer.
+    pub pieces: BTreeMap<(ProcessId, LinkId, bool), Vec<u8>>,
 }
 
 impl History {
@@ -49,6 +53,7 @@ impl History {
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
             deceived: BTreeSet::new(),
+            pieces: BTreeMap::new(),
         }
     }
 }

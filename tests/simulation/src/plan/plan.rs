@@ -113,13 +113,12 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         hello_cursors_max: 4,
         ..Limits::PROTOCOL
     };
-    let tiny: [(&mut usize, usize); 14] = [
+    let tiny: [(&mut usize, usize); 13] = [
         (&mut limits.after_max, 2),
         (&mut limits.value_bytes_max, 400),
         (&mut limits.row_bytes, 300),
         (&mut limits.waiting_commits_max, 100),
         (&mut limits.waiting_bytes_max, 100_000),
-        (&mut limits.holes_max, 8),
         (&mut limits.want_ranges_max, 2),
         (&mut limits.hello_tips_max, 2),
         (&mut limits.vector_frame_tips_max, 3),
