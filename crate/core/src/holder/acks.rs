@@ -55,7 +55,7 @@ impl Holder {
 
     pub(super) fn ack_came(&mut self, id: LinkId, ack: Ack) {
         let Some(session) = self.links.session_mut(id) else { return };
-        if ack.read > self.stored.seq || ack.whole.is_some_and(|whole| whole > ack.read) {
+        if ack.read.max(ack.whole.unwrap_or(0)) > self.stored.seq {
             return self.close(id, CloseCode::OutOfOrder, "an acknowledgement of what was not sent");
         }
         session.moved(self.now);

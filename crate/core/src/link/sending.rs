@@ -98,14 +98,18 @@ impl Filling {
         Frame::Commits(Commits { records, to, named })
     }
 
-    /// Names a commit; of commits that follow one another in a chain the last says it all.
-    fn name(&mut self, entry: &Entry) {
+    /// Names a commit; of commits that follow one another in a chain the last says it all. The bytes
+    /// that this takes.
+    fn name(&mut self, entry: &Entry) -> usize {
         let tip = entry.commit.tip();
         let prev = entry.commit.header().prev;
-        match self.named.iter_mut().find(|before| before.id == prev) {
-            Some(before) => *before = tip,
-            None => self.named.push(tip),
+        if let Some(before) = self.named.iter_mut().find(|before| before.id == prev) {
+            *before = tip;
+            return 0;
         }
+        self.named.push(tip);
+        self.bytes += NAMED_BYTES;
+        NAMED_BYTES
     }
 }
 
@@ -185,9 +189,7 @@ impl Sending {
             match due {
                 Due::Nothing => {}
                 Due::Naming => {
-                    self.credit -= NAMED_BYTES as i64;
-                    filling.bytes += NAMED_BYTES;
-                    filling.name(entry);
+                    self.credit -= filling.name(entry) as i64;
                 }
                 Due::Sending => {
                     self.credit -= (record.len() + COMMIT_COST) as i64;

@@ -125,8 +125,8 @@ pub struct Ack {
     /// All of the receiver's log up to this number: from there the receiver may resume.
     #[n(0)]
     pub read: u64,
-    /// All of that up to this number with all its bytes, or with the deletes that explain their
-    /// absence: only this counts as stored. Absent where nothing is missing.
+    /// Of what this link brought, or one before it: up to this number all its bytes are there, or the
+    /// deletes that explain their absence. Only this counts as stored. Absent where nothing is missing.
     #[n(1)]
     pub whole: Option<u64>,
     /// In the sender's own log, all of that at or before this position.
