@@ -1,7 +1,8 @@
 //! What comes in on links that are up.
 
 use crate::base::id::LinkId;
-use crate::commit::commit::Commit;
+use crate::base::mutation::Mutation;
+use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::error::CommitError;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
@@ -71,7 +72,8 @@ impl Holder {
         }
         // Credit for the bytes of a commit in pieces was spent piece by piece.
         let whole = session.receive.stream.take();
-        if !session.may_write() && !(frame.records.is_empty() && whole.is_empty()) {
+        let may_write = session.may_write() || self.limits.is_mutated(Mutation::ReadersWrite);
+        if !may_write && !(frame.records.is_empty() && whole.is_empty()) {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let records = frame.records.iter().map(|record| record.as_slice());
@@ -87,6 +89,12 @@ impl Holder {
                 Ok(commit) => commits.push((commit, record.len() + COMMIT_COST)),
                 Err(error) => return self.close_for(id, &error),
             }
+        }
+        if self.role.is_relay()
+            && self.limits.is_mutated(Mutation::JudgeBytes)
+            && !commits.iter().all(|(commit, _)| is_readable(commit))
+        {
+            return self.close(id, CloseCode::Malformed, "an item that is no change");
         }
         let ids = commits.iter().map(|(commit, _)| commit.id());
         let number = session.receive.frame(frame.to, ids.chain(frame.named.iter().map(|tip| tip.id)));
@@ -107,7 +115,7 @@ impl Holder {
         let now = self.now;
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved(now);
-        if !session.may_write() {
+        if !session.may_write() && !self.limits.is_mutated(Mutation::ReadersWrite) {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let receive = &mut session.receive;
@@ -130,4 +138,10 @@ impl Holder {
         };
         self.close(id, code, error.to_string());
     }
+}
+
+/// See [`Mutation::JudgeBytes`].
+fn is_readable(commit: &Commit) -> bool {
+    let is_change = |bytes: &Vec<u8>| bytes.is_empty() || bytes.starts_with(&[0x85, 0x6f, 0x4a, 0x83]);
+    commit.items().all(|(_, bytes)| !matches!(bytes, ItemBytes::Present(bytes) if !is_change(bytes)))
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use minicbor::bytes::ByteVec;
 
 use crate::base::limits::Limits;
+use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
 use crate::commit::vector::{Tip, Vector};
 use crate::link::filter::{Filter, Holdings};
@@ -139,6 +140,9 @@ impl Sending {
     pub fn grant(&mut self, bytes: u64, limits: &Limits) {
         let most = 64 * limits.credit_bytes as i64;
         self.credit = self.credit.saturating_add_unsigned(bytes).min(most);
+        if limits.is_mutated(Mutation::IgnoreCredit) {
+            self.credit = i64::MAX / 2;
+        }
     }
 
     pub fn start(&mut self, from: Position) {

@@ -13,6 +13,7 @@ use minicbor::{Decode, Encode};
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::{AuthorId, CommitId, DocId, LogId, ShortId};
 use crate::base::limits::Limits;
+use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
 use crate::commit::commit::Commit;
 use crate::commit::descriptor::Descriptor;
@@ -268,10 +269,14 @@ impl Log {
         if tips.iter().any(|tip| tip.id == commit.id()) {
             return Admission::Held;
         }
-        if header.seq == 1 && self.chain_start != Some(header.prev) {
+        let is_foreign = header.seq == 1 && self.chain_start != Some(header.prev);
+        if is_foreign && !self.limits.is_mutated(Mutation::AnyChainStart) {
             return Admission::Foreign;
         }
         if header.seq <= self.vector.seq(&header.author) {
+            if self.limits.is_mutated(Mutation::DropSecondBranch) {
+                return Admission::Held;
+            }
             let short = commit.id().short();
             match self.hot.find(&header.author, header.seq) {
                 Lookup::Slots(slots) if slots.iter().any(|slot| slot.id == short) => return Admission::Held,
@@ -286,7 +291,9 @@ impl Log {
             self.require(&prev, &mut reads, &mut missing);
         }
         for after in &header.after {
-            self.require(after, &mut reads, &mut missing);
+            if !self.limits.is_mutated(Mutation::AppendWithoutCauses) {
+                self.require(after, &mut reads, &mut missing);
+            }
             let is_covered = !self.uncovered.range(tips_of(after.author)).any(|_| true);
             if !is_covered && !self.hot.contains(&after.author) {
                 reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
@@ -382,10 +389,13 @@ impl Log {
     pub fn stage(&mut self, mut commit: Commit, own: bool, bringer: Option<(LogId, u64)>) {
         self.staged.before.get_or_insert(self.meta.head);
         self.take_deletes(&commit);
+        if self.limits.is_mutated(Mutation::BelieveDeleted) {
+            self.believe(&commit);
+        }
         self.justify(&mut commit);
         self.index(&commit);
         let seq = self.meta.head.seq;
-        if commit.has_holes() {
+        if commit.has_holes() && !self.limits.is_mutated(Mutation::HoleIsHeld) {
             self.holes.insert(seq, Hole::new(&commit, bringer));
             self.staged.dirty_holes.insert(seq);
         }
@@ -440,6 +450,16 @@ impl Log {
         }
         self.staged = Staged::default();
         self.stored_meta = Some(self.meta.encode());
+    }
+
+    /// See [`Mutation::BelieveDeleted`].
+    fn believe(&mut self, commit: &Commit) {
+        for (item, bytes) in commit.items() {
+            if let (Some(doc), crate::commit::commit::ItemBytes::Deleted(delete)) = (item.doc, bytes) {
+                self.deleted.insert(doc, *delete);
+                self.unscrubbed.insert(doc);
+            }
+        }
     }
 
     fn take_deletes(&mut self, commit: &Commit) {
