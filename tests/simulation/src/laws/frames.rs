@@ -1,5 +1,7 @@
 //! Laws of what is sent: acknowledgements are true, and nothing is sent on before it is durable.
 
+use std::collections::BTreeSet;
+
 use eyot_core::base::id::{CommitId, LinkId};
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::commit::Commit;
@@ -53,7 +55,10 @@ impl World {
                 let head = meta.map_or(0, |meta| meta.head.seq);
                 let early =
                     (at.seq > head).then(|| format!("acknowledged at {} with {head} on disk", at.seq));
-                early.or_else(|| self.check_ack(id, link, whole.unwrap_or(read)))
+                let whole = whole.unwrap_or(read);
+                early.or_else(|| self.check_ack(id, link, read, &self.history.ever)).or_else(|| {
+                    self.check_ack(id, link, whole, &self.history.ever_whole).map(|broken| broken + " whole")
+                })
             }
             (_, Frame::Stored(stored)) => self.check_stored(process.disk, &stored),
             (_, Frame::Commits(commits)) => {
@@ -71,26 +76,32 @@ impl World {
     fn check_stored(&mut self, disk: usize, stored: &Stored) -> Option<String> {
         self.outcome.count("words of what other regions have stored", 1);
         let region = REGIONS.iter().position(|region| *region == stored.region)?;
-        let missing = self.first_missing(disk, region, stored.upto)?;
+        let missing = self.first_missing(disk, stored.upto, &self.history.ever_whole[region])?;
         Some(format!("disk {disk} says that {} has {missing:?}, which it never had", stored.region))
     }
 
     /// What of the last commits of a relay's log up to there a region never had.
-    fn first_missing(&self, disk: usize, region: usize, upto: u64) -> Option<CommitId> {
-        let had = &self.history.ever[region];
+    fn first_missing(&self, disk: usize, upto: u64, had: &BTreeSet<CommitId>) -> Option<CommitId> {
         let recent = self.disks[disk].log.range(upto.saturating_sub(64)..=upto);
         recent.map(|(_, id)| *id).find(|id| !had.contains(id))
     }
 
-    /// Between relays, all of the other's log up to there is on this one's disk, or was.
-    fn check_ack(&self, id: ProcessId, link: LinkId, upto: u64) -> Option<String> {
+    /// All of the other's log up to there is on this relay's disk, or was.
+    fn check_ack(
+        &self,
+        id: ProcessId,
+        link: LinkId,
+        upto: u64,
+        had: &[BTreeSet<CommitId>],
+    ) -> Option<String> {
         let process = &self.processes[&id];
         let connection = self.connections.get(process.links.get(&link)?)?;
         let other = connection.disks.into_iter().find(|disk| *disk != process.disk)?;
-        if !self.is_relay(other) {
+        // What was in memory in place of a disk is not there to be looked at.
+        if self.disks[other].is_outside || self.disks[other].has_failed {
             return None;
         }
-        let missing = self.first_missing(other, process.disk, upto)?;
+        let missing = self.first_missing(other, upto, &had[process.disk])?;
         Some(format!("disk {} acknowledged {missing:?} of disk {other} and never had it", process.disk))
     }
 }

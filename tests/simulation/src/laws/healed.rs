@@ -20,6 +20,7 @@ impl World {
             logs.push(log_is_causal(&disk.store).map_err(|error| format!("disk {number}: {error}"))?);
         }
         self.check_nothing_is_lost(&logs)?;
+        self.check_bytes()?;
         let digest = logs[0].vector.digest();
         let mut seen = BTreeMap::new();
         for (id, process) in &self.processes {
@@ -50,6 +51,25 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Law: in a healed world nobody lacks bytes that somebody has.
+    fn check_bytes(&self) -> Result<(), String> {
+        for (number, disk) in self.disks.iter().enumerate() {
+            for (commit, doc) in disk.missing() {
+                self.outcome_of_hole(number, commit, doc)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn outcome_of_hole(&self, number: usize, commit: &CommitId, doc: &DocId) -> Result<(), String> {
+        match self.disks.iter().position(|disk| disk.has_bytes(commit, doc)) {
+            Some(other) => {
+                Err(format!("disk {number} lacks the bytes of {commit:?} of {doc:?}, disk {other} has them"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Law: what applications wait for comes to pass.

@@ -15,6 +15,10 @@ impl World {
     /// Law: what a relay stores came by a link that may write.
     pub fn look_at(&mut self, disk: usize) {
         let unseen = std::mem::take(&mut self.disks[disk].unseen);
+        let unseen_whole = std::mem::take(&mut self.disks[disk].unseen_whole);
+        if let Some(broken) = self.disks[disk].broken.take() {
+            self.fail(format!("disk {disk}: {broken}"));
+        }
         if !self.is_relay(disk) {
             return;
         }
@@ -24,20 +28,21 @@ impl World {
             self.fail(format!("{id:?} is on disk {disk} and nobody who may write brought it"));
         }
         self.history.ever[disk].extend(unseen);
+        self.history.ever_whole[disk].extend(unseen_whole);
     }
 
     /// The disk of a region's relay holds something older now.
     pub fn forget_promises(&mut self, region: usize, is_wiped: bool) {
         let relays = &self.disks[..self.plan.regions];
         for promise in &mut self.history.promises {
-            if relays[region].durable.contains_key(&promise.commit) {
+            if relays[region].is_whole(&promise.commit) {
                 continue;
             }
             promise.kept_by.remove(&region);
             if !is_wiped {
                 promise.held_by.remove(&region);
             }
-            promise.is_lost |= !relays.iter().any(|disk| disk.durable.contains_key(&promise.commit));
+            promise.is_lost |= !relays.iter().any(|disk| disk.is_whole(&promise.commit));
         }
     }
 
@@ -48,18 +53,19 @@ impl World {
         }
     }
 
-    /// Law: a `durable` that resolves is true: so many regions had the commit on disk.
+    /// Law: a `durable` that resolves is true: so many regions had the commit on disk, with its bytes
+    /// or with a delete of its document.
     fn is_durable(&mut self, id: ProcessId, regions: u32, commit: CommitId) {
         self.say(|| format!("{id:?} is told {commit:?} is durable in {regions}"));
         self.count(["", "durable in 1", "durable in 2", "durable in 3"][regions as usize]);
-        let had = self.history.ever.iter().filter(|ever| ever.contains(&commit)).count();
+        let had = self.history.ever_whole.iter().filter(|ever| ever.contains(&commit)).count();
         if had < regions as usize {
             return self
                 .fail(format!("{commit:?} was said to be durable in {regions} regions, {had} had it"));
         }
         let relays = &self.disks[..self.plan.regions];
         let holders = relays.iter().enumerate().filter_map(|(region, disk)| {
-            let place = disk.durable.get(&commit)?;
+            let place = disk.durable.get(&commit).filter(|_| disk.is_whole(&commit))?;
             Some((region, *place))
         });
         let (held_by, places): (BTreeSet<_>, Vec<_>) = holders.unzip();
@@ -102,7 +108,7 @@ impl World {
             let stored = process.made.len().saturating_sub(*behind as usize);
             let checked = &mut process.watched.stored[region];
             let claimed = process.made.get(*checked..stored).unwrap_or_default();
-            let had = &self.history.ever[region];
+            let had = &self.history.ever_whole[region];
             failure = failure.or(claimed.iter().find(|commit| !had.contains(commit)).copied());
             *checked = stored.max(*checked);
         }

@@ -26,7 +26,7 @@ pub struct Promise {
     pub place: (AuthorId, u64),
     /// The disk of who was told.
     pub disk: usize,
-    /// The regions that have it since, without an older copy having been put back.
+    /// The regions that have it with its bytes since, without an older copy having been put back.
     pub held_by: BTreeSet<usize>,
     /// Those of them that were not wiped either.
     pub kept_by: BTreeSet<usize>,
@@ -37,6 +37,8 @@ pub struct Promise {
 pub struct History {
     /// By region: all that was ever durable there.
     pub ever: Vec<BTreeSet<CommitId>>,
+    /// By region: all that was ever there with all its bytes.
+    pub ever_whole: Vec<BTreeSet<CommitId>>,
     /// By region: all that somebody brought who may write.
     pub brought: Vec<BTreeSet<CommitId>>,
     pub promises: Vec<Promise>,
@@ -50,6 +52,7 @@ impl History {
     pub fn new(regions: usize) -> Self {
         Self {
             ever: vec![BTreeSet::new(); regions],
+            ever_whole: vec![BTreeSet::new(); regions],
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
             deceived: BTreeSet::new(),

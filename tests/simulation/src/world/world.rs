@@ -15,6 +15,7 @@ use crate::parts::history::History;
 use crate::parts::paths::Paths;
 use crate::parts::process::Process;
 use crate::parts::tokens::Tokens;
+use crate::plan::broken::Broken;
 use crate::plan::plan::Plan;
 use crate::world::happening::Happening;
 
@@ -48,9 +49,10 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, is_told: bool) -> Self {
+    pub fn new(seed: u64, is_told: bool, broken: Broken) -> Self {
         let mut rng = Rng::new(seed);
-        let plan = Plan::draw(&mut rng);
+        let mut plan = Plan::draw(&mut rng);
+        broken.apply(&mut plan.limits);
         let places = plan.places(&mut rng);
         Self {
             rng,
