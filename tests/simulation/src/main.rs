@@ -7,6 +7,7 @@
 //! Built with the feature `mutations`, `--mutations` runs the seeds with each deliberate fault of the
 //! core and prints how many notice it; `--mutation NAME` runs them with that one.
 
+mod actor;
 mod acts;
 mod base;
 mod faults;

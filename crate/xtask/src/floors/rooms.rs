@@ -72,6 +72,7 @@ pub const ROOMS: &[Room] = &[
         language: Language::Rust,
         floors: &[
             &["base"],
+            &["actor"],
             &["plan"],
             &["parts"],
             &["world"],

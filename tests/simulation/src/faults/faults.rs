@@ -3,6 +3,7 @@
 use eyot_core::base::time::Millis;
 
 use crate::parts::disk::Disk;
+use crate::parts::process::Machine;
 use crate::plan::fault::Fault;
 use crate::world::world::World;
 
@@ -25,7 +26,7 @@ impl World {
         let replicas: Vec<_> = self
             .processes
             .iter()
-            .filter(|(_, process)| !self.is_relay(process.disk))
+            .filter(|(_, process)| matches!(process.machine, Machine::Replica(_)))
             .map(|(id, _)| *id)
             .collect();
         let replica = self.rng.pick(&replicas).copied();

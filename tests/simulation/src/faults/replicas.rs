@@ -50,7 +50,7 @@ impl World {
 
     /// A machine image is restored while the original lives on: the same process, twice.
     pub fn clone_process(&mut self, id: ProcessId) {
-        if self.disks.len() > 8 || !self.disks[self.processes[&id].disk].is_idle() {
+        if self.disks.len() > 10 || !self.disks[self.processes[&id].disk].is_idle() {
             return;
         }
         let process = &self.processes[&id];
@@ -59,8 +59,9 @@ impl World {
         let (clock, token) = (process.clock, process.token.clone());
         let links: Vec<_> = process.links.keys().copied().collect();
         let open = process.open.clone();
-        let copy = self.disks[process.disk].clone();
-        self.paths.places.push(self.paths.places[process.disk]);
+        let disk = process.disk;
+        let copy = self.disks[disk].copy();
+        self.paths.places.push(self.paths.places[disk]);
         self.disks.push(copy);
         let clone = ProcessId(self.id());
         self.add(clone, Machine::Replica(machine), self.disks.len() - 1, clock, token);

@@ -22,6 +22,17 @@ impl World {
         Some(token)
     }
 
+    /// A token for an actor; none where it has no right.
+    pub fn mint_for_actor(&mut self, disk: usize, right: Option<Right>) -> Option<String> {
+        let Access::Tokens { .. } = self.plan.access else { return None };
+        let token = format!("token {}", self.id());
+        if let Some(right) = right {
+            let grant = Grant { disk, right, expires_at: None, is_relay: false };
+            self.tokens.minted.insert(token.clone(), grant);
+        }
+        Some(token)
+    }
+
     pub fn is_read_only(&self, disk: usize) -> bool {
         self.tokens.read_only_until.get(disk).is_some_and(|until| *until > self.now)
     }

@@ -28,6 +28,7 @@ impl World {
                 input => unreachable!("a relay's host has no {input:?}"),
             },
             Machine::Asleep(_) => unreachable!("it was woken"),
+            Machine::Actor(_) => return self.actor_input(id, input.into()),
         }
         self.drain(id);
         self.after_input(id);
@@ -60,7 +61,7 @@ impl World {
             let effect = match &mut process.machine {
                 Machine::Replica(replica) => replica.poll_effect(),
                 Machine::Relay(relay) => relay.poll_effect().map(Effect::Holder),
-                Machine::Asleep(_) => None,
+                Machine::Asleep(_) | Machine::Actor(_) => None,
             };
             let Some(effect) = effect else { return };
             self.effect(id, effect);
@@ -104,6 +105,7 @@ impl World {
             }
             holder::Effect::Close(link, code, reason) => {
                 self.say(|| format!("{id:?} closes {link:?}: {code} {reason}"));
+                self.note_close(id, link, code, &reason);
                 self.close(id, link);
             }
             holder::Effect::Storage(request, what) => self.ask_disk(id, request, what),

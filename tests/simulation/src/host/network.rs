@@ -116,6 +116,9 @@ impl World {
 
     /// How long something takes now, one way.
     pub fn delay(&mut self, from: usize, to: usize) -> Millis {
+        if self.disks[from].is_outside || self.disks[to].is_outside {
+            return self.rng.below(3);
+        }
         let latency = self.plan.latency(self.paths.places[from], self.paths.places[to]);
         let delay = latency + self.rng.below(latency / 4 + 1);
         let is_slow = self.paths.is_slow(from, self.now) || self.paths.is_slow(to, self.now);

@@ -39,6 +39,32 @@ impl World {
         self.history.brought[disk].extend(commits_in(&frame));
     }
 
+    /// Law: whoever keeps to the protocol is not cut off for what others do: between honest processes
+    /// no link ends for a broken rule.
+    pub fn note_close(&mut self, id: ProcessId, link: LinkId, code: u16, reason: &str) {
+        if self.is_with_actor(id, link) {
+            return self.count("links of actors that were closed");
+        }
+        let connection = self.connection_of(id, link).and_then(|id| self.connections.get(&id));
+        let is_deceived = connection.is_some_and(|connection| connection.withholds);
+        self.count(match code {
+            4000 => "closed 4000",
+            4001 => "closed 4001",
+            4002 => "closed 4002",
+            4003 => "closed 4003",
+            4004 => "closed 4004",
+            4005 => "closed 4005",
+            4007 if is_deceived => "closed 4007 deceived",
+            4007 => "closed 4007",
+            4011 => "closed 4011",
+            4012 => "closed 4012",
+            _ => "closed for other reasons",
+        });
+        if code == 4002 {
+            self.say(|| format!("4002 {reason}"));
+        }
+    }
+
     /// Law: an acknowledgement is the truth, and a relay sends nothing on that is not durable.
     pub fn check_frame(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
         let process = &self.processes[&id];
@@ -82,8 +108,10 @@ impl World {
 
     /// What of the last commits of a relay's log up to there a region never had.
     fn first_missing(&self, disk: usize, upto: u64, had: &BTreeSet<CommitId>) -> Option<CommitId> {
-        let recent = self.disks[disk].log.range(upto.saturating_sub(64)..=upto);
-        recent.map(|(_, id)| *id).find(|id| !had.contains(id))
+        let disk = &self.disks[disk];
+        let recent = disk.log.range(upto.saturating_sub(64)..=upto).map(|(_, id)| *id);
+        // Who lacks the bytes itself has brought none.
+        recent.filter(|id| disk.is_whole(id)).find(|id| !had.contains(id))
     }
 
     /// All of the other's log up to there is on this relay's disk, or was.

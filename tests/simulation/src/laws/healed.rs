@@ -43,7 +43,7 @@ impl World {
         let promised = self.history.promises.iter().filter(|promise| self.is_kept(promise));
         let all: BTreeSet<CommitId> =
             everything.into_iter().chain(promised.map(|promise| promise.commit)).collect();
-        for (number, log) in logs.iter().enumerate() {
+        for (number, log) in logs.iter().enumerate().filter(|(number, _)| !self.disks[*number].is_outside) {
             if let Some(lost) = all.iter().find(|id| !log.commits.contains(id)) {
                 let holders: Vec<_> =
                     (0..logs.len()).filter(|number| logs[*number].commits.contains(lost)).collect();
@@ -94,7 +94,7 @@ impl World {
         let vector = match &process.machine {
             Machine::Replica(replica) => replica.vector(),
             Machine::Relay(relay) => relay.vector(),
-            Machine::Asleep(_) => &log.vector,
+            Machine::Asleep(_) | Machine::Actor(_) => &log.vector,
         };
         if *vector != log.vector {
             let tips = |vector: &Vector| vector.tips().copied().collect::<BTreeSet<_>>();
@@ -109,7 +109,7 @@ impl World {
             Machine::Relay(relay) if !relay.is_idle() => {
                 Err(format!("{id:?} has nothing to do and is not idle: {:?}", relay.regions()))
             }
-            Machine::Relay(_) | Machine::Asleep(_) => Ok(()),
+            Machine::Relay(_) | Machine::Asleep(_) | Machine::Actor(_) => Ok(()),
             Machine::Replica(replica) => {
                 let status = replica.status();
                 if status.unsaved > 0 || status.unsent > 0 {

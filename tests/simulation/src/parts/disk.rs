@@ -47,6 +47,11 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// That of somebody who keeps no log.
+    pub fn outside() -> Self {
+        Self { is_outside: true, ..Self::default() }
+    }
+
     pub fn ask(&mut self, asker: Asker, id: RequestId, request: StorageRequest) {
         self.queue.push_back((asker, id, request));
     }
@@ -156,6 +161,12 @@ impl Disk {
             }
         }
         self.queue = others;
+    }
+
+    /// A copy, of which another process goes on. Either has given marks that the other has not.
+    pub fn copy(&mut self) -> Disk {
+        self.may_renew = true;
+        self.clone()
     }
 
     /// An older copy is put back, or an empty one.

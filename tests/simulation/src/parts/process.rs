@@ -9,6 +9,7 @@ use eyot_core::replica::replica::Replica;
 use eyot_core::replica::waits::WaitId;
 use eyot_core::wire::access::Right;
 
+use crate::actor::actor::Actor;
 use crate::base::clock::Clock;
 use crate::base::ids::ConnectionId;
 use crate::parts::history::Waiting;
@@ -18,6 +19,8 @@ pub enum Machine {
     Relay(Box<Relay>),
     /// Taken out of memory; its links are kept open by what it said of them.
     Asleep(BTreeMap<LinkId, Vec<u8>>),
+    /// Somebody who keeps to no rules.
+    Actor(Box<Actor>),
 }
 
 pub struct Process {

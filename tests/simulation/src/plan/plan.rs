@@ -7,7 +7,9 @@ use eyot_core::automerge::ScalarValue;
 use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::document::value::Value;
+use eyot_core::wire::access::Right;
 
+use crate::actor::actor::Role;
 use crate::base::rng::Rng;
 use crate::plan::fault::Fault;
 
@@ -47,6 +49,8 @@ pub struct Plan {
     pub limits: Limits,
     /// How long a relay must have nothing to do before its host takes it out of memory; none: never.
     pub doze_after: Option<Millis>,
+    /// Peers that keep to no rules, with what their tokens allow.
+    pub actors: Vec<(Role, Option<Right>)>,
 }
 
 impl Plan {
@@ -80,6 +84,7 @@ impl Plan {
             faults,
             access,
             limits: draw_limits(rng),
+            actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
         }
     }
@@ -98,6 +103,23 @@ impl Plan {
     pub fn latency(&self, from: Place, to: Place) -> Millis {
         from.last_mile + self.between[from.region][to.region] + to.last_mile
     }
+}
+
+fn draw_actors(rng: &mut Rng) -> Vec<(Role, Option<Right>)> {
+    if rng.chance(500) {
+        return Vec::new();
+    }
+    let mut actors = Vec::new();
+    for _ in 0..rng.between(1, 2) {
+        let role =
+            *rng.pick(&[Role::Husks, Role::Husks, Role::Forks, Role::Noise, Role::Noise]).expect("not empty");
+        let right = match role {
+            Role::Husks | Role::Forks => Some(Right::Write),
+            Role::Noise => *rng.pick(&[Some(Right::Write), Some(Right::Read), None]).expect("not empty"),
+        };
+        actors.push((role, right));
+    }
+    actors
 }
 
 /// Those of the protocol now and then; mostly such that a few commits reach them.

@@ -19,6 +19,7 @@ impl World {
     pub fn heal(&mut self) -> Result<(), String> {
         self.say(|| "healing".into());
         self.healing = true;
+        self.dismiss_actors();
         self.paths.heal();
         self.tokens.read_only_until.fill(0);
         for disk in &mut self.disks {
@@ -29,7 +30,7 @@ impl World {
             self.cut(connection);
         }
         for disk in 0..self.disks.len() {
-            if !self.processes.values().any(|process| process.disk == disk) {
+            if !self.disks[disk].is_outside && !self.processes.values().any(|process| process.disk == disk) {
                 self.start(disk);
             }
         }
@@ -69,7 +70,7 @@ impl World {
     fn is_idle(&self) -> bool {
         self.processes.values().all(|process| match &process.machine {
             Machine::Relay(relay) => relay.is_idle(),
-            Machine::Replica(_) | Machine::Asleep(_) => true,
+            Machine::Replica(_) | Machine::Asleep(_) | Machine::Actor(_) => true,
         })
     }
 }

@@ -13,6 +13,7 @@ impl World {
         for disk in 0..self.disks.len() {
             self.start(disk);
         }
+        self.start_actors();
         self.at(0, Happening::Act);
         self.at(0, Happening::Fault);
         self.at(0, Happening::Watch);
@@ -61,6 +62,7 @@ impl World {
                 let wait = self.rng.below(2 * self.plan.fault_wait);
                 self.at(wait, Happening::Fault);
             }
+            Happening::ActorActs(process) => self.actor_acts(process),
             Happening::Act | Happening::Fault => {}
             Happening::Watch => {
                 self.watch();

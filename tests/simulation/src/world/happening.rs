@@ -28,6 +28,8 @@ pub enum Happening {
     /// The application gives a replica a fresh token.
     Renew(ProcessId),
     Act,
+    /// It is an actor's turn.
+    ActorActs(ProcessId),
     Fault,
     Watch,
 }
