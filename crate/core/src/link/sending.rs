@@ -103,8 +103,8 @@ impl Filling {
     /// that this takes.
     fn name(&mut self, entry: &Entry) -> usize {
         let tip = entry.commit.tip();
-        let prev = entry.commit.header().prev;
-        if let Some(before) = self.named.iter_mut().find(|before| before.id == prev) {
+        let prev = entry.commit.header().prev.short();
+        if let Some(before) = self.named.iter_mut().find(|before| before.id.short() == prev) {
             *before = tip;
             return 0;
         }

@@ -528,15 +528,20 @@ impl Log {
     /// The tips that this commit comes after are covered by it.
     fn cover(&mut self, header: &Header) {
         if header.seq > 1 {
-            self.uncovered.remove(&Tip { author: header.author, seq: header.seq - 1, id: header.prev });
+            let prev = After { author: header.author, seq: header.seq - 1, short: header.prev.short() };
+            self.cover_one(&prev);
         }
         for after in &header.after {
-            let tips = self.uncovered.range(tips_of(after.author));
-            let covered = tips.filter(|tip| tip.seq == after.seq && tip.id.short() == after.short);
-            for tip in covered.copied().collect::<Vec<_>>() {
-                self.uncovered.remove(&tip);
-                self.staged.dirty.insert(tip.author);
-            }
+            self.cover_one(after);
+        }
+    }
+
+    fn cover_one(&mut self, name: &After) {
+        let tips = self.uncovered.range(tips_of(name.author));
+        let covered = tips.filter(|tip| tip.seq == name.seq && tip.id.short() == name.short);
+        for tip in covered.copied().collect::<Vec<_>>() {
+            self.uncovered.remove(&tip);
+            self.staged.dirty.insert(tip.author);
         }
     }
 
