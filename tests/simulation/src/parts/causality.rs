@@ -44,7 +44,8 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
         if header.seq == 1 && Some(header.prev) != chain_start {
             return Err(format!("{id:?} begins a chain of another space"));
         }
-        if header.seq > 1 && !held.contains(&header.prev) {
+        let prev = (header.author, header.seq - 1, header.prev.short());
+        if header.seq > 1 && !named.contains_key(&prev) {
             return Err(format!("{id:?} is in the log before its predecessor"));
         }
         for after in &header.after {
@@ -55,7 +56,7 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
         if !held.insert(id) {
             return Err(format!("{id:?} is in the log twice"));
         }
-        followed.insert(header.prev);
+        followed.insert(header.prev.short());
         deleted.extend(header.deletes());
         for (item, bytes) in entry.commit.items() {
             if matches!(bytes, ItemBytes::Present(bytes) if !bytes.is_empty()) {
@@ -74,6 +75,6 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     if let Some(doc) = explained.difference(&deleted).next() {
         return Err(format!("{doc:?} is said to be deleted, and nothing in the log deletes it"));
     }
-    tips.retain(|tip| !followed.contains(&tip.id));
+    tips.retain(|tip| !followed.contains(&tip.id.short()));
     Ok(HeldLog { commits: held, vector: Vector::from_tips(tips) })
 }

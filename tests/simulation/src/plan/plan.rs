@@ -160,6 +160,8 @@ fn draw_limits(rng: &mut Rng) -> Limits {
             *limit = 4_000;
         }
     }
+    // Tips in a greeting must fit into it.
+    limits.hello_tips_max = limits.hello_tips_max.min(limits.hello_bytes_max / 250);
     limits
 }
 
