@@ -1,6 +1,6 @@
 /**
  * Builds `dist/` from `src/` and the Wasm in `wasm/`: one ES module for each entry, what they share in
- * chunks, the one .wasm file, and the types.
+ * chunks, the .wasm files of the client and of `eyot/cloudflare`, and the types.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -11,9 +11,10 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
-const wasm = join(here, "wasm/eyot_web_bg.wasm");
+const WASM = { "eyot.wasm": "eyot_web_replica_bg.wasm", "eyot-relay.wasm": "eyot_web_relay_bg.wasm" };
+const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare"];
 
-if (!existsSync(wasm)) {
+if (!Object.values(WASM).every((name) => existsSync(join(here, "wasm", name)))) {
   console.error("js/wasm is empty: `cargo xtask wasm` makes it");
   process.exit(1);
 }
@@ -33,19 +34,19 @@ const common = {
 };
 const library = await build({
   ...common,
-  entryPoints: ["index", "node", "workerd", "slim", "cloudflare"].map((entry) => `src/${entry}.ts`),
+  entryPoints: ENTRIES.map((entry) => `src/entries/${entry}.ts`),
   chunkNames: "chunk-[hash]",
   splitting: true,
-  external: ["node:*", "ws", "cloudflare:*", "./eyot.wasm"],
+  external: ["node:*", "ws", "cloudflare:*", ...Object.keys(WASM).map((name) => `./${name}`)],
 });
 // Its functions' names are read by people.
 const conformance = await build({
   ...common,
   minify: false,
-  entryPoints: ["src/conformance.ts"],
+  entryPoints: ["src/entries/conformance.ts"],
   external: ["node:*"],
 });
-copyFileSync(wasm, join(dist, "eyot.wasm"));
+for (const [name, made] of Object.entries(WASM)) copyFileSync(join(here, "wasm", made), join(dist, name));
 declarations();
 licences([library.metafile, conformance.metafile]);
 report();
@@ -53,6 +54,10 @@ report();
 function declarations() {
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
   execFileSync(process.execPath, [tsc, "--project", join(here, "tsconfig.build.json")], { stdio: "inherit" });
+  // The types of an entry are beside the folders of `src`, as its script is, wherever its source is.
+  for (const entry of [...ENTRIES, "conformance"]) {
+    writeFileSync(join(dist, `types/${entry}.d.ts`), `export * from "./entries/${entry}.js";\n`);
+  }
 }
 
 /** The licences of what is bundled, as they ask to be told. */
@@ -80,5 +85,6 @@ function report() {
   const scripts = readdirSync(dist).filter((name) => name.endsWith(".js") && name !== "conformance.js");
   const bytes = scripts.reduce((sum, name) => sum + size(name), 0);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`js/dist: ${scripts.length} scripts, ${bytes} bytes; eyot.wasm ${size("eyot.wasm")} bytes; ${seconds} s`);
+  const compiled = Object.keys(WASM).map((name) => `${name} ${size(name)} bytes`);
+  console.log(`js/dist: ${scripts.length} scripts, ${bytes} bytes; ${compiled.join("; ")}; ${seconds} s`);
 }

@@ -2,9 +2,9 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -16,20 +16,21 @@ const here = dirname(fileURLToPath(import.meta.url));
 const worker = join(here, "src/index.ts");
 
 /**
- * The Worker as one file of JavaScript and one of Wasm, in a folder of its own.
+ * The Worker as one file of JavaScript and the Wasm that it imports, in a folder of its own.
  *
  * @returns {Promise<string>} the folder
  */
 export async function bundle(entry = worker) {
   const folder = await mkdtemp(join(tmpdir(), "eyot-worker-"));
-  let wasm;
+  /** @type {Set<string>} */
+  const wasm = new Set();
   /** @type {import("esbuild").Plugin} */
   const compiledModules = {
     name: "compiled modules",
     setup({ onResolve }) {
       onResolve({ filter: /\.wasm$/ }, ({ path, resolveDir }) => {
-        wasm = resolve(resolveDir, path);
-        return { path: "eyot.wasm", external: true };
+        wasm.add(resolve(resolveDir, path));
+        return { path: basename(path), external: true };
       });
     },
   };
@@ -44,7 +45,7 @@ export async function bundle(entry = worker) {
     plugins: [compiledModules],
     logLevel: "warning",
   });
-  await copyFile(wasm, join(folder, "eyot.wasm"));
+  for (const file of wasm) await copyFile(file, join(folder, basename(file)));
   return folder;
 }
 
@@ -58,7 +59,9 @@ export async function bundle(entry = worker) {
 export async function start({ folder, data, port = 0, variables = {}, placeHeader }) {
   await mkdir(data, { recursive: true });
   const config = await mkdtemp(join(folder, "run-"));
-  await writeFile(join(config, "config.capnp"), configuration({ data: resolve(data), port, variables, placeHeader }));
+  const wasm = (await readdir(folder)).filter((name) => name.endsWith(".wasm"));
+  const text = configuration({ wasm, data: resolve(data), port, variables, placeHeader });
+  await writeFile(join(config, "config.capnp"), text);
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(config, "config.capnp")], {
     stdio: ["ignore", "inherit", "inherit", "pipe"],
   });
@@ -102,7 +105,7 @@ async function listens(control) {
   return undefined;
 }
 
-function configuration({ data, port, variables, placeHeader }) {
+function configuration({ wasm, data, port, variables, placeHeader }) {
   const text = JSON.stringify;
   const bindings = Object.entries(variables)
     .filter(([, value]) => value !== undefined)
@@ -124,7 +127,7 @@ const relay :Workerd.Worker = (
   compatibilityDate = "2026-07-01",
   modules = [
     (name = "worker", esModule = embed "../worker.js"),
-    (name = "eyot.wasm", wasm = embed "../eyot.wasm"),
+    ${wasm.map((name) => `(name = ${text(name)}, wasm = embed ${text(`../${name}`)}),`).join("\n    ")}
   ],
   bindings = [
     (name = "SPACE_RELAY", durableObjectNamespace = "SpaceRelay"),

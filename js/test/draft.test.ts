@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { EyotError } from "../src/error.js";
-import { DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op } from "../src/op.js";
-import { record, splice } from "../src/record.js";
-import { AtomicString, Counter, snapshotRoot } from "../src/value.js";
+import { EyotError } from "../src/base/error.js";
+import { DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op } from "../src/value/op.js";
+import { record, splice } from "../src/draft/record.js";
+import { snapshotRoot } from "../src/value/snapshot.js";
+import { AtomicString, Counter } from "../src/value/value.js";
 
 type Any = any;
 

@@ -8,9 +8,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DirectoryStore } from "../src/directory.js";
-import { openOn } from "../src/open.js";
-import type { SpaceOptions } from "../src/types.js";
+import { FolderStore } from "../src/storage/folder-store.js";
+import { openOn } from "../src/space/open.js";
+import type { SpaceOptions } from "../src/space/types.js";
 import { directory, EyotError, memory, WASM } from "./eyot.js";
 
 const TRAPS = "engine_heads";
@@ -20,7 +20,7 @@ let unhandled = 0;
 process.on("unhandledRejection", () => (unhandled += 1));
 const wasm = trapping(await readFile(WASM));
 const open = (name: string, options: SpaceOptions) =>
-  openOn({ wasm: () => wasm, openDirectory: (path) => DirectoryStore.open(path) }, name, options);
+  openOn({ wasm: () => wasm, openFolder: (path) => FolderStore.open(path) }, name, options);
 
 // It takes requests and links, and never answers.
 const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");

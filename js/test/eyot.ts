@@ -1,22 +1,18 @@
 /** The package from its sources, with the Wasm that is built: what the tests of this folder use. */
 import { readFile } from "node:fs/promises";
-import { DirectoryStore } from "../src/directory.js";
-import { openOn } from "../src/open.js";
-import type { Space, SpaceOptions } from "../src/types.js";
+import { FolderStore } from "../src/storage/folder-store.js";
+import { openOn } from "../src/space/open.js";
+import type { Space, SpaceOptions } from "../src/space/types.js";
 
-export * from "../src/api.js";
+export * from "../src/entries/api.js";
 
-export const WASM = new URL("../wasm/eyot_web_bg.wasm", import.meta.url);
+export const WASM = new URL("../wasm/eyot_web_replica_bg.wasm", import.meta.url);
 
 export function openSpace(name: string, options?: SpaceOptions): Promise<Space> {
-  return openOn(
-    { wasm: () => readFile(WASM), openDirectory: (path) => DirectoryStore.open(path), socket },
-    name,
-    options,
-  );
+  return openOn({ wasm: () => readFile(WASM), openFolder: (path) => FolderStore.open(path), socket }, name, options);
 }
 
 async function socket() {
-  const { openSocket } = await import("../src/socket.js");
+  const { openSocket } = await import("../src/relays/node-socket.js");
   return openSocket;
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
-import { DirectoryStore } from "../src/directory.js";
+import { FolderStore } from "../src/storage/folder-store.js";
 import { customStore, directory, EyotError, openSpace, type AsyncStore, type Space, type Storage } from "./eyot.js";
 
 describe("storage that fails", () => {
@@ -46,7 +46,7 @@ describe("storage that fails", () => {
   it("from the start is said in the status", () =>
     inFolder(async (folder) => {
       const disk = { fails: true };
-      const space = await openSpace("test", { storage: failing(disk, await DirectoryStore.open(folder)) });
+      const space = await openSpace("test", { storage: failing(disk, await FolderStore.open(folder)) });
       try {
         assert.equal(space.status.error?.code, "storage");
         const doc = space.create({ n: 0 });
@@ -114,7 +114,7 @@ interface Disk {
 function onDisk(test: (disk: Disk, space: Space, open: () => Promise<Space>) => Promise<void>): Promise<void> {
   return inFolder(async (folder) => {
     const disk = { fails: false };
-    const open = async () => openSpace("test", { storage: failing(disk, await DirectoryStore.open(folder)) });
+    const open = async () => openSpace("test", { storage: failing(disk, await FolderStore.open(folder)) });
     const space = await open();
     try {
       await test(disk, space, open);

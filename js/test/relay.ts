@@ -4,10 +4,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { readFile } from "node:fs/promises";
 import { WebSocketServer, type WebSocket } from "ws";
-import { load } from "../src/engine.js";
-import { RelayEngine, type RelayClaims, type RelayOutput, type SyncStore } from "../wasm/eyot_web.js";
+import init, { RelayEngine, type RelayClaims, type RelayOutput, type SyncStore } from "../wasm/eyot_web_relay.js";
 
-import { WASM } from "./eyot.js";
+const WASM = new URL("../wasm/eyot_web_relay_bg.wasm", import.meta.url);
 
 export type Verdict = RelayClaims | { expired: boolean; reason: string };
 
@@ -39,7 +38,7 @@ export class TestRelay {
   }
 
   static async start(region: string): Promise<TestRelay> {
-    await load(() => readFile(WASM));
+    await init({ module_or_path: readFile(WASM) });
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     return new TestRelay(server, region);

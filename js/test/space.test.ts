@@ -16,7 +16,7 @@ import {
   type Space,
   type SpaceOptions,
 } from "./eyot.js";
-import { applyPatches } from "../src/patch.js";
+import { applyPatches } from "../src/value/apply.js";
 
 type Any = any;
 
@@ -420,6 +420,7 @@ describe("a space", () => {
     await assert.rejects(openSpace(""), coded("invalid"));
     await assert.rejects(openSpace("x", { relays: "ws://x" as Any }), coded("invalid"));
     await assert.rejects(openSpace("x", { storage: { kind: "memory" } }), coded("invalid"));
+    await assert.rejects(openSpace("x", { key: new Uint8Array(32) } as Any), coded("invalid"));
     await assert.rejects(openSpace("x", { signal: AbortSignal.abort() }), coded("aborted"));
   });
 });

@@ -3,7 +3,7 @@
  * contract compiles against the package. Names and shapes are compared both ways.
  */
 import type * as contract from "./contract.js";
-import type * as eyot from "../src/index.js";
+import type * as eyot from "../src/entries/index.js";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<_ extends true>(): void {}

@@ -1,8 +1,8 @@
 /** A Wasm that is not there. In a file of its own, as the Wasm is loaded once for a process. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { openOn } from "../src/open.js";
-import * as slim from "../src/slim.js";
+import { openOn } from "../src/space/open.js";
+import * as slim from "../src/entries/slim.js";
 import { EyotError, memory, openSpace } from "./eyot.js";
 
 for (const [name, wasm] of [

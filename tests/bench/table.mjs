@@ -35,8 +35,8 @@ row("simulated steps", Number(options["simulated-steps-per-second"]), "/s");
 print();
 
 async function sizes() {
-  const wasm = await readFile(join(dist, "eyot.wasm"));
-  compressed("Wasm", wasm);
+  compressed("Wasm", await readFile(join(dist, "eyot.wasm")));
+  compressed("Wasm of eyot/cloudflare", await readFile(join(dist, "eyot-relay.wasm")));
   const bundled = await build({
     entryPoints: [join(dist, "index.js")],
     bundle: true,

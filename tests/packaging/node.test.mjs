@@ -19,13 +19,10 @@ const node = async (name, code) => {
 };
 
 describe("the tarball", () => {
-  it("has one Wasm file, its licences, and every file that it exports", async () => {
+  it("has a Wasm file for clients and one for relays, its licences, and every file that it exports", async () => {
     const folder = join(app.folder, "node_modules/eyot");
     const files = await readdir(folder, { recursive: true });
-    assert.deepEqual(
-      files.filter((name) => name.endsWith(".wasm")),
-      ["dist/eyot.wasm"],
-    );
+    assert.deepEqual(files.filter((name) => name.endsWith(".wasm")).sort(), ["dist/eyot-relay.wasm", "dist/eyot.wasm"]);
     for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY.md", "README.md"])
       assert.ok(files.includes(name));
     const { exports } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
@@ -39,11 +36,17 @@ describe("the tarball", () => {
   it("has types that stand alone, for each way of resolving modules", async () => {
     await app.add({
       "app.ts": `import { openSpace, splice, Counter, type Space, type Doc } from "eyot";
+        import { routeRelay, SpaceRelay, type RelayOptions } from "eyot/cloudflare";
+        import { storeConformance } from "eyot/conformance";
         import { initialize } from "eyot/slim";
         const space: Space = await openSpace("x", { relays: ["wss://x"], token: async () => "t" });
         const doc: Doc<{ title: string; count: Counter }> = space.create({ title: "", count: new Counter() });
         doc.change((draft) => { splice(draft, ["title"], 0, 0, "x"); draft.count.increment(2); });
         initialize(new Response());
+        const options: RelayOptions = { keys: "open", caps: { spaceBytesMax: 1 } };
+        await routeRelay(new Request("https://x"), {}, options);
+        new SpaceRelay({}, {});
+        storeConformance("a store", { open: async () => { throw new Error(); } });
         // @ts-expect-error there is no such option
         await openSpace("x", { relay: "wss://x" });`,
     });

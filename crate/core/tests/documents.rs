@@ -1,12 +1,11 @@
-//! Documents: what of a set of changes belongs to one, and how named ones begin.
+//! Documents: what of a set of changes belongs to one, and values.
 
 use std::collections::BTreeMap;
 
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::base::id::{AuthorId, DocId};
+use eyot_core::base::id::AuthorId;
 use eyot_core::document::budget::Budget;
 use eyot_core::document::document::{Document, Source};
-use eyot_core::document::genesis;
 use eyot_core::document::value::{Op, Value, decode_ops, decode_value, encode_value};
 
 const A: AuthorId = AuthorId([1; 16]);
@@ -149,67 +148,6 @@ fn initial(entries: &[(&str, Value)]) -> Value {
     Value::Map(
         entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect::<BTreeMap<_, _>>(),
     )
-}
-
-fn golden_initial() -> Value {
-    let scalar = Value::Scalar;
-    initial(&[
-        ("title", Value::Text("Note".into())),
-        ("tasks", Value::List(vec![initial(&[("done", scalar(ScalarValue::Boolean(false)))])])),
-        ("count", scalar(ScalarValue::counter(0))),
-        (
-            "settings",
-            initial(&[("dark", scalar(ScalarValue::Boolean(true))), ("tags", Value::List(Vec::new()))]),
-        ),
-    ])
-}
-
-/// Law: the bytes of a genesis never change, or replicas of different versions would not merge.
-#[test]
-fn the_genesis_of_a_name_is_these_bytes_for_ever() {
-    let empty = Document::new(A, Budget::default());
-    let changes = genesis::changes("golden", &golden_initial(), empty.automerge()).unwrap();
-    let hex: Vec<String> =
-        changes.iter().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
-    assert_eq!(hex.join("\n"), include_str!("golden/genesis.hex").trim_end());
-    assert_eq!(DocId::named("golden", 0).to_hex(), include_str!("golden/named.hex").trim_end());
-}
-
-#[test]
-fn the_genesis_of_a_name_makes_its_initial_value() {
-    let mut document = Document::new(A, Budget::default());
-    let changes = genesis::changes("n", &golden_initial(), document.automerge()).unwrap();
-    document.apply(changes.iter().map(|bytes| (Source::Genesis, bytes.as_slice())));
-    assert_eq!(document.quarantined(), 0);
-    assert_eq!(decode_value(&document.value()).unwrap(), golden_initial());
-}
-
-#[test]
-fn a_key_that_was_touched_or_deleted_gets_no_genesis() {
-    let value = initial(&[("a", Value::Text("x".into())), ("b", Value::Text("y".into()))]);
-    let mut document = Document::new(A, Budget::default());
-    change(&mut document, "a", 1);
-    document.change(&[Op::Delete { path: vec![Prop::Map("a".into())], count: 1 }], None, 0).unwrap();
-    let changes = genesis::changes("n", &value, document.automerge()).unwrap();
-    document.apply(changes.iter().map(|bytes| (Source::Genesis, bytes.as_slice())));
-    assert_eq!(decode_value(&document.value()).unwrap(), initial(&[("b", Value::Text("y".into()))]));
-}
-
-#[test]
-fn a_newer_initial_value_adds_its_keys_inside_what_an_older_one_made() {
-    let scalar = |int| Value::Scalar(ScalarValue::Int(int));
-    let old = initial(&[("settings", initial(&[("a", scalar(1))]))]);
-    let new = initial(&[("settings", initial(&[("a", scalar(1)), ("b", scalar(2))]))]);
-    let mut upgraded = Document::new(A, Budget::default());
-    for value in [&old, &new] {
-        let changes = genesis::changes("n", value, upgraded.automerge()).unwrap();
-        upgraded.apply(changes.iter().map(|bytes| (Source::Genesis, bytes.as_slice())));
-    }
-    let mut fresh = Document::new(B, Budget::default());
-    let changes = genesis::changes("n", &new, fresh.automerge()).unwrap();
-    fresh.apply(changes.iter().map(|bytes| (Source::Genesis, bytes.as_slice())));
-    assert_eq!(upgraded.heads(), fresh.heads());
-    assert_eq!(decode_value(&fresh.value()).unwrap(), new);
 }
 
 #[test]

@@ -153,6 +153,48 @@ fn replicas_that_make_a_named_document_apart_merge_key_by_key() {
     assert_eq!(merged["n"], int(7));
 }
 
+/// The next version of an application has another initial value: what users have set stays.
+#[test]
+fn a_device_with_another_initial_value_shows_and_keeps_what_was_set_before() {
+    for is_offline in [false, true] {
+        for edits in [false, true] {
+            let mut world = World::new(2);
+            let text = |text: &str| Value::Text(text.into());
+            let first = map([("theme", text("light")), ("title", text("Untitled")), ("schema", text("1"))]);
+            let second = map([("theme", text("dark")), ("title", text("New board")), ("schema", text("2"))]);
+            world.set_online(1, !is_offline);
+            let doc = world.named(0, "board", &first);
+            if is_offline {
+                assert_eq!(world.named(1, "board", &second), doc);
+            }
+            world.call(0, |r, now| r.change(doc, &[put("theme", text("blue"))], None, now)).unwrap();
+            if !is_offline {
+                assert_eq!(world.named(1, "board", &second), doc);
+            }
+            if edits {
+                world.call(1, |r, now| r.change(doc, &[put("n", int(1))], None, now)).unwrap();
+            }
+            world.set_online(1, true);
+            let values = [0, 1].map(|node| world.nodes[node].replica.value(doc).unwrap());
+            assert_eq!(values[0], values[1]);
+            let Value::Map(held) = eyot_core::document::value::decode_value(&values[0]).unwrap() else {
+                panic!("a map")
+            };
+            assert_eq!(held["theme"], text("blue"), "offline {is_offline}, edits {edits}");
+            let (Value::Map(first), Value::Map(second)) = (first, second) else { panic!("maps") };
+            for key in ["title", "schema"] {
+                // Where both are in the log either is shown, and whole.
+                let is_either = is_offline && edits && held[key] == second[key];
+                assert!(is_either || held[key] == first[key], "{key}: {:?}", held[key]);
+            }
+            // A device that comes later sees the same, whatever its version.
+            let third = world.join(9, MemoryStore::default());
+            world.named(third, "board", &map([("theme", text("red")), ("schema", text("3"))]));
+            assert_eq!(world.nodes[third].replica.value(doc).unwrap(), values[0]);
+        }
+    }
+}
+
 #[test]
 fn a_deleted_document_is_gone_everywhere_and_its_name_begins_anew() {
     let mut world = World::new(2);

@@ -41,7 +41,7 @@ async fn greet(relay: &Relay, space: &str, token: Option<String>) -> Stream {
 /// With what a greeting is refused: the farewell and the code agree.
 async fn refusal(relay: &Relay, space: &str, token: Option<String>) -> (u16, String) {
     let mut stream = greet(relay, space, token).await;
-    let Some(Frame::Bye(Bye { code, reason })) = next_frame(&mut stream).await else {
+    let Some(Frame::Bye(Bye { code, reason, .. })) = next_frame(&mut stream).await else {
         panic!("it was let in");
     };
     assert_eq!(close_code(&mut stream).await, Some(code));

@@ -1,27 +1,23 @@
 //! eyot for JavaScript: the core's two state machines as classes, and the adapters that do what the
 //! machines ask for with what browsers, edge workers and Node offer.
 //!
-//! The rule of the house: JavaScript is never called while Rust holds state. Whatever the application
-//! must hear is queued, and told once nothing is borrowed any more.
+//! Each class is in a Wasm file of its own, chosen by the features `replica` and `relay`: a relay needs
+//! no Automerge, and a client needs no relay.
+//!
+//! One rule holds everywhere: JavaScript is never called while Rust holds state. Whatever the
+//! application must hear is queued, and told once nothing is borrowed any more.
 
-mod death;
-mod documents;
+mod base;
+mod convert;
+#[cfg(feature = "replica")]
 mod driver;
+#[cfg(feature = "replica")]
 mod engine;
-mod error;
-mod indexed_db;
-mod js;
+mod io;
+#[cfg(feature = "relay")]
 mod relay;
-mod socket;
-mod status;
-mod storage;
-mod store;
-mod tabs;
 
-use wasm_bindgen::prelude::wasm_bindgen;
-
-/// The version of this package.
-#[wasm_bindgen]
-pub fn version() -> String {
-    env!("CARGO_PKG_VERSION").to_owned()
-}
+#[cfg(feature = "replica")]
+pub use engine::Engine;
+#[cfg(feature = "relay")]
+pub use relay::RelayEngine;

@@ -6,24 +6,18 @@ use std::sync::Arc;
 
 use eyot_core::base::id::LinkId;
 use eyot_core::base::time::Millis;
-use eyot_core::holder::caps::Caps;
 use eyot_core::holder::io::{Effect, Input};
-use eyot_core::relay::region::{RegionView, RelayPeer};
-use eyot_core::relay::relay::{Relay, RelayConfig};
-use eyot_core::wire::access::{Claims, Refusal, Right};
-use js_sys::{Array, Object, Uint8Array};
+use eyot_core::relay::relay::Relay;
+use eyot_core::wire::access::Refusal;
+use js_sys::Uint8Array;
+use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
-use crate::store::SyncStore;
-use crate::{death, error, js};
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(typescript_type = "RelayOptions")]
-    pub type RelayOptions;
-    #[wasm_bindgen(typescript_type = "RelayClaims")]
-    pub type RelayClaims;
-}
+use crate::base::{death, error, js};
+use crate::convert::claims::{self, RelayClaims, RelayEngineOptions};
+use crate::convert::outputs::{RegionView, RelayCounters, RelayOutput};
+use crate::convert::write;
+use crate::io::storage::SyncStore;
 
 /// The relay of one space in one region. What a call returns is to be done in this order, and all
 /// that it tells of is stored by then.
@@ -38,54 +32,52 @@ pub struct RelayEngine {
 impl RelayEngine {
     /// Begin with `start`.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: RelayOptions) -> Result<Self, JsValue> {
+    pub fn new(options: Ts<RelayEngineOptions>) -> Result<Self, JsValue> {
         death::check()?;
-        let store = SyncStore(js::get(&options, "store").unchecked_into());
-        let relay = Relay::new(read_config(&options)?, js::now());
-        Ok(Self { relay: RefCell::new(relay), store, deadline: Cell::new(None) })
+        let (config, store) = claims::config(&options)?;
+        let relay = RefCell::new(Relay::new(config, js::now()));
+        Ok(Self { relay, store: SyncStore(store.unchecked_into()), deadline: Cell::new(None) })
     }
 
     /// Loads the relay from its store.
-    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
-    pub fn start(&self) -> Result<Array, JsValue> {
+    pub fn start(&self) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         death::check()?;
         self.run(VecDeque::new(), js::now())
     }
 
     /// A link is open: one that was accepted, or one that this relay wanted dialled.
-    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
-    pub fn opened(&self, link: f64) -> Result<Array, JsValue> {
+    pub fn opened(&self, link: f64) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         self.handle(Input::LinkOpened(link_id(link)), js::now())
     }
 
     /// A whole frame came in.
-    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
-    pub fn received(&self, link: f64, frame: Vec<u8>, now: f64) -> Result<Array, JsValue> {
+    pub fn received(&self, link: f64, frame: Vec<u8>, now: f64) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         self.handle(Input::Received(link_id(link), frame), now as Millis)
     }
 
     /// A link is gone, or could not be opened.
-    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
-    pub fn closed(&self, link: f64) -> Result<Array, JsValue> {
+    pub fn closed(&self, link: f64) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         self.handle(Input::LinkClosed(link_id(link)), js::now())
     }
 
     /// The token that a link came with, or lacks, lets it in.
-    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
-    pub fn authorized(&self, link: f64, claims: RelayClaims) -> Result<Array, JsValue> {
-        self.handle(Input::Authorized(link_id(link), Ok(read_claims(&claims)?)), js::now())
+    pub fn authorized(&self, link: f64, claims: Ts<RelayClaims>) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
+        self.handle(Input::Authorized(link_id(link), Ok(claims::claims(&claims)?)), js::now())
     }
 
     /// It does not.
-    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
-    pub fn refused(&self, link: f64, has_expired: bool, reason: &str) -> Result<Array, JsValue> {
+    pub fn refused(
+        &self,
+        link: f64,
+        has_expired: bool,
+        reason: &str,
+    ) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         let refusal = if has_expired { Refusal::expired(reason) } else { Refusal::denied(reason) };
         self.handle(Input::Authorized(link_id(link), Err(refusal)), js::now())
     }
 
     /// Time has passed: what is due is done.
-    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
-    pub fn timer(&self) -> Result<Array, JsValue> {
+    pub fn timer(&self) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         self.handle(Input::Timer, js::now())
     }
 
@@ -95,28 +87,16 @@ impl RelayEngine {
     }
 
     /// How the other regions are doing.
-    #[wasm_bindgen(unchecked_return_type = "RegionView[]")]
-    pub fn regions(&self) -> Result<Array, JsValue> {
+    pub fn regions(&self) -> Result<Vec<Ts<RegionView>>, JsValue> {
         death::check()?;
-        let view = |region: RegionView| {
-            js::object([
-                ("region", region.region.as_str().into()),
-                ("isLinked", region.is_linked.into()),
-                ("behind", (region.behind as f64).into()),
-            ])
-        };
-        Ok(self.relay.borrow().regions().into_iter().map(view).collect())
+        let regions = self.relay.borrow().regions();
+        regions.into_iter().map(|region| write::object(RegionView::from(region))).collect()
     }
 
     /// What this instance has done.
-    #[wasm_bindgen(unchecked_return_type = "RelayCounters")]
-    pub fn counters(&self) -> Result<Object, JsValue> {
+    pub fn counters(&self) -> Result<Ts<RelayCounters>, JsValue> {
         death::check()?;
-        let counters = self.relay.borrow().counters();
-        Ok(js::object([
-            ("commitsIn", (counters.commits_in as f64).into()),
-            ("commitsOut", (counters.commits_out as f64).into()),
-        ]))
+        write::object(RelayCounters::from(self.relay.borrow().counters()))
     }
 
     /// What to keep of a link so that it survives the loss of this object's memory.
@@ -134,8 +114,7 @@ impl RelayEngine {
 
     /// Ends what was dialled, so that this instance can be dropped. Links that were accepted go on by
     /// their attachments.
-    #[wasm_bindgen(unchecked_return_type = "RelayOutput[]")]
-    pub fn suspend(&self) -> Result<Array, JsValue> {
+    pub fn suspend(&self) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         death::check()?;
         self.relay.borrow_mut().suspend(js::now());
         self.run(VecDeque::new(), js::now())
@@ -143,7 +122,7 @@ impl RelayEngine {
 }
 
 impl RelayEngine {
-    fn handle(&self, input: Input, now: Millis) -> Result<Array, JsValue> {
+    fn handle(&self, input: Input, now: Millis) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         death::check()?;
         let due = self.deadline.get().is_some_and(|deadline| deadline <= now);
         self.run(due.then_some(Input::Timer).into_iter().chain([input]).collect(), now)
@@ -152,7 +131,7 @@ impl RelayEngine {
     /// Gives the relay these inputs and does what it asks of storage until it asks for nothing more;
     /// what else it asks for is returned. Throws where storage failed: this instance must be dropped
     /// then, with what it would have sent.
-    fn run(&self, mut inputs: VecDeque<Input>, now: Millis) -> Result<Array, JsValue> {
+    fn run(&self, mut inputs: VecDeque<Input>, now: Millis) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         let mut outputs = Outputs::default();
         let mut answers = VecDeque::new();
         loop {
@@ -162,7 +141,7 @@ impl RelayEngine {
                         answers.push_back(Input::Storage(id, self.store.answer(&request)));
                     }
                     Effect::SetTimer(deadline) => self.deadline.set(deadline),
-                    effect => outputs.push(effect),
+                    effect => outputs.push(effect)?,
                 }
             }
             if let Some(reason) = self.relay.borrow().failure() {
@@ -183,34 +162,23 @@ impl RelayEngine {
 /// What the host is to do.
 #[derive(Default)]
 struct Outputs {
-    list: Array,
+    list: Vec<Ts<RelayOutput>>,
     /// The last frame: what goes to many links is copied out of the Wasm once.
     frame: Option<(Arc<[u8]>, Uint8Array)>,
 }
 
 impl Outputs {
-    fn push(&mut self, effect: Effect) {
+    fn push(&mut self, effect: Effect) -> Result<(), JsValue> {
         let output = match effect {
-            Effect::Send(link, frame) => {
-                js::object([("link", link_number(link)), ("frame", self.copy(frame).into())])
-            }
-            Effect::Close(link, code, reason) => js::object([
-                ("link", link_number(link)),
-                ("code", code.into()),
-                ("reason", reason.as_str().into()),
-            ]),
-            Effect::Dial(link, url) => {
-                js::object([("link", link_number(link)), ("dial", url.as_str().into())])
-            }
-            Effect::Authorize(link, token) => {
-                js::object([("link", link_number(link)), ("authorize", token.into())])
-            }
+            Effect::Send(LinkId(link), frame) => RelayOutput::Send { link, frame: self.copy(frame) },
+            Effect::Close(LinkId(link), code, reason) => RelayOutput::Close { link, code, reason },
+            Effect::Dial(LinkId(link), dial) => RelayOutput::Dial { link, dial },
+            Effect::Authorize(LinkId(link), authorize) => RelayOutput::Authorize { link, authorize },
             // Done already.
-            Effect::Storage(..) | Effect::SetTimer(_) => return,
-            // A relay has no application, shares its log with nobody, and measures nobody.
-            Effect::App(_) | Effect::Broadcast(_) | Effect::Probe(_) | Effect::Ping(_) => return,
+            Effect::Storage(..) | Effect::SetTimer(_) => return Ok(()),
         };
-        self.list.push(&output);
+        self.list.push(write::object(output)?);
+        Ok(())
     }
 
     fn copy(&mut self, frame: Arc<[u8]>) -> Uint8Array {
@@ -225,72 +193,6 @@ impl Outputs {
     }
 }
 
-fn read_config(options: &JsValue) -> Result<RelayConfig, JsValue> {
-    let text = |key: &str| js::get(options, key).as_string();
-    let seed = js::get(options, "seed").dyn_into::<Uint8Array>().ok().map(|seed| seed.to_vec());
-    let (Some(space), Some(region), Some(Ok(seed))) =
-        (text("space"), text("region"), seed.map(<[u8; 32]>::try_from))
-    else {
-        return Err(error::coded(error::INVALID, "a relay has a space, a region and a seed of 32 bytes"));
-    };
-    let peers = Array::from(&js::get(options, "peers"));
-    let peers = peers.iter().map(|peer| {
-        let (region, url) = (js::get(&peer, "region").as_string(), js::get(&peer, "url").as_string());
-        Some(RelayPeer { region: region?, url: url? })
-    });
-    let Some(peers) = peers.collect() else {
-        return Err(error::coded(error::INVALID, "a peer has a region and an address"));
-    };
-    let caps = read_caps(&js::get(options, "caps"));
-    Ok(RelayConfig { space, region, peers, token: text("token"), caps, seed })
-}
-
-fn read_caps(caps: &JsValue) -> Caps {
-    let default = Caps::default();
-    let cap = |key: &str, default: u64| {
-        if caps.is_undefined() {
-            default
-        } else {
-            js::get(caps, key).as_f64().map_or(default, |cap| cap as u64)
-        }
-    };
-    Caps {
-        connection_bytes_per_second: cap("connectionBytesPerSecond", default.connection_bytes_per_second),
-        subject_bytes_per_second: cap("subjectBytesPerSecond", default.subject_bytes_per_second),
-        space_bytes_max: cap("spaceBytesMax", default.space_bytes_max),
-        subject_bytes_max: cap("subjectBytesMax", default.subject_bytes_max),
-        space_authors_max: cap("spaceAuthorsMax", default.space_authors_max),
-        subject_authors_max: cap("subjectAuthorsMax", default.subject_authors_max),
-        space_connections_max: cap("spaceConnectionsMax", default.space_connections_max),
-        subject_connections_max: cap("subjectConnectionsMax", default.subject_connections_max),
-    }
-}
-
-fn read_claims(claims: &JsValue) -> Result<Claims, JsValue> {
-    let invalid = || error::coded(error::INVALID, "claims name a subject and rights in spaces");
-    let mut spaces = Vec::new();
-    for entry in Array::from(&js::get(claims, "spaces")).iter() {
-        let entry: Array = entry.dyn_into().map_err(|_| invalid())?;
-        let pattern = entry.get(0).as_string().ok_or_else(invalid)?;
-        let right = match entry.get(1).as_string().as_deref() {
-            Some("read") => Right::Read,
-            Some("write") => Right::Write,
-            _ => return Err(invalid()),
-        };
-        spaces.push((pattern, right));
-    }
-    Ok(Claims {
-        subject: js::get(claims, "subject").as_string().ok_or_else(invalid)?,
-        spaces,
-        expires_at: js::get(claims, "expiresAt").as_f64().map(|at| at as Millis),
-        is_relay: js::get(claims, "isRelay").is_truthy(),
-    })
-}
-
 fn link_id(link: f64) -> LinkId {
     LinkId(link as u64)
-}
-
-fn link_number(link: LinkId) -> JsValue {
-    JsValue::from_f64(link.0 as f64)
 }

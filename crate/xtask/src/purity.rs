@@ -1,5 +1,5 @@
-//! The core does no I/O: held by what it depends on, by `crate/core/clippy.toml`, and by the imports of the Wasm
-//! module that is built from it (see `wasm`).
+//! What packages must not depend on. The core does no I/O, and a relay has no Automerge. The core is held to its rule by
+//! `crate/core/clippy.toml` and by the imports of the Wasm files too (see `wasm`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,24 +31,43 @@ const IMPURE: &[&str] = &[
     "web-sys",
 ];
 
+/// What a relay must not depend on: it never opens a document.
+const OF_DOCUMENTS: &[&str] = &["automerge"];
+
+struct Rule {
+    package: &'static str,
+    /// What else `cargo tree` needs to be told.
+    options: &'static [&'static str],
+    forbidden: &'static [&'static str],
+    why: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        package: "eyot-core",
+        options: &["--all-features"],
+        forbidden: IMPURE,
+        why: "the core does no I/O",
+    },
+    Rule { package: "eyot-relay", options: &[], forbidden: OF_DOCUMENTS, why: "a relay opens no document" },
+    Rule {
+        package: "eyot-web-relay",
+        options: &["--target", "wasm32-unknown-unknown"],
+        forbidden: OF_DOCUMENTS,
+        why: "a relay opens no document",
+    },
+];
+
 pub fn check() -> Result<()> {
-    let tree = read(&mut cargo(&[
-        "tree",
-        "--locked",
-        "--package",
-        "eyot-core",
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ]))?;
-    let impure = impure(&tree);
-    if !impure.is_empty() {
-        bail!(
-            "crate/core does no I/O, but depends on {impure:?}; `cargo tree -p eyot-core -i NAME` says by which way"
-        );
+    for Rule { package, options, forbidden, why } in RULES {
+        let tree = ["tree", "--locked", "--package", package, "--edges", "normal", "--prefix", "none"];
+        let tree = read(&mut cargo(&[&tree[..], &["--format", "{p}"], options].concat()))?;
+        let found = named(&tree, forbidden);
+        if !found.is_empty() {
+            bail!(
+                "{why}, but {package} depends on {found:?}; `cargo tree -p {package} -i NAME` says by which way"
+            );
+        }
     }
     let library = fs::read_to_string(workspace::root().join("crate/core/src/lib.rs"))?;
     if !library.contains("#![forbid(unsafe_code)]") {
@@ -57,8 +76,9 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-fn impure(tree: &str) -> BTreeSet<&str> {
-    tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| IMPURE.contains(name)).collect()
+/// The packages of the tree that are among the forbidden ones.
+fn named<'a>(tree: &'a str, forbidden: &[&str]) -> BTreeSet<&'a str> {
+    tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| forbidden.contains(name)).collect()
 }
 
 #[cfg(test)]
@@ -66,8 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dependency_that_does_io_is_named() {
+    fn a_forbidden_dependency_is_named() {
         let tree = "eyot-core v0.1.0 (/eyot/crate/core)\nautomerge v0.12.0\nmio v1.0.0\nsha2 v0.11.0\nmio v1.0.0 (*)\n";
-        assert_eq!(impure(tree), BTreeSet::from(["mio"]));
+        assert_eq!(named(tree, IMPURE), BTreeSet::from(["mio"]));
     }
 }

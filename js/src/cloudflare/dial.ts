@@ -1,15 +1,15 @@
-/** Links to the relays of other regions. */
+/** Opens links to the relays of other regions. */
 
-import { objectName, type Peer, PROTOCOL, type Setup, tell } from "./options.js";
-import { hintOf } from "./place.js";
-import { relays, type Socket } from "./platform.js";
+import { PROTOCOL, relayObject } from "./object.js";
+import type { Socket } from "./platform.js";
+import { type Peer, type Setup, tell } from "./setup.js";
 
-/** The address by which the core knows a peer that is an object of the same namespace. */
+/** The address by which the core knows a peer. An object of the same namespace has none of its own, so it gets one. */
 export function addressOf({ region, url }: Peer): string {
   return url ?? `object:${region}`;
 }
 
-/** Opens a link to the peer of that address. Its events begin once it is accepted. */
+/** Opens a link to the peer at that address. The socket has no events before its `accept` is called. */
 export async function dial(address: string, setup: Setup, env: unknown): Promise<Socket> {
   const peer = setup.peers.find((peer) => addressOf(peer) === address);
   if (peer === undefined) throw new Error(`there is no relay at ${address}`);
@@ -21,12 +21,11 @@ export async function dial(address: string, setup: Setup, env: unknown): Promise
   return socket;
 }
 
-/** The object may never have been told what to serve, so its peer tells it. */
+/** Sends the object its setup too, because nobody else may have told it one yet. */
 function dialObject(region: string, setup: Setup, env: unknown): Promise<Response> {
-  const namespace = relays(env);
+  const object = relayObject(env, setup.space, region);
   const others = setup.peers.filter((peer) => peer.region !== region);
   const told = { from: setup.region, setup: { ...setup, region, peers: [...others, { region: setup.region }] } };
-  const object = namespace.get(namespace.idFromName(objectName(setup.space, region)), hintOf(region));
   return object.fetch(new Request(spaceUrl("ws://relay", setup.space), { headers: tell(told, upgrade()) }));
 }
 

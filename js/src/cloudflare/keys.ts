@@ -1,6 +1,6 @@
-/** The keys that tokens are checked with: what the application gives, and what a URL lists. */
+/** The keys that tokens are verified with: given by the application, or fetched from a JWKS URL. */
 
-/** Signature algorithms that are accepted, by the kind of key that each needs. */
+/** The signature algorithms that are accepted. */
 export type Algorithm = "EdDSA" | "ES256" | "HS256";
 
 /** One or more public keys (Ed25519, P-256) or shared ones (`oct`), the URL of a JWKS, or a shared secret. */
@@ -11,29 +11,29 @@ export type Keys =
   | { readonly jwks: string }
   | { readonly secret: string };
 
-/** A key for one algorithm. Which one is the key's to say, never a token's. */
+/** A key for one algorithm. The key decides which, never the token: otherwise a public key could be used as a secret. */
 export interface Key {
   readonly algorithm: Algorithm;
-  /** Its `kid`. */
+  /** The key's `kid`. */
   readonly id: string | undefined;
   readonly key: JsonWebKey | Uint8Array;
 }
 
-/** A shorter secret can be guessed from one token (RFC 7518, 3.2). */
+/** RFC 7518, section 3.2: a shorter secret can be guessed from one token. */
 const SECRET_BYTES_MIN = 32;
-/** How long a list fetched from a URL is believed. */
+/** How long a fetched list is used. */
 const FRESH_MS = 600_000;
-/** How often it is fetched at most, whatever tokens name. */
+/** Minimum time between two fetches, however many tokens name unknown keys. */
 const REFETCH_MS = 5_000;
 const FETCH_TIMEOUT_MS = 5_000;
 
-/** Throws where these are no keys: a mistake is to be found before a client comes. */
+/** Throws if these are not keys, so that a mistake shows at the first request and not at the first token. */
 export function checkKeys(keys: Keys): void {
   if (isRemote(keys)) void new URL(keys.jwks);
   else localKeys(keys);
 }
 
-/** The keys. Rejects where they can't be had. `unknown`: a token names one that was not among them. */
+/** The keys. Rejects if they cannot be fetched. `unknown`: a token names a key that is not among those known so far. */
 export async function keysOf(keys: Keys, unknown: boolean): Promise<readonly Key[]> {
   return isRemote(keys) ? fetchedKeys(keys.jwks, unknown) : localKeys(keys);
 }
@@ -44,13 +44,13 @@ function isRemote(keys: Keys): keys is { jwks: string } {
 
 function localKeys(keys: Keys): Key[] {
   if ("secret" in keys && typeof keys.secret === "string") {
-    // What was meant to be a public key must never become a secret, for everybody knows it.
+    // A public key in PEM form must not be used as a secret, because everybody knows it.
     if (keys.secret.startsWith("-----")) throw new TypeError("eyot: keys are given as JWK, not as PEM");
     return [shared(new TextEncoder().encode(keys.secret))];
   }
   const listed = !Array.isArray(keys) && "keys" in keys ? keys.keys : keys;
   const list = (Array.isArray(listed) ? listed : [listed]) as JsonWebKey[];
-  // A set may have keys for others too.
+  // A set may contain keys for other purposes.
   const fitting = list.flatMap((jwk) =>
     jwk.kty === "oct" ? shared(bytes(jwk.k ?? ""), idOf(jwk)) : (publicKey(jwk) ?? []),
   );
@@ -63,7 +63,7 @@ function shared(key: Uint8Array, id?: string): Key {
   return { algorithm: "HS256", id, key };
 }
 
-/** Only its public part, whatever was given; undefined for a key of another kind or purpose. */
+/** The public part of a key; undefined for keys of other kinds or purposes. */
 function publicKey(jwk: JsonWebKey): Key | undefined {
   const { kty, crv, x, y, alg, use } = jwk;
   if (use !== undefined && use !== "sig") return undefined;
@@ -92,7 +92,7 @@ interface Fetched {
   triedAt: number;
 }
 
-/** What this isolate has fetched. Results are shared between objects, never promises: those belong to one. */
+/** The lists fetched by this isolate. Its objects share results but not promises: the platform ties those to one object. */
 const lists = new Map<string, Fetched>();
 
 async function fetchedKeys(url: string, unknown: boolean): Promise<readonly Key[]> {
@@ -109,7 +109,7 @@ async function fetchedKeys(url: string, unknown: boolean): Promise<readonly Key[
     list.fetchedAt = now;
   } catch (error) {
     console.error("eyot: the keys for tokens can't be had:", String(error));
-    // What a token names must not make good keys be forgotten.
+    // The known keys are still fresh: a token that names an unknown key must not make them unusable.
     if (!isFresh) throw error;
   }
   return list.keys;
@@ -120,6 +120,6 @@ async function fetchKeys(url: string): Promise<Key[]> {
   if (!response.ok) throw new Error(`${url} answers with ${response.status}`);
   const { keys } = (await response.json()) as { keys?: unknown };
   if (!Array.isArray(keys)) throw new Error(`${url} is no list of keys`);
-  // Such lists are public and serve others too: a secret in one is none, and kinds unknown here are not for us.
+  // The list is public, so a secret in it is ignored. Keys of unknown kinds are for other services.
   return (keys as JsonWebKey[]).flatMap((jwk) => publicKey(jwk) ?? []);
 }

@@ -1,9 +1,11 @@
 /**
- * What this isolate has seen, under the names that every relay uses; the platform may run many isolates, and ends
- * them as it likes.
+ * Counters of this isolate, and the page on which Prometheus reads them. The metrics have the same names as those of
+ * the native relay. The platform may run many isolates and end any of them, so each page is a part of the whole.
  */
 
-/** Counted since this isolate began. */
+import { CLOSE_NAMES } from "../base/close-codes.js";
+
+/** Counts since this isolate started. */
 export const counters = {
   loaded: 0,
   accepted: 0,
@@ -19,39 +21,22 @@ export const counters = {
   originsRefused: 0,
 };
 
-/** What a close code says. */
-const CODES: Readonly<Record<number, string>> = {
-  1000: "done",
-  1001: "done",
-  1005: "gone",
-  1006: "gone",
-  4000: "malformed",
-  4001: "too-large",
-  4002: "out-of-order",
-  4003: "incompatible",
-  4004: "denied",
-  4005: "quota",
-  4006: "log-replaced",
-  4007: "withheld",
-  4008: "storage",
-  4009: "going-away",
-  4010: "expired",
-};
+/** Connections closed, by code. */
 const closed = new Map<number, number>();
 
-/** A connection has ended with this code. */
+/** Counts a connection that ended with this code. */
 export function countClosed(code: number): void {
   closed.set(code, (closed.get(code) ?? 0) + 1);
 }
 
-/** All of it, as Prometheus reads it. */
+/** The page, in the text format of Prometheus. */
 export function metrics(): string {
   const direction = (into: number, out: number): Samples => [
     ['{direction="in"}', into],
     ['{direction="out"}', out],
   ];
   const closes: Samples = [...closed].map(([code, count]) => [
-    `{code="${code}",reason="${CODES[code] ?? "other"}"}`,
+    `{code="${code}",reason="${CLOSE_NAMES[code] ?? "other"}"}`,
     count,
   ]);
   const links: Samples = [

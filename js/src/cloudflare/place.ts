@@ -1,8 +1,8 @@
-/** Where regions are, and which of them is nearest to a client. */
+/** Locations of regions, and which region is nearest to a client. */
 
 type Coordinates = readonly [latitude: number, longitude: number];
 
-/** The platform's location hints, and about where each is. */
+/** The platform's location hints with approximate coordinates. */
 const HINTS: Readonly<Record<string, Coordinates>> = {
   wnam: [37, -120],
   enam: [40, -77],
@@ -15,10 +15,10 @@ const HINTS: Readonly<Record<string, Coordinates>> = {
   me: [25, 55],
 };
 
-/** Names that people give to regions, as hints. */
+/** Common names of regions, and the hints they stand for. */
 const ALIASES: Readonly<Record<string, string>> = { eu: "weur", us: "enam", ap: "apac", sa: "sam", af: "afr" };
 
-/** The middle of where people live on a continent. */
+/** For each continent, roughly the centre of its population. */
 const CONTINENTS: Readonly<Record<string, Coordinates>> = {
   AF: [0, 20],
   AN: [-75, 0],
@@ -29,23 +29,23 @@ const CONTINENTS: Readonly<Record<string, Coordinates>> = {
   SA: [-15, -58],
 };
 
-/** Where a relay's objects are when nobody says where: few places, for each commit is stored in all of them. */
+/** The regions if the options name none. Only a few, because each commit is stored in all of them. */
 export const REGIONS_DEFAULT: readonly string[] = ["weur", "enam", "apac"];
 
-/** The location hint of a region; none where its name says nothing to the platform. */
+/** The location hint of a region; none if its name is neither a hint nor a common name. */
 export function hintOf(region: string): { locationHint?: string } {
   const hint = ALIASES[region] ?? region;
   return Object.hasOwn(HINTS, hint) ? { locationHint: hint } : {};
 }
 
-/** What the platform says of where a client is. */
+/** The client's location as the platform reports it. */
 export interface ClientPlace {
   continent?: string;
   latitude?: string;
   longitude?: string;
 }
 
-/** Of these regions the one that is nearest to a client; the first where the client or the regions could be anywhere. */
+/** The region nearest to a client; the first one if the client's location or all regions' locations are unknown. */
 export function nearest(regions: readonly string[], client: ClientPlace | undefined): string | undefined {
   const from = coordinates(client);
   const distances = regions.map((region) => {
@@ -62,7 +62,7 @@ function coordinates(client: ClientPlace | undefined): Coordinates | undefined {
   return CONTINENTS[client?.continent ?? ""];
 }
 
-/** The angle between two places, seen from the middle of the Earth. */
+/** The angle between two places, measured at the centre of the Earth. */
 function angle(a: Coordinates, b: Coordinates): number {
   const [phiA, lambdaA, phiB, lambdaB] = [...a, ...b].map((degrees) => (degrees * Math.PI) / 180) as [
     number,

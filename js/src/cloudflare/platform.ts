@@ -1,6 +1,9 @@
-/** The parts of the platform that are used here. Its own types collide with those of browsers. */
+/** Types for the parts of Cloudflare's platform that are used here. Its own types conflict with those of browsers. */
 
-/** Of a `WebSocket`. Those that `acceptWebSocket` was given outlive the object's memory; the others speak by events. */
+/**
+ * A `WebSocket`. Those passed to `acceptWebSocket` outlive the object's memory, and their messages and closes arrive as
+ * method calls of the object. All others end with it and have events.
+ */
 export interface Socket {
   binaryType: string;
   accept(): void;
@@ -17,7 +20,7 @@ declare global {
   var WebSocketRequestResponsePair: new (request: string, response: string) => object;
 }
 
-/** Of a `DurableObjectState`. */
+/** A `DurableObjectState`. */
 export interface Context {
   readonly storage: Storage;
   acceptWebSocket(socket: Socket): void;
@@ -38,17 +41,8 @@ export interface SqlStorage {
   transactionSync<T>(run: () => T): T;
 }
 
-/** Of a `DurableObjectNamespace`. */
+/** A `DurableObjectNamespace`. */
 export interface Namespace {
   idFromName(name: string): unknown;
   get(id: unknown, options: { locationHint?: string }): { fetch(request: Request): Promise<Response> };
 }
-
-/** Where `routeRelay` and a relay's object find the relays' objects. */
-export function relays(env: unknown): Namespace {
-  const namespace = (env as Record<string, Namespace | undefined>)[BINDING];
-  if (namespace === undefined) throw new TypeError(`eyot: the binding ${BINDING} of a Durable Object is missing`);
-  return namespace;
-}
-
-const BINDING = "SPACE_RELAY";

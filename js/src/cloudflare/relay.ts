@@ -1,47 +1,34 @@
 /**
- * The relay of a space in a region: a Durable Object around the core's relay. It sleeps whenever nobody speaks: all
- * it knows is in its storage, and its connections keep what they need in their attachments.
+ * The relay of a space in a region: a Durable Object around the core's relay. It sleeps while nobody sends anything.
+ * Everything it needs to go on is in its storage and in the attachments of its connections.
  */
 
-import wasm from "../compiled.js";
-import { __wbg_reset_state, initSync, type RelayClaims, RelayEngine, type RelayOutput } from "../../wasm/eyot_web.js";
+import { CLOSE_DONE, CLOSE_GOING_AWAY, CLOSE_GONE, CLOSE_MALFORMED, CLOSE_STORAGE } from "../base/close-codes.js";
+import { readAttachment, writeAttachment } from "./attachment.js";
+import { authorize } from "./authorize.js";
 import { addressOf, dial } from "./dial.js";
-import { countClosed, counters } from "./metrics.js";
-import { PROTOCOL, type Setup, toldBy } from "./options.js";
+import { failInstance, RelayEngine, type RelayOutput, startInstance } from "./instance.js";
+import { closeSocket, isDialled, Links } from "./links.js";
+import { counters } from "./metrics.js";
+import { PROTOCOL } from "./object.js";
 import type { Context, Socket } from "./platform.js";
-import { readSetup, saveSetup, sqlStore } from "./store.js";
-import { TokenRefused, verifyToken } from "./token.js";
+import { readSetup, saveSetup, type Setup, toldBy } from "./setup.js";
+import { sqlStore } from "./store.js";
+import { TokenRefused } from "./token.js";
 import { Wakes } from "./wakes.js";
 
-/** What a connection ended with that has broken. */
-const CLOSE_ABNORMAL = 1006;
-/** The core's codes for closing a link that the host itself has to use. */
-const CLOSE_MALFORMED = 4000;
-const CLOSE_STORAGE = 4008;
-const CLOSE_GOING_AWAY = 4009;
-/** A close reason can't be longer. */
-const REASON_BYTES_MAX = 123;
-/** The core numbers the links that it dials from here on. */
-const DIALLED_MIN = 2 ** 32;
-/** An object may hold 10 GB; what the log's rows take besides commits must fit in too. */
+/** An object may hold 10 GB. The rest is for what the rows of the log take besides commits. */
 const SPACE_BYTES_MAX = 8 * 2 ** 30;
-
-/**
- * Counts the Wasm instances that this isolate has used up: one that has failed can't be trusted, and
- * neither can any relay in it.
- */
-let instance = 0;
 
 /** The relay of one space in one region: a Durable Object with SQLite storage. */
 export class SpaceRelay {
   readonly #context: Context;
   readonly #env: unknown;
   readonly #wakes: Wakes;
-  readonly #links = new Map<number, Socket>();
-  /** Links that the core wants and that are not open yet. */
-  readonly #dialling = new Set<number>();
+  readonly #links = new Links();
   #setup: Setup | undefined;
   #engine: RelayEngine | undefined;
+  /** The Wasm instance of the engine. */
   #instance = 0;
   #nextLink = 1;
 
@@ -50,11 +37,11 @@ export class SpaceRelay {
     this.#env = env;
     this.#wakes = new Wakes(this.#context.storage, () => this.#due());
     void this.#context.blockConcurrencyWhile(() => this.#wakes.load());
-    // Whoever measures how far this relay is does not wake it.
+    // Answered by the platform, so that clients that measure their distance to this relay do not wake it.
     this.#context.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
   }
 
-  /** Accepts a connection that `routeRelay` or a relay of another region hands on. */
+  /** Accepts a connection that comes from `routeRelay` or from a relay of another region. */
   async fetch(request: Request): Promise<Response> {
     const told = toldBy(request);
     if (told === undefined) return new Response("a relay is reached through routeRelay\n", { status: 403 });
@@ -65,9 +52,9 @@ export class SpaceRelay {
     const { 0: client, 1: socket } = new WebSocketPair();
     const link = this.#nextLink++;
     this.#context.acceptWebSocket(socket);
-    this.#links.set(link, socket);
+    this.#links.add(link, socket);
     counters.accepted += 1;
-    keep(socket, { link, from: told.from, expiresAt: Infinity, state: new Uint8Array() });
+    writeAttachment(socket, { link, from: told.from, expiresAt: Infinity, state: new Uint8Array() });
     this.#run(engine, () => engine.opened(link));
     const headers = { "sec-websocket-protocol": PROTOCOL };
     return new Response(null, { status: 101, webSocket: client, headers } as ResponseInit);
@@ -75,36 +62,36 @@ export class SpaceRelay {
 
   webSocketMessage(socket: Socket, message: ArrayBuffer | string): void {
     const engine = this.#wake();
-    if (engine !== undefined) this.#received(engine, attached(socket).link, message);
+    if (engine !== undefined) this.#received(engine, readAttachment(socket).link, message);
   }
 
   webSocketClose(socket: Socket, code: number, reason: string): void {
     this.#gone(socket, code);
-    // Completes the handshake. Codes that only report can't be sent.
-    const sendable = code === 1000 || (code >= 3000 && code < 5000);
-    close(socket, sendable ? code : 1000, sendable ? reason : "");
+    // Completes the closing handshake. Codes that only report how a connection ended cannot be sent.
+    const sendable = code === CLOSE_DONE || (code >= 3000 && code < 5000);
+    closeSocket(socket, sendable ? code : CLOSE_DONE, sendable ? reason : "");
   }
 
   webSocketError(socket: Socket): void {
-    this.#gone(socket, CLOSE_ABNORMAL);
+    this.#gone(socket, CLOSE_GONE);
   }
 
   async alarm(): Promise<void> {
     await this.#wakes.ring();
-    for (const socket of this.#context.getWebSockets()) this.#wakes.expires(attached(socket).expiresAt);
+    for (const socket of this.#context.getWebSockets()) this.#wakes.expires(readAttachment(socket).expiresAt);
     this.#due();
   }
 
   #gone(socket: Socket, code: number): void {
-    // Without a relay in memory nothing is known of links, so there is nothing to forget.
-    if (this.#engine !== undefined) this.#closed(this.#engine, attached(socket).link, code);
+    // Without an engine in memory there are no links to end.
+    if (this.#engine !== undefined) this.#closed(this.#engine, readAttachment(socket).link, code);
   }
 
   #received(engine: RelayEngine, link: number, message: ArrayBuffer | string): void {
-    if (!this.#links.has(link)) return;
+    if (this.#links.get(link) === undefined) return;
     this.#wakes.spoken();
     if (typeof message === "string") {
-      this.#end(link, CLOSE_MALFORMED, "text is not spoken here, only binary frames");
+      this.#links.end(link, CLOSE_MALFORMED, "text is not spoken here, only binary frames");
       this.#run(engine, () => engine.closed(link));
       return;
     }
@@ -114,9 +101,7 @@ export class SpaceRelay {
   }
 
   #closed(engine: RelayEngine, link: number, code: number): void {
-    if (!this.#links.delete(link)) return;
-    countEnd(link, code);
-    this.#run(engine, () => engine.closed(link));
+    if (this.#links.ended(link, code)) this.#run(engine, () => engine.closed(link));
   }
 
   #due(): void {
@@ -125,8 +110,8 @@ export class SpaceRelay {
   }
 
   /**
-   * Takes what `routeRelay` was last given, which a new version of the Worker may have changed. A peer's word counts
-   * only where there is no other: it may know less than this object was told.
+   * Takes the setup of a request. A new version of the Worker may have changed it. A setup from another relay is used
+   * only if there is none yet, because that relay may know an older one.
    */
   #learn(setup: Setup, from: string | undefined): void {
     const known = (this.#setup ??= readSetup(this.#context.storage));
@@ -139,17 +124,15 @@ export class SpaceRelay {
     if (this.#engine !== engine) return;
     this.#engine = undefined;
     this.#links.clear();
-    this.#dialling.clear();
     engine.free();
   }
 
-  /** The relay, made anew from storage and attachments where this object has lost its memory. */
+  /** The engine. If the object has lost its memory, the engine is made again from storage and attachments. */
   #wake(): RelayEngine | undefined {
     if (this.#engine !== undefined) return this.#engine;
     const setup = (this.#setup ??= readSetup(this.#context.storage));
     if (setup === undefined) return undefined;
-    initSync({ module: wasm });
-    this.#instance = instance;
+    this.#instance = startInstance();
     let engine: RelayEngine;
     let outputs: RelayOutput[];
     try {
@@ -170,13 +153,13 @@ export class SpaceRelay {
     this.#engine = engine;
     counters.loaded += 1;
     for (const socket of this.#context.getWebSockets()) {
-      const { link, expiresAt, state } = attached(socket);
+      const { link, expiresAt, state } = readAttachment(socket);
       this.#nextLink = Math.max(this.#nextLink, link + 1);
       this.#wakes.expires(expiresAt);
       if (state.length === 0) {
-        close(socket, CLOSE_GOING_AWAY, "the relay was moved; connect again");
+        closeSocket(socket, CLOSE_GOING_AWAY, "the relay was moved; connect again");
       } else {
-        this.#links.set(link, socket);
+        this.#links.add(link, socket);
         engine.resume(link, state);
       }
     }
@@ -184,7 +167,10 @@ export class SpaceRelay {
     return this.#engine;
   }
 
-  /** Does what the relay wants done. Its writes are done by now, and the platform holds messages back until they are durable. */
+  /**
+   * Calls the engine and does what its outputs say. The engine's writes are made by then, and the platform holds back
+   * outgoing messages until they are durable. `link` is the link that the call is about.
+   */
   #run(engine: RelayEngine, call: () => RelayOutput[], link?: number): void {
     let outputs: RelayOutput[];
     try {
@@ -200,8 +186,8 @@ export class SpaceRelay {
     const touched = new Set(link === undefined ? [] : [link]);
     for (const output of outputs) {
       touched.add(output.link);
-      if ("frame" in output) this.#send(output.link, output.frame);
-      else if ("code" in output) this.#end(output.link, output.code, output.reason);
+      if ("frame" in output) this.#links.send(output.link, output.frame);
+      else if ("code" in output) this.#links.end(output.link, output.code, output.reason);
       else if ("dial" in output) this.#context.waitUntil(this.#dial(engine, output.link, output.dial));
       else this.#context.waitUntil(this.#authorize(engine, output.link, output.authorize));
     }
@@ -212,57 +198,38 @@ export class SpaceRelay {
     this.#wakes.plan(engine.deadline(), { owes, isLinked });
   }
 
-  #send(link: number, frame: Uint8Array): void {
-    const socket = this.#links.get(link);
-    if (socket === undefined) return;
-    counters.framesOut += 1;
-    counters.bytesOut += frame.byteLength;
-    try {
-      socket.send(frame);
-    } catch {
-      // It is closing; the event that says so follows.
-    }
-  }
-
-  #end(link: number, code: number, reason: string): void {
-    this.#dialling.delete(link);
-    const socket = this.#links.get(link);
-    if (socket === undefined) return;
-    this.#links.delete(link);
-    countEnd(link, code);
-    close(socket, code, reason);
-  }
-
   async #dial(engine: RelayEngine, link: number, address: string): Promise<void> {
-    this.#dialling.add(link);
+    this.#links.dialling(link);
     let socket: Socket;
     try {
-      if (this.#setup === undefined) throw new Error("a relay knows its peers");
-      socket = await dial(address, this.#setup, this.#env);
+      // An engine is made from a setup, so there is one.
+      socket = await dial(address, this.#setup!, this.#env);
     } catch (error) {
       counters.regionLinksFailed += 1;
       console.warn(`eyot: there is no link to the relay at ${address}:`, String(error));
-      if (this.#engine === engine && this.#dialling.delete(link)) this.#run(engine, () => engine.closed(link));
+      if (this.#engine === engine && this.#links.dialled(link)) this.#run(engine, () => engine.closed(link));
       return;
     }
-    const isWanted = this.#engine === engine && this.#dialling.delete(link);
-    const ifCurrent = (then: () => void) => () => this.#engine === engine && then();
-    socket.addEventListener("message", ({ data }) => ifCurrent(() => this.#received(engine, link, data))());
-    for (const end of ["close", "error"] as const) {
-      socket.addEventListener(
-        end,
-        ifCurrent(() => this.#closed(engine, link, CLOSE_ABNORMAL)),
-      );
-    }
+    const isWanted = this.#engine === engine && this.#links.dialled(link);
+    const closed = (): void => {
+      if (this.#engine === engine) this.#closed(engine, link, CLOSE_GONE);
+    };
+    socket.addEventListener("message", ({ data }) => {
+      if (this.#engine === engine) this.#received(engine, link, data);
+    });
+    socket.addEventListener("close", closed);
+    socket.addEventListener("error", closed);
     socket.accept();
-    if (!isWanted) return close(socket, CLOSE_GOING_AWAY, "this link is not needed any more");
+    if (!isWanted) return closeSocket(socket, CLOSE_GOING_AWAY, "this link is not needed any more");
     counters.regionLinksOpened += 1;
-    this.#links.set(link, socket);
+    this.#links.add(link, socket);
     this.#run(engine, () => engine.opened(link));
   }
 
   async #authorize(engine: RelayEngine, link: number, token: string | undefined): Promise<void> {
-    const verdict = await this.#judge(link, token);
+    const asking = this.#links.get(link);
+    if (asking === undefined) return;
+    const verdict = await authorize(token, readAttachment(asking).from, this.#setup!.keys);
     const socket = this.#links.get(link);
     if (this.#engine !== engine || socket === undefined) return;
     if (verdict instanceof TokenRefused) {
@@ -270,79 +237,27 @@ export class SpaceRelay {
       return;
     }
     const { expiresAt = Infinity } = verdict;
-    keep(socket, { ...attached(socket), expiresAt });
+    writeAttachment(socket, { ...readAttachment(socket), expiresAt });
     this.#wakes.expires(expiresAt);
     this.#run(engine, () => engine.authorized(link, verdict), link);
   }
 
-  async #judge(link: number, token: string | undefined): Promise<RelayClaims | TokenRefused> {
-    const socket = this.#links.get(link);
-    if (socket === undefined || this.#setup === undefined) return new TokenRefused("the relay can't get its keys");
-    const { from } = attached(socket);
-    if (from !== undefined) return { subject: `relay ${from}`, spaces: [["*", "write"]], isRelay: true };
-    if (this.#setup.keys === "open") return { subject: "", spaces: [["*", "write"]], isRelay: true };
-    try {
-      return await verifyToken(token, this.#setup.keys);
-    } catch (error) {
-      if (error instanceof TokenRefused) return error;
-      console.error("eyot: a token can't be checked:", String(error));
-      return new TokenRefused("the relay can't get its keys");
-    }
-  }
-
+  /** Stores the core's part of a link's attachment. Links that were dialled end with the object's memory. */
   #keep(engine: RelayEngine, link: number): void {
     const socket = this.#links.get(link);
-    if (socket === undefined || link >= DIALLED_MIN || this.#engine !== engine) return;
-    keep(socket, { ...attached(socket), state: engine.attachment(link) });
+    if (socket === undefined || isDialled(link) || this.#engine !== engine) return;
+    writeAttachment(socket, { ...readAttachment(socket), state: engine.attachment(link) });
   }
 
-  /** Storage failed, or the relay did. What it believes may be ahead of what is stored: all of it is dropped. */
+  /** Storage or the engine failed. The engine may have more in memory than is stored, so all of it is dropped. */
   #fail(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    const isOurs = error instanceof Error && "code" in error;
-    if (!isOurs && this.#instance === instance) {
-      instance += 1;
-      __wbg_reset_state();
-    }
+    const isStorage = error instanceof Error && "code" in error;
+    if (!isStorage) failInstance(this.#instance);
     this.#engine = undefined;
-    this.#dialling.clear();
     const reason = `the relay has failed: ${message}`;
-    for (const link of this.#links.keys()) this.#end(link, CLOSE_STORAGE, reason);
-    for (const socket of this.#context.getWebSockets()) close(socket, CLOSE_STORAGE, reason);
-    console.error("eyot: the relay has failed:", isOurs ? message : error);
-  }
-}
-
-function countEnd(link: number, code: number): void {
-  if (link >= DIALLED_MIN) counters.regionLinksClosed += 1;
-  else countClosed(code);
-}
-
-/** What a connection keeps for the time after this object has lost its memory. */
-interface Attachment {
-  link: number;
-  /** The region of the relay that this link is to, where the platform vouches for it. */
-  from: string | undefined;
-  /** When its token does. */
-  expiresAt: number;
-  /** The core's part; empty while the link could not be taken up again. */
-  state: Uint8Array;
-}
-
-function attached(socket: Socket): Attachment {
-  return socket.deserializeAttachment() as Attachment;
-}
-
-function keep(socket: Socket, attachment: Attachment): void {
-  socket.serializeAttachment(attachment);
-}
-
-function close(socket: Socket, code: number, reason: string): void {
-  let shortened = reason;
-  while (new TextEncoder().encode(shortened).length > REASON_BYTES_MAX) shortened = shortened.slice(0, -1);
-  try {
-    socket.close(code, shortened);
-  } catch {
-    // It was closed already.
+    this.#links.endAll(CLOSE_STORAGE, reason);
+    for (const socket of this.#context.getWebSockets()) closeSocket(socket, CLOSE_STORAGE, reason);
+    console.error("eyot: the relay has failed:", isStorage ? message : error);
   }
 }

@@ -1,15 +1,17 @@
-/** A Worker's requests to its relays: answered here, or handed on to the object of a space and a region. */
+/** Routes a Worker's requests to its relays: answers them, or passes them on to the object of a space in a region. */
 
 import { checkKeys, type Keys } from "./keys.js";
 import { counters, metrics } from "./metrics.js";
-import { objectName, type Peer, PROTOCOL, type RelayOptions, type Setup, tell } from "./options.js";
-import { type ClientPlace, hintOf, nearest, REGIONS_DEFAULT } from "./place.js";
-import { relays } from "./platform.js";
+import { PROTOCOL, relayObject } from "./object.js";
+import type { RelayOptions } from "./options.js";
+import { type ClientPlace, nearest, REGIONS_DEFAULT } from "./place.js";
+import { type Peer, type Setup, tell } from "./setup.js";
 
-const SPACE_BYTES_MAX = 256;
+const NAME_BYTES_MAX = 256;
 
 /**
- * Answers a request to a relay's addresses; undefined for any other, which is then yours to answer.
+ * Answers a request to one of a relay's addresses. Resolves with undefined for any other request, so that you can answer
+ * it yourself.
  *
  * `GET /v1/SPACE` (WebSocket), `GET /health`, `GET /metrics`, `GET /v1/regions`. `/at/REGION` before
  * any of them names the region.
@@ -24,7 +26,7 @@ export async function routeRelay(
   const route = readRoute(path ?? "");
   if (route === undefined) return undefined;
   if (request.method !== "GET") return text(405, "only GET is answered here", { allow: "GET" });
-  const keys = options.keys ?? openOn(url.hostname);
+  const keys = options.keys ?? openIfLoopback(url.hostname);
   if (keys === undefined) return text(503, NO_KEYS);
   if (keys !== "open") checkKeys(keys);
   const origin = request.headers.get("origin");
@@ -41,29 +43,33 @@ export async function routeRelay(
     case "health":
       return Response.json({ status: "ok", region }, { headers: { ...cors, "cache-control": "no-store" } });
     case "regions":
-      return Response.json(directory(url, region, regions, options), { headers: cors });
+      return Response.json(relayList(url, region, regions, options), { headers: cors });
     case "metrics":
       return text(200, metrics(), { "content-type": "text/plain; version=0.0.4" });
     case "space":
-      return connect(request, env, route.space, (space) => setup(space, region, keys, regions, options));
+      if (route.space === undefined) return text(400, `a space has a name of at most ${NAME_BYTES_MAX} bytes`);
+      return connect(request, env, setupOf(route.space, region, keys, regions, options));
   }
 }
 
 type Route = { kind: "health" | "metrics" | "regions" } | { kind: "space"; space: string | undefined };
 
+const ROUTES: Readonly<Record<string, Route>> = {
+  "/health": { kind: "health" },
+  "/metrics": { kind: "metrics" },
+  "/v1/regions": { kind: "regions" },
+};
+
 function readRoute(path: string): Route | undefined {
-  if (path === "/health") return { kind: "health" };
-  if (path === "/metrics") return { kind: "metrics" };
-  if (path === "/v1/regions") return { kind: "regions" };
   const name = /^\/v1\/([^/]+)$/.exec(path)?.[1];
-  return name === undefined ? undefined : { kind: "space", space: readSpace(name) };
+  return ROUTES[path] ?? (name === undefined ? undefined : { kind: "space", space: readSpace(name) });
 }
 
-/** The name of a space as a URL has it; undefined where it is none. */
+/** Decodes the name of a space in a URL; undefined if it is malformed or too long. */
 function readSpace(encoded: string): string | undefined {
   try {
     const space = decodeURIComponent(encoded);
-    return new TextEncoder().encode(space).length <= SPACE_BYTES_MAX ? space : undefined;
+    return new TextEncoder().encode(space).length <= NAME_BYTES_MAX ? space : undefined;
   } catch {
     return undefined;
   }
@@ -73,15 +79,15 @@ const NO_KEYS = 'this relay was given no keys to check tokens with, nor told to 
 const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 let hasWarned = false;
 
-/** What a relay without keys may be at this address. */
-function openOn(hostname: string): "open" | undefined {
+/** Without keys, a relay is open on a loopback address and refuses everybody on any other. */
+function openIfLoopback(hostname: string): "open" | undefined {
   if (!LOOPBACK.includes(hostname)) return undefined;
   if (!hasWarned) console.warn("eyot: without keys this relay is open: whoever reaches it may read and write");
   hasWarned = true;
   return "open";
 }
 
-/** The regions that have objects here. Empty: whatever `region` says has. */
+/** The regions that have objects here. Empty: any region that `region` returns has one. */
 function regionsOf({ regions, region, peers }: RelayOptions): readonly string[] {
   return regions ?? (region === undefined && peers === undefined ? REGIONS_DEFAULT : []);
 }
@@ -93,8 +99,8 @@ function regionOf(request: Request, regions: readonly string[], { region }: Rela
   return nearest(regions.length > 0 ? regions : REGIONS_DEFAULT, cf) ?? "weur";
 }
 
-/** The regions whose objects are reached through this address, and those that have one of their own. */
-function directory(
+/** The list of relays that clients fetch: regions with objects here, and `peers`, which have addresses of their own. */
+function relayList(
   url: URL,
   region: string,
   regions: readonly string[],
@@ -106,8 +112,8 @@ function directory(
   return [...(own.length > 0 ? own : [{ region, url: base }]), ...others];
 }
 
-/** What the object of a space and a region is told. */
-function setup(
+/** What the object of a space in a region is told. */
+function setupOf(
   space: string,
   region: string,
   keys: Keys | "open",
@@ -117,23 +123,11 @@ function setup(
   const elsewhere: Peer[] = Object.entries(peers).map(([name, url]) => ({ region: name, url }));
   const here: Peer[] = regions.filter((name) => !Object.hasOwn(peers, name)).map((name) => ({ region: name }));
   const others = [...here, ...elsewhere].filter((peer) => peer.region !== region);
-  return {
-    space,
-    region,
-    keys,
-    peers: others,
-    ...(peerToken === undefined ? {} : { peerToken }),
-    ...(caps === undefined ? {} : { caps }),
-  };
+  return { space, region, keys, peers: others, peerToken, caps };
 }
 
-function connect(
-  request: Request,
-  env: unknown,
-  space: string | undefined,
-  setupFor: (space: string) => Setup,
-): Response | Promise<Response> {
-  if (space === undefined) return text(400, `a space has a name of at most ${SPACE_BYTES_MAX} bytes`);
+/** Passes a WebSocket request on to the object of the space. */
+function connect(request: Request, env: unknown, setup: Setup): Response | Promise<Response> {
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return text(426, "a space is spoken to over WebSocket", { upgrade: "websocket", connection: "upgrade" });
   }
@@ -141,9 +135,7 @@ function connect(
   if (!protocols.some((protocol) => protocol.trim() === PROTOCOL)) {
     return text(400, `the subprotocol ${PROTOCOL} must be asked for`);
   }
-  const setup = setupFor(space);
-  const namespace = relays(env);
-  const relay = namespace.get(namespace.idFromName(objectName(space, setup.region)), hintOf(setup.region));
+  const relay = relayObject(env, setup.space, setup.region);
   return relay.fetch(new Request(request, { headers: tell({ setup }, new Headers(request.headers)) }));
 }
 

@@ -1,10 +1,9 @@
-/** A relay's storage: the SQLite of its Durable Object. */
+/** The SQLite of a Durable Object as the store of its relay's log. */
 
-import type { StoreScan, StoreWrite, SyncStore } from "../../wasm/eyot_web.js";
-import type { Setup } from "./options.js";
+import type { StoreScan, StoreWrite, SyncStore } from "./instance.js";
 import type { SqlStorage } from "./platform.js";
 
-/** One table of ordered keys. Without a row id, a write costs one row. */
+/** One table, ordered by key. `WITHOUT ROWID` makes a write cost one row instead of two. */
 export function sqlStore(storage: SqlStorage): SyncStore {
   const { sql } = storage;
   try {
@@ -45,16 +44,3 @@ function equal(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
-
-/** What the object was last told to serve; it must know that when an alarm or a message wakes it, too. */
-export function readSetup({ sql }: SqlStorage): Setup | undefined {
-  sql.exec(SETUP_TABLE);
-  for (const { told } of sql.exec("SELECT told FROM setup")) return JSON.parse(told as string) as Setup;
-  return undefined;
-}
-
-export function saveSetup({ sql }: SqlStorage, setup: Setup): void {
-  sql.exec("INSERT OR REPLACE INTO setup (id, told) VALUES (0, ?)", JSON.stringify(setup));
-}
-
-const SETUP_TABLE = "CREATE TABLE IF NOT EXISTS setup (id INTEGER PRIMARY KEY, told TEXT NOT NULL)";

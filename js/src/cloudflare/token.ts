@@ -1,10 +1,10 @@
-/** Says what a token (a JWT) lets its bearer do. */
+/** Verifies a token (a JWT) and reads what its bearer may do. */
 
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
-import type { RelayClaims } from "../../wasm/eyot_web.js";
+import type { RelayClaims } from "./instance.js";
 import { type Algorithm, type Key, type Keys, keysOf } from "./keys.js";
 
-/** Why a token lets nobody in, in words that hold no part of it. */
+/** Why a token was refused. The message goes to the client and contains no part of the token. */
 export class TokenRefused extends Error {
   constructor(
     reason: string,
@@ -15,7 +15,7 @@ export class TokenRefused extends Error {
 }
 
 const ALGORITHMS: readonly string[] = ["EdDSA", "ES256", "HS256"] satisfies Algorithm[];
-/** By how much the clocks of whoever signs and of a relay may differ. */
+/** Tolerated difference between the clock of the token's issuer and the relay's. */
 const SKEW_SECONDS = 5;
 
 /**
@@ -53,7 +53,7 @@ function readHeader(token: string): { algorithm: string; id: string | undefined 
   return { algorithm: alg, id: kid };
 }
 
-/** The keys that may have signed it. */
+/** The keys that may have signed a token. If it names an unknown key, the list of keys is fetched again. */
 async function candidates(keys: Keys, algorithm: string, id: string | undefined): Promise<readonly Key[]> {
   const find = async (unknown: boolean) => {
     const fitting = (await available(keys, unknown)).filter((key) => key.algorithm === algorithm);

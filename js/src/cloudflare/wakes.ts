@@ -1,25 +1,26 @@
 /**
- * When an object is called without anybody speaking to it. A timer keeps it in memory, so there is one only for
- * what is due soon after somebody spoke. What must be done in any case is left to an alarm, which survives the loss
- * of its memory; what is due later than soon besides that waits until somebody speaks.
+ * Schedules when an object is called although no message comes. A timer keeps the object in memory, so it is used only
+ * for deadlines that come soon after a message. An alarm wakes the object from sleep but costs storage writes, so it is
+ * used only for work that must be done: to expire tokens and to reach other regions. All other deadlines wait for the
+ * next message.
  */
 
 import type { Storage } from "./platform.js";
 
-/** Later than this is not soon. The platform puts an object to sleep after ten seconds. */
+/** Deadlines within this time get a timer. The platform puts an idle object to sleep after ten seconds. */
 const SOON_MS = 15_000;
-/** How long after somebody spoke the object stays awake for what is due. */
+/** How long after the last message deadlines still get a timer. */
 const AWAKE_MS = 60_000;
-/** How often an object that nobody speaks to tries again to reach another region. Each alarm costs rows. */
+/** Time between attempts to reach another region while no message comes. Each alarm costs storage writes. */
 const RETRY_MS = 30_000;
 
 export class Wakes {
   readonly #storage: Storage;
   readonly #wake: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the alarm rings, if it does. */
+  /** When the alarm rings; `Infinity` if none is set. */
   #alarm = Infinity;
-  /** When the first of the links' tokens expires. */
+  /** When the first token of a link expires. */
   #expiry = Infinity;
   #spokenAt = -Infinity;
 
@@ -28,22 +29,22 @@ export class Wakes {
     this.#wake = wake;
   }
 
-  /** Learns which alarm an earlier life of this object has set. */
+  /** Reads the alarm that was set before the object lost its memory. */
   async load(): Promise<void> {
     this.#alarm = (await this.#storage.getAlarm()) ?? Infinity;
   }
 
-  /** Somebody spoke. */
+  /** A message or a connection came. */
   spoken(): void {
     this.#spokenAt = Date.now();
   }
 
-  /** A link ends at that time, if it is still there. */
+  /** The token of a link expires at that time. */
   expires(at: number): void {
     this.#expiry = Math.min(this.#expiry, at);
   }
 
-  /** Sees to it that the object is called at the deadline if that is soon, and before long if it owes another region something. */
+  /** Plans the next call. `owes`: another region lacks commits. `isLinked`: there is a link to another region. */
   plan(deadline: number | undefined, { owes, isLinked }: { owes: boolean; isLinked: boolean }): void {
     clearTimeout(this.#timer);
     const now = Date.now();
@@ -52,12 +53,13 @@ export class Wakes {
       this.#timer = setTimeout(this.#wake, Math.max(1, deadline - now));
     }
     const needed = Math.min(this.#expiry, owes ? now + RETRY_MS : Infinity);
-    // An alarm costs less than what it rings for in vain, but not less than one for each commit.
+    // Once nothing is owed, an alarm that rings soon is moved or deleted, as waking the object for nothing costs more
+    // than that. Not while a region is linked: then each commit would set an alarm and delete it again.
     const isInVain = !owes && !isLinked && this.#alarm < needed && this.#alarm <= now + RETRY_MS;
     if (needed < this.#alarm || isInVain) void this.#set(needed);
   }
 
-  /** The alarm rings. The next one is set first: what follows may end this object. */
+  /** The alarm rings. Sets the next one first, because the platform may end the object during the work that follows. */
   async ring(): Promise<void> {
     this.#expiry = Infinity;
     await this.#set(Date.now() + RETRY_MS);

@@ -32,8 +32,14 @@ pub async fn measure(program: &Path, smoke: bool, report: &mut Report) -> Result
     let seconds = if smoke { 1 } else { 5 };
     for (readers, commits, rate) in loads {
         let space = &format!("flood-{readers}");
-        let flood =
-            Run { space, readers, slow: 0, batch: BATCH, frames: frames(commits / BATCH, BATCH), rate: None };
+        let flood = Run {
+            space,
+            readers,
+            slow: 0,
+            batch: BATCH,
+            frames: frames(space, commits / BATCH, BATCH),
+            rate: None,
+        };
         let found = flood.on(&relay).await?;
         let commits_per_second = found.commits as f64 / found.seconds;
         report.add_aimed(
@@ -47,7 +53,7 @@ pub async fn measure(program: &Path, smoke: bool, report: &mut Report) -> Result
         add(GROUP, &found, report);
 
         let space = &format!("paced-{readers}");
-        let frames = frames((rate * seconds) as usize, 1);
+        let frames = frames(space, (rate * seconds) as usize, 1);
         let paced = Run { space, readers, slow: 0, batch: 1, frames, rate: Some(rate) };
         let found = paced.on(&relay).await?;
         let deliveries = found.commits as f64 / found.seconds * readers as f64;
@@ -66,7 +72,7 @@ pub async fn measure_slow_reader(program: &Path, smoke: bool, report: &mut Repor
     for round in 0..=rounds {
         for (slow, found) in [(0, &mut without), (1, &mut with)] {
             let space = &format!("slow-{slow}-{round}");
-            let frames = frames(commits / BATCH, BATCH);
+            let frames = frames(space, commits / BATCH, BATCH);
             let run = Run { space, readers: READERS, slow, batch: BATCH, frames, rate: None };
             found.extend(Some(run.on(&relay).await?).filter(|_| round > 0));
         }
@@ -157,7 +163,8 @@ async fn subscribe(
 ) -> Result<JoinSet<Result<Histogram>>> {
     let mut reading = JoinSet::new();
     for _ in 0..subscribers {
-        let mut link = Link::open(relay.address, space, &Holding::Nothing, Limits::PROTOCOL.credit_bytes).await?;
+        let mut link =
+            Link::open(relay.address, space, &Holding::Nothing, Limits::PROTOCOL.credit_bytes).await?;
         let sent_at = sent_at.clone();
         reading.spawn_local(async move {
             let mut latencies = Histogram::default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use eyot_core::base::id::LogId;
 use eyot_core::base::limits::Limits;
-use eyot_core::base::position::Position;
+use eyot_core::base::position::Mark;
 use eyot_core::commit::{digest::Digest, vector::Vector};
 use tokio::task::JoinSet;
 
@@ -31,7 +31,7 @@ const QUIET: Duration = Duration::from_secs(2);
 struct Filled {
     name: String,
     log: LogId,
-    head: Position,
+    head: Mark,
     digest: Digest,
 }
 
@@ -103,7 +103,7 @@ async fn fill(relay: &Relay, spaces: usize) -> Result<Vec<Filled>> {
         let relay = relay.address;
         filling.spawn_local(async move {
             let name = format!("idle-{number}");
-            let mut authors: Vec<_> = (0..AUTHORS).map(|_| Author::new()).collect();
+            let mut authors: Vec<_> = (0..AUTHORS).map(|_| Author::new(&name)).collect();
             let (mut batches, mut commits, mut last) = (Batches::new(), Vec::new(), None);
             for _ in 0..COMMITS_OF_EACH {
                 for author in &mut authors {
@@ -114,8 +114,7 @@ async fn fill(relay: &Relay, spaces: usize) -> Result<Vec<Filled>> {
             let mut link = Link::open(relay, &name, &Holding::Nothing, 0).await?;
             link.write(&[batches.next(commits.into_iter())], 1, None, |_| {}).await?;
             let digest = Vector::from_tips(authors.iter().filter_map(Author::tip)).digest();
-            // Nobody else wrote, so the relay's log has the same order as the writer's.
-            anyhow::Ok(Filled { name, log: link.theirs.log, head: batches.end(), digest })
+            anyhow::Ok(Filled { name, log: link.theirs.log, head: link.relay_end, digest })
         });
     }
     while let Some(done) = filling.join_next().await {

@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId};
-use eyot_core::base::limits::Limits;
-use eyot_core::base::position::Cursor;
-use eyot_core::base::position::Position;
-use eyot_core::commit::commit::{After, Commit, Kind};
-use eyot_core::commit::{digest::Digest, vector::{Tip, Vector}};
-use eyot_core::wire::bodies::{Ack, Commits, Hello, Quiet, Terms};
-use eyot_core::wire::frame::{Frame, VERSION, VERSION_MIN};
+use eyot_core::base::limits::{COMMIT_COST_BYTES, Limits};
+use eyot_core::base::position::{Cursor, Mark, Marker, Position};
+use eyot_core::commit::commit::Commit;
+use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::commit::digest::Digest;
+use eyot_core::commit::header::After;
+use eyot_core::commit::kind::Kind;
+use eyot_core::commit::vector::{Tip, Vector};
+use eyot_core::wire::bodies::{Ack, Commits, Hello, Quiet};
+use eyot_core::wire::frame::Frame;
 use minicbor::Decoder;
 use tokio::sync::Notify;
 
@@ -42,23 +45,27 @@ fn unique() -> [u8; 16] {
 pub struct Author {
     id: AuthorId,
     doc: DocId,
+    /// What the first commit of a chain of its space names as the one before it.
+    start: CommitId,
     tip: Option<(u64, CommitId)>,
 }
 
 impl Author {
-    pub fn new() -> Self {
-        Self { id: AuthorId(unique()), doc: DocId(unique()), tip: None }
+    pub fn new(space: &str) -> Self {
+        let start = Descriptor::plain(space).chain_start(0);
+        Self { id: AuthorId(unique()), doc: DocId(unique()), start, tip: None }
     }
 
     /// The next commit, made when `cause` was the last commit known of another author.
     pub fn commit(&mut self, cause: Option<Tip>) -> Commit {
         let after = cause.filter(|tip| tip.author != self.id);
         let after = after.map(|tip| After { author: tip.author, seq: tip.seq, short: tip.id.short() });
-        let seq = self.tip.map_or(1, |(seq, _)| seq + 1);
+        let (seq, prev) = self.tip.map_or((1, self.start), |(seq, id)| (seq + 1, id));
         let mut change = vec![0; CHANGE_BYTES];
         change[..8].copy_from_slice(&seq.to_le_bytes());
         let items = vec![(self.doc, Kind::Change, change)];
-        let commit = Commit::new(self.id, self.tip, after.into_iter().collect(), 0, items)
+        let place = (self.id, seq, prev);
+        let commit = Commit::new(place, after.into_iter().collect(), 0, items, &Limits::PROTOCOL)
             .expect("a small commit is within the limits");
         self.tip = Some((seq, commit.id()));
         commit
@@ -87,16 +94,12 @@ impl Batch {
 /// Makes frames of commits out of a log that nobody keeps.
 pub struct Batches {
     end: Position,
+    marker: Marker,
 }
 
 impl Batches {
     pub fn new() -> Self {
-        Self { end: Position::START }
-    }
-
-    /// The end of that log.
-    pub fn end(&self) -> Position {
-        self.end
+        Self { end: Position::START, marker: Marker::new(LogId(unique()), [0; 32], 0) }
     }
 
     pub fn next(&mut self, commits: impl Iterator<Item = Commit>) -> Batch {
@@ -105,8 +108,13 @@ impl Batches {
             self.end = self.end.then(&commit.id());
             records.push(commit.encode().into());
         }
-        let credit = records.iter().map(|record: &minicbor::bytes::ByteVec| record.len() as i64).sum();
-        let bytes = Frame::Commits(Commits { records, to: Some(self.end), named: Vec::new() }).encode();
+        let credit = records
+            .iter()
+            .map(|record: &minicbor::bytes::ByteVec| (record.len() + COMMIT_COST_BYTES) as i64)
+            .sum();
+        let bytes =
+            Frame::Commits(Commits { records, to: Some(self.marker.mark(self.end)), named: Vec::new() })
+                .encode();
         Batch { bytes, credit, to: self.end }
     }
 }
@@ -123,6 +131,8 @@ pub struct Link {
     receiver: Receiver,
     log: LogId,
     pub theirs: Hello,
+    /// The end of the relay's log as its last acknowledgement told it.
+    pub relay_end: Mark,
 }
 
 /// What a replica says that it holds.
@@ -131,7 +141,7 @@ pub enum Holding {
     /// All that the relay has: its log, the end of it, and the digest of its vector.
     All {
         log: LogId,
-        head: Position,
+        head: Mark,
         digest: Digest,
     },
 }
@@ -147,29 +157,15 @@ impl Link {
                 (vec![Cursor { log, read: head, seen: head }], digest, None)
             }
         };
-        let hello = Hello {
-            version_min: VERSION_MIN,
-            version_max: VERSION,
-            space: space.to_owned(),
-            log,
-            region: None,
-            token: None,
-            cursors,
-            digest: Some(digest),
-            resumed: false,
-            tips,
-            credit,
-            head: Position::START,
-            regions: Vec::new(),
-            terms: Terms::default(),
-        };
+        let empty = Hello::empty(Descriptor::plain(space), log, credit);
+        let hello = Hello { cursors, digest: Some(digest), tips, ..empty };
         sender.send(&Frame::Hello(hello).encode()).await?;
-        let theirs = match Frame::decode(receiver.receive().await?)? {
+        let theirs = match Frame::decode(receiver.receive().await?, &Limits::PROTOCOL)? {
             Frame::Hello(hello) => hello,
             Frame::Bye(bye) => bail!("refused: {} {}", bye.code, bye.reason),
             other => bail!("a greeting was due, not {other:?}"),
         };
-        Ok(Self { sender, receiver, log, theirs })
+        Ok(Self { sender, receiver, log, relay_end: theirs.head, theirs })
     }
 
     /// Brings all of these, `in_flight` frames at most before the first of them is acknowledged. `sent` is told when each
@@ -186,6 +182,7 @@ impl Link {
         let unacknowledged = RefCell::new(VecDeque::new());
         let moved = Notify::new();
         let (sender, receiver) = (&mut self.sender, &mut self.receiver);
+        let relay_end = &mut self.relay_end;
         let sending = async {
             for (index, batch) in batches.iter().enumerate() {
                 let due = pace.as_ref().map(|pace| pace.from + pace.gap * index as u32);
@@ -208,8 +205,11 @@ impl Link {
         let hearing = async {
             let mut acked = 0;
             while acked < last {
-                match Frame::decode(receiver.receive().await?)? {
-                    Frame::Ack(ack) => acked = acked.max(ack.upto),
+                match Frame::decode(receiver.receive().await?, &Limits::PROTOCOL)? {
+                    Frame::Ack(ack) => {
+                        acked = acked.max(ack.read);
+                        *relay_end = ack.at;
+                    }
                     Frame::Credit(bytes) => credit.set(credit.get() + bytes as i64),
                     Frame::Bye(bye) => bail!("the relay said goodbye: {} {}", bye.code, bye.reason),
                     _ => continue,
@@ -246,7 +246,7 @@ impl Link {
             }
             let is_due = acked_at.is_none_or(|at| at.elapsed() >= STORE_TIME);
             if to > 0 && is_due && !self.receiver.has_next() {
-                let ack = Ack { upto: to, at: Position::START, read: true };
+                let ack = Ack { read: to, whole: None, at: Mark::START, complete: true };
                 self.sender.send(&Frame::Ack(ack).encode()).await?;
                 acked_at = Some(Instant::now());
             }
@@ -255,10 +255,10 @@ impl Link {
     }
 
     /// Asks whether both hold the same, as a replica does once a link has been still for a while.
-    pub async fn agree(&mut self, head: Position, digest: Digest) -> Result<()> {
-        let quiet = Quiet { head: Position::START, read: head.seq, digest };
+    pub async fn agree(&mut self, head: Mark, digest: Digest) -> Result<()> {
+        let quiet = Quiet { head: Mark::START, read: head.seq, digest, holes: 0 };
         self.sender.send(&Frame::Quiet(quiet).encode()).await?;
-        match Frame::decode(self.receiver.receive().await?)? {
+        match Frame::decode(self.receiver.receive().await?, &Limits::PROTOCOL)? {
             Frame::Agree(_) => Ok(()),
             other => bail!("{:?} and the relay do not agree: {other:?}", self.log),
         }
@@ -288,7 +288,7 @@ impl Arrival {
         d.array()?;
         match d.u8()? {
             COMMITS => {}
-            BYE => bail!("the relay said goodbye: {:?}", Frame::decode(frame)?),
+            BYE => bail!("the relay said goodbye: {:?}", Frame::decode(frame, &Limits::PROTOCOL)?),
             _ => return Ok(arrival),
         }
         for _ in 0..d.map()?.unwrap_or(0) {
@@ -296,10 +296,10 @@ impl Arrival {
                 0 => {
                     for _ in 0..d.array()?.unwrap_or(0) {
                         arrival.commits += 1;
-                        arrival.credit += d.bytes()?.len() as u64;
+                        arrival.credit += (d.bytes()?.len() + COMMIT_COST_BYTES) as u64;
                     }
                 }
-                1 => arrival.to = d.decode::<Option<Position>>()?.map(|to| to.seq),
+                1 => arrival.to = d.decode::<Option<Mark>>()?.map(|to| to.seq),
                 _ => d.skip()?,
             }
         }

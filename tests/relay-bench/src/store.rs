@@ -78,7 +78,7 @@ async fn run(relay: &Relay, number: usize, load: &Load, scale: usize, report: &m
         let space = format!("store-{number}-{}", writer % load.spaces);
         // Writers grant no credit, so that nothing is sent to them.
         let link = Link::open(relay.address, &space, &Holding::Nothing, 0).await?;
-        links.push((link, frames(frames_each, load.batch)));
+        links.push((link, frames(&space, frames_each, load.batch)));
     }
     let (cpu, own) = (relay.cpu()?, own_cpu()?);
     let started = Instant::now();
@@ -103,8 +103,8 @@ async fn run(relay: &Relay, number: usize, load: &Load, scale: usize, report: &m
     Ok(())
 }
 
-/// All that one author writes, made before the clock runs.
-pub fn frames(count: usize, batch: usize) -> Vec<Batch> {
-    let (mut author, mut batches) = (Author::new(), Batches::new());
+/// All that one author writes in a space, made before the clock runs.
+pub fn frames(space: &str, count: usize, batch: usize) -> Vec<Batch> {
+    let (mut author, mut batches) = (Author::new(space), Batches::new());
     (0..count).map(|_| batches.next((0..batch).map(|_| author.commit(None)))).collect()
 }

@@ -6,6 +6,11 @@
 
 use crate::base::mutation::Mutation;
 
+/// Bytes of credit that a commit takes beside its record, so that small ones can't fill a waiting room.
+pub const COMMIT_COST_BYTES: usize = 256;
+/// Bytes of credit, and of a frame, that it takes to name a commit.
+pub const NAMED_COST_BYTES: usize = 64;
+
 /// Bounds, each with its unit in its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -11,11 +11,13 @@ use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, ChangeHash, LoadOptions, ObjType, ROOT, TextEncoding};
 
 use crate::base::id::AuthorId;
+use crate::document::beginning::{Beginning, is_all_held, overlay};
 use crate::document::budget::{Budget, split};
 use crate::document::edit::{self, EditError};
 use crate::document::forks::Rank;
+use crate::document::genesis::Genesis;
 use crate::document::history::{History, Outcome};
-use crate::document::value::{Op, Patch, encode_object};
+use crate::document::value::{Op, Patch, Value, encode_object};
 
 /// Where changes come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Applied {
 #[derive(Clone)]
 pub struct Document {
     history: History,
+    /// Initial values that are applied and not in the log.
+    beginning: Option<Beginning>,
     /// Chunks that are not even changes.
     malformed: usize,
 }
@@ -46,7 +50,7 @@ pub struct Document {
 impl Document {
     /// Empty, edited under this author's id.
     pub fn new(author: AuthorId, budget: Budget) -> Self {
-        Self { history: History::new(actor(author), budget), malformed: 0 }
+        Self { history: History::new(actor(author), budget), beginning: None, malformed: 0 }
     }
 
     /// Makes further edits under another author's id.
@@ -68,9 +72,66 @@ impl Document {
                 }
             }
         }
-        let outcome = self.history.add(changes);
+        let arrived: Vec<_> = changes.iter().map(|(change, _)| change.hash()).collect();
+        let mut outcome = self.history.add(changes);
+        if let Some(mut beginning) = self.beginning.take() {
+            outcome = beginning.follow(&arrived, &mut self.history, outcome);
+            self.keep(beginning);
+        }
         self.applied(outcome)
     }
+
+    // How a named document begins.
+
+    /// Shows the initial values of a named document, at the keys that its changes have not touched.
+    /// They are not in the log before [`Document::take_beginning`].
+    ///
+    /// # Errors
+    /// [`EditError`]: the value is not one that a document can begin with.
+    pub fn begin(&mut self, name: &str, generation: u64, initial: &Value) -> Result<Applied, EditError> {
+        Genesis::check(initial)?;
+        let is_unlogged = self.beginning.is_some() || self.history.doc.is_empty();
+        if !is_unlogged && is_all_held(name, initial, &self.history) {
+            return Ok(Applied::default());
+        }
+        let mut beginning = Beginning::new(name.into(), generation, initial)?;
+        let mut rebuilt = false;
+        if let Some(before) = &self.beginning {
+            if before.initial() == beginning.initial() {
+                return Ok(Applied::default());
+            }
+            let both = overlay(before.initial(), beginning.initial());
+            beginning = Beginning::new(name.into(), generation, &both)?;
+            self.history.remove(before.unlogged());
+            rebuilt = true;
+        }
+        let outcome = beginning.apply(&mut self.history);
+        self.keep(beginning);
+        Ok(self.applied(Outcome { rebuilt: rebuilt || outcome.rebuilt, ..outcome }))
+    }
+
+    /// A document without any change has its name from its genesis, although that makes nothing.
+    fn keep(&mut self, beginning: Beginning) {
+        let is_needed = !beginning.unlogged().is_empty() || self.history.doc.is_empty();
+        self.beginning = Some(beginning).filter(|_| is_needed);
+    }
+
+    /// The beginning that is not in the log yet.
+    pub fn beginning(&self) -> Option<&Beginning> {
+        self.beginning.as_ref()
+    }
+
+    /// Takes the beginning, to put its genesis into the log: its initial values stay from now on.
+    pub fn take_beginning(&mut self) -> Option<Beginning> {
+        self.beginning.take()
+    }
+
+    /// Puts back what was taken: its genesis is not in the log after all.
+    pub fn put_back_beginning(&mut self, beginning: Option<Beginning>) {
+        self.beginning = beginning;
+    }
+
+    // Edits and files.
 
     /// Makes edits as one change, whose bytes it gives; none where the edits changed nothing.
     ///

@@ -1,7 +1,7 @@
 //! The application's edits, made in an Automerge transaction.
 
 use automerge::transaction::{Transactable, Transaction};
-use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, ScalarValue};
+use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc};
 
 use crate::document::diff;
 use crate::document::value::{Op, Value};
@@ -13,6 +13,9 @@ pub enum EditError {
     /// The path leads nowhere, or to another type.
     #[error("there is nothing at {0:?} that this edit could be made to")]
     Path(Vec<Prop>),
+    /// A named document can't begin with this value.
+    #[error("an initial value may not {0}")]
+    Initial(&'static str),
     /// Automerge refused.
     #[error(transparent)]
     Automerge(#[from] AutomergeError),
@@ -125,12 +128,4 @@ fn walk(tx: &Transaction<'_>, path: &[Prop]) -> Option<ObjId> {
         (automerge::Value::Object(_), id) => Some(id),
         _ => None,
     })
-}
-
-/// The scalar of a value, for those that are one.
-pub(crate) fn scalar(value: &Value) -> Option<&ScalarValue> {
-    match value {
-        Value::Scalar(scalar) => Some(scalar),
-        _ => None,
-    }
 }

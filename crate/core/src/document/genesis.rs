@@ -1,14 +1,26 @@
-//! The deterministic beginning of a named document: replicas, and versions of an application, that
+//! The deterministic beginning of a named document. Replicas, and versions of an application, that
 //! make it apart make the same changes, so it merges key by key.
 //!
-//! Each container at each path is made by an actor of its own, whatever its contents; its initial
-//! contents are made by another, whose id includes them, in a change that depends on the
-//! container's. So what two versions of an initial value share is the same operations, and only
-//! scalars can conflict. All at time 0. The bytes of a genesis may never change: a golden vector
-//! holds them.
+//! | what | its actor is 16 bytes of SHA-256 of | its change |
+//! | --- | --- | --- |
+//! | a map | name, path, "map" | makes the map, empty |
+//! | a list | name, path, "list" | makes the list, empty |
+//! | a list's items | name, path, "list", the whole list | inserts them |
+//! | a scalar | name, path, "scalar", the scalar | puts it |
+//! | a text | name, path, "text", the text | makes the text with its characters |
+//!
+//! Each change depends on the one that makes the container it is in, and on nothing else; its time is
+//! 0. So two versions of an initial value share their containers, and a scalar or a text of one can
+//! only conflict whole with that of the other: Automerge shows one of them everywhere. Initial items
+//! of a list are no keys: a document that two versions have begun has the items of both, one list
+//! after the other.
+//!
+//! The bytes of these changes may never change: a golden vector holds them. A commit holds the values
+//! only, from which every replica makes the changes again, so nobody can forge them. `docs/genesis.md`
+//! says why.
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, ObjId, ObjType, ROOT, ReadDoc, TextEncoding};
+use automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, TextEncoding};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode, Encoder};
 
@@ -16,22 +28,36 @@ use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::hash::hash16;
 use crate::base::id::DocId;
 use crate::commit::error::CommitError;
-use crate::document::edit::{EditError, fill, scalar};
-use crate::document::value::{Value, encode_value};
+use crate::document::edit::{EditError, fill};
+use crate::document::value::{Value, decode_value, encode_value};
+
+/// The most keys that an initial value may have, those of maps in it included. It is the same for all
+/// versions: a genesis over it is none.
+pub const KEYS_MAX: usize = 1024;
 
 /// What a genesis item of a commit holds.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Genesis {
     /// The document's name.
-    #[n(0)]
     pub name: String,
     /// How many documents of that name were deleted before it.
-    #[n(1)]
     pub generation: u64,
-    /// Automerge changes, each after those it depends on.
+    /// The keys it makes, and what is in them: a map. Maps inside it are paths to keys; those that
+    /// exist already are not made again.
+    pub value: Value,
+}
+
+/// A genesis as it is in an item.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Item {
+    #[n(0)]
+    name: String,
+    #[n(1)]
+    generation: u64,
+    /// As in `docs/values.md`.
     #[n(2)]
-    pub changes: Vec<ByteVec>,
+    value: ByteVec,
 }
 
 impl Genesis {
@@ -42,7 +68,8 @@ impl Genesis {
 
     /// As it is in an item.
     pub fn encode(&self) -> Vec<u8> {
-        to_cbor(self)
+        let (name, generation) = (self.name.clone(), self.generation);
+        to_cbor(&Item { name, generation, value: encode_value(&self.value).into() })
     }
 
     /// From an item.
@@ -50,164 +77,161 @@ impl Genesis {
     /// # Errors
     /// [`CommitError::Malformed`].
     pub fn decode(bytes: &[u8]) -> Result<Self, CommitError> {
-        Ok(from_cbor(bytes)?)
+        let Item { name, generation, value } = from_cbor(bytes)?;
+        let value = decode_value(&value).map_err(|error| CommitError::Malformed(error.to_string()))?;
+        Ok(Self { name, generation, value })
+    }
+
+    /// The bytes of its changes, each after those it depends on; none where the value is not one that
+    /// [`Genesis::check`] allows.
+    pub fn changes(&self) -> Vec<Vec<u8>> {
+        let entries = entries(&self.name, &self.value).unwrap_or_default();
+        entries.iter().flat_map(|entry| &entry.changes).map(|change| change.raw_bytes().to_vec()).collect()
+    }
+
+    /// Whether a document can begin with this value.
+    ///
+    /// # Errors
+    /// [`EditError::Path`] where it is not a map, [`EditError::Initial`] where it has more keys than
+    /// [`KEYS_MAX`].
+    pub fn check(value: &Value) -> Result<(), EditError> {
+        if !matches!(value, Value::Map(_)) {
+            return Err(EditError::Path(Vec::new()));
+        }
+        if keys(value) > KEYS_MAX { Err(EditError::Initial("have so many keys")) } else { Ok(()) }
     }
 }
 
-/// The changes that begin a document of that name with this initial value, without those for keys
-/// that `held` has, or ever had.
+/// How many keys there are in a map and the maps in it.
+fn keys(value: &Value) -> usize {
+    match value {
+        Value::Map(map) => map.len() + map.values().map(keys).sum::<usize>(),
+        _ => 0,
+    }
+}
+
+/// A key that a genesis makes.
+#[derive(Clone, Debug)]
+pub(super) struct GenesisKey {
+    pub path: Vec<String>,
+    /// The number of the key of the map it is in, counted in the order they are made; none for the
+    /// document itself.
+    pub parent: Option<usize>,
+    /// The map it is in: none for the document itself, else the number of its operation and its actor.
+    pub map: Option<MapId>,
+    /// What its first change makes, where that is a map.
+    pub makes: Option<MapId>,
+    /// Its change, and for a list that is not empty a second one with the items.
+    pub changes: Vec<Change>,
+}
+
+/// The number of the operation that made a map, and its actor.
+pub(super) type MapId = (u64, ActorId);
+
+/// The keys that the genesis of that name makes of this initial value, a map before what is in it.
 ///
 /// # Errors
-/// [`EditError::Path`] where the value is not a map.
-pub fn changes(name: &str, initial: &Value, held: &Automerge) -> Result<Vec<Vec<u8>>, EditError> {
-    let Value::Map(_) = initial else {
-        return Err(EditError::Path(Vec::new()));
-    };
-    let mut changes = Vec::new();
-    let begin = Begin { name, path: Vec::new(), before: Vec::new() };
-    begin.map(initial, Some((held, &ROOT)), &mut changes)?;
-    Ok(changes)
+/// As [`Genesis::check`].
+pub(super) fn entries(name: &str, initial: &Value) -> Result<Vec<GenesisKey>, EditError> {
+    Genesis::check(initial)?;
+    let doc = Automerge::new_with_encoding(TextEncoding::Utf16CodeUnit);
+    let mut keys = Vec::new();
+    // No recursion: a document that holds others' values may be deep.
+    let mut maps =
+        vec![Inside { doc, object: ROOT, parent: None, map: None, path: Vec::new(), value: initial }];
+    while let Some(map) = maps.pop() {
+        map.make(name, &mut keys, &mut maps)?;
+    }
+    Ok(keys)
 }
 
-/// A place in the document that is begun.
-struct Begin<'a> {
-    name: &'a str,
+/// The actor of the change that makes a map at this path.
+pub(super) fn map_actor(name: &str, path: &[String]) -> ActorId {
+    actor(name, path, "map", None)
+}
+
+/// A map whose keys are made.
+struct Inside<'a> {
+    /// With the maps on the way here and nothing else.
+    doc: Automerge,
+    object: ObjId,
+    parent: Option<usize>,
+    map: Option<MapId>,
     path: Vec<String>,
-    /// The changes that made the containers on the way here.
-    before: Vec<Vec<u8>>,
+    value: &'a Value,
 }
 
-impl Begin<'_> {
-    /// The keys of a map that exists; `held` is the same map in the document as it is held, if it is.
-    fn map(
-        &self,
-        value: &Value,
-        held: Option<(&Automerge, &ObjId)>,
-        changes: &mut Vec<Vec<u8>>,
+impl<'a> Inside<'a> {
+    /// Makes its keys, and adds the maps that are in it to `maps`.
+    fn make(
+        self,
+        name: &str,
+        keys: &mut Vec<GenesisKey>,
+        maps: &mut Vec<Inside<'a>>,
     ) -> Result<(), EditError> {
-        let Value::Map(map) = value else { return Ok(()) };
-        for (key, value) in map {
-            let path = self.path.iter().cloned().chain([key.clone()]).collect();
-            let place = Begin { name: self.name, path, before: self.before.clone() };
-            match held.map(|(doc, object)| (doc, object, doc.get(object, key.as_str()))) {
-                Some((doc, _, Ok(Some((automerge::Value::Object(ObjType::Map), object)))))
-                    if place.made(&object) && matches!(value, Value::Map(_)) =>
-                {
-                    let mut inside = place;
-                    let container = inside.container(value)?;
-                    inside.before.push(container);
-                    inside.map(value, Some((doc, &object)), changes)?;
+        let Value::Map(values) = self.value else { return Ok(()) };
+        for (key, value) in values {
+            let path: Vec<_> = self.path.iter().chain([key]).cloned().collect();
+            let doc = |kind, value| self.doc.clone().with_actor(actor(name, &path, kind, value));
+            let (parent, map) = (self.parent, self.map.clone());
+            let (makes, changes) = match value {
+                Value::Scalar(scalar) => {
+                    let put = |tx: &mut Tx<'_>| Ok(tx.put(&self.object, key.as_str(), scalar.clone())?);
+                    (None, vec![change(&mut doc("scalar", Some(value)), put)?.1])
                 }
-                Some((_, _, Ok(Some(_)))) => {}
-                Some((doc, object, _)) if was_touched(doc, object, key) => {}
-                _ => place.whole(value, changes)?,
-            }
+                Value::Text(_) => {
+                    let (_, change) = change(&mut doc("text", Some(value)), |tx| {
+                        let text = tx.put_object(&self.object, key.as_str(), ObjType::Text)?;
+                        fill(tx, &text, value)
+                    })?;
+                    (None, vec![change])
+                }
+                Value::List(items) => {
+                    let mut doc = doc("list", None);
+                    let (list, container) = self.put(&mut doc, key, ObjType::List)?;
+                    let mut changes = vec![container];
+                    if !items.is_empty() {
+                        let mut doc = doc.with_actor(actor(name, &path, "list", Some(value)));
+                        changes.push(change(&mut doc, |tx| fill(tx, &list, value))?.1);
+                    }
+                    (None, changes)
+                }
+                Value::Map(_) => {
+                    let mut doc = doc("map", None);
+                    let (object, container) = self.put(&mut doc, key, ObjType::Map)?;
+                    let made = (container.start_op().get(), container.actor_id().clone());
+                    let (parent, map) = (Some(keys.len()), Some(made.clone()));
+                    maps.push(Inside { doc, object, parent, map, path: path.clone(), value });
+                    (Some(made), vec![container])
+                }
+            };
+            keys.push(GenesisKey { path, parent, map, makes, changes });
         }
         Ok(())
     }
 
-    /// What is at this place, which nothing held has touched.
-    fn whole(mut self, value: &Value, changes: &mut Vec<Vec<u8>>) -> Result<(), EditError> {
-        if scalar(value).is_some() {
-            changes.push(self.contents(value)?);
-            return Ok(());
-        }
-        let container = self.container(value)?;
-        changes.push(container.clone());
-        self.before.push(container);
-        match value {
-            Value::Map(_) => self.map(value, None, changes),
-            Value::List(values) if values.is_empty() => Ok(()),
-            Value::Text(text) if text.is_empty() => Ok(()),
-            _ => {
-                changes.push(self.contents(value)?);
-                Ok(())
-            }
-        }
-    }
-
-    /// Whether the genesis of this name made that container here.
-    fn made(&self, object: &ObjId) -> bool {
-        matches!(object, ObjId::Id(_, actor, _) if actor.to_bytes() == self.actor("map", None))
-    }
-
-    /// The change that makes the container at this path.
-    fn container(&self, value: &Value) -> Result<Vec<u8>, EditError> {
-        let (kind, kind_name) = kind(value);
-        self.change(self.actor(kind_name, None), |tx, parent, key| {
-            tx.put_object(parent, key, kind)?;
-            Ok(())
-        })
-    }
-
-    /// The change that puts the initial contents there: a scalar, or what is in a list or text.
-    fn contents(&self, value: &Value) -> Result<Vec<u8>, EditError> {
-        let (_, kind_name) = kind(value);
-        self.change(self.actor(kind_name, Some(value)), |tx, parent, key| match scalar(value) {
-            Some(scalar) => Ok(tx.put(parent, key, scalar.clone())?),
-            None => match tx.get(parent, key)? {
-                Some((_, object)) => fill(tx, &object, value),
-                None => Ok(()),
-            },
-        })
-    }
-
-    fn change(
-        &self,
-        actor: [u8; 16],
-        make: impl FnOnce(&mut automerge::transaction::Transaction<'_>, &ObjId, &str) -> Result<(), EditError>,
-    ) -> Result<Vec<u8>, EditError> {
-        let mut doc = Automerge::new_with_encoding(TextEncoding::Utf16CodeUnit)
-            .with_actor(ActorId::from(actor.as_slice()));
-        for before in &self.before {
-            doc.load_incremental(before)?;
-        }
-        let (key, way) = self.path.split_last().expect("the root is not made");
-        let mut parent = ROOT;
-        for step in way {
-            if let Some((_, object)) = doc.get(&parent, step.as_str())? {
-                parent = object;
-            }
-        }
-        let mut tx = doc.transaction();
-        make(&mut tx, &parent, key)?;
-        tx.commit_with(CommitOptions { message: None, time: Some(0) });
-        let change = doc.get_last_local_change().expect("it was just made");
-        Ok(change.raw_bytes().to_vec())
-    }
-
-    /// hash("eyot genesis", name, path, kind) or hash("eyot genesis", name, path, kind, value).
-    fn actor(&self, kind: &str, value: Option<&Value>) -> [u8; 16] {
-        let mut bytes = Vec::new();
-        let mut e = Encoder::new(&mut bytes);
-        let value = value.map(|value| ByteVec::from(encode_value(value)));
-        e.encode(("eyot genesis", self.name, &self.path, kind, value)).expect("memory takes all");
-        hash16(&[&bytes])
+    fn put(&self, doc: &mut Automerge, key: &str, kind: ObjType) -> Result<(ObjId, Change), EditError> {
+        change(doc, |tx| Ok(tx.put_object(&self.object, key, kind)?))
     }
 }
 
-fn kind(value: &Value) -> (ObjType, &'static str) {
-    match value {
-        Value::Map(_) => (ObjType::Map, "map"),
-        Value::List(_) => (ObjType::List, "list"),
-        Value::Text(_) => (ObjType::Text, "text"),
-        Value::Scalar(_) => (ObjType::Map, "scalar"),
-    }
+type Tx<'a> = automerge::transaction::Transaction<'a>;
+
+fn change<T>(
+    doc: &mut Automerge,
+    make: impl FnOnce(&mut Tx<'_>) -> Result<T, EditError>,
+) -> Result<(T, Change), EditError> {
+    let mut tx = doc.transaction();
+    let made = make(&mut tx)?;
+    tx.commit_with(CommitOptions { message: None, time: Some(0) });
+    let change = doc.get_last_local_change().expect("it was just made");
+    Ok((made, change))
 }
 
-/// Whether the key of this map was ever set, in all the history that is held.
-fn was_touched(doc: &Automerge, object: &ObjId, key: &str) -> bool {
-    use automerge::legacy::{Key, ObjectId};
-    let is_object = |held: &ObjectId| match (held, object) {
-        (ObjectId::Root, ObjId::Root) => true,
-        (ObjectId::Id(id), ObjId::Id(counter, actor, _)) => id.0 == *counter && id.1 == *actor,
-        _ => false,
-    };
-    doc.get_changes(&[]).iter().any(|change| {
-        change
-            .decode()
-            .operations
-            .iter()
-            .any(|op| is_object(&op.obj) && matches!(&op.key, Key::Map(held) if held.as_str() == key))
-    })
+/// hash("eyot genesis", name, path, kind) or hash("eyot genesis", name, path, kind, value).
+fn actor(name: &str, path: &[String], kind: &str, value: Option<&Value>) -> ActorId {
+    let mut bytes = Vec::new();
+    let value = value.map(|value| ByteVec::from(encode_value(value)));
+    Encoder::new(&mut bytes).encode(("eyot genesis", name, path, kind, value)).expect("memory takes all");
+    ActorId::from(hash16(&[&bytes]).as_slice())
 }

@@ -36,11 +36,13 @@ pub(super) struct Outcome {
     pub log: PatchLog,
     /// The document was built anew.
     pub rebuilt: bool,
+    /// The changes that were applied; where it was built anew, all of them.
+    pub added: Vec<Change>,
 }
 
 impl Default for Outcome {
     fn default() -> Self {
-        Self { log: PatchLog::active(), rebuilt: false }
+        Self { log: PatchLog::active(), rebuilt: false, added: Vec::new() }
     }
 }
 
@@ -155,7 +157,7 @@ impl History {
     }
 
     /// Whether another change that is held, and all it depends on, has the same actor and seq.
-    fn has_rivals(&self, change: &Change) -> bool {
+    pub fn has_rivals(&self, change: &Change) -> bool {
         let hash = change.hash();
         let applied = self.applied_with_seq(change.actor_id(), change.seq());
         let mut kept_back = self.quarantine.with_seq(change.actor_id(), change.seq());
@@ -246,7 +248,7 @@ impl History {
         self.batch_hashes.clear();
         let batch = core::mem::take(&mut self.batch);
         if self.doc.apply_changes_log_patches(batch.clone(), &mut outcome.log).is_ok() {
-            return;
+            return outcome.added.extend(batch);
         }
         for change in batch.iter().rev() {
             let hash = change.hash();
@@ -264,6 +266,7 @@ impl History {
             if self.doc.apply_changes_log_patches([change.clone()], &mut outcome.log).is_ok() {
                 let held = self.quarantine.release(&hash).expect("it was just kept back");
                 self.note_applied(&change, held.rank);
+                outcome.added.push(change);
             } else if let Some(held) = self.quarantine.get_mut(&hash) {
                 held.why = Why::Refused;
             }

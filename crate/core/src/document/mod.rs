@@ -1,5 +1,6 @@
 //! Documents: Automerge, and what is decided about changes before it sees them.
 
+pub mod beginning;
 pub mod budget;
 pub mod diff;
 pub mod document;

@@ -4,13 +4,13 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
+use crate::base::limits::NAMED_COST_BYTES;
 use crate::base::mutation::Mutation;
 use crate::commit::commit::Commit;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
-use crate::link::sending::NAMED_BYTES;
 use crate::log::log::{Admission, Holding};
 use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
@@ -270,6 +270,9 @@ impl Holder {
             }
             self.named_arrived(&entry.commit.id(), Some(entry.at.seq));
         }
+        if flight.entries.iter().any(|entry| entry.commit.header().deletes().next().is_some()) {
+            self.holes_have_closed();
+        }
         self.push_live(before, &flight.entries);
         self.acknowledge();
         self.notices.push_back(Notice::Appended(flight.entries));
@@ -339,7 +342,7 @@ impl Holder {
         if let Some(session) = self.links.session_mut(named.link) {
             session.receive.arrived(named.frame, &named.tip.id);
             self.touched.insert(named.link);
-            self.done_with(named.link, NAMED_BYTES);
+            self.done_with(named.link, NAMED_COST_BYTES);
         }
     }
 }

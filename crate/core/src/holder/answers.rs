@@ -28,7 +28,8 @@ impl Holder {
                 self.request(Pending::FindFor(id, want), read);
             }
             Ok(left) => {
-                let job = AnswerJob { link: id, nonce: want.nonce, left, bytes: 0, read_bytes: 0 };
+                let job =
+                    AnswerJob { link: id, nonce: want.nonce, left: left.into(), bytes: 0, read_bytes: 0 };
                 self.answer_on(job);
             }
         }
@@ -36,7 +37,7 @@ impl Holder {
 
     /// Reads the next commit of an answer, or ends it.
     fn answer_on(&mut self, job: AnswerJob) {
-        let next = job.left.first().copied().filter(|_| job.bytes < self.limits.answer_bytes);
+        let next = job.left.front().copied().filter(|_| job.bytes < self.limits.answer_bytes);
         match next {
             Some(seq) => {
                 let request = rows_after(seq - 1, job.read_bytes);
@@ -61,9 +62,12 @@ impl Holder {
         let mut frames = Vec::new();
         let mut records: Vec<ByteVec> = Vec::new();
         let mut bytes = 0;
-        let last = rows.entries.last().map_or(u64::MAX, |entry| entry.at.seq);
         let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false };
-        for entry in rows.entries.iter_mut().filter(|entry| job.left.contains(&entry.at.seq)) {
+        for entry in &mut rows.entries {
+            if job.left.front() != Some(&entry.at.seq) {
+                continue;
+            }
+            job.left.pop_front();
             self.log.justify(&mut entry.commit);
             let record = entry.commit.encode();
             job.bytes += record.len() as u64;
@@ -79,7 +83,9 @@ impl Holder {
                 frames.push(Frame::Answer(empty));
             }
         }
-        job.left.retain(|seq| *seq > last);
+        if rows.entries.is_empty() {
+            return Err(Corrupt("a commit of the index is not in the log".into()));
+        }
         frames.extend(part(&job, &mut records));
         for frame in frames {
             self.send(job.link, &frame);
@@ -92,6 +98,8 @@ impl Holder {
 /// What was gathered so far of an answer of which more follows.
 fn part(job: &AnswerJob, records: &mut Vec<ByteVec>) -> Option<Frame> {
     let records = core::mem::take(records);
-    let is_any = !records.is_empty();
-    is_any.then(|| Frame::Answer(Answer { nonce: job.nonce, records, more: true, cut: false }))
+    if records.is_empty() {
+        return None;
+    }
+    Some(Frame::Answer(Answer { nonce: job.nonce, records, more: true, cut: false }))
 }

@@ -10,7 +10,7 @@ use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
 use crate::storage::memory::MemoryStore;
-use crate::storage::request::{Corrupt, Guard, StorageAnswer, StorageRequest, WriteBatch};
+use crate::storage::request::{Corrupt, Entries, Guard, StorageAnswer, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
 /// How long after a failed write storage is tried again.
@@ -286,7 +286,7 @@ impl Holder {
     }
 }
 
-fn scanned(answer: StorageAnswer) -> Result<(Vec<(Vec<u8>, Vec<u8>)>, bool), Corrupt> {
+fn scanned(answer: StorageAnswer) -> Result<(Entries, bool), Corrupt> {
     match answer {
         StorageAnswer::Scanned { entries, more } => Ok((entries, more)),
         other => Err(unexpected(&other)),

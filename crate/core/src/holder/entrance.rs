@@ -1,6 +1,7 @@
 //! Who may come in, and what whoever came in may do.
 
 use crate::base::id::LinkId;
+use crate::base::limits::COMMIT_COST_BYTES;
 use crate::base::time::Millis;
 use crate::holder::gate::Pace;
 use crate::holder::greeting::terms_of;
@@ -8,7 +9,6 @@ use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
 use crate::link::link::Phase;
-use crate::link::sending::COMMIT_COST;
 use crate::link::session::{End, Grant, renew_at};
 use crate::wire::access::{Claims, Refusal, Right};
 use crate::wire::bodies::Terms;
@@ -96,7 +96,7 @@ impl Holder {
     /// than the caps allow.
     pub(super) fn done_with(&mut self, id: LinkId, bytes: usize) {
         let Some(session) = self.links.session_mut(id) else { return };
-        session.receive.owe(bytes as u64, COMMIT_COST as u64);
+        session.receive.owe(bytes as u64, COMMIT_COST_BYTES as u64);
         self.grant_more(id);
     }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::base::id::LinkId;
+use crate::base::limits::COMMIT_COST_BYTES;
 use crate::base::position::Position;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::pending::{Pending, rows_of};
-use crate::link::sending::{COMMIT_COST, Framing, frames_of};
+use crate::link::sending::{Framing, frames_of};
 use crate::log::keys::rows_after;
 use crate::log::rows::Entry;
 use crate::storage::request::{Corrupt, StorageAnswer};
@@ -30,7 +31,7 @@ impl Shared {
             Frame::Piece(piece) => piece.bytes.len(),
             _ => 0,
         });
-        let bytes = (bytes.sum::<usize>() + entries.len() * COMMIT_COST) as u64;
+        let bytes = (bytes.sum::<usize>() + entries.len() * COMMIT_COST_BYTES) as u64;
         let frames = frames.iter().map(|frame| frame.encode().into()).collect();
         Self { frames, bytes, end: entries.last().map_or(before, |last| last.at) }
     }
@@ -111,7 +112,7 @@ impl Holder {
             let Some(session) = self.links.session_mut(id) else { continue };
             session.moved(self.now);
             // What has to be said is said: the peer bears a commit over what it granted.
-            session.send.credit -= (record.len() + COMMIT_COST) as i64;
+            session.send.credit -= (record.len() + COMMIT_COST_BYTES) as i64;
             let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false };
             let mut commits = Commits { records: Vec::new(), to: None, named: Vec::new() };
             let mut frames = Vec::new();

@@ -1,6 +1,7 @@
 //! What comes in on links that are up.
 
 use crate::base::id::LinkId;
+use crate::base::limits::{COMMIT_COST_BYTES, NAMED_COST_BYTES};
 use crate::base::mutation::Mutation;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::error::CommitError;
@@ -8,7 +9,6 @@ use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
 use crate::holder::pending::{Incoming, Named, Origin};
-use crate::link::sending::{COMMIT_COST, NAMED_BYTES};
 use crate::wire::bodies::{Commits, Fresh, Head, Piece};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -72,13 +72,14 @@ impl Holder {
         }
         // Credit for the bytes of a commit in pieces was spent piece by piece.
         let whole = session.receive.stream.take();
+        let brings_commits = !frame.records.is_empty() || !whole.is_empty();
         let may_write = session.may_write() || self.limits.is_mutated(Mutation::ReadersWrite);
-        if !may_write && !(frame.records.is_empty() && whole.is_empty()) {
+        if brings_commits && !may_write {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let records = frame.records.iter().map(|record| record.as_slice());
-        let spent = (whole.len() + frame.records.len()) * COMMIT_COST
-            + frame.named.len() * NAMED_BYTES
+        let spent = (whole.len() + frame.records.len()) * COMMIT_COST_BYTES
+            + frame.named.len() * NAMED_COST_BYTES
             + frame.records.iter().map(|record| record.len()).sum::<usize>();
         if session.receive.spend(spent, &self.limits).is_err() {
             return self.close(id, CloseCode::Flow, "more was sent than was granted");
@@ -86,7 +87,7 @@ impl Holder {
         let mut commits = Vec::with_capacity(whole.len() + frame.records.len());
         for record in whole.iter().map(Vec::as_slice).chain(records) {
             match Commit::decode(record, &self.limits) {
-                Ok(commit) => commits.push((commit, record.len() + COMMIT_COST)),
+                Ok(commit) => commits.push((commit, record.len() + COMMIT_COST_BYTES)),
                 Err(error) => return self.close_for(id, &error),
             }
         }

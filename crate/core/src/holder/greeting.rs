@@ -15,9 +15,9 @@ use crate::link::session::{Accepted, Dialed, End, Grant, Peer, Session, renew_at
 use crate::log::keys::rows_after;
 use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
 use crate::wire::access::Right;
-use crate::wire::bodies::{Hello, Terms};
+use crate::wire::bodies::{Hello, Terms, VERSION, VERSION_MIN};
 use crate::wire::close::CloseCode;
-use crate::wire::frame::{Frame, VERSION, VERSION_MIN};
+use crate::wire::frame::Frame;
 
 impl Holder {
     pub(super) fn greet_all(&mut self) {

@@ -379,6 +379,7 @@ impl Holder {
         }
         if self.log.head().seq > self.stored.seq {
             self.stored = self.log.head();
+            self.holes_have_closed();
             self.feed_all();
         }
         self.pump();
@@ -426,6 +427,7 @@ impl Holder {
                     self.gate.count_again(&grant.subject);
                 }
                 self.links.insert(id, link);
+                self.holes_have_closed();
                 self.pump();
             }
             None => {

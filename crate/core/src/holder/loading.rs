@@ -12,9 +12,7 @@ use crate::holder::role::Role;
 use crate::log::keys::{META_KEY, load_ranges};
 use crate::log::log::Log;
 use crate::log::meta::Meta;
-use crate::storage::request::{Corrupt, StorageAnswer, StorageRequest, WriteBatch};
-
-type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
 
 impl Holder {
     pub(super) fn load(&mut self) {

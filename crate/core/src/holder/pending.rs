@@ -1,6 +1,6 @@
 //! What is under way in a holder: what came in, and what was asked of storage.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::base::id::{DocId, LinkId};
 use crate::base::position::Cursor;
@@ -114,8 +114,8 @@ pub(super) struct InFlight {
 pub(super) struct AnswerJob {
     pub link: LinkId,
     pub nonce: u64,
-    /// Positions of the commits still to be sent.
-    pub left: BTreeSet<u64>,
+    /// Positions of the commits still to be sent, in this order.
+    pub left: VecDeque<u64>,
     pub bytes: u64,
     pub read_bytes: usize,
 }

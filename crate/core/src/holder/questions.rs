@@ -84,7 +84,12 @@ impl Holder {
             }
         }
         for (id, ranges) in missing {
-            let ranges: Vec<_> = ranges.into_iter().collect();
+            // Branches of forks are asked for by themselves: they are sent in another order.
+            let (branches, mut ranges): (Vec<_>, Vec<_>) =
+                ranges.into_iter().partition(|range| range.branch.is_some());
+            if ranges.is_empty() {
+                ranges = branches;
+            }
             let nonce = self.nonce();
             let now = self.now;
             let Some(session) = self.links.session_mut(id) else { continue };

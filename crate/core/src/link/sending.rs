@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use minicbor::bytes::ByteVec;
 
-use crate::base::limits::Limits;
+use crate::base::limits::{COMMIT_COST_BYTES, Limits, NAMED_COST_BYTES};
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
 use crate::commit::vector::{Tip, Vector};
@@ -14,10 +14,6 @@ use crate::log::rows::Entry;
 use crate::wire::bodies::{Commits, Piece};
 use crate::wire::frame::Frame;
 
-/// What of a frame and of credit it takes to name a commit.
-pub(crate) const NAMED_BYTES: usize = 64;
-/// Bytes of credit that a commit takes beside its record, so that small ones can't fill a waiting room.
-pub(crate) const COMMIT_COST: usize = 256;
 /// What of a frame is not left for records.
 const FRAME_HEAD_BYTES: usize = 128;
 
@@ -109,8 +105,8 @@ impl Filling {
             return 0;
         }
         self.named.push(tip);
-        self.bytes += NAMED_BYTES;
-        NAMED_BYTES
+        self.bytes += NAMED_COST_BYTES;
+        NAMED_COST_BYTES
     }
 }
 
@@ -185,7 +181,7 @@ impl Sending {
             let due = self.due(entry, framing.is_mesh);
             let record = if matches!(due, Due::Sending) { entry.commit.encode() } else { Vec::new() };
             let is_large = !framing.fits(0, record.len());
-            let more = if matches!(due, Due::Naming) { NAMED_BYTES } else { record.len() };
+            let more = if matches!(due, Due::Naming) { NAMED_COST_BYTES } else { record.len() };
             if filling.bytes > 0 && (is_large || !framing.fits(filling.bytes, more)) {
                 told = self.position();
                 frames.push(filling.close(told.map(|at| framing.marker.mark(at))));
@@ -196,7 +192,7 @@ impl Sending {
                     self.credit -= filling.name(entry) as i64;
                 }
                 Due::Sending => {
-                    self.credit -= (record.len() + COMMIT_COST) as i64;
+                    self.credit -= (record.len() + COMMIT_COST_BYTES) as i64;
                     if is_large {
                         frames.extend(framing.pieces(&record, false));
                     } else {

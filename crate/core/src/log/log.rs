@@ -11,20 +11,20 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
-use crate::base::id::{AuthorId, CommitId, DocId, LogId, ShortId};
+use crate::base::id::{AuthorId, CommitId, DocId, LogId};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
-use crate::commit::commit::Commit;
+use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::descriptor::Descriptor;
 use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
-use crate::log::chain::{CHUNK, HotChains, Lookup, Slot};
+use crate::log::chain::{CHUNK, Chain, HotChains, Lookup, Slot};
 use crate::log::holes::{Hole, Holes};
 use crate::log::keys::{META_KEY, chain_key, doc_key, hole_key, hole_seq, tips_of};
 use crate::log::meta::Meta;
 use crate::log::rows::{Entry, put_rows};
-use crate::storage::request::{Corrupt, Guard, StorageRequest};
+use crate::storage::request::{Corrupt, Entries, Guard, StorageRequest};
 use crate::wire::bodies::ChainRange;
 
 /// A `d` entry.
@@ -64,7 +64,7 @@ struct Staged {
     bytes: usize,
     dirty: BTreeSet<AuthorId>,
     dirty_holes: BTreeSet<u64>,
-    puts: Vec<(Vec<u8>, Vec<u8>)>,
+    puts: Entries,
     before: Option<Position>,
 }
 
@@ -102,7 +102,7 @@ pub struct StagedWrite {
     /// Of the `m` entry: what it must be.
     pub guard: Guard,
     /// All entries to write.
-    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+    pub puts: Entries,
     /// Keys to remove.
     pub deletes: Vec<Vec<u8>>,
     /// The commits, in order.
@@ -200,7 +200,7 @@ impl Log {
     }
 
     /// The bytes of these documents are gone from all rows: what to write.
-    pub fn scrubbed(&mut self, docs: &BTreeSet<DocId>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub fn scrubbed(&mut self, docs: &BTreeSet<DocId>) -> Entries {
         self.unscrubbed.retain(|doc| !docs.contains(doc));
         let deletes = docs.iter().filter_map(|doc| Some((doc, *self.deleted.get(doc)?)));
         deletes.map(|(doc, delete)| (doc_key(doc), deleted_value(delete, true))).collect()
@@ -218,7 +218,7 @@ impl Log {
     pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), Corrupt> {
         match key.split_first() {
             Some((b't', _)) => {
-                let chain: crate::log::chain::Chain = from_cbor(value)?;
+                let chain: Chain = from_cbor(value)?;
                 for tip in chain.tips {
                     self.vector.advance(tip, None);
                 }
@@ -294,8 +294,8 @@ impl Log {
             if !self.limits.is_mutated(Mutation::AppendWithoutCauses) {
                 self.require(after, &mut reads, &mut missing);
             }
-            let is_covered = !self.uncovered.range(tips_of(after.author)).any(|_| true);
-            if !is_covered && !self.hot.contains(&after.author) {
+            let has_uncovered = self.uncovered.range(tips_of(after.author)).next().is_some();
+            if has_uncovered && !self.hot.contains(&after.author) {
                 reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
             }
         }
@@ -321,7 +321,6 @@ impl Log {
     }
 
     fn fills(&self, seq: u64, commit: &Commit) -> bool {
-        use crate::commit::commit::ItemBytes;
         let Some(hole) = self.holes.get(seq) else { return false };
         commit.items().any(|(item, bytes)| {
             matches!(bytes, ItemBytes::Present(_))
@@ -352,22 +351,30 @@ impl Log {
         }
     }
 
-    /// The positions of these parts of chains as far as they are held, in log order; or what to read.
+    /// The positions of these parts of chains as far as they are held: in log order, so that causes
+    /// come first. Where a branch of a fork is meant its last commit comes first and those before it
+    /// follow: whoever asks does not know where the branch begins, and an answer that is cut must not
+    /// bring the same commits each time.
     ///
     /// # Errors
     /// What must be read first.
-    pub fn find(&self, ranges: &[ChainRange]) -> Result<BTreeSet<u64>, Vec<StorageRequest>> {
-        let mut found = BTreeSet::new();
+    pub fn find(&self, ranges: &[ChainRange]) -> Result<Vec<u64>, Vec<StorageRequest>> {
+        let mut in_order = BTreeSet::new();
+        let mut from_ends = Vec::new();
         let mut reads = Vec::new();
         for range in ranges {
             let last = range.to.min(self.vector.seq(&range.author));
-            for seq in range.from.max(1)..=last {
+            for seq in (range.from.max(1)..=last).rev() {
                 match self.hot.find(&range.author, seq) {
                     Lookup::Slots(slots) => {
                         let is_meant = |slot: &&Slot| {
-                            seq < range.to || range.branch.is_none_or(|branch: ShortId| branch == slot.id)
+                            seq < range.to || range.branch.is_none_or(|branch| branch == slot.id)
                         };
-                        found.extend(slots.iter().filter(is_meant).map(|slot| slot.log_seq));
+                        let found = slots.iter().filter(is_meant).map(|slot| slot.log_seq);
+                        match range.branch {
+                            Some(_) => from_ends.extend(found),
+                            None => in_order.extend(found),
+                        }
                     }
                     Lookup::Reads(read) => {
                         if reads.last() != Some(&read) {
@@ -375,12 +382,13 @@ impl Log {
                         }
                     }
                 }
-                if found.len() > self.limits.waiting_commits_max {
-                    break;
-                }
+            }
+            // The first of a chain are needed first.
+            while in_order.len() > self.limits.waiting_commits_max {
+                in_order.pop_last();
             }
         }
-        if reads.is_empty() { Ok(found) } else { Err(reads) }
+        if reads.is_empty() { Ok(in_order.into_iter().chain(from_ends).collect()) } else { Err(reads) }
     }
 
     /// Appends a commit that [`Log::admit`] found ready, to be written by the next
@@ -422,7 +430,7 @@ impl Log {
     }
 
     /// Changes of holes that are not written yet: what to put and what to remove.
-    pub fn take_holes(&mut self) -> (Vec<(Vec<u8>, Vec<u8>)>, Vec<Vec<u8>>) {
+    pub fn take_holes(&mut self) -> (Entries, Vec<Vec<u8>>) {
         let (mut puts, mut deletes) = (Vec::new(), Vec::new());
         for seq in core::mem::take(&mut self.staged.dirty_holes) {
             match self.holes.get(seq) {

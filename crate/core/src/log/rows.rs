@@ -8,7 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::position::Position;
 use crate::commit::commit::Commit;
 use crate::log::keys::{row_key, row_seq};
-use crate::storage::request::Corrupt;
+use crate::storage::request::{Corrupt, Entries};
 
 /// A commit in the log.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub struct RowsRead {
 #[derive(Debug, Default)]
 pub struct RowEdits {
     /// Rows that change.
-    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+    pub puts: Entries,
     /// Pieces that are not needed any more.
     pub deletes: Vec<Vec<u8>>,
 }

@@ -8,8 +8,9 @@ use crate::commit::header::After;
 use crate::commit::kind::Kind;
 use crate::commit::vector::Vector;
 use crate::document::document::{Document, Source};
+use crate::document::genesis::Genesis;
 use crate::document::value::{Op, Patch, Value};
-use crate::replica::event::{DocInfo, Made, ReplicaError};
+use crate::replica::event::{DocInfo, Event, Made, ReplicaError};
 use crate::replica::replica::Replica;
 use crate::replica::status::Status;
 use crate::replica::waits::{Wait, WaitId};
@@ -74,15 +75,15 @@ impl Replica {
             None if is_new => items.push((doc, Kind::Import, Vec::new())),
             None => return Ok(Made { doc, id: None, seq: 0 }),
         }
-        let genesis = open.unlogged.take();
-        if let Some(genesis) = &genesis {
-            items.insert(0, (doc, Kind::Genesis, genesis.encode()));
+        let beginning = open.document.take_beginning();
+        if let Some(beginning) = &beginning {
+            items.insert(0, (doc, Kind::Genesis, beginning.genesis().encode()));
         }
         let made = self.commit(doc, items);
         if made.is_err() {
             let open = self.documents.ready(doc)?;
             open.document.forget_last();
-            open.unlogged = genesis;
+            open.document.put_back_beginning(beginning);
         }
         made
     }
@@ -103,7 +104,8 @@ impl Replica {
         Ok(made)
     }
 
-    /// Merges an Automerge file into an open document; what it changed comes with the commit.
+    /// Merges an Automerge file into an open document; what it changed comes with the commit, or
+    /// [`Event::Reset`] where that is not all.
     ///
     /// # Errors
     /// [`ReplicaError`]: the document is as it was.
@@ -124,13 +126,24 @@ impl Replica {
         if changes.len() > bytes_max {
             return Err(ReplicaError::TooLarge("the file is more than a commit may hold".into()));
         }
-        let mut items = vec![(doc, Kind::Import, changes.clone())];
-        if let Some(genesis) = open.unlogged.take() {
-            items.insert(0, (doc, Kind::Genesis, genesis.encode()));
-        }
+        let before = open.document.clone();
+        // The initial values of keys that the file has touched are withdrawn.
         let applied = open.document.apply([(Source::Commit(author), changes.as_slice())]);
-        let made = self.commit(doc, items)?;
-        Ok((made, applied.patches))
+        let mut items = vec![(doc, Kind::Import, changes)];
+        if let Some(beginning) = open.document.take_beginning() {
+            items.insert(0, (doc, Kind::Genesis, beginning.genesis().encode()));
+        }
+        match self.commit(doc, items) {
+            Ok(made) if applied.rebuilt => {
+                self.tell(Event::Reset { doc });
+                Ok((made, Vec::new()))
+            }
+            Ok(made) => Ok((made, applied.patches)),
+            Err(error) => {
+                self.documents.ready(doc)?.document = before;
+                Err(error)
+            }
+        }
     }
 
     /// Opens a document from storage; [`Event::Opened`] follows.
@@ -140,15 +153,15 @@ impl Replica {
         wait
     }
 
-    /// Opens the document of that name, made from `initial` where it is not held;
-    /// [`Event::Opened`] follows.
+    /// Opens the document of that name; [`Event::Opened`] follows. At keys that nothing held has
+    /// touched it shows the values of `initial`, which go into the log with this replica's first edit.
+    /// Two initial values of one scalar or text never mix; items of initial lists add up.
     ///
     /// # Errors
-    /// [`ReplicaError::Invalid`] where `initial` is not a map.
+    /// [`ReplicaError::Invalid`] where a document can't begin with `initial`: it is not a map, or has
+    /// more than [`crate::document::genesis::KEYS_MAX`] keys.
     pub fn named(&mut self, name: &str, initial: &Value) -> Result<WaitId, ReplicaError> {
-        if !matches!(initial, Value::Map(_)) {
-            return Err(ReplicaError::Invalid("a document's value is a map".into()));
-        }
+        Genesis::check(initial)?;
         let wait = self.waits.add(Wait::Named { name: name.into(), initial: initial.clone() });
         self.advance();
         Ok(wait)

@@ -6,7 +6,7 @@ use crate::base::id::{AuthorId, DocId};
 use crate::commit::commit::ItemBytes;
 use crate::commit::kind::Kind;
 use crate::document::budget::Budget;
-use crate::document::document::{Document, Source};
+use crate::document::document::{Applied, Document, Source};
 use crate::document::genesis::Genesis;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
@@ -65,7 +65,7 @@ impl Documents {
         let mut infos: BTreeMap<_, _> = held.collect();
         for (id, open) in &self.open {
             if open.is_ready() {
-                let name = open.unlogged_name().map(str::to_owned);
+                let name = open.document.beginning().map(|beginning| beginning.name().to_owned());
                 infos.entry(*id).or_insert(DocInfo { id: *id, name, bytes: 0, commits: 0 });
             }
         }
@@ -163,8 +163,10 @@ impl Documents {
                         if is_new && is_ready {
                             self.tell(Event::Held { doc });
                         }
-                        let chunks = chunks.entry(doc).or_default();
-                        chunks.extend(item_chunks(author, kind, bytes));
+                        if self.open.get(&doc).is_some_and(Open::is_ready) {
+                            let chunks = chunks.entry(doc).or_default();
+                            chunks.extend(item_chunks(author, doc, kind, bytes));
+                        }
                     }
                 }
             }
@@ -182,7 +184,7 @@ impl Documents {
         let author = entry.commit.header().author;
         for (item, bytes) in entry.commit.items() {
             if let Some(doc) = item.doc {
-                self.apply(doc, &item_chunks(author, item.known_kind(), bytes));
+                self.apply(doc, &item_chunks(author, doc, item.known_kind(), bytes));
             }
         }
     }
@@ -197,9 +199,6 @@ impl Documents {
         }
         if let Some(genesis) = genesis {
             indexed.name = Some(genesis.name.clone());
-            if let Some(open) = self.open.get_mut(&doc) {
-                open.genesis_logged(genesis);
-            }
         }
         is_new
     }
@@ -207,6 +206,11 @@ impl Documents {
     fn apply(&mut self, doc: DocId, chunks: &[(Source, Vec<u8>)]) {
         let Some(open) = self.open.get_mut(&doc).filter(|open| open.is_ready()) else { return };
         let applied = open.document.apply(chunks.iter().map(|(source, bytes)| (*source, bytes.as_slice())));
+        self.tell_applied(doc, applied);
+    }
+
+    /// Tells the application what is different in a document.
+    pub(super) fn tell_applied(&mut self, doc: DocId, applied: Applied) {
         if self.closing.contains(&doc) {
             return;
         }
@@ -219,16 +223,22 @@ impl Documents {
 }
 
 /// The Automerge chunks in an item, with where they come from.
-pub(super) fn item_chunks(author: AuthorId, kind: Option<Kind>, bytes: &ItemBytes) -> Vec<(Source, Vec<u8>)> {
+pub(super) fn item_chunks(
+    author: AuthorId,
+    doc: DocId,
+    kind: Option<Kind>,
+    bytes: &ItemBytes,
+) -> Vec<(Source, Vec<u8>)> {
     let ItemBytes::Present(bytes) = bytes else {
         return Vec::new();
     };
     match kind {
         Some(Kind::Change | Kind::Import) => vec![(Source::Commit(author), bytes.clone())],
-        Some(Kind::Genesis) => match Genesis::decode(bytes) {
-            Ok(genesis) => genesis.changes.into_iter().map(|c| (Source::Commit(author), c.into())).collect(),
-            Err(_) => Vec::new(),
-        },
+        Some(Kind::Genesis) => {
+            let genesis = Genesis::decode(bytes).ok().filter(|genesis| genesis.doc() == doc);
+            let changes = genesis.map(|genesis| genesis.changes()).unwrap_or_default();
+            changes.into_iter().map(|change| (Source::Genesis, change)).collect()
+        }
         Some(Kind::Delete) | None => Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 use crate::base::id::{AuthorId, DocId};
 use crate::document::budget::Budget;
 use crate::document::document::Document;
+use crate::document::value::Value;
 use crate::holder::holder::Holder;
 use crate::holder::notice::OwnerRequest;
 use crate::holder::pending::rows_of;
@@ -52,7 +53,7 @@ impl Documents {
     }
 
     /// The document of that name that is not deleted.
-    fn newest(&self, name: String, initial: crate::document::value::Value, log: &Log) -> Named {
+    fn newest(&self, name: String, initial: Value, log: &Log) -> Named {
         let generation = (0..)
             .find(|generation| !self.is_deleted(&DocId::named(&name, *generation), log))
             .expect("not every generation is deleted");
@@ -110,7 +111,7 @@ impl Documents {
             if wanted.binary_search(&entry.at.seq).is_ok() {
                 for (item, bytes) in entry.commit.items().filter(|(item, _)| item.doc == Some(doc)) {
                     let author = entry.commit.header().author;
-                    chunks.extend(item_chunks(author, item.known_kind(), bytes));
+                    chunks.extend(item_chunks(author, doc, item.known_kind(), bytes));
                 }
             }
         }
@@ -120,11 +121,11 @@ impl Documents {
     }
 
     fn begin(&mut self, doc: DocId, named: Named) {
-        let is_held = self.is_held(&doc);
         let Some(open) = self.open.get_mut(&doc) else { return };
-        let patches = open.begin(named, is_held);
-        if !patches.is_empty() {
-            self.tell(Event::Patches { doc, patches });
+        let Named { name, generation, initial } = named;
+        // Whether it can begin like that was checked when it was asked for.
+        if let Ok(applied) = open.document.begin(&name, generation, &initial) {
+            self.tell_applied(doc, applied);
         }
     }
 }

@@ -143,7 +143,8 @@ impl OwnCommits {
     /// An entry of the log is followed. `in_memory`: the log's end is in memory only.
     pub fn logged(&mut self, entry: &Entry, in_memory: bool) -> Ownership {
         let header = entry.commit.header();
-        if entry.own {
+        // Another process that shares the log may have got a commit of this one from a relay before.
+        if entry.own || header.author == self.author {
             self.holder_seqs.push(entry.at.seq);
         }
         let Some(number) = self.pending.remove(&entry.commit.id()) else {

@@ -23,6 +23,9 @@ pub enum StorageRequest {
     Write(WriteBatch),
 }
 
+/// Keys and their values.
+pub type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// A key and the value it must have (`None`: be absent) for a write to be done.
 pub type Guard = (Vec<u8>, Option<Vec<u8>>);
 
@@ -32,7 +35,7 @@ pub struct WriteBatch {
     /// The value this key must have (`None`: be absent) for the write to be done at all.
     pub guard: Option<Guard>,
     /// Keys and their new values.
-    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+    pub puts: Entries,
     /// Keys to remove.
     pub deletes: Vec<Vec<u8>>,
 }
@@ -45,7 +48,7 @@ pub enum StorageAnswer {
     /// To `Scan`; `more` when it stopped before `to`.
     Scanned {
         /// Keys and values in order.
-        entries: Vec<(Vec<u8>, Vec<u8>)>,
+        entries: Entries,
         /// Whether there is more in the range.
         more: bool,
     },

@@ -7,7 +7,12 @@ use crate::base::id::{AuthorId, LogId, ShortId};
 use crate::base::position::{Cursor, Mark};
 use crate::commit::descriptor::Descriptor;
 use crate::commit::digest::Digest;
-use crate::commit::vector::Tip;
+use crate::commit::vector::{Tip, Vector};
+
+/// The protocol version spoken by this code, and the oldest it understands.
+pub const VERSION: u8 = 1;
+/// See [`VERSION`].
+pub const VERSION_MIN: u8 = 1;
 
 /// The first frame of each side.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -73,6 +78,33 @@ pub struct Hello {
     /// Bits of what the receiver must understand beyond its version. Version 1 knows none.
     #[n(18)]
     pub required: u64,
+}
+
+impl Hello {
+    /// The greeting of a holder that holds nothing, and grants so many bytes of credit.
+    pub fn empty(descriptor: Descriptor, log: LogId, credit: u64) -> Self {
+        Self {
+            version_min: VERSION_MIN,
+            version_max: VERSION,
+            space: descriptor.name.clone(),
+            log,
+            region: None,
+            token: None,
+            cursors: Vec::new(),
+            digest: Some(Vector::default().digest()),
+            resumed: false,
+            tips: Some(Vec::new()),
+            credit,
+            head: Mark::START,
+            regions: Vec::new(),
+            terms: Terms::default(),
+            descriptor: Some(descriptor),
+            partition: 0,
+            holes: 0,
+            hole_tips: Vec::new(),
+            required: 0,
+        }
+    }
 }
 
 /// What an accepter lets a dialler do.

@@ -22,13 +22,9 @@ use crate::wire::bodies::Terms;
 use crate::wire::bodies::VectorPart;
 use crate::wire::bodies::Want;
 
-/// The protocol version spoken by this code, and the oldest it understands.
-pub const VERSION: u8 = 1;
-/// See [`VERSION`].
-pub const VERSION_MIN: u8 = 1;
-
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a greeting comes once on a link, and is not kept")]
 pub enum Frame {
     /// See [`Hello`].
     Hello(Hello),

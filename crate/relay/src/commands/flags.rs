@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eyot_core::base::limits::Limits;
+use eyot_core::base::limits;
 use eyot_core::holder::caps::Caps;
 use eyot_core::relay::region::RelayPeer;
+
+const REGION_BYTES_MAX: usize = limits::Limits::PROTOCOL.region_bytes_max;
 
 /// The native relay of eyot.
 #[derive(Debug, Parser)]
@@ -153,8 +155,8 @@ impl Limits {
 
 fn region(text: &str) -> Result<String, String> {
     match text.len() {
-        1..=Limits::PROTOCOL.region_bytes_max => Ok(text.to_owned()),
-        _ => Err(format!("a region has a name of 1 to {} bytes", Limits::PROTOCOL.region_bytes_max)),
+        len if (1..=REGION_BYTES_MAX).contains(&len) => Ok(text.to_owned()),
+        _ => Err(format!("a region has a name of 1 to {REGION_BYTES_MAX} bytes")),
     }
 }
 

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use eyot_core::base::id::LogId;
 use eyot_core::holder::records;
-use eyot_core::log::log;
+use eyot_core::log::keys::META_KEY;
+use eyot_core::log::meta::Meta;
 use eyot_core::storage::request::Corrupt;
 use serde::Serialize;
 
@@ -100,10 +101,10 @@ fn report(
     space: String,
 ) -> Result<SpaceReport, InspectError> {
     let range = |kind: u8| ([kind], [kind + 1]);
-    let (from, to) = range(log::META_KEY[0]);
-    let meta = snapshot.entries(id, &from, &to)?.into_iter().find(|(key, _)| key == log::META_KEY);
-    let meta = meta.map(|(_, value)| log::read_meta(&value)).transpose()?;
-    let (log, commits) = meta.map_or_else(Default::default, |meta| (hex(&meta.log.0), meta.head.seq));
+    let (from, to) = range(META_KEY[0]);
+    let meta = snapshot.entries(id, &from, &to)?.into_iter().find(|(key, _)| key == META_KEY);
+    let meta = meta.map(|(_, value)| Meta::decode(&value)).transpose()?;
+    let (log, commits) = meta.map_or_else(Default::default, |meta| (hex(&meta.marker.log.0), meta.head.seq));
     let (from, to) = range(COMMITS);
     let (_, bytes) = snapshot.size(id, &from, &to)?;
     let (from, to) = range(AUTHORS);
@@ -123,11 +124,12 @@ fn peers(known: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<PeerReport>, Corrupt> {
                 let peer = peers.entry((record.region, log)).or_default();
                 peer.url = Some(record.url);
                 peer.read = Some(record.cursor.read.seq);
-                peer.acknowledged = peer.acknowledged.max(record.acked);
+                peer.acknowledged = peer.acknowledged.max(record.whole_acked);
             }
             REGIONS => {
                 let (region, record) = records::read_region(key, value)?;
-                let peer = peers.entry((region, record.log)).or_default();
+                let Some(log) = record.log else { continue };
+                let peer = peers.entry((region, log)).or_default();
                 peer.acknowledged = peer.acknowledged.max(record.acked);
             }
             _ => {}

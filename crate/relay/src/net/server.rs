@@ -162,7 +162,8 @@ fn route(path: &str) -> Option<Route> {
         "/v1/regions" => Some(Route::Regions),
         _ => {
             let name = path.strip_prefix("/v1/").filter(|name| !name.is_empty() && !name.contains('/'))?;
-            let space = percent_decode(name).filter(|space| space.len() <= Limits::PROTOCOL.space_name_bytes_max);
+            let space =
+                percent_decode(name).filter(|space| space.len() <= Limits::PROTOCOL.space_name_bytes_max);
             Some(Route::Space(space))
         }
     }

@@ -171,7 +171,7 @@ impl State {
     }
 
     fn close(&mut self, code: u16, reason: &str) {
-        let bye = Frame::Bye(Bye { code, reason: reason.to_owned() }).encode();
+        let bye = Frame::Bye(Bye { code, reason: reason.to_owned(), descriptor: None }).encode();
         self.queue.push_back((None, Outgoing::Frame(bye.into())));
         self.queue.push_back((None, Outgoing::Close(code, reason.to_owned())));
         self.is_closed = true;

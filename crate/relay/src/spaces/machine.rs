@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eyot_core::base::id::RequestId;
+use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::holder::caps::RelayCounters;
 use eyot_core::holder::io::Input;
@@ -146,6 +147,7 @@ fn relay_config(config: &Config, space: &str) -> RelayConfig {
         peers: config.peers.clone(),
         token: peer_token(config),
         caps: config.caps,
+        limits: Limits::PROTOCOL,
         seed,
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_core::base::id::LinkId;
+use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::holder::io::{Effect, Input};
 use eyot_core::storage::request::StorageAnswer;
@@ -310,7 +311,7 @@ fn delay_of_sender(hello: &[u8], context: &SpaceContext) -> Option<Duration> {
     if config.delays.is_empty() {
         return None;
     }
-    match Frame::decode(hello) {
+    match Frame::decode(hello, &Limits::PROTOCOL) {
         Ok(Frame::Hello(hello)) => hello.region.and_then(|region| config.delay_to(&region)),
         _ => None,
     }

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::LinkId;
 use eyot_core::base::id::{AuthorId, DocId, LogId};
-use eyot_core::base::position::Position;
-use eyot_core::commit::digest::Digest;
+use eyot_core::base::limits::Limits;
+use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::holder::io as holder;
 use eyot_core::replica::event::Event;
@@ -21,7 +21,7 @@ use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::replica::status::State;
 use eyot_core::replica::waits::WaitId;
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::wire::bodies::{Hello, Terms};
+use eyot_core::wire::bodies::Hello;
 use eyot_core::wire::frame::Frame;
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
@@ -221,6 +221,8 @@ impl Client {
             seed: [author; 32],
             relays: vec![relay.to_owned()],
             token,
+            descriptor: None,
+            limits: Limits::PROTOCOL,
         };
         let (from_links, inputs) = mpsc::unbounded_channel();
         let mut client = Self {
@@ -401,22 +403,7 @@ fn address(relay: &str, space: &str) -> String {
 
 /// The greeting of a replica that holds nothing.
 pub fn hello(space: &str) -> Hello {
-    Hello {
-        version_min: 1,
-        version_max: 1,
-        space: space.to_owned(),
-        log: LogId([9; 16]),
-        region: None,
-        token: None,
-        cursors: Vec::new(),
-        digest: Some(Digest::default()),
-        resumed: false,
-        tips: Some(Vec::new()),
-        credit: 1 << 30,
-        head: Position::START,
-        regions: Vec::new(),
-        terms: Terms::default(),
-    }
+    Hello::empty(Descriptor::plain(space), LogId([9; 16]), 1 << 30)
 }
 
 pub async fn send(stream: &mut Stream, frame: &Frame) {
@@ -427,7 +414,7 @@ pub async fn send(stream: &mut Stream, frame: &Frame) {
 pub async fn next_frame(stream: &mut Stream) -> Option<Frame> {
     loop {
         match timeout(DEADLINE, stream.next()).await.unwrap()? {
-            Ok(Message::Binary(bytes)) => return Some(Frame::decode(&bytes).unwrap()),
+            Ok(Message::Binary(bytes)) => return Some(Frame::decode(&bytes, &Limits::PROTOCOL).unwrap()),
             Ok(Message::Close(_)) | Err(_) => return None,
             Ok(_) => {}
         }

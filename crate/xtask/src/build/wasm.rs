@@ -12,8 +12,11 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::base::run::{cargo, program, run, say};
 use crate::base::{setup, workspace};
 
-/// Everything that is compiled to Wasm.
-pub const MODULES: &[Module] = &[Module { package: "eyot-web", name: "eyot_web" }];
+/// Everything that is compiled to Wasm: the client's file, and that of `eyot/cloudflare`.
+pub const MODULES: &[Module] = &[
+    Module { package: "eyot-web-replica", name: "eyot_web_replica" },
+    Module { package: "eyot-web-relay", name: "eyot_web_relay" },
+];
 
 pub struct Module {
     package: &'static str,
@@ -25,6 +28,8 @@ pub struct Module {
 /// Features by name: all of them would choose an encoding of imports that engines refuse.
 const WASM_OPT: &[&str] = &[
     "-O1",
+    // Puts the instantiations of one generic function next to each other, where gzip finds what they share.
+    "--reorder-functions-by-name",
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
     "--enable-nontrapping-float-to-int",
@@ -73,9 +78,21 @@ impl Module {
         say(format!("compiling {} to Wasm", self.package));
         let package = ["build", "--quiet", "--locked", "--package", self.package];
         let profile = ["--profile", "wasm", "--target", "wasm32-unknown-unknown"];
-        run(&mut cargo(&[&package[..], &profile].concat()))?;
+        run(cargo(&[&package[..], &profile].concat()).env("CARGO_ENCODED_RUSTFLAGS", remap_registry()?))?;
         Ok(workspace::target().join(format!("wasm32-unknown-unknown/wasm/{}.wasm", self.name)))
     }
+}
+
+/// Makes the compiler leave out where this machine keeps the sources of crates: panics name their file, so the Wasm holds a
+/// path for each file.
+fn remap_registry() -> Result<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("cargo has no home")?;
+    let mut flags = Vec::new();
+    for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten() {
+        flags.push(format!("--remap-path-prefix={}/=", registry?.path().display()));
+    }
+    Ok(flags.join("\x1f"))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
@@ -93,7 +110,8 @@ fn bind(name: &str, bytes: Vec<u8>, folder: &Path) -> Result<()> {
         .omit_default_module_path(true)
         // After a panic the package goes on with a fresh instance.
         .reset_state_function(true)
-        .remove_name_section(true)
+        // `wasm-opt` needs the names, and removes them.
+        .remove_name_section(false)
         .remove_producers_section(true);
     let mut output = bindgen.generate_output()?;
     // C code, and Rust that believes it has an operating system, import from `env`: no browser can give it that.
@@ -113,11 +131,16 @@ fn bind(name: &str, bytes: Vec<u8>, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Timers and sockets of an instance that has failed go on calling it. There is nobody to hear them:
-/// the generated code's throw would end a Node process that has long gone on with a fresh instance.
+/// Timers and sockets of an instance that has failed go on calling its closures. Nobody needs these calls, and what the
+/// generated code throws would end a Node process that uses a fresh instance by then.
 fn quiet_the_dead(glue: &Path) -> Result<()> {
     const THROWS: &str = "throw new Error('Cannot invoke closure from previous WASM instance');";
     let text = fs::read_to_string(glue)?;
+    let has_closures =
+        ["function makeClosure(", "function makeMutClosure("].iter().any(|make| text.contains(make));
+    if !has_closures {
+        return Ok(());
+    }
     if !text.contains(THROWS) {
         bail!("wasm-bindgen's code for calls of a previous instance has changed");
     }

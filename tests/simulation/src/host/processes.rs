@@ -139,9 +139,11 @@ impl World {
     }
 
     pub fn open_names(&mut self, id: ProcessId) {
+        // Replicas have the one version of the application or the other.
+        let Some(version) = self.processes.get(&id).map(|process| process.disk % 2) else { return };
         for name in self.names.clone() {
             self.call(id, |replica, _| {
-                let _ = replica.named(&name, &initial());
+                let _ = replica.named(&name, &initial(version));
             });
         }
     }

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eyot_core::base::id::{CommitId, DocId};
 use eyot_core::commit::{digest::Digest, vector::Vector};
+use eyot_core::document::value::{Value, decode_value};
 
 use crate::base::ids::ProcessId;
 use crate::parts::causality::{HeldLog, log_is_causal};
 use crate::parts::process::{Machine, Process};
+use crate::plan::plan::VERSION_LETTERS;
 use crate::world::world::World;
 
 /// How often a replica may be linked to a relay in a healed world.
@@ -131,6 +133,7 @@ impl World {
         for doc in &process.open {
             let heads = replica.heads(*doc).map_err(|error| format!("{id:?}: {doc:?}: {error}"))?;
             let value = replica.value(*doc).map_err(|error| error.to_string())?;
+            check_nothing_is_woven(&value).map_err(|error| format!("{id:?}: {doc:?}: {error}"))?;
             let info = replica.documents().into_iter().find(|info| info.id == *doc);
             // A named document that nobody has edited is not in the log.
             if info.is_some_and(|info| info.commits == 0) {
@@ -187,4 +190,19 @@ impl World {
         let changes = document.automerge().get_changes(&[]);
         changes.iter().map(|c| (c.actor_id().to_hex_string(), c.seq(), c.hash().to_string())).collect()
     }
+}
+
+/// Law: a text is the initial text of one version of the application, edited, and not a mixture of two.
+fn check_nothing_is_woven(value: &[u8]) -> Result<(), String> {
+    let mut values = vec![decode_value(value).map_err(|error| error.to_string())?];
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Text(text) if VERSION_LETTERS.iter().all(|letter| text.contains(*letter)) => {
+                return Err(format!("a text is made of two initial ones: {text}"));
+            }
+            Value::Map(map) => values.extend(map.into_values()),
+            _ => {}
+        }
+    }
+    Ok(())
 }

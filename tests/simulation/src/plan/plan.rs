@@ -15,6 +15,9 @@ use crate::plan::fault::Fault;
 
 pub const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
+/// Letters of the initial texts of each version of the application.
+pub const VERSION_LETTERS: [char; 2] = ['x', 'y'];
+
 /// Where a disk is, and the processes on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
@@ -165,11 +168,19 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     limits
 }
 
-/// What named documents begin as.
-pub fn initial() -> Value {
+/// What named documents begin as in a version of the application. Its texts are made of a letter that
+/// no other version has, and no edit writes.
+pub fn initial(version: usize) -> Value {
+    let letter = VERSION_LETTERS[version].to_string();
+    let settings = [
+        ("font".to_owned(), Value::Text(letter.repeat(4))),
+        ("size".to_owned(), Value::Scalar(ScalarValue::Int(version as i64))),
+    ];
     Value::Map(BTreeMap::from([
-        ("text".to_owned(), Value::Text(String::new())),
+        ("text".to_owned(), Value::Text(letter.repeat(2))),
         ("list".to_owned(), Value::List(Vec::new())),
         ("n".to_owned(), Value::Scalar(ScalarValue::counter(0))),
+        ("theme".to_owned(), Value::Text(letter.repeat(3))),
+        ("settings".to_owned(), Value::Map(BTreeMap::from(settings))),
     ]))
 }

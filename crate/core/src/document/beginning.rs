@@ -1,0 +1,226 @@
+//! The initial value of a named document, as far as it is not in the log.
+//!
+//! A document shows its initial value before anybody has edited it, and nothing of that is in the log
+//! until this replica's first edit. What the log holds always wins over it: as soon as a change from
+//! the log has touched a key (has set it, deleted it, or is another version's initial value of it),
+//! this replica's own initial value of that key is withdrawn. Automerge can't take a change back, so
+//! the document is built anew; that happens at most once for each key, and not after the first edit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::legacy::{Key, ObjectId};
+use automerge::{Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, Value as Held};
+
+use crate::document::edit::EditError;
+use crate::document::forks::Rank;
+use crate::document::genesis::{Genesis, GenesisKey, MapId, entries, map_actor};
+use crate::document::history::{History, Outcome};
+use crate::document::value::{Value, decode_value, encode_value};
+
+/// See the file's head.
+#[derive(Clone)]
+pub struct Beginning {
+    name: String,
+    generation: u64,
+    initial: Value,
+    keys: Vec<GenesisKey>,
+    /// Of each key, what the log has done to it.
+    touches: Vec<Touch>,
+    /// The number of each key, by the map it is in.
+    numbers: BTreeMap<(Option<MapId>, String), usize>,
+    /// Changes of this genesis that are applied and not in the log.
+    unlogged: BTreeSet<ChangeHash>,
+}
+
+/// What changes of the log have done to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Touch {
+    Untouched,
+    /// A genesis has made the same map there, and nothing else was done: keys inside it may be made.
+    SameMap,
+    Touched,
+}
+
+impl Beginning {
+    /// # Errors
+    /// As [`Genesis::check`].
+    pub(super) fn new(name: String, generation: u64, initial: &Value) -> Result<Self, EditError> {
+        let initial = as_others_read(initial)?;
+        let keys = entries(&name, &initial)?;
+        let number = |(number, key): (usize, &GenesisKey)| {
+            let last = key.path.last().expect("a key has a path").clone();
+            ((key.map.clone(), last), number)
+        };
+        let numbers = keys.iter().enumerate().map(number).collect();
+        let touches = vec![Touch::Untouched; keys.len()];
+        Ok(Self { name, generation, initial, keys, touches, numbers, unlogged: BTreeSet::new() })
+    }
+
+    /// The document's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn initial(&self) -> &Value {
+        &self.initial
+    }
+
+    /// Changes of this genesis that are applied and not in the log.
+    pub(super) fn unlogged(&self) -> &BTreeSet<ChangeHash> {
+        &self.unlogged
+    }
+
+    /// What has to be in the log before this replica's first edit.
+    pub fn genesis(&self) -> Genesis {
+        let mut value = Value::Map(BTreeMap::new());
+        for number in self.wanted() {
+            copy(&self.initial, &mut value, &self.keys[number].path);
+        }
+        Genesis { name: self.name.clone(), generation: self.generation, value }
+    }
+
+    /// Applies the initial values of the keys that the log has not touched, to a document that has
+    /// what is in the log and nothing else.
+    pub(super) fn apply(&mut self, history: &mut History) -> Outcome {
+        for change in history.doc.get_changes(&[]) {
+            self.note(&change);
+        }
+        self.add(history)
+    }
+
+    /// Changes of the log have come: these hashes, of which `outcome` tells what was done. Withdraws
+    /// initial values of keys that they have touched.
+    pub(super) fn follow(
+        &mut self,
+        arrived: &[ChangeHash],
+        history: &mut History,
+        outcome: Outcome,
+    ) -> Outcome {
+        let logged: Vec<_> = arrived.iter().filter(|hash| self.unlogged.remove(hash)).collect();
+        if !outcome.rebuilt {
+            let mut has_touched = false;
+            for change in logged.into_iter().filter_map(|hash| history.doc.get_change_by_hash(hash)) {
+                has_touched |= self.note(&change);
+            }
+            for change in &outcome.added {
+                has_touched |= self.note(change);
+            }
+            let is_good = |wanted: BTreeSet<_>| self.unlogged.is_subset(&wanted);
+            if !self.is_contested(history) && (!has_touched || is_good(self.wanted_changes())) {
+                return outcome;
+            }
+        }
+        let logged = history.remove(&core::mem::take(&mut self.unlogged));
+        self.touches.fill(Touch::Untouched);
+        for change in &logged.added {
+            self.note(change);
+        }
+        Outcome { rebuilt: true, ..self.add(history) }
+    }
+
+    fn add(&mut self, history: &mut History) -> Outcome {
+        let wanted = self.wanted();
+        let changes = wanted.iter().flat_map(|number| &self.keys[*number].changes);
+        let unlogged: Vec<_> =
+            changes.filter(|change| !history.is_applied(&change.hash())).cloned().collect();
+        self.unlogged = unlogged.iter().map(Change::hash).collect();
+        history.add(unlogged.into_iter().map(|change| (change, Rank::Genesis)).collect())
+    }
+
+    /// The numbers of the keys to make: those untouched, in maps that are made too or were made alike.
+    fn wanted(&self) -> Vec<usize> {
+        let mut wanted = Vec::new();
+        let mut may_hold = Vec::with_capacity(self.keys.len());
+        for (number, key) in self.keys.iter().enumerate() {
+            let is_open = key.parent.is_none_or(|parent| may_hold[parent]);
+            let touch = self.touches[number];
+            may_hold.push(is_open && touch != Touch::Touched);
+            if is_open && touch == Touch::Untouched {
+                wanted.push(number);
+            }
+        }
+        wanted
+    }
+
+    fn wanted_changes(&self) -> BTreeSet<ChangeHash> {
+        let wanted = self.wanted();
+        wanted.iter().flat_map(|number| &self.keys[*number].changes).map(Change::hash).collect()
+    }
+
+    /// Whether a change of the log has the actor and seq of one that is not in the log.
+    fn is_contested(&self, history: &History) -> bool {
+        let changes = self.keys.iter().flat_map(|key| &key.changes);
+        history.quarantine.len() > 0
+            && changes.filter(|c| self.unlogged.contains(&c.hash())).any(|change| history.has_rivals(change))
+    }
+
+    /// Notes which keys a change of the log touches; whether there are any.
+    fn note(&mut self, change: &Change) -> bool {
+        let mut has_touched = false;
+        for operation in change.decode().operations {
+            let Key::Map(key) = operation.key else { continue };
+            let map = match operation.obj {
+                ObjectId::Root => None,
+                ObjectId::Id(id) => Some((id.0, id.1)),
+            };
+            let Some(number) = self.numbers.get(&(map, key.to_string())) else { continue };
+            let key = &self.keys[*number];
+            let is_same = key.makes.is_some() && key.changes[0].hash() == change.hash();
+            let touch = if is_same { Touch::SameMap } else { Touch::Touched };
+            self.touches[*number] = touch.max(self.touches[*number]);
+            has_touched = true;
+        }
+        has_touched
+    }
+}
+
+/// Whether there is something at every key of an initial value, so that there is nothing to begin.
+pub(super) fn is_all_held(name: &str, initial: &Value, history: &History) -> bool {
+    holds(name, &ROOT, initial, &mut Vec::new(), history)
+}
+
+fn holds(name: &str, object: &ObjId, initial: &Value, path: &mut Vec<String>, history: &History) -> bool {
+    let Value::Map(map) = initial else { return true };
+    map.iter().all(|(key, value)| {
+        let Ok(Some((held, inside))) = history.doc.get(object, key.as_str()) else { return false };
+        path.push(key.clone());
+        let is_same = matches!(held, Held::Object(ObjType::Map))
+            && matches!(&inside, ObjId::Id(_, actor, _) if *actor == map_actor(name, path));
+        let is_held = !is_same || holds(name, &inside, value, path, history);
+        path.pop();
+        is_held
+    })
+}
+
+/// The value as others read it from a commit, so that all make the same changes of it.
+fn as_others_read(value: &Value) -> Result<Value, EditError> {
+    decode_value(&encode_value(value)).map_err(|_| EditError::Initial("nest so deep"))
+}
+
+/// `over`, with what only `under` has.
+pub(super) fn overlay(over: &Value, under: &Value) -> Value {
+    match (over, under) {
+        (Value::Map(over), Value::Map(under)) => {
+            let mut both = under.clone();
+            for (key, value) in over {
+                let value = under.get(key).map_or_else(|| value.clone(), |under| overlay(value, under));
+                both.insert(key.clone(), value);
+            }
+            Value::Map(both)
+        }
+        _ => over.clone(),
+    }
+}
+
+/// Copies what is at a path, without what is in a map there, and with the maps on the way.
+fn copy(from: &Value, to: &mut Value, path: &[String]) {
+    let (Some((key, rest)), Value::Map(from), Value::Map(to)) = (path.split_first(), from, to) else {
+        return;
+    };
+    let Some(value) = from.get(key) else { return };
+    let empty = || match value {
+        Value::Map(_) => Value::Map(BTreeMap::new()),
+        value => value.clone(),
+    };
+    copy(value, to.entry(key.clone()).or_insert_with(empty), rest);
+}

@@ -1,0 +1,3 @@
+//! The Wasm file of `eyot/cloudflare`: the class `RelayEngine`.
+
+pub use eyot_web::RelayEngine;

@@ -1,0 +1,3 @@
+//! The Wasm file of the client: the class `Engine`.
+
+pub use eyot_web::Engine;

@@ -1,0 +1,9 @@
+//! What everything else stands on: JavaScript's basics, errors, the death of the instance, the inbox.
+
+pub mod death;
+pub mod error;
+#[cfg(feature = "replica")]
+pub mod inbox;
+pub mod js;
+#[cfg(feature = "replica")]
+pub mod platform;

@@ -1,0 +1,54 @@
+//! What an engine tells its listener.
+
+use serde::Serialize;
+use tsify::Tsify;
+
+use super::values;
+
+/// Something that an engine tells.
+#[derive(Serialize, Tsify)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum EngineEvent {
+    /// Changes by others to an open document.
+    Patches {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        doc: [u8; 16],
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        patches: Vec<u8>,
+    },
+    /// An open document was rebuilt: its whole value.
+    Reset {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        doc: [u8; 16],
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        value: Vec<u8>,
+    },
+    /// A document that was not known before is now held.
+    Held {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        doc: [u8; 16],
+    },
+    /// A document was deleted.
+    Deleted {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        doc: [u8; 16],
+    },
+    /// Own commits up to here are on this device's disk.
+    Saved { seq: u64 },
+    /// Own commits up to here could not be saved; everything goes on in memory.
+    SaveFailed { seq: u64, message: String },
+    /// `status()` may have changed.
+    Status,
+    /// A relay could not be reached, or closed the link before it said anything.
+    Unreachable,
+    /// Give a fresh token with `setToken`.
+    TokenExpiring,
+    /// This instance has panicked. Pending promises have been rejected.
+    Dead { message: String },
+}

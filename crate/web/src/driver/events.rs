@@ -1,0 +1,47 @@
+//! Turns what the replica reports into news for the application.
+
+use eyot_core::document::value::encode_patches;
+use eyot_core::replica::event::Event;
+use eyot_core::replica::waits::WaitId;
+
+use super::news::News;
+use super::promises::{Answer, Outcome, Promises};
+use crate::base::error;
+use crate::convert::events::EngineEvent;
+
+pub fn take(event: Event, news: &News, promises: &Promises) {
+    let opened = |outcome: Outcome| {
+        if let Some(settle) = promises.take_opening() {
+            news.settle(settle, outcome);
+        }
+    };
+    let waited = |wait: WaitId, outcome: &dyn Fn(Answer) -> Outcome| {
+        if let Some((settle, answer)) = promises.take(wait) {
+            news.settle(settle, outcome(answer));
+        }
+    };
+    match event {
+        Event::Ready => opened(Outcome::Done),
+        Event::OpenFailed(message) => {
+            opened(Outcome::Failed(error::coded(error::STORAGE, &message)));
+        }
+        Event::Waited(wait) => waited(wait, &|_| Outcome::Done),
+        Event::Opened { wait, doc, held } => waited(wait, &|answer| match (held, answer) {
+            (false, _) => Outcome::NotHeld,
+            (true, Answer::Named) => Outcome::Named(doc),
+            (true, _) => Outcome::Value(doc),
+        }),
+        Event::Patches { doc, patches } => {
+            if !news.will_reset(doc) {
+                news.event(EngineEvent::Patches { doc: doc.0, patches: encode_patches(&patches) });
+            }
+        }
+        Event::Reset { doc } => news.reset(doc),
+        Event::Held { doc } => news.event(EngineEvent::Held { doc: doc.0 }),
+        Event::Deleted { doc } => news.event(EngineEvent::Deleted { doc: doc.0 }),
+        Event::Saved { seq } => news.event(EngineEvent::Saved { seq }),
+        Event::SaveFailed { seq, message } => news.event(EngineEvent::SaveFailed { seq, message }),
+        Event::Status => news.event(EngineEvent::Status),
+        Event::TokenExpiring => news.event(EngineEvent::TokenExpiring),
+    }
+}

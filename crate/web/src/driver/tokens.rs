@@ -1,0 +1,44 @@
+//! The tokens that links are opened with, where the application is asked for them.
+
+use std::cell::RefCell;
+
+use js_sys::{Function, Promise};
+use wasm_bindgen::prelude::*;
+
+use crate::base::platform;
+
+pub struct Tokens {
+    /// `() => Promise<string>`, asked whenever a link opens.
+    ask: Option<Function>,
+    /// A token that arrived after the link it was asked for had closed. The next link gets it.
+    late: RefCell<Option<String>>,
+}
+
+impl Tokens {
+    pub fn new(ask: Option<Function>) -> Self {
+        Self { ask, late: RefCell::default() }
+    }
+
+    /// A token for a link that opens. `None`: the replica's own is used.
+    pub fn next(&self) -> impl Future<Output = Result<Option<String>, JsValue>> + use<> {
+        let late = self.late.take();
+        let asked = match (&late, &self.ask) {
+            (None, Some(ask)) => Some(ask.call0(&JsValue::UNDEFINED)),
+            _ => None,
+        };
+        async {
+            match asked {
+                None => Ok(late),
+                Some(token) => Ok(platform::settled(&Promise::resolve(&token?)).await?.as_string()),
+            }
+        }
+    }
+
+    pub fn keep(&self, token: String) {
+        *self.late.borrow_mut() = Some(token);
+    }
+
+    pub fn forget(&self) {
+        self.late.take();
+    }
+}

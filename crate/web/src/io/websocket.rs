@@ -1,0 +1,239 @@
+//! Links over WebSocket.
+//!
+//! A socket owns its listeners, so that they go when it goes: after this instance has died nothing of
+//! it may be called again. Listeners are added with `addEventListener`, which every platform has, and
+//! frames are sent as an `ArrayBuffer`, because `workerd` turns a `Blob` into text.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use eyot_core::base::id::LinkId;
+use eyot_core::holder::io::Input as HolderInput;
+use eyot_core::replica::io::Input;
+use eyot_core::wire::close::CloseCode;
+use js_sys::{Function, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{BinaryType, Event, MessageEvent, WebSocket};
+
+use crate::base::inbox::{Inbox, Message};
+use crate::base::{js, platform};
+
+/// The subprotocol that both sides must speak.
+const PROTOCOL: &str = "eyot.v1";
+/// A close reason can't be longer, in bytes.
+const REASON_BYTES_MAX: usize = 123;
+/// Asks whether a link is alive. Hosts answer this text without waking the relay.
+const PING: &str = "ping";
+const PONG: &str = "pong";
+
+/// The sockets of one replica.
+pub struct Sockets {
+    this: Weak<Sockets>,
+    inbox: Rc<Inbox>,
+    /// Opens one: `(url, protocol) => WebSocket`. The default is the global class.
+    connect: Option<Function>,
+    sockets: RefCell<BTreeMap<LinkId, Rc<Socket>>>,
+}
+
+struct Socket {
+    raw: WebSocket,
+    /// By the kind of event.
+    listeners: [(&'static str, Listener); 4],
+    phase: RefCell<Phase>,
+    heard: Cell<Heard>,
+}
+
+type Listener = Closure<dyn Fn(Event)>;
+
+enum Phase {
+    /// The replica doesn't know yet that the socket is open. What came in waits here.
+    Held(Vec<Input>),
+    Live,
+}
+
+/// Whether a relay has said anything on a link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Something,
+}
+
+impl Sockets {
+    pub fn new(connect: Option<Function>, inbox: Rc<Inbox>) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self { this: this.clone(), inbox, connect, sockets: RefCell::default() })
+    }
+
+    /// Opens a socket. The inbox gets `Message::Opened`; the replica is told once `start` is called.
+    pub fn dial(&self, link: LinkId, url: &str) {
+        match self.connect(link, url) {
+            Ok(socket) => {
+                self.sockets.borrow_mut().insert(link, Rc::new(socket));
+            }
+            Err(_) => {
+                self.inbox.push(Message::Unreachable);
+                self.inbox.push(HolderInput::LinkClosed(link));
+            }
+        }
+    }
+
+    /// Whether frames can be sent.
+    pub fn is_open(&self, link: LinkId) -> bool {
+        self.get(link).is_some_and(|socket| socket.raw.ready_state() == WebSocket::OPEN)
+    }
+
+    /// Tells the replica that a link is open, and what has come in meanwhile.
+    pub fn start(&self, link: LinkId) {
+        let Some(socket) = self.get(link) else { return };
+        self.inbox.push(HolderInput::LinkOpened(link));
+        let held = socket.phase.replace(Phase::Live);
+        if let Phase::Held(inputs) = held {
+            inputs.into_iter().for_each(|input| self.inbox.push(input));
+        }
+    }
+
+    // A socket that can't send is closing, and its close event follows.
+
+    pub fn send(&self, link: LinkId, frame: &[u8]) {
+        if let Some(socket) = self.get(link) {
+            let _ = socket.raw.send_with_array_buffer(&js::bytes(frame).buffer());
+        }
+    }
+
+    /// Asks whether the link is alive; the answer is a `Pong`.
+    pub fn ping(&self, link: LinkId) {
+        if let Some(socket) = self.get(link) {
+            let _ = socket.raw.send_with_str(PING);
+        }
+    }
+
+    /// Closes a link that the replica has closed. Nothing more is reported of it.
+    pub fn close(&self, link: LinkId, code: u16, reason: &str) {
+        if let Some(socket) = self.take(link) {
+            socket.close(code, reason);
+            if socket.heard.get() == Heard::Nothing {
+                self.inbox.push(Message::Unreachable);
+            }
+        }
+    }
+
+    /// Closes a link for a reason of the host's, and reports that to the replica.
+    pub fn fail(&self, link: LinkId, code: CloseCode, reason: &str) {
+        if let Some(socket) = self.take(link) {
+            socket.close(code as u16, reason);
+            self.inbox.push(HolderInput::LinkClosed(link));
+        }
+    }
+
+    /// Closes all sockets when this instance has died, whatever is borrowed.
+    pub fn abandon(&self) {
+        let sockets = self.sockets.try_borrow_mut().map(|mut sockets| std::mem::take(&mut *sockets));
+        for socket in sockets.unwrap_or_default().into_values() {
+            socket.stop_listening();
+            let _ = socket.raw.close();
+        }
+    }
+
+    fn connect(&self, link: LinkId, url: &str) -> Result<Socket, JsValue> {
+        let raw: WebSocket = match &self.connect {
+            Some(connect) => {
+                connect.call2(&JsValue::UNDEFINED, &url.into(), &PROTOCOL.into())?.unchecked_into()
+            }
+            None => WebSocket::new_with_str(url, PROTOCOL)?,
+        };
+        raw.set_binary_type(BinaryType::Arraybuffer);
+        let listeners = [
+            ("open", self.listener(move |sockets, _| sockets.opened(link))),
+            ("message", self.listener(move |sockets, event| sockets.received(link, &event))),
+            // In Node an error that nobody listens to ends the process. A close event follows.
+            ("error", self.listener(|_, _| {})),
+            ("close", self.listener(move |sockets, _| sockets.closed(link))),
+        ];
+        for (kind, listener) in &listeners {
+            raw.add_event_listener_with_callback(kind, listener.as_ref().unchecked_ref())?;
+        }
+        let phase = RefCell::new(Phase::Held(Vec::new()));
+        Ok(Socket { raw, listeners, phase, heard: Cell::new(Heard::Nothing) })
+    }
+
+    fn listener(&self, listen: impl Fn(&Self, Event) + 'static) -> Listener {
+        let this = self.this.clone();
+        Closure::new(move |event| {
+            if let Some(sockets) = this.upgrade() {
+                listen(&sockets, event);
+            }
+        })
+    }
+
+    fn opened(&self, link: LinkId) {
+        if self.get(link).is_some() {
+            self.inbox.push(Message::Opened(link));
+        }
+    }
+
+    fn received(&self, link: LinkId, event: &Event) {
+        let Some(socket) = self.get(link) else { return };
+        let data = event.unchecked_ref::<MessageEvent>().data();
+        let input = match data.as_string() {
+            None => HolderInput::Received(link, Uint8Array::new(&data).to_vec()).into(),
+            Some(text) if text == PONG => Input::Pong(link),
+            Some(_) => {
+                self.fail(link, CloseCode::Malformed, "text is not part of the protocol");
+                return;
+            }
+        };
+        socket.heard.set(Heard::Something);
+        let live = match &mut *socket.phase.borrow_mut() {
+            Phase::Live => Some(input),
+            Phase::Held(inputs) => {
+                inputs.push(input);
+                None
+            }
+        };
+        if let Some(input) = live {
+            self.inbox.push(input);
+        }
+    }
+
+    fn closed(&self, link: LinkId) {
+        if let Some(socket) = self.take(link) {
+            if socket.heard.get() == Heard::Nothing {
+                self.inbox.push(Message::Unreachable);
+            }
+            self.inbox.push(HolderInput::LinkClosed(link));
+        }
+    }
+
+    fn get(&self, link: LinkId) -> Option<Rc<Socket>> {
+        self.sockets.borrow().get(&link).cloned()
+    }
+
+    fn take(&self, link: LinkId) -> Option<Rc<Socket>> {
+        self.sockets.borrow_mut().remove(&link)
+    }
+}
+
+impl Socket {
+    fn close(&self, code: u16, reason: &str) {
+        let _ = self.raw.close_with_code_and_reason(code, shortened(reason));
+    }
+
+    fn stop_listening(&self) {
+        // `ws` still reports errors of a socket that is being closed, and an error event without a
+        // listener ends a Node process.
+        let _ = self.raw.add_event_listener_with_callback("error", &platform::no_op());
+        for (kind, listener) in &self.listeners {
+            let _ = self.raw.remove_event_listener_with_callback(kind, listener.as_ref().unchecked_ref());
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.stop_listening();
+    }
+}
+
+fn shortened(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]
+}

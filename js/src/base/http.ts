@@ -1,0 +1,25 @@
+/** HTTP requests with a time limit. */
+
+/** Sends a GET request and reads the response. Rejects unless all of that is done within `timeout` milliseconds. */
+export async function ask<R>(
+  url: string,
+  timeout: number,
+  signal: AbortSignal,
+  read: (response: Response) => R | Promise<R>,
+): Promise<R> {
+  const request = new AbortController();
+  const end = (): void => request.abort();
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end, { once: true });
+  const timer = setTimeout(end, timeout);
+  // Older versions of workerd throw if `cache` is given.
+  const fresh: RequestInit = "cache" in Request.prototype ? { cache: "no-store" } : {};
+  try {
+    return await read(await fetch(url, { ...fresh, signal: request.signal }));
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
+    // Cancels whatever `read` has not read.
+    end();
+  }
+}

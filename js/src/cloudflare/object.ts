@@ -1,0 +1,17 @@
+/** Finds the Durable Object that is the relay of a space in a region. */
+
+import { hintOf } from "./place.js";
+import type { Namespace } from "./platform.js";
+
+/** Name of the Durable Object binding in the Worker's configuration. */
+const BINDING = "SPACE_RELAY";
+
+/** The WebSocket subprotocol of relays. */
+export const PROTOCOL = "eyot.v1";
+
+/** The object. It runs in the region if the platform knows a place of that name. */
+export function relayObject(env: unknown, space: string, region: string): ReturnType<Namespace["get"]> {
+  const namespace = (env as Record<string, Namespace | undefined>)[BINDING];
+  if (namespace === undefined) throw new TypeError(`eyot: the binding ${BINDING} of a Durable Object is missing`);
+  return namespace.get(namespace.idFromName(`${space}\n${region}`), hintOf(region));
+}

@@ -1,0 +1,250 @@
+/**
+ * Drafts: what `change` gives to the application to edit. A draft reads its own writes and records each edit. It never
+ * changes the document's value: the first edit of a container copies that container and those above it, and the new
+ * value shares everything else with the old one.
+ */
+import { invalid } from "../base/error.js";
+import { INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op, type OpPath } from "../value/op.js";
+import { align, applyEdit, difference, wellFormed } from "../value/text.js";
+import { snapshot } from "../value/snapshot.js";
+import { Counter, setKey, wholeNumber, type Container, type ValueMap } from "../value/value.js";
+
+/** Collects the edits of one `change`. */
+export class Recorder {
+  /** False once `change` is over. */
+  open = true;
+  readonly ops: Op[] = [];
+  /** The text that each `RETEXT` replaced. */
+  readonly before = new Map<Op, string>();
+  /** The last edit if it was an insertion: one that continues it is added to it. */
+  #grows: { list: Draft; end: number; values: unknown[] } | undefined;
+
+  constructor(readonly adopt: (owner: Draft, key: string | number, value: object) => Child | undefined) {}
+
+  add(op: Op): void {
+    this.#grows = undefined;
+    this.ops.push(op);
+  }
+
+  insert(list: Draft, path: OpPath, index: number, values: unknown[]): void {
+    if (this.#grows?.list === list && this.#grows.end === index) {
+      for (const value of values) this.#grows.values.push(value);
+      this.#grows.end += values.length;
+      return;
+    }
+    this.add([INSERT, [...path, index], values]);
+    this.#grows = { list, end: index + values.length, values };
+  }
+
+  check(): void {
+    if (!this.open) throw invalid("this draft's change() is over");
+  }
+}
+
+export type Child = Draft | DraftCounter;
+
+/** A container inside a draft, and the handler of the proxy that stands for it. */
+export abstract class Draft implements ProxyHandler<object> {
+  abstract readonly facade: object;
+  protected copy: Container | undefined;
+  protected children = new Map<string | number, Child>();
+  /** False once this part was deleted or replaced. It can still be read, but not edited. */
+  attached = true;
+
+  constructor(
+    readonly recorder: Recorder,
+    readonly parent: Draft | undefined,
+    public key: string | number,
+    protected readonly base: Container,
+  ) {}
+
+  protected abstract clone(): Container;
+  /** The key as this container stores it, or undefined if there is none. */
+  protected abstract locate(key: string | number): string | number | undefined;
+
+  abstract set(target: object, key: string | symbol, value: unknown): boolean;
+
+  defineProperty(target: object, key: string | symbol, property: PropertyDescriptor): boolean {
+    if (!("value" in property)) throw invalid("a document cannot hold getters and setters");
+    return this.set(target, key, property.value);
+  }
+
+  preventExtensions(): boolean {
+    throw invalid("a draft cannot be frozen");
+  }
+
+  protected register(target: object): object {
+    const facade = new Proxy(target, this);
+    drafts.set(facade, this);
+    return facade;
+  }
+
+  get now(): Container {
+    this.recorder.check();
+    return this.copy ?? this.base;
+  }
+
+  get edited(): boolean {
+    return this.copy !== undefined;
+  }
+
+  /** The copy to write to. */
+  edit(): Container {
+    this.recorder.check();
+    if (this.copy === undefined) {
+      this.copy = this.clone();
+      this.parent?.edit();
+    }
+    return this.copy;
+  }
+
+  path(): OpPath {
+    this.recorder.check();
+    const path: OpPath = [];
+    let draft: Draft = this;
+    for (;;) {
+      if (!draft.attached) throw invalid("this part of the draft was deleted or replaced");
+      if (draft.parent === undefined) return path.reverse();
+      path.push(draft.key);
+      draft = draft.parent;
+    }
+  }
+
+  /** The value at `key` as the application sees it: a draft for a container or a counter. */
+  protected read(key: string | number): unknown {
+    const value = at(this.now, key);
+    if (typeof value !== "object" || value === null) return value;
+    const known = this.children.get(key);
+    if (known !== undefined) return known.facade;
+    if (value instanceof Date) return new Date(value);
+    const child = this.recorder.adopt(this, key, value);
+    if (child === undefined) return value;
+    this.children.set(key, child);
+    return child.facade;
+  }
+
+  /** The draft of the container at `key`. */
+  inside(key: string | number): Draft {
+    const place = this.locate(key);
+    const child = place === undefined ? undefined : draftOf(this.read(place));
+    if (child === undefined) throw invalid(`there is no map or list at ${String(key)}`);
+    return child;
+  }
+
+  /** Sets a key. `exists`: it has a value already. */
+  protected assign(key: string | number, exists: boolean, value: unknown): void {
+    const old = exists ? at(this.now, key) : undefined;
+    if (exists && this.#holds(key, old, value)) return;
+    if (typeof old === "string" && typeof value === "string") return this.#retext(key, old, wellFormed(value));
+    const taken = snapshot(value);
+    const op: Op = [PUT, [...this.path(), key], taken];
+    this.write(key, taken);
+    this.forget(key);
+    this.recorder.add(op);
+  }
+
+  #holds(key: string | number, old: unknown, value: unknown): boolean {
+    const child = this.children.get(key);
+    if (child !== undefined && child.facade === value) return true;
+    return Object.is(old, value) && !(child instanceof Draft && child.edited);
+  }
+
+  #retext(key: string | number, before: string, after: string): void {
+    if (before === after) return;
+    const path = [...this.path(), key];
+    const edit = difference(before, after);
+    this.write(key, after);
+    // A pure insertion or deletion is minimal already. For a replacement the core computes a finer difference.
+    if (edit.remove === 0 || edit.insert === "") {
+      this.recorder.add([SPLICE, path, edit.start, edit.remove, edit.insert]);
+    } else {
+      const op: Op = [RETEXT, path, after];
+      this.recorder.add(op);
+      this.recorder.before.set(op, before);
+    }
+  }
+
+  spliceText(key: string | number, index: number, remove: number, insert: string): void {
+    const place = this.locate(key);
+    const text = place === undefined ? undefined : at(this.now, place);
+    if (place === undefined || typeof text !== "string") throw invalid(`there is no text at ${String(key)}`);
+    if (!Number.isInteger(index) || index < 0 || index > text.length) {
+      throw invalid(`a text of ${text.length} has no position ${index}`);
+    }
+    if (!Number.isInteger(remove) || remove < 0) throw invalid("splice() removes a whole number of code units");
+    const edit = align(text, index, Math.min(remove, text.length - index), insert);
+    if (edit.remove === 0 && edit.insert === "") return;
+    const op: Op = [SPLICE, [...this.path(), place], edit.start, edit.remove, edit.insert];
+    this.write(place, applyEdit(text, edit));
+    this.recorder.add(op);
+  }
+
+  addUp(counter: DraftCounter, sum: number, by: number): void {
+    if (this.children.get(counter.key) !== counter) throw invalid("this counter was deleted or replaced");
+    const op: Op = [INCREMENT, [...this.path(), counter.key], by];
+    this.write(counter.key, Object.freeze(new Counter(sum)));
+    this.recorder.add(op);
+  }
+
+  protected write(key: string | number, value: unknown): void {
+    setKey(this.edit() as ValueMap, key as string, value);
+  }
+
+  /** Detaches the draft of what was at `key`. */
+  protected forget(key: string | number): void {
+    const child = this.children.get(key);
+    if (child instanceof Draft) child.attached = false;
+    this.children.delete(key);
+  }
+
+  /** The new value; the old one itself if nothing was edited. */
+  finish(): Container {
+    if (this.copy === undefined) return this.base;
+    for (const [key, child] of this.children) {
+      if (child instanceof Draft && child.edited) setKey(this.copy as ValueMap, key as string, child.finish());
+    }
+    return Object.freeze(this.copy) as Container;
+  }
+}
+
+/** A counter of a document inside `change`: `increment` records an edit. */
+export class DraftCounter extends Counter {
+  readonly #owner: Draft;
+  #key: string | number;
+
+  constructor(owner: Draft, key: string | number, value: number) {
+    super(value);
+    this.#owner = owner;
+    this.#key = key;
+  }
+
+  get facade(): object {
+    return this;
+  }
+
+  get key(): string | number {
+    return this.#key;
+  }
+
+  set key(key: string | number) {
+    this.#key = key;
+  }
+
+  override increment(by = 1): void {
+    const step = wholeNumber(by, "the step");
+    const sum = wholeNumber(this.value + step, "a counter");
+    this.#owner.addUp(this, sum, step);
+    (this as { value: number }).value = sum;
+  }
+}
+
+/** The draft behind each proxy that the application holds. */
+const drafts = new WeakMap<object, Draft>();
+
+export function draftOf(facade: unknown): Draft | undefined {
+  return typeof facade === "object" && facade !== null ? drafts.get(facade) : undefined;
+}
+
+function at(container: Container, key: string | number): unknown {
+  return (container as ValueMap)[key];
+}

@@ -1,0 +1,183 @@
+/**
+ * Open documents. `SharedDoc` is one open document: its value, which all its handles share. `OpenDoc` is one handle, the
+ * `Doc` of the public API. The document itself is in the core.
+ */
+import { EyotError, invalid } from "../base/error.js";
+import { formatId, hex, urlOf, type DocId, type DocUrl } from "../base/id.js";
+import { record } from "../draft/record.js";
+import { applyPatches } from "../value/apply.js";
+import { decodePatches, encode } from "../value/codec.js";
+import { DELETE, patchesOf, PUT, type Op } from "../value/op.js";
+import type { Patch } from "../value/patch.js";
+import type { Json, ValueMap } from "../value/value.js";
+import { NO_COMMIT } from "./commit.js";
+import type { SpaceContext } from "./context.js";
+import type { ChangeEvent, Commit, Doc, Unsubscribe } from "./types.js";
+
+interface Subscription {
+  readonly listener: (value: ValueMap, event: ChangeEvent) => void;
+  active: boolean;
+}
+
+/** One open document, shared by all its handles. */
+export class SharedDoc {
+  readonly key: string;
+  readonly id: DocId;
+  readonly subscriptions = new Set<Subscription>();
+  handles = 0;
+  deleted = false;
+  /** A patch did not fit the value. The value is read again once all events of the engine are handled. */
+  stale = false;
+  #heads: readonly string[] = [];
+  #drafting = false;
+
+  constructor(
+    readonly context: SpaceContext,
+    readonly bytes: Uint8Array,
+    public value: ValueMap,
+    /** Called when the last handle is closed. */
+    readonly release: () => void,
+  ) {
+    this.key = hex(bytes);
+    this.id = formatId(bytes);
+  }
+
+  /** Read from the engine each time, because some changes alter the heads but not the value, and cause no event. */
+  get heads(): readonly string[] {
+    const heads = this.context.run((engine) => engine.heads(this.bytes));
+    const same = heads.length === this.#heads.length && heads.every((head, index) => head === this.#heads[index]);
+    return same ? this.#heads : (this.#heads = Object.freeze(heads));
+  }
+
+  change(fn: (draft: ValueMap) => void, message: string | undefined): Commit {
+    this.#checkUsable();
+    const before = this.value;
+    this.#drafting = true;
+    let edit;
+    try {
+      edit = record(before, fn);
+    } finally {
+      this.#drafting = false;
+    }
+    if (edit.ops.length === 0) return NO_COMMIT;
+    if (this.value !== before) throw invalid("the document changed while its draft was open");
+    const { value, ops, before: texts } = edit;
+    const made = this.context.run(
+      (engine) => engine.change(this.bytes, encode(ops), message),
+      () => this.#set(value, "local", () => patchesOf(ops, texts)),
+    );
+    return this.context.commit(made);
+  }
+
+  merge(file: Uint8Array): Commit {
+    this.#checkUsable();
+    const made = this.context.run(
+      (engine) => engine.merge(this.bytes, file),
+      ({ patches }) => patches !== undefined && this.patch(patches, "local"),
+    );
+    return this.context.commit(made);
+  }
+
+  patch(bytes: Uint8Array, origin: ChangeEvent["origin"]): void {
+    const patches = decodePatches(bytes);
+    if (patches.length === 0 || this.stale) return;
+    try {
+      this.#set(applyPatches(this.value, patches), origin, () => patches);
+    } catch {
+      this.stale = true;
+    }
+  }
+
+  /** Replaces the whole value. */
+  reset(value: ValueMap): void {
+    this.stale = false;
+    const gone = Object.keys(this.value).map((key): Op => [DELETE, [key], 1]);
+    const come = Object.keys(value).map((key): Op => [PUT, [key], value[key]]);
+    this.#set(value, "remote", () => patchesOf([...gone, ...come], new Map()));
+  }
+
+  #checkUsable(): void {
+    if (this.deleted) throw new EyotError("not-found", `document ${this.id} was deleted`);
+    if (this.#drafting) throw invalid("this document is being changed already");
+  }
+
+  #set(value: ValueMap, origin: ChangeEvent["origin"], patches: () => readonly Patch[]): void {
+    this.value = value;
+    if (this.subscriptions.size === 0) return;
+    const event = Object.freeze({ origin, patches: patches() });
+    for (const subscription of this.subscriptions) {
+      this.context.outbox.post(() => {
+        if (subscription.active) subscription.listener(value, event);
+      });
+    }
+  }
+}
+
+/** One handle, the `Doc` of the public API. */
+export class OpenDoc<T extends Json> implements Doc<T> {
+  #shared: SharedDoc | undefined;
+  readonly id: DocId;
+  readonly url: DocUrl;
+  readonly #subscriptions = new Set<Subscription>();
+
+  constructor(shared: SharedDoc) {
+    shared.handles += 1;
+    this.#shared = shared;
+    this.id = shared.id;
+    this.url = urlOf(shared.id);
+  }
+
+  get value(): Readonly<T> {
+    return this.#open.value as Readonly<T>;
+  }
+
+  get heads(): readonly string[] {
+    return this.#open.heads;
+  }
+
+  change(fn: (draft: T) => void, options?: { message?: string }): Commit {
+    return this.#open.change(fn as (draft: ValueMap) => void, options?.message);
+  }
+
+  subscribe(listener: (value: Readonly<T>, event: ChangeEvent) => void): Unsubscribe {
+    const shared = this.#open;
+    const subscription: Subscription = { listener: listener as Subscription["listener"], active: true };
+    shared.subscriptions.add(subscription);
+    this.#subscriptions.add(subscription);
+    return () => this.#unsubscribe(shared, subscription);
+  }
+
+  export(): Uint8Array {
+    const shared = this.#open;
+    return shared.context.run((engine) => engine.exportFile(shared.bytes));
+  }
+
+  merge(file: Uint8Array): Commit {
+    return this.#open.merge(file);
+  }
+
+  close(): void {
+    const shared = this.#shared;
+    if (shared === undefined) return;
+    this.#shared = undefined;
+    for (const subscription of this.#subscriptions) this.#unsubscribe(shared, subscription);
+    shared.handles -= 1;
+    if (shared.handles === 0) shared.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #unsubscribe(shared: SharedDoc, subscription: Subscription): void {
+    subscription.active = false;
+    shared.subscriptions.delete(subscription);
+    this.#subscriptions.delete(subscription);
+  }
+
+  get #open(): SharedDoc {
+    if (this.#shared === undefined) throw new EyotError("closed", `this handle of document ${this.id} is closed`);
+    this.#shared.context.check();
+    return this.#shared;
+  }
+}

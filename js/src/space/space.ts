@@ -1,0 +1,292 @@
+/**
+ * A space as the application holds it. It calls the engine and handles the engine's events. Listeners of the application
+ * run only once all of the space's state is up to date.
+ */
+import { EyotError, invalid } from "../base/error.js";
+import { formatId, parseId, type DocId, type DocUrl } from "../base/id.js";
+import { Limit, type Wait } from "../base/wait.js";
+import { EngineGuard } from "../engine/guard.js";
+import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instance.js";
+import type { Network } from "../relays/network.js";
+import { Reach } from "../relays/reach.js";
+import { encode } from "../value/codec.js";
+import { PUT, type Op } from "../value/op.js";
+import { snapshotRoot } from "../value/snapshot.js";
+import type { Json } from "../value/value.js";
+import { NO_COMMIT, OwnCommit, Saves, type DurableOptions } from "./commit.js";
+import type { SpaceContext } from "./context.js";
+import { DocTable } from "./doc-table.js";
+import { Outbox } from "./outbox.js";
+import { StatusFeed } from "./status-feed.js";
+import type { Commit, Doc, DocInfo, Space, SpaceOptions, Status, Unsubscribe } from "./types.js";
+
+export class OpenSpace implements Space, SpaceContext {
+  readonly name: string;
+  engine!: EngineGuard;
+  readonly #saves = new Saves();
+  readonly outbox = new Outbox();
+  readonly #docs = new DocTable(this, this.#saves);
+  readonly #reach: Reach;
+  readonly #status: StatusFeed;
+  #closing: Promise<void> | undefined;
+  #online = true;
+  /** Stops the platform's hints about the network. */
+  #unfollow: (() => void) | undefined;
+  /** Closes the storage when the engine has failed and cannot. */
+  readonly #abandon: () => Promise<void>;
+  #abandoned: Promise<void> | undefined;
+  /** Events that are not handled yet. */
+  readonly #events: EngineEvent[] = [];
+
+  private constructor(name: string, options: SpaceOptions, abandon: () => Promise<void>) {
+    this.name = name;
+    this.#reach = new Reach({ run: (fn) => this.run(fn), changed: () => this.#status.changed() }, options);
+    this.#status = new StatusFeed(this, this.#reach);
+    this.#abandon = abandon;
+  }
+
+  static async open(
+    name: string,
+    options: SpaceOptions,
+    engine: Pick<EngineOptions, "storage" | "connect">,
+    network: Network | undefined,
+    abandon: () => Promise<void>,
+  ): Promise<OpenSpace> {
+    const space = new OpenSpace(name, options, abandon);
+    space.engine = await EngineGuard.open(
+      { space: name, ...engine, ...space.#reach.options },
+      (events) => space.#hear(events),
+      (error) => space.#die(error),
+    );
+    space.#status.changed();
+    space.#reach.setOnline(true);
+    if (space.#reach.isWanted) space.#follow(network);
+    return space;
+  }
+
+  create<T extends Json>(initial: T): Doc<T> {
+    const value = snapshotRoot(initial);
+    const ops = Object.keys(value).map((key): Op => [PUT, [key], value[key]]);
+    const made = this.run((engine) => engine.create(encode(ops), undefined));
+    this.#saves.made(made.seq);
+    return this.#docs.create<T>(made.doc, value);
+  }
+
+  async named<T extends Json>(name: string, initial: T): Promise<Doc<T>> {
+    if (typeof name !== "string") throw invalid("a document's name is a string");
+    return this.#docs.named<T>(name, encode(snapshotRoot(initial)));
+  }
+
+  async open<T extends Json>(id: DocId | DocUrl, options?: Wait): Promise<Doc<T>> {
+    const bytes = parseId(id);
+    const limit = new Limit(options);
+    let arrived = (): void => undefined;
+    const arrival = new Promise<void>((resolve) => (arrived = resolve));
+    const forget = this.#docs.onArrival(bytes, arrived);
+    try {
+      const held = await this.#docs.load<T>(bytes, limit);
+      if (held !== undefined) return held;
+      if (this.#reach.isWanted) {
+        await limit.race(Promise.race([arrival, this.#askRelays(limit, (engine) => engine.synced())]));
+        const found = await this.#docs.load<T>(bytes, limit);
+        if (found !== undefined) return found;
+      }
+      throw new EyotError("not-found", `there is no document ${id}`);
+    } finally {
+      forget();
+      limit.end();
+    }
+  }
+
+  delete(id: DocId | DocUrl): Commit {
+    const bytes = parseId(id);
+    const made = this.run(
+      (engine) => engine.remove(bytes),
+      () => this.#docs.handle({ type: "deleted", doc: bytes }),
+    );
+    return this.commit(made);
+  }
+
+  documents(): readonly DocInfo[] {
+    const list = this.run((engine) => engine.documents());
+    return Object.freeze(list.map((info) => Object.freeze({ ...info, id: formatId(info.id) })));
+  }
+
+  get status(): Status {
+    return this.#status.status;
+  }
+
+  subscribe(listener: (status: Status) => void): Unsubscribe {
+    return this.#status.subscribe(listener);
+  }
+
+  synced(options?: Wait): Promise<void> {
+    return this.#wait(options, (engine) => engine.synced());
+  }
+
+  durable(options?: DurableOptions): Promise<void> {
+    return this.#durable(undefined, options);
+  }
+
+  async fresh({ regions, ...wait }: Partial<FreshOptions> = {}): Promise<void> {
+    const count = wholeRegions(regions);
+    await this.#wait(wait, (engine) => engine.fresh(count));
+  }
+
+  get online(): boolean {
+    return this.#online;
+  }
+
+  setOnline(online: boolean): void {
+    this.#link(online);
+    this.#online = online;
+    this.#status.changed();
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // What the parts of the space use, see `SpaceContext`.
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  check(): void {
+    if (this.isClosed) throw new EyotError("closed", `the space ${this.name} is closed`);
+  }
+
+  run<R>(fn: (engine: Engine) => R, then?: (result: R) => void): R {
+    this.check();
+    this.outbox.calls += 1;
+    try {
+      const result = this.engine.call(fn);
+      then?.(result);
+      return result;
+    } finally {
+      this.outbox.calls -= 1;
+      this.#handleEvents();
+    }
+  }
+
+  commit(made: Made): Commit {
+    if (made.seq === 0) return NO_COMMIT;
+    this.#saves.made(made.seq);
+    return new OwnCommit(made, this.#saves, (seq, options) => this.#durable(seq, options));
+  }
+
+  // Waiting for relays.
+
+  async #durable(seq: number | undefined, { regions = 1, ...wait }: DurableOptions = {}): Promise<void> {
+    const count = wholeRegions(regions);
+    await this.#wait(wait, (engine) => engine.durable(count, seq));
+  }
+
+  async #wait(options: Wait | undefined, fn: (engine: Engine) => Promise<void>): Promise<void> {
+    const limit = new Limit(options);
+    try {
+      await this.#askRelays(limit, fn);
+    } finally {
+      limit.end();
+    }
+  }
+
+  /** Waits for something that relays must answer. The engine can ask them once their addresses are known. */
+  async #askRelays(limit: Limit, fn: (engine: Engine) => Promise<void>): Promise<void> {
+    const { known } = this.#reach;
+    if (known !== undefined) await this.engine.wait(() => known, limit);
+    await this.engine.wait(fn, limit);
+  }
+
+  #link(online: boolean): void {
+    this.run((engine) => engine.setOnline(online));
+    this.#reach.setOnline(online);
+  }
+
+  /** Follows the platform's hints about the network, as long as the application itself wants to be online. */
+  #follow(network: Network | undefined): void {
+    this.#unfollow = network?.((online) => {
+      if (this.#online && !this.isClosed) this.#link(online);
+    });
+  }
+
+  // The end of a space.
+
+  async #close(): Promise<void> {
+    if (this.#abandoned !== undefined) return this.#abandoned;
+    this.#reach.end();
+    try {
+      await this.engine.wait((engine) => engine.close());
+      this.#status.end();
+    } finally {
+      this.#stop(this.engine.end());
+    }
+  }
+
+  #die(error: EyotError): void {
+    this.#stop(error);
+    this.#status.end(error);
+    this.#abandoned = this.#abandon();
+  }
+
+  #stop(error: EyotError): void {
+    this.#reach.end();
+    this.#saves.end(error);
+    this.#unfollow?.();
+  }
+
+  // Events of the engine.
+
+  #hear(events: EngineEvent[]): void {
+    this.#events.push(...events);
+    this.#handleEvents();
+  }
+
+  /** Brings everything up to date before any listener runs. */
+  #handleEvents(): void {
+    if (this.outbox.calls > 0) return;
+    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#handle(event);
+    this.#docs.refresh();
+    this.outbox.flush();
+  }
+
+  #handle(event: EngineEvent): void {
+    switch (event.type) {
+      case "patches":
+      case "reset":
+      case "held":
+      case "deleted":
+        this.#docs.handle(event);
+        break;
+      case "saved":
+        this.#saves.saved(event.seq);
+        this.#docs.closeReleased();
+        break;
+      case "saveFailed":
+        this.#saves.failed(event.message);
+        break;
+      case "status":
+        this.#status.changed();
+        break;
+      case "unreachable":
+        this.#reach.unreachable(this.status.relay !== undefined);
+        break;
+      case "tokenExpiring":
+        this.#reach.tokenExpiring();
+        break;
+    }
+  }
+}
+
+type FreshOptions = Wait & { regions: number };
+
+/** Checks a number of regions. The engine counts in 32 bits, so a larger number becomes the largest of those. */
+function wholeRegions(regions: number | undefined): number {
+  if (!Number.isInteger(regions) || regions! < 1) throw invalid("regions is a whole number from 1");
+  return Math.min(regions!, 2 ** 32 - 1);
+}

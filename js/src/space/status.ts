@@ -1,0 +1,49 @@
+/** Builds the public `Status`: an immutable object that is replaced only if something in it has changed. */
+import type { EngineStatus } from "../engine/instance.js";
+import { EyotError, isCode } from "../base/error.js";
+import type { Status } from "./types.js";
+
+export const STATUS_AT_FIRST: Status = freeze({
+  state: "local",
+  synced: false,
+  unsaved: 0,
+  unsent: 0,
+  behind: {},
+  peers: 0,
+  quarantined: 0,
+});
+
+/** The status now, or `last` itself if nothing has changed. `reached` comes from `Reach`, the rest from the engine. */
+export function nextStatus(last: Status, now: EngineStatus, reached: Pick<Status, "state" | "error">): Status {
+  const { error: failure, ...rest } = now;
+  // A storage error is shown first: unsaved commits are at greater risk than unsent ones.
+  const known = failure && (failure.code === "storage" || reached.error === undefined);
+  const error = known ? errorOf(last.error, failure) : reached.error;
+  const status = { ...rest, state: reached.state, ...(error && { error }) };
+  return same(last, status) ? last : freeze(status);
+}
+
+/** The final status of a space: closed. `error` is why, unless the application closed it. */
+export function lastStatus(last: Status, error?: EyotError): Status {
+  return freeze({ ...last, state: "closed", ...(error && { error }) });
+}
+
+function errorOf(last: EyotError | undefined, error: { code: string; message: string }): EyotError {
+  if (last?.code === error.code && last.message === error.message) return last;
+  return new EyotError(isCode(error.code) ? error.code : "wasm", error.message);
+}
+
+function same(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (a instanceof Error || b instanceof Error) return false;
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  return keys.every((key) => Object.hasOwn(b, key) && same(a[key as keyof typeof a], b[key as keyof typeof b]));
+}
+
+function freeze(status: Status): Status {
+  Object.freeze(status.behind);
+  if (status.relay !== undefined) Object.freeze(status.relay);
+  return Object.freeze(status);
+}

@@ -1,4 +1,0 @@
-declare module "*.wasm" {
-  const wasm: WebAssembly.Module;
-  export default wasm;
-}
