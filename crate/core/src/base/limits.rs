@@ -4,6 +4,8 @@
 //! ones, so that no holder refuses a commit that another took: outside of simulations that is
 //! [`Limits::PROTOCOL`]. A simulation draws tiny ones, so that every bound is met often.
 
+use crate::base::mutation::Mutation;
+
 /// Bytes of credit that a commit takes beside its record, so that small ones can't fill a waiting room.
 pub const COMMIT_COST_BYTES: usize = 256;
 /// Bytes of credit, and of a frame, that it takes to name a commit.
@@ -69,6 +71,9 @@ pub struct Limits {
     pub ack_marks_max: usize,
     /// Questions of a link about what regions hold.
     pub questions_max: usize,
+    /// The deliberate fault of this run.
+    #[cfg(feature = "mutations")]
+    pub mutation: Option<Mutation>,
 }
 
 impl Limits {
@@ -102,7 +107,22 @@ impl Limits {
         echo_ranges_max: 64,
         ack_marks_max: 1024,
         questions_max: 64,
+        #[cfg(feature = "mutations")]
+        mutation: None,
     };
+
+    /// Whether this is the deliberate fault of this run. Without the feature `mutations` there is none.
+    #[cfg(feature = "mutations")]
+    pub(crate) fn is_mutated(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+
+    /// Whether this is the deliberate fault of this run. Without the feature `mutations` there is none.
+    #[cfg(not(feature = "mutations"))]
+    #[allow(clippy::unused_self)]
+    pub(crate) const fn is_mutated(&self, _: Mutation) -> bool {
+        false
+    }
 }
 
 impl Default for Limits {

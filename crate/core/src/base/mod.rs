@@ -5,6 +5,7 @@ pub mod cbor;
 pub mod hash;
 pub mod id;
 pub mod limits;
+pub mod mutation;
 pub mod position;
 pub mod rng;
 pub mod time;

@@ -29,7 +29,8 @@ pub struct Header {
     #[n(2)]
     pub seq: u64,
     /// The commit before it in the chain. For the first commit the start of all chains of its space
-    /// and partition, see [`chain_start`](crate::commit::descriptor::Descriptor::chain_start).
+    /// and partition, see [`chain_start`](crate::commit::descriptor::Descriptor::chain_start). It is
+    /// found by its first 16 bytes, like what `after` names: the rest says nothing.
     #[n(3)]
     pub prev: CommitId,
     /// The tips of the author's log, other authors' only, that no other held commit came after.

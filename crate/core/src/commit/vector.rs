@@ -198,7 +198,8 @@ impl Node {
 fn insert_into(tips: &mut Vec<Tip>, tip: Tip, prev: Option<&CommitId>) -> bool {
     let start = tips.partition_point(|other| other.author < tip.author);
     let end = tips.partition_point(|other| other.author <= tip.author);
-    let before = tips[start..end].iter().position(|other| Some(&other.id) == prev);
+    let prev = prev.map(CommitId::short);
+    let before = tips[start..end].iter().position(|other| Some(other.id.short()) == prev);
     if let Some(before) = before {
         tips.remove(start + before);
     }

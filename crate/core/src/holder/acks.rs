@@ -1,6 +1,7 @@
 //! Acknowledgements: what is stored here of others' logs, and elsewhere of this one.
 
 use crate::base::id::LinkId;
+use crate::base::mutation::Mutation;
 use crate::base::position::Mark;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::holder::holder::Holder;
@@ -25,6 +26,7 @@ impl Holder {
             let Some(session) = self.links.session_mut(id) else { continue };
             let has_moved = session.receive.advance().is_some();
             let whole = self.log.holes().whole_of(&session.peer.log);
+            let whole = whole.filter(|_| !self.limits.is_mutated(Mutation::WholeIsRead));
             if !has_moved && whole == session.receive.whole_told {
                 continue;
             }

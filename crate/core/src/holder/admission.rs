@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
 use crate::base::limits::NAMED_COST_BYTES;
+use crate::base::mutation::Mutation;
 use crate::commit::commit::Commit;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
@@ -82,6 +83,7 @@ impl Holder {
             let flight = InFlight { batch: batch.clone(), entries: staged.entries, origins };
             self.intake.put_before(fill.map(|(incoming, _)| incoming));
             self.appending = true;
+            self.act_early(&flight);
             self.write(Pending::Append(flight), batch);
         } else if let Some((incoming, seq)) = fill {
             self.read_to_fill(seq, incoming);
@@ -94,6 +96,19 @@ impl Holder {
             self.rest();
         }
         self.start_passes();
+    }
+
+    /// See [`Mutation::AcknowledgeEarly`] and [`Mutation::ForwardEarly`].
+    fn act_early(&mut self, flight: &InFlight) {
+        if self.limits.is_mutated(Mutation::AcknowledgeEarly) {
+            for (entry, origins) in flight.entries.iter().zip(&flight.origins) {
+                self.arrived(origins, &entry.commit);
+            }
+            self.acknowledge();
+        }
+        if self.limits.is_mutated(Mutation::ForwardEarly) {
+            self.push_live(self.stored, &flight.entries);
+        }
     }
 
     /// What is done when all that came in is in the log, or waits.
@@ -133,7 +148,10 @@ impl Holder {
                     Charge::Fits if incoming.origins.is_empty() => return Looked::Done,
                     Charge::Fits => {}
                     Charge::Reads(read) => return Looked::Reads(incoming, vec![read]),
-                    Charge::Exceeds(_) => return Looked::Done,
+                    Charge::Exceeds(_) => {
+                        self.arrived(&incoming.origins, &incoming.commit);
+                        return Looked::Done;
+                    }
                 }
                 let Incoming { origins, commit } = incoming;
                 self.stage(commit, &origins);
@@ -188,6 +206,9 @@ impl Holder {
                 Some(subject) => self.gate.charge(&subject, load),
             };
             match charge {
+                Charge::Exceeds(reason) if self.limits.is_mutated(Mutation::DropOverQuota) => {
+                    return Charge::Exceeds(reason);
+                }
                 Charge::Exceeds(reason) => {
                     self.exceeded(link, reason);
                     incoming.origins.retain(|origin| origin.link() != Some(link));
@@ -290,6 +311,9 @@ impl Holder {
         while let Some(named) = self.intake.named.pop_front() {
             match self.log.holds(&named.tip) {
                 Holding::Held => self.name_arrived(&named),
+                Holding::Missing(_) if self.limits.is_mutated(Mutation::NamedCounts) => {
+                    self.name_arrived(&named);
+                }
                 Holding::Missing(range) => self.intake.waiting.wait_for(named, range),
                 Holding::Reads(read) => {
                     reads.insert(ReadKey(read));

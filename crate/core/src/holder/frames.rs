@@ -2,7 +2,8 @@
 
 use crate::base::id::LinkId;
 use crate::base::limits::{COMMIT_COST_BYTES, NAMED_COST_BYTES};
-use crate::commit::commit::Commit;
+use crate::base::mutation::Mutation;
+use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::error::CommitError;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
@@ -72,7 +73,8 @@ impl Holder {
         // Credit for the bytes of a commit in pieces was spent piece by piece.
         let whole = session.receive.stream.take();
         let brings_commits = !frame.records.is_empty() || !whole.is_empty();
-        if brings_commits && !session.may_write() {
+        let may_write = session.may_write() || self.limits.is_mutated(Mutation::ReadersWrite);
+        if brings_commits && !may_write {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let records = frame.records.iter().map(|record| record.as_slice());
@@ -88,6 +90,12 @@ impl Holder {
                 Ok(commit) => commits.push((commit, record.len() + COMMIT_COST_BYTES)),
                 Err(error) => return self.close_for(id, &error),
             }
+        }
+        if self.role.is_relay()
+            && self.limits.is_mutated(Mutation::JudgeBytes)
+            && !commits.iter().all(|(commit, _)| is_readable(commit))
+        {
+            return self.close(id, CloseCode::Malformed, "an item that is no change");
         }
         let ids = commits.iter().map(|(commit, _)| commit.id());
         let number = session.receive.frame(frame.to, ids.chain(frame.named.iter().map(|tip| tip.id)));
@@ -108,7 +116,7 @@ impl Holder {
         let now = self.now;
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved(now);
-        if !session.may_write() {
+        if !session.may_write() && !self.limits.is_mutated(Mutation::ReadersWrite) {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let receive = &mut session.receive;
@@ -131,4 +139,10 @@ impl Holder {
         };
         self.close(id, code, error.to_string());
     }
+}
+
+/// See [`Mutation::JudgeBytes`].
+fn is_readable(commit: &Commit) -> bool {
+    let is_change = |bytes: &Vec<u8>| bytes.is_empty() || bytes.starts_with(&[0x85, 0x6f, 0x4a, 0x83]);
+    commit.items().all(|(_, bytes)| !matches!(bytes, ItemBytes::Present(bytes) if !is_change(bytes)))
 }

@@ -1,6 +1,7 @@
 //! How links begin: greetings, and cursors.
 
 use crate::base::id::{LinkId, LogId};
+use crate::base::mutation::Mutation;
 use crate::base::position::{Cursor, Mark, Marker, Position, Shown};
 use crate::commit::descriptor::Descriptor;
 use crate::holder::holder::Holder;
@@ -145,6 +146,9 @@ impl Holder {
     fn check_cursor(&mut self, id: LinkId, cursor: Cursor, which: Which) {
         let mark = which.of(&cursor);
         if self.log.marker().judge(&mark) == Shown::Foreign {
+            if self.limits.is_mutated(Mutation::RenewOnForeignMark) {
+                return self.cursor_checked(id, cursor, which, false);
+            }
             self.cursor_is_none(id);
         } else if mark == Mark::START || mark == self.log.mark(self.stored) {
             self.cursor_checked(id, cursor, which, true);
@@ -204,6 +208,9 @@ impl Holder {
     /// This log is not what it was: an older copy was put back. What was acknowledged under its id
     /// is void, and whoever is connected must hear so.
     fn renew_log(&mut self, except: Option<LinkId>) {
+        if self.limits.is_mutated(Mutation::KeepLogId) {
+            return;
+        }
         let partition = self.log.marker().partition;
         let marker = Marker::new(LogId(self.rng.bytes16()), self.rng.bytes32(), partition);
         if let Role::Relay(region) = &mut self.role {

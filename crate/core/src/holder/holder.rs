@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::base::id::{LinkId, LogId, RequestId};
 use crate::base::limits::Limits;
+use crate::base::mutation::{Mutation, ambient_number};
 use crate::base::position::{Marker, Position};
 use crate::base::rng::Rng;
 use crate::base::time::Millis;
@@ -253,7 +254,8 @@ impl Holder {
     /// What a link needs to go on after this holder was taken out of memory, if it can.
     pub fn attachment(&self, id: LinkId) -> Option<Vec<u8>> {
         let is_waited_for = self.intake.waiting.waits_for_link(id) || !self.intake.is_empty();
-        self.links.get(id).filter(|_| !is_waited_for)?.attachment()
+        let is_waited_for = is_waited_for && !self.limits.is_mutated(Mutation::SleepOnFrames);
+        self.links.get(id).filter(|_| !is_waited_for)?.attachment(&self.limits)
     }
 
     // What the owner may ask.
@@ -490,6 +492,9 @@ impl Holder {
 
     pub(super) fn nonce(&mut self) -> u64 {
         self.next_nonce += 1;
+        if self.limits.is_mutated(Mutation::AmbientChance) {
+            self.next_nonce += ambient_number() % 3;
+        }
         self.next_nonce
     }
 

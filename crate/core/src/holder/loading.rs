@@ -2,6 +2,7 @@
 //! known of others.
 
 use crate::base::id::RequestId;
+use crate::base::mutation::Mutation;
 use crate::holder::disk::Disk;
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
@@ -163,6 +164,9 @@ impl Holder {
     /// Answers to what was asked about the log as it was are of no use: it is asked again once the log
     /// is known.
     fn forget_reads(&mut self) {
+        if self.limits.is_mutated(Mutation::StaleAnswers) {
+            return;
+        }
         let is_of_log = |pending: &Pending| {
             matches!(pending, Pending::Lookup | Pending::FindFor(..) | Pending::FillRead { .. })
         };

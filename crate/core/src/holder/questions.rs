@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::id::LinkId;
+use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::holder::holder::Holder;
@@ -33,6 +34,7 @@ impl Holder {
             }
         }
         self.touched.extend(&links);
+        self.count_waiting(&incoming);
         let now = self.now;
         let room = &mut self.intake.waiting;
         let Err(incoming) = room.enter(incoming, missing.clone(), now, &self.limits) else { return };
@@ -40,6 +42,21 @@ impl Holder {
         if self.intake.waiting.enter(*incoming, missing, now, &self.limits).is_err() {
             for link in links {
                 self.close(link, CloseCode::Waiting, "too many commits wait for their causes");
+            }
+        }
+    }
+
+    /// See [`Mutation::WaitingCounts`] and [`Mutation::WaitingRefunds`].
+    fn count_waiting(&mut self, incoming: &Incoming) {
+        for origin in &incoming.origins {
+            let Origin::Stream(link, frame, bytes) = *origin else { continue };
+            if self.limits.is_mutated(Mutation::WaitingRefunds) {
+                self.done_with(link, bytes);
+            }
+            if self.limits.is_mutated(Mutation::WaitingCounts)
+                && let Some(session) = self.links.session_mut(link)
+            {
+                session.receive.arrived(frame, &incoming.commit.id());
             }
         }
     }
@@ -137,7 +154,7 @@ impl Holder {
     pub(super) fn answer_came(&mut self, id: LinkId, answer: Answer) {
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved(self.now);
-        if !session.may_write() {
+        if !session.may_write() && !self.limits.is_mutated(Mutation::ReadersWrite) {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let Some(wanted) = session.wanted.as_mut().filter(|wanted| wanted.nonce == answer.nonce) else {

@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::LogId;
 use crate::base::limits::Limits;
+use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Position};
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
@@ -62,8 +63,10 @@ struct KeptGrant {
 
 impl Link {
     /// What it needs to go on later, if it can.
-    pub fn attachment(&self) -> Option<Vec<u8>> {
-        let session = self.session().filter(|session| session.is_attachable())?;
+    pub fn attachment(&self, limits: &Limits) -> Option<Vec<u8>> {
+        let is_forced =
+            |session: &Session| session.send.started && limits.is_mutated(Mutation::SleepOnFrames);
+        let session = self.session().filter(|session| session.is_attachable() || is_forced(session))?;
         let End::Accepter(accepted) = &session.end else { return None };
         let grant = accepted.grant.as_ref().map(|grant| KeptGrant {
             subject: grant.subject.clone(),
@@ -105,7 +108,7 @@ impl Link {
         session.their_head = kept.their_head;
         session.receive.read = kept.read;
         session.receive.window = kept.window;
-        session.receive.owed = kept.owed;
+        session.receive.owed = if limits.is_mutated(Mutation::ForgetOwed) { 0 } else { kept.owed };
         session.receive.whole_told = kept.whole_told;
         session.send.start(kept.sent);
         session.send.credit = kept.credit;

@@ -13,6 +13,7 @@ use minicbor::{Decode, Encode};
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::{AuthorId, CommitId, DocId, LogId};
 use crate::base::limits::Limits;
+use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::descriptor::Descriptor;
@@ -268,10 +269,14 @@ impl Log {
         if tips.iter().any(|tip| tip.id == commit.id()) {
             return Admission::Held;
         }
-        if header.seq == 1 && self.chain_start != Some(header.prev) {
+        let is_foreign = header.seq == 1 && self.chain_start != Some(header.prev);
+        if is_foreign && !self.limits.is_mutated(Mutation::AnyChainStart) {
             return Admission::Foreign;
         }
         if header.seq <= self.vector.seq(&header.author) {
+            if self.limits.is_mutated(Mutation::DropSecondBranch) {
+                return Admission::Held;
+            }
             let short = commit.id().short();
             match self.hot.find(&header.author, header.seq) {
                 Lookup::Slots(slots) if slots.iter().any(|slot| slot.id == short) => return Admission::Held,
@@ -286,7 +291,9 @@ impl Log {
             self.require(&prev, &mut reads, &mut missing);
         }
         for after in &header.after {
-            self.require(after, &mut reads, &mut missing);
+            if !self.limits.is_mutated(Mutation::AppendWithoutCauses) {
+                self.require(after, &mut reads, &mut missing);
+            }
             let has_uncovered = self.uncovered.range(tips_of(after.author)).next().is_some();
             if has_uncovered && !self.hot.contains(&after.author) {
                 reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
@@ -390,10 +397,13 @@ impl Log {
     pub fn stage(&mut self, mut commit: Commit, own: bool, bringer: Option<(LogId, u64)>) {
         self.staged.before.get_or_insert(self.meta.head);
         self.take_deletes(&commit);
+        if self.limits.is_mutated(Mutation::BelieveDeleted) {
+            self.believe(&commit);
+        }
         self.justify(&mut commit);
         self.index(&commit);
         let seq = self.meta.head.seq;
-        if commit.has_holes() {
+        if commit.has_holes() && !self.limits.is_mutated(Mutation::HoleIsHeld) {
             self.holes.insert(seq, Hole::new(&commit, bringer));
             self.staged.dirty_holes.insert(seq);
         }
@@ -448,6 +458,16 @@ impl Log {
         }
         self.staged = Staged::default();
         self.stored_meta = Some(self.meta.encode());
+    }
+
+    /// See [`Mutation::BelieveDeleted`].
+    fn believe(&mut self, commit: &Commit) {
+        for (item, bytes) in commit.items() {
+            if let (Some(doc), crate::commit::commit::ItemBytes::Deleted(delete)) = (item.doc, bytes) {
+                self.deleted.insert(doc, *delete);
+                self.unscrubbed.insert(doc);
+            }
+        }
     }
 
     fn take_deletes(&mut self, commit: &Commit) {
@@ -516,15 +536,20 @@ impl Log {
     /// The tips that this commit comes after are covered by it.
     fn cover(&mut self, header: &Header) {
         if header.seq > 1 {
-            self.uncovered.remove(&Tip { author: header.author, seq: header.seq - 1, id: header.prev });
+            let prev = After { author: header.author, seq: header.seq - 1, short: header.prev.short() };
+            self.cover_one(&prev);
         }
         for after in &header.after {
-            let tips = self.uncovered.range(tips_of(after.author));
-            let covered = tips.filter(|tip| tip.seq == after.seq && tip.id.short() == after.short);
-            for tip in covered.copied().collect::<Vec<_>>() {
-                self.uncovered.remove(&tip);
-                self.staged.dirty.insert(tip.author);
-            }
+            self.cover_one(after);
+        }
+    }
+
+    fn cover_one(&mut self, name: &After) {
+        let tips = self.uncovered.range(tips_of(name.author));
+        let covered = tips.filter(|tip| tip.seq == name.seq && tip.id.short() == name.short);
+        for tip in covered.copied().collect::<Vec<_>>() {
+            self.uncovered.remove(&tip);
+            self.staged.dirty.insert(tip.author);
         }
     }
 

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::limits::Limits;
+use crate::base::mutation::Mutation;
 use crate::commit::descriptor::Descriptor;
 
 use crate::base::id::{AuthorId, LinkId};
@@ -304,6 +305,9 @@ impl Replica {
         };
         // Log seqs of what is in this process's memory only mean nothing to others.
         let answers_tabs = !holder.disk_failed();
+        let limits = holder.limits();
+        let fresh_less = usize::from(limits.is_mutated(Mutation::FreshOneShort));
+        let durable_less = usize::from(limits.is_mutated(Mutation::DurableOneShort));
         let over = self.waits.take_if(answers_tabs, |wait| match wait {
             Wait::Synced { log_seq: Some(seq), .. } | Wait::Fresh { log_seq: Some(seq), .. } => {
                 followed >= *seq
@@ -312,11 +316,12 @@ impl Replica {
                 !has_relays || target.is_some_and(|(link, seq)| has_read(link, seq))
             }
             Wait::Fresh { regions, at, .. } => {
-                at.values().filter(|(link, seq)| has_read(*link, *seq)).count() >= *regions as usize
+                at.values().filter(|(link, seq)| has_read(*link, *seq)).count() + fresh_less
+                    >= *regions as usize
             }
             Wait::Durable { regions, number, at_least } => own.log_seq(*number).is_some_and(|seq| {
                 let target = seq.max(*at_least);
-                acked.values().filter(|acked| **acked >= target).count() >= *regions as usize
+                acked.values().filter(|acked| **acked >= target).count() + durable_less >= *regions as usize
             }),
             Wait::Flush { number } => {
                 holder.is_settled()

@@ -1,94 +1,28 @@
-//! A world is healed, left until it is quiet, and checked.
+//! Laws of a healed world: all hold the same, nothing is lost, and nothing is left to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use eyot_core::base::id::{CommitId, DocId};
-use eyot_core::base::time::Millis;
 use eyot_core::commit::{digest::Digest, vector::Vector};
 use eyot_core::document::value::{Value, decode_value};
 
-use super::acts::VERSION_LETTERS;
-use super::processes::{Machine, Process};
-use super::{ProcessId, World};
-use crate::causality::{HeldLog, log_is_causal};
+use crate::base::ids::ProcessId;
+use crate::parts::causality::{HeldLog, log_is_causal};
+use crate::parts::process::{Machine, Process};
+use crate::plan::plan::VERSION_LETTERS;
+use crate::world::world::World;
 
-/// How long a healed world may take to go quiet.
-const HEAL_MAX: Millis = 900_000;
-/// How long nothing may be sent for a world to be quiet.
-const QUIET: Millis = 30_000;
-/// How long replicas have to get back to the relay that is near. What they measured while it was
-/// slow counts half as much every minute.
-const RETURN_MAX: Millis = 600_000;
-/// How long applications may have to wait for what they are to be told: relays compare notes every
-/// five minutes.
-const WAIT_MAX: Millis = 400_000;
 /// How often a replica may be linked to a relay in a healed world.
 const LINKS_MAX: usize = 12;
 
 impl World {
-    pub(super) fn heal(&mut self) -> Result<(), String> {
-        self.say(|| "healing".into());
-        self.healing = true;
-        self.paths.heal();
-        self.tokens.read_only_until.fill(0);
-        for disk in &mut self.disks {
-            disk.is_full = false;
-        }
-        let connections: Vec<_> = self.connections.keys().copied().collect();
-        for connection in connections {
-            self.cut(connection);
-        }
-        for disk in 0..self.disks.len() {
-            if !self.processes.values().any(|process| process.disk == disk) {
-                self.start(disk);
-            }
-        }
-        let ids: Vec<_> = self.processes.keys().copied().collect();
-        for id in ids {
-            self.disturbed(id);
-            if !self.is_relay(self.processes[&id].disk) {
-                self.renew_token(id);
-                if self.is_leader(id) {
-                    self.set_online(id, true);
-                }
-            }
-            if let Some(process) = self.processes.get_mut(&id) {
-                process.watched.linked_to.clear();
-            }
-            self.open_names(id);
-        }
-        let deadline = self.now + HEAL_MAX;
-        let returned = self.now + RETURN_MAX;
-        let told = self.now + WAIT_MAX;
-        self.last_sent = self.now;
-        while self.now < told {
-            self.step()?;
-        }
-        self.check_nobody_waits()?;
-        while self.now < self.last_sent + QUIET || self.now < returned || !self.is_idle() {
-            if self.now > deadline {
-                self.check()?;
-                return Err(format!("the healed world is not quiet after {} s", HEAL_MAX / 1000));
-            }
-            self.step()?;
-        }
-        Ok(())
-    }
-
-    /// Whether no relay has anything to do. Every few minutes they compare notes.
-    fn is_idle(&self) -> bool {
-        self.processes.values().all(|process| match &process.machine {
-            Machine::Relay(relay) => relay.is_idle(),
-            Machine::Replica(_) | Machine::Asleep(_) => true,
-        })
-    }
-
-    pub(super) fn check(&mut self) -> Result<(), String> {
+    pub fn check(&mut self) -> Result<(), String> {
         let mut logs = Vec::new();
         for (number, disk) in self.disks.iter().enumerate() {
             logs.push(log_is_causal(&disk.store).map_err(|error| format!("disk {number}: {error}"))?);
         }
         self.check_nothing_is_lost(&logs)?;
+        self.check_bytes()?;
         let digest = logs[0].vector.digest();
         let mut seen = BTreeMap::new();
         for (id, process) in &self.processes {
@@ -111,7 +45,7 @@ impl World {
         let promised = self.history.promises.iter().filter(|promise| self.is_kept(promise));
         let all: BTreeSet<CommitId> =
             everything.into_iter().chain(promised.map(|promise| promise.commit)).collect();
-        for (number, log) in logs.iter().enumerate() {
+        for (number, log) in logs.iter().enumerate().filter(|(number, _)| !self.disks[*number].is_outside) {
             if let Some(lost) = all.iter().find(|id| !log.commits.contains(id)) {
                 let holders: Vec<_> =
                     (0..logs.len()).filter(|number| logs[*number].commits.contains(lost)).collect();
@@ -121,8 +55,27 @@ impl World {
         Ok(())
     }
 
+    /// Law: in a healed world nobody lacks bytes that somebody has.
+    fn check_bytes(&self) -> Result<(), String> {
+        for (number, disk) in self.disks.iter().enumerate() {
+            for (commit, doc) in disk.missing() {
+                self.outcome_of_hole(number, commit, doc)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn outcome_of_hole(&self, number: usize, commit: &CommitId, doc: &DocId) -> Result<(), String> {
+        match self.disks.iter().position(|disk| disk.has_bytes(commit, doc)) {
+            Some(other) => {
+                Err(format!("disk {number} lacks the bytes of {commit:?} of {doc:?}, disk {other} has them"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Law: what applications wait for comes to pass.
-    fn check_nobody_waits(&self) -> Result<(), String> {
+    pub fn check_nobody_waits(&self) -> Result<(), String> {
         for (id, process) in self.processes.iter().filter(|(_, process)| !process.is_clone) {
             let Machine::Replica(replica) = &process.machine else { continue };
             if let Some(wait) = process.waits.values().next() {
@@ -143,7 +96,7 @@ impl World {
         let vector = match &process.machine {
             Machine::Replica(replica) => replica.vector(),
             Machine::Relay(relay) => relay.vector(),
-            Machine::Asleep(_) => &log.vector,
+            Machine::Asleep(_) | Machine::Actor(_) => &log.vector,
         };
         if *vector != log.vector {
             let tips = |vector: &Vector| vector.tips().copied().collect::<BTreeSet<_>>();
@@ -158,7 +111,7 @@ impl World {
             Machine::Relay(relay) if !relay.is_idle() => {
                 Err(format!("{id:?} has nothing to do and is not idle: {:?}", relay.regions()))
             }
-            Machine::Relay(_) | Machine::Asleep(_) => Ok(()),
+            Machine::Relay(_) | Machine::Asleep(_) | Machine::Actor(_) => Ok(()),
             Machine::Replica(replica) => {
                 let status = replica.status();
                 if status.unsaved > 0 || status.unsent > 0 {

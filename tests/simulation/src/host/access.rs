@@ -1,37 +1,17 @@
 //! Tokens: whoever runs the application mints them, and relays' hosts judge them.
 
-use std::collections::BTreeMap;
-
 use eyot_core::base::id::LinkId;
-use eyot_core::base::time::Millis;
 use eyot_core::holder::io as holder;
 use eyot_core::wire::access::{Claims, Refusal, Right};
 
-use super::plan::Access;
-use super::{Happening, ProcessId, World};
-
-pub(super) struct Tokens {
-    minted: BTreeMap<String, Grant>,
-    /// By disk: until when its replicas may only read.
-    pub read_only_until: Vec<Millis>,
-}
-
-#[derive(Clone, Copy)]
-struct Grant {
-    disk: usize,
-    right: Right,
-    expires_at: Option<Millis>,
-    is_relay: bool,
-}
-
-impl Tokens {
-    pub fn new(disks: usize) -> Self {
-        Self { minted: BTreeMap::new(), read_only_until: vec![0; disks] }
-    }
-}
+use crate::base::ids::ProcessId;
+use crate::parts::tokens::Grant;
+use crate::plan::plan::Access;
+use crate::world::happening::Happening;
+use crate::world::world::World;
 
 impl World {
-    pub(super) fn mint(&mut self, disk: usize) -> Option<String> {
+    pub fn mint(&mut self, disk: usize) -> Option<String> {
         let Access::Tokens { valid_for } = self.plan.access else { return None };
         let is_relay = self.is_relay(disk);
         let right = if self.is_read_only(disk) { Right::Read } else { Right::Write };
@@ -42,12 +22,23 @@ impl World {
         Some(token)
     }
 
-    pub(super) fn is_read_only(&self, disk: usize) -> bool {
+    /// A token for an actor; none where it has no right.
+    pub fn mint_for_actor(&mut self, disk: usize, right: Option<Right>) -> Option<String> {
+        let Access::Tokens { .. } = self.plan.access else { return None };
+        let token = format!("token {}", self.id());
+        if let Some(right) = right {
+            let grant = Grant { disk, right, expires_at: None, is_relay: false };
+            self.tokens.minted.insert(token.clone(), grant);
+        }
+        Some(token)
+    }
+
+    pub fn is_read_only(&self, disk: usize) -> bool {
         self.tokens.read_only_until.get(disk).is_some_and(|until| *until > self.now)
     }
 
     /// Whether this process's token lets it in and write, for as long as its owner may.
-    pub(super) fn is_welcome(&self, id: ProcessId) -> bool {
+    pub fn is_welcome(&self, id: ProcessId) -> bool {
         self.plan.access == Access::Open
             || self.grant(self.processes[&id].token.as_ref()).is_some_and(|grant| {
                 grant.right == Right::Write && grant.expires_at.is_none_or(|at| at > self.now)
@@ -55,7 +46,7 @@ impl World {
     }
 
     /// Whether the application would do well to give it a fresh token.
-    pub(super) fn is_stale(&self, id: ProcessId) -> bool {
+    pub fn is_stale(&self, id: ProcessId) -> bool {
         let process = &self.processes[&id];
         !self.is_welcome(id) && (!self.is_read_only(process.disk) || self.is_expired(id))
     }
@@ -69,7 +60,7 @@ impl World {
         self.tokens.minted.get(token?).copied()
     }
 
-    pub(super) fn renew_token(&mut self, id: ProcessId) {
+    pub fn renew_token(&mut self, id: ProcessId) {
         let Some(disk) = self.processes.get(&id).map(|process| process.disk) else { return };
         let Some(token) = self.mint(disk) else { return };
         if let Some(process) = self.processes.get_mut(&id) {
@@ -81,7 +72,7 @@ impl World {
     }
 
     /// A relay's host is asked what a token allows.
-    pub(super) fn authorize(&mut self, id: ProcessId, link: LinkId, token: Option<String>) {
+    pub fn authorize(&mut self, id: ProcessId, link: LinkId, token: Option<String>) {
         let right = self.right_of(token.as_ref());
         let Some(process) = self.processes.get_mut(&id) else { return };
         let held = process.rights.entry(link).or_insert(right);
@@ -99,7 +90,7 @@ impl World {
         }
     }
 
-    pub(super) fn authorized(&mut self, id: ProcessId, life: u64, link: LinkId, token: Option<String>) {
+    pub fn authorized(&mut self, id: ProcessId, life: u64, link: LinkId, token: Option<String>) {
         let right = self.right_of(token.as_ref());
         let Some(process) = self.processes.get_mut(&id).filter(|process| process.life == life) else {
             return;

@@ -1,7 +1,5 @@
 //! What applications do.
 
-use std::collections::BTreeMap;
-
 use eyot_core::automerge::{Prop, ROOT, ReadDoc, ScalarValue};
 use eyot_core::base::id::DocId;
 use eyot_core::document::value::{Op, Value};
@@ -9,15 +7,13 @@ use eyot_core::replica::event::Made;
 use eyot_core::replica::replica::Replica;
 use eyot_core::replica::waits::WaitId;
 
-use super::laws::Waiting;
-use super::processes::{Machine, Process};
-use super::{ProcessId, World};
-
-/// Letters of the initial texts of each version of the application.
-pub(super) const VERSION_LETTERS: [char; 2] = ['x', 'y'];
+use crate::base::ids::ProcessId;
+use crate::parts::history::Waiting;
+use crate::parts::process::{Machine, Process};
+use crate::world::world::World;
 
 impl World {
-    pub(super) fn act(&mut self) {
+    pub fn act(&mut self) {
         let ready: Vec<_> = self.processes.iter().filter(|(_, p)| p.is_ready).map(|(id, _)| *id).collect();
         let Some(id) = self.rng.pick(&ready).copied() else { return };
         let open: Vec<_> = self.processes[&id].open.iter().copied().collect();
@@ -160,21 +156,4 @@ impl World {
             _ => Op::Put { path: vec![key("k")], value: int },
         }]
     }
-}
-
-/// What named documents begin as in a version of the application. Its texts are made of a letter that
-/// no other version has, and no edit writes.
-pub(super) fn initial(version: usize) -> Value {
-    let letter = VERSION_LETTERS[version].to_string();
-    let settings = [
-        ("font".to_owned(), Value::Text(letter.repeat(4))),
-        ("size".to_owned(), Value::Scalar(ScalarValue::Int(version as i64))),
-    ];
-    Value::Map(BTreeMap::from([
-        ("text".to_owned(), Value::Text(letter.repeat(2))),
-        ("list".to_owned(), Value::List(Vec::new())),
-        ("n".to_owned(), Value::Scalar(ScalarValue::counter(0))),
-        ("theme".to_owned(), Value::Text(letter.repeat(3))),
-        ("settings".to_owned(), Value::Map(BTreeMap::from(settings))),
-    ]))
 }

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use eyot_core::base::time::Millis;
 
-use super::World;
-use super::plan::{Place, Plan};
+use crate::plan::plan::{Place, Plan};
 
 /// How much slower everything is in a slow region.
-const SLOW_FACTOR: Millis = 20;
+pub const SLOW_FACTOR: Millis = 20;
 
-pub(super) struct Paths {
+pub struct Paths {
     pub places: Vec<Place>,
     /// By region: until when its relay's disk and links are slow.
     pub slow_until: Vec<Millis>,
@@ -50,20 +49,5 @@ impl Paths {
     pub fn heal(&mut self) {
         self.blocked.clear();
         self.slow_until.fill(0);
-    }
-}
-
-impl World {
-    /// How long something takes now, one way.
-    pub(super) fn delay(&mut self, from: usize, to: usize) -> Millis {
-        let latency = self.plan.latency(self.paths.places[from], self.paths.places[to]);
-        let delay = latency + self.rng.below(latency / 4 + 1);
-        let is_slow = self.paths.is_slow(from, self.now) || self.paths.is_slow(to, self.now);
-        if is_slow { delay * SLOW_FACTOR } else { delay }
-    }
-
-    pub(super) fn disk_delay(&mut self, disk: usize) -> Millis {
-        let delay = self.rng.below(self.plan.disk_delay + 1);
-        if self.paths.is_slow(disk, self.now) { delay * SLOW_FACTOR } else { delay }
     }
 }

@@ -6,6 +6,7 @@ use eyot_core::base::id::CommitId;
 use eyot_core::base::position::Position;
 use eyot_core::commit::commit::ItemBytes;
 use eyot_core::commit::vector::{Tip, Vector};
+use eyot_core::log::meta::Meta;
 use eyot_core::log::{keys::rows_after, rows::read_rows};
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::StorageAnswer;
@@ -17,18 +18,21 @@ pub struct HeldLog {
 }
 
 /// Law: log order is causal order; numbers and running hashes are right; no commit is there twice; of
-/// deleted documents no bytes are left.
+/// deleted documents no bytes are left; all chains begin where those of its space do.
 pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     let mut store = store.clone();
     let StorageAnswer::Scanned { entries, more } = store.answer(&rows_after(0, usize::MAX)) else {
         return Err("a scan was not answered".into());
     };
     let entries = read_rows(&entries, more).map_err(|error| error.to_string())?.entries;
+    let meta = store.get(b"m").and_then(|meta| Meta::decode(meta).ok());
+    let chain_start = meta.and_then(|meta| Some(meta.descriptor?.chain_start(meta.marker.partition)));
     let mut at = Position::START;
     let mut held = BTreeSet::new();
     let mut followed = BTreeSet::new();
     let mut tips = Vec::new();
     let (mut deleted, mut with_bytes) = (BTreeSet::new(), BTreeSet::new());
+    let mut explained = BTreeSet::new();
     let mut named = BTreeMap::new();
     for entry in entries {
         let header = entry.commit.header();
@@ -37,7 +41,11 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
         if entry.at != at {
             return Err(format!("position {} of the log is not where it says", at.seq));
         }
-        if header.seq > 1 && !held.contains(&header.prev) {
+        if header.seq == 1 && Some(header.prev) != chain_start {
+            return Err(format!("{id:?} begins a chain of another space"));
+        }
+        let prev = (header.author, header.seq - 1, header.prev.short());
+        if header.seq > 1 && !named.contains_key(&prev) {
             return Err(format!("{id:?} is in the log before its predecessor"));
         }
         for after in &header.after {
@@ -48,11 +56,14 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
         if !held.insert(id) {
             return Err(format!("{id:?} is in the log twice"));
         }
-        followed.insert(header.prev);
+        followed.insert(header.prev.short());
         deleted.extend(header.deletes());
         for (item, bytes) in entry.commit.items() {
             if matches!(bytes, ItemBytes::Present(bytes) if !bytes.is_empty()) {
                 with_bytes.extend(item.doc);
+            }
+            if matches!(bytes, ItemBytes::Deleted(_)) {
+                explained.extend(item.doc);
             }
         }
         tips.push(Tip { author: header.author, seq: header.seq, id });
@@ -61,6 +72,9 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     if let Some(doc) = deleted.intersection(&with_bytes).next() {
         return Err(format!("{doc:?} is deleted and some of its bytes are held"));
     }
-    tips.retain(|tip| !followed.contains(&tip.id));
+    if let Some(doc) = explained.difference(&deleted).next() {
+        return Err(format!("{doc:?} is said to be deleted, and nothing in the log deletes it"));
+    }
+    tips.retain(|tip| !followed.contains(&tip.id.short()));
     Ok(HeldLog { commits: held, vector: Vector::from_tips(tips) })
 }

@@ -4,11 +4,13 @@
 use eyot_core::base::time::Millis;
 use eyot_core::replica::status::{State, Status};
 
-use super::processes::Machine;
-use super::{Happening, ProcessId, World, disk_at};
+use crate::base::ids::{ProcessId, disk_at};
+use crate::parts::process::Machine;
+use crate::world::happening::Happening;
+use crate::world::world::World;
 
 /// How often replicas are looked at.
-pub(super) const EVERY: Millis = 1_000;
+pub const EVERY: Millis = 1_000;
 /// How long a replica may be without a relay while one is there for it: the core's longest wait
 /// after failures (30 s), and a link that it has to find out to be dead (20 s until it asks, 8 s for
 /// the answer).
@@ -17,32 +19,9 @@ const APART_MAX: Millis = 60_000;
 /// have been found well three times (15 s), or more often where they keep failing.
 const DETOUR_MAX: Millis = 300_000;
 
-/// What is remembered of a replica's links.
-pub(super) struct Watched {
-    /// Since when it is not linked to a relay and could be, as far as was seen.
-    apart_since: Millis,
-    /// By region: since when its relay is there for this replica.
-    there_since: Vec<Option<Millis>>,
-    /// The relays it was linked to, one after the other.
-    pub linked_to: Vec<usize>,
-    /// By region: how many of its commits it has said that region has stored.
-    pub stored: Vec<usize>,
-}
-
-impl Watched {
-    pub fn new(regions: usize, now: Millis) -> Self {
-        Self {
-            apart_since: now,
-            there_since: vec![None; regions],
-            linked_to: Vec::new(),
-            stored: vec![0; regions],
-        }
-    }
-}
-
 impl World {
     /// Something was done to a replica or its links: it has its time once more.
-    pub(super) fn disturbed(&mut self, id: ProcessId) {
+    pub fn disturbed(&mut self, id: ProcessId) {
         let now = self.now;
         if let Some(process) = self.processes.get_mut(&id) {
             process.watched.apart_since = now;
@@ -50,7 +29,7 @@ impl World {
         }
     }
 
-    pub(super) fn watch(&mut self) {
+    pub fn watch(&mut self) {
         let replicas: Vec<_> = self
             .processes
             .iter()
@@ -105,7 +84,7 @@ impl World {
     }
 
     /// The region whose relay a replica is linked to, as both see it.
-    pub(super) fn relay_of(&self, id: ProcessId, status: &Status) -> Option<usize> {
+    pub fn relay_of(&self, id: ProcessId, status: &Status) -> Option<usize> {
         let process = &self.processes[&id];
         let relay = status.relay.as_ref().filter(|_| matches!(status.state, State::Live | State::Syncing))?;
         let disk = disk_at(&relay.url).filter(|disk| self.is_relay(*disk))?;

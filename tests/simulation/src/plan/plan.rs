@@ -1,17 +1,26 @@
 //! What is drawn for each seed before its world begins: how many live where, how far they are from
 //! one another, and what goes wrong how often.
 
+use std::collections::BTreeMap;
+
+use eyot_core::automerge::ScalarValue;
 use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
+use eyot_core::document::value::Value;
+use eyot_core::wire::access::Right;
 
-use super::faults::Fault;
-use crate::rng::Rng;
+use crate::actor::actor::Role;
+use crate::base::rng::Rng;
+use crate::plan::fault::Fault;
 
-pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
+pub const REGIONS: [&str; 3] = ["eu", "us", "ap"];
+
+/// Letters of the initial texts of each version of the application.
+pub const VERSION_LETTERS: [char; 2] = ['x', 'y'];
 
 /// Where a disk is, and the processes on it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub struct Place {
     /// The region it is in, or nearest to.
     pub region: usize,
     /// From there to it.
@@ -20,7 +29,7 @@ pub(super) struct Place {
 
 /// How replicas are let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub enum Access {
     Open,
     /// By tokens that are good for so long.
     Tokens {
@@ -28,7 +37,7 @@ pub(super) enum Access {
     },
 }
 
-pub(super) struct Plan {
+pub struct Plan {
     pub regions: usize,
     pub replicas: usize,
     pub act_wait: Millis,
@@ -43,6 +52,8 @@ pub(super) struct Plan {
     pub limits: Limits,
     /// How long a relay must have nothing to do before its host takes it out of memory; none: never.
     pub doze_after: Option<Millis>,
+    /// Peers that keep to no rules, with what their tokens allow.
+    pub actors: Vec<(Role, Option<Right>)>,
 }
 
 impl Plan {
@@ -76,6 +87,7 @@ impl Plan {
             faults,
             access,
             limits: draw_limits(rng),
+            actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
         }
     }
@@ -94,6 +106,23 @@ impl Plan {
     pub fn latency(&self, from: Place, to: Place) -> Millis {
         from.last_mile + self.between[from.region][to.region] + to.last_mile
     }
+}
+
+fn draw_actors(rng: &mut Rng) -> Vec<(Role, Option<Right>)> {
+    if rng.chance(500) {
+        return Vec::new();
+    }
+    let mut actors = Vec::new();
+    for _ in 0..rng.between(1, 2) {
+        let role =
+            *rng.pick(&[Role::Husks, Role::Husks, Role::Forks, Role::Noise, Role::Noise]).expect("not empty");
+        let right = match role {
+            Role::Husks | Role::Forks => Some(Right::Write),
+            Role::Noise => *rng.pick(&[Some(Right::Write), Some(Right::Read), None]).expect("not empty"),
+        };
+        actors.push((role, right));
+    }
+    actors
 }
 
 /// Those of the protocol now and then; mostly such that a few commits reach them.
@@ -134,5 +163,24 @@ fn draw_limits(rng: &mut Rng) -> Limits {
             *limit = 4_000;
         }
     }
+    // Tips in a greeting must fit into it.
+    limits.hello_tips_max = limits.hello_tips_max.min(limits.hello_bytes_max / 250);
     limits
+}
+
+/// What named documents begin as in a version of the application. Its texts are made of a letter that
+/// no other version has, and no edit writes.
+pub fn initial(version: usize) -> Value {
+    let letter = VERSION_LETTERS[version].to_string();
+    let settings = [
+        ("font".to_owned(), Value::Text(letter.repeat(4))),
+        ("size".to_owned(), Value::Scalar(ScalarValue::Int(version as i64))),
+    ];
+    Value::Map(BTreeMap::from([
+        ("text".to_owned(), Value::Text(letter.repeat(2))),
+        ("list".to_owned(), Value::List(Vec::new())),
+        ("n".to_owned(), Value::Scalar(ScalarValue::counter(0))),
+        ("theme".to_owned(), Value::Text(letter.repeat(3))),
+        ("settings".to_owned(), Value::Map(BTreeMap::from(settings))),
+    ]))
 }

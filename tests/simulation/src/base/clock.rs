@@ -2,7 +2,7 @@
 
 use eyot_core::base::time::Millis;
 
-use crate::rng::Rng;
+use crate::base::rng::Rng;
 
 const HOUR: i64 = 3_600_000;
 const MILLION: i64 = 1_000_000;

@@ -1,0 +1,235 @@
+//! What every actor knows: its links, what it has heard, and what it was asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eyot_core::base::id::{AuthorId, CommitId, LinkId, LogId};
+use eyot_core::base::limits::Limits;
+use eyot_core::base::position::{Cursor, Mark};
+use eyot_core::commit::commit::Commit;
+use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::wire::bodies::{Answer, Commits, Hello, Terms, Want};
+use eyot_core::wire::frame::Frame;
+
+use crate::base::rng::Rng;
+
+/// Commits that an actor remembers.
+const HEARD_MAX: usize = 600;
+
+/// How an actor misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It brings others' commits without their bytes, before they come by themselves.
+    Husks,
+    /// It makes branches, of its own chain and of others'.
+    Forks,
+    /// It sends frames of all kinds at any time.
+    Noise,
+}
+
+/// What an actor does.
+pub enum Deed {
+    /// Connects to a region's relay.
+    Dial(LinkId, usize),
+    Send(LinkId, Vec<u8>),
+    Close(LinkId),
+}
+
+/// One connection of an actor.
+pub struct Line {
+    pub region: usize,
+    pub is_up: bool,
+    /// Bytes of commits that it may send. It keeps to that, mostly: its link is closed otherwise.
+    pub credit: i64,
+    /// How many of the commits it knows it has sent here.
+    pub sent: usize,
+}
+
+pub struct Actor {
+    pub role: Role,
+    /// Whether its token lets it write.
+    pub may_write: bool,
+    pub token: Option<String>,
+    pub limits: Limits,
+    pub lines: BTreeMap<LinkId, Line>,
+    /// The logs of relays it has met, and the marks that it was given.
+    pub logs: BTreeMap<usize, (LogId, Vec<Mark>)>,
+    /// The commits it knows, in the order in which they came.
+    pub heard: Vec<Commit>,
+    known: BTreeSet<CommitId>,
+    pub author: AuthorId,
+    pub start: CommitId,
+    log: LogId,
+    next_link: u64,
+}
+
+impl Actor {
+    pub fn new(role: Role, may_write: bool, token: Option<String>, limits: Limits, rng: &mut Rng) -> Self {
+        Self {
+            role,
+            may_write,
+            token,
+            limits,
+            lines: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            heard: Vec::new(),
+            known: BTreeSet::new(),
+            author: AuthorId(rng.bytes()),
+            start: Descriptor::plain("space").chain_start(0),
+            log: LogId(rng.bytes()),
+            next_link: 1 << 32,
+        }
+    }
+
+    /// It is the actor's turn.
+    pub fn act(&mut self, regions: usize, rng: &mut Rng) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        for region in 0..regions {
+            if !self.lines.values().any(|line| line.region == region) && rng.chance(300) {
+                let link = LinkId(self.next_link);
+                self.next_link += 1;
+                self.lines.insert(link, Line { region, is_up: false, credit: 0, sent: 0 });
+                deeds.push(Deed::Dial(link, region));
+            }
+        }
+        match self.role {
+            Role::Husks => self.bring_husks(rng, &mut deeds),
+            Role::Forks => self.bring_forks(rng, &mut deeds),
+            Role::Noise => self.make_noise(rng, &mut deeds),
+        }
+        let links: Vec<_> = self.lines.keys().copied().collect();
+        for link in links {
+            if self.lines[&link].is_up && rng.chance(200) {
+                deeds.push(Deed::Send(link, Frame::Credit(rng.below(100_000)).encode()));
+            }
+            if rng.chance(10) {
+                self.lines.remove(&link);
+                deeds.push(Deed::Close(link));
+            }
+        }
+        deeds
+    }
+
+    pub fn opened(&mut self, link: LinkId, rng: &mut Rng) -> Vec<Deed> {
+        let mut hello = self.hello();
+        if self.role == Role::Noise {
+            self.twist(&mut hello, self.lines.get(&link).map_or(0, |line| line.region), rng);
+        }
+        vec![Deed::Send(link, Frame::Hello(hello).encode())]
+    }
+
+    pub fn closed(&mut self, link: LinkId) {
+        self.lines.remove(&link);
+    }
+
+    pub fn received(&mut self, link: LinkId, frame: &[u8], rng: &mut Rng) -> Vec<Deed> {
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return Vec::new() };
+        let Some(line) = self.lines.get_mut(&link) else { return Vec::new() };
+        let mut deeds = Vec::new();
+        match frame {
+            Frame::Hello(hello) => {
+                line.is_up = true;
+                line.credit = hello.credit as i64;
+                self.logs.insert(line.region, (hello.log, vec![hello.head]));
+            }
+            Frame::Credit(bytes) => line.credit += bytes as i64,
+            Frame::Ack(ack) => {
+                if let Some((_, marks)) = self.logs.get_mut(&line.region) {
+                    marks.push(ack.at);
+                }
+            }
+            Frame::Commits(Commits { records, .. }) => {
+                records.iter().for_each(|record| self.hear(record));
+                if self.role == Role::Husks {
+                    self.bring_husks(rng, &mut deeds);
+                }
+            }
+            Frame::Want(want) if self.may_write => deeds.push(Deed::Send(link, self.answer(&want, rng))),
+            _ => {}
+        }
+        deeds
+    }
+
+    fn hear(&mut self, record: &[u8]) {
+        if let Ok(commit) = Commit::decode(record, &Limits::PROTOCOL) {
+            self.learn(commit);
+        }
+    }
+
+    pub fn learn(&mut self, commit: Commit) {
+        if self.heard.len() < HEARD_MAX && self.known.insert(commit.id()) {
+            self.heard.push(commit);
+        }
+    }
+
+    /// Answers with what it has, with less, or with nothing.
+    fn answer(&self, want: &Want, rng: &mut Rng) -> Vec<u8> {
+        let is_wanted = |commit: &&Commit| {
+            let header = commit.header();
+            want.ranges
+                .iter()
+                .any(|range| range.author == header.author && (range.from..=range.to).contains(&header.seq))
+        };
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        if !rng.chance(200) {
+            for commit in self.heard.iter().filter(is_wanted) {
+                let record = self.dressed(commit, rng);
+                bytes += record.len();
+                if bytes + 200 > self.limits.frame_bytes_max {
+                    break;
+                }
+                records.push(record.into());
+            }
+        }
+        let cut = rng.chance(100);
+        Frame::Answer(Answer { nonce: want.nonce, records, more: false, cut }).encode()
+    }
+
+    /// Sends a commit, if there is credit for it and it fits into a frame.
+    pub fn bring(&mut self, link: LinkId, record: Vec<u8>, deeds: &mut Vec<Deed>) -> bool {
+        let Some(line) = self.lines.get_mut(&link).filter(|line| line.is_up && line.credit > 0) else {
+            return false;
+        };
+        if record.len() + 200 < self.limits.frame_bytes_max {
+            line.credit -= record.len() as i64 + 256;
+            let commits = Commits { records: vec![record.into()], to: None, named: Vec::new() };
+            deeds.push(Deed::Send(link, Frame::Commits(commits).encode()));
+        }
+        true
+    }
+
+    pub fn hello(&self) -> Hello {
+        Hello {
+            version_min: 1,
+            version_max: 1,
+            space: "space".into(),
+            log: self.log,
+            region: None,
+            token: self.token.clone(),
+            cursors: Vec::new(),
+            digest: None,
+            resumed: false,
+            tips: Some(Vec::new()),
+            credit: 1 << 20,
+            head: Mark::START,
+            regions: Vec::new(),
+            terms: Terms::default(),
+            descriptor: Some(Descriptor::plain("space")),
+            partition: 0,
+            holes: 0,
+            hole_tips: Vec::new(),
+            required: 0,
+        }
+    }
+
+    /// A cursor into a region's log that the log never gave.
+    pub fn invented_cursor(&self, region: usize, rng: &mut Rng) -> Option<Cursor> {
+        let (log, marks) = self.logs.get(&region)?;
+        let mark = *rng.pick(marks)?;
+        let mut invented = mark;
+        if rng.chance(500) {
+            invented.seq += rng.below(100);
+        }
+        Some(Cursor { log: *log, read: if rng.chance(500) { mark } else { invented }, seen: invented })
+    }
+}

@@ -1,0 +1,3 @@
+//! What applications do.
+
+pub mod acts;

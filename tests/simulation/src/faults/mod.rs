@@ -1,0 +1,5 @@
+//! What goes wrong.
+
+pub mod faults;
+pub mod regions;
+pub mod replicas;

@@ -1,0 +1,9 @@
+//! Hosts: they run machines, carry out their effects, and connect them.
+
+pub mod access;
+pub mod actors;
+pub mod effects;
+pub mod links;
+pub mod network;
+pub mod processes;
+pub mod sleep;

@@ -1,0 +1,146 @@
+//! Laws of what is sent: acknowledgements are true, and nothing is sent on before it is durable.
+
+use std::collections::BTreeSet;
+
+use eyot_core::base::id::{CommitId, LinkId};
+use eyot_core::base::limits::Limits;
+use eyot_core::commit::commit::Commit;
+use eyot_core::log::meta::Meta;
+use eyot_core::wire::access::Right;
+use eyot_core::wire::bodies::{Ack, Stored};
+use eyot_core::wire::frame::Frame;
+
+use crate::base::ids::ProcessId;
+use crate::plan::plan::{Access, REGIONS};
+use crate::world::world::World;
+
+impl World {
+    /// Notes what is brought to a relay, and whether it may be.
+    pub fn note_brought(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
+        let process = &self.processes[&id];
+        if self.plan.access == Access::Open || !self.is_relay(process.disk) {
+            return;
+        }
+        let is_dialled = link.0 >= 1 << 32;
+        if !is_dialled && process.rights.get(&link) != Some(&Right::Write) {
+            return;
+        }
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let disk = process.disk;
+        if let Frame::Piece(piece) = &frame {
+            let begun = self.history.pieces.entry((id, link, piece.answer)).or_default();
+            begun.extend_from_slice(&piece.bytes);
+            if piece.last {
+                let record = std::mem::take(begun);
+                let commit = Commit::decode(&record, &Limits::PROTOCOL).ok();
+                self.history.brought[disk].extend(commit.map(|commit| commit.id()));
+            }
+        }
+        self.history.brought[disk].extend(commits_in(&frame));
+    }
+
+    /// Law: whoever keeps to the protocol is not cut off for what others do: between honest processes
+    /// no link ends for a broken rule.
+    pub fn note_close(&mut self, id: ProcessId, link: LinkId, code: u16, reason: &str) {
+        if self.is_with_actor(id, link) {
+            return self.count("links of actors that were closed");
+        }
+        let connection = self.connection_of(id, link).and_then(|id| self.connections.get(&id));
+        let Some(connection) = connection else { return };
+        let may_happen = match code {
+            // Two clones have one log. A token that was good when commits left may not be any more.
+            4002 => reason.contains("the same log"),
+            4004 => self.plan.access != Access::Open,
+            4007 => connection.withholds,
+            4000 | 4001 | 4003 | 4005 | 4011 | 4012 => false,
+            _ => return,
+        };
+        if may_happen {
+            self.count("honest links closed for a reason");
+        } else {
+            self.fail(format!("{id:?} closed an honest link: {code} {reason}"));
+        }
+    }
+
+    /// Law: an acknowledgement is the truth, and a relay sends nothing on that is not durable.
+    pub fn check_frame(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
+        let process = &self.processes[&id];
+        if !self.is_relay(process.disk) {
+            return;
+        }
+        let disk = &self.disks[process.disk];
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let early = commits_in(&frame).into_iter().find(|id| !disk.durable.contains_key(id));
+        let failure = match (early, frame) {
+            (Some(id), _) => Some(format!("{id:?} was sent on before it was durable")),
+            (_, Frame::Ack(Ack { at, whole, read, .. })) => {
+                let meta = disk.store.get(b"m").and_then(|meta| Meta::decode(meta).ok());
+                let head = meta.map_or(0, |meta| meta.head.seq);
+                let early =
+                    (at.seq > head).then(|| format!("acknowledged at {} with {head} on disk", at.seq));
+                let whole = whole.unwrap_or(read);
+                early.or_else(|| self.check_ack(id, link, read, &self.history.ever)).or_else(|| {
+                    self.check_ack(id, link, whole, &self.history.ever_whole).map(|broken| broken + " whole")
+                })
+            }
+            (_, Frame::Stored(stored)) => self.check_stored(process.disk, &stored),
+            (_, Frame::Commits(commits)) => {
+                self.outcome.count("commits left to others to send", commits.named.len() as u64);
+                None
+            }
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            self.fail(failure);
+        }
+    }
+
+    /// What a relay says another region has stored, it has, or had.
+    fn check_stored(&mut self, disk: usize, stored: &Stored) -> Option<String> {
+        self.outcome.count("words of what other regions have stored", 1);
+        let region = REGIONS.iter().position(|region| *region == stored.region)?;
+        let missing = self.first_missing(disk, stored.upto, &self.history.ever_whole[region])?;
+        Some(format!("disk {disk} says that {} has {missing:?}, which it never had", stored.region))
+    }
+
+    /// What of the last commits of a relay's log up to there a region never had.
+    fn first_missing(&self, disk: usize, upto: u64, had: &BTreeSet<CommitId>) -> Option<CommitId> {
+        let disk = &self.disks[disk];
+        let recent = disk.log.range(upto.saturating_sub(64)..=upto).map(|(_, id)| *id);
+        // Who lacks the bytes itself has brought none.
+        recent.filter(|id| disk.is_whole(id)).find(|id| !had.contains(id))
+    }
+
+    /// All of the other's log up to there is on this relay's disk, or was.
+    fn check_ack(
+        &self,
+        id: ProcessId,
+        link: LinkId,
+        upto: u64,
+        had: &[BTreeSet<CommitId>],
+    ) -> Option<String> {
+        let process = &self.processes[&id];
+        let connection = self.connections.get(process.links.get(&link)?)?;
+        let other = connection.disks.into_iter().find(|disk| *disk != process.disk)?;
+        // What was in memory in place of a disk is not there to be looked at.
+        if self.disks[other].is_outside || self.disks[other].has_failed {
+            return None;
+        }
+        let missing = self.first_missing(other, upto, &had[process.disk])?;
+        Some(format!("disk {} acknowledged {missing:?} of disk {other} and never had it", process.disk))
+    }
+}
+
+/// The commits that a frame brings.
+fn commits_in(frame: &Frame) -> Vec<CommitId> {
+    let records = match frame {
+        Frame::Commits(commits) => &commits.records,
+        Frame::Answer(answer) => &answer.records,
+        _ => return Vec::new(),
+    };
+    records
+        .iter()
+        .filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok())
+        .map(|commit| commit.id())
+        .collect()
+}

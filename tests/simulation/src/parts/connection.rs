@@ -1,0 +1,58 @@
+//! Connections between processes, and what is under way on them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use eyot_core::base::id::LinkId;
+use eyot_core::base::limits::Limits;
+use eyot_core::base::time::Millis;
+use eyot_core::commit::commit::Commit;
+use eyot_core::wire::frame::Frame;
+
+use crate::base::ids::ProcessId;
+
+pub struct Connection {
+    /// Who dialled, who accepted.
+    pub ends: [(ProcessId, LinkId); 2],
+    pub disks: [usize; 2],
+    pub is_open: bool,
+    /// What is under way, to each end.
+    pub queues: [VecDeque<Message>; 2],
+    /// Whether what is sent to that end vanishes.
+    pub lost: [bool; 2],
+    pub stalled_until: Millis,
+    /// A commit is left out of the stream now and then.
+    pub withholds: bool,
+}
+
+pub enum Message {
+    Frame(Arc<[u8]>),
+    Ping,
+    Pong,
+    Close,
+}
+
+/// A frame in words, for the trace.
+pub fn summary(frame: &[u8]) -> String {
+    match Frame::decode(frame, &Limits::PROTOCOL) {
+        Ok(Frame::Commits(commits)) => {
+            let ids: Vec<_> = commits
+                .records
+                .iter()
+                .filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok())
+                .map(|commit| format!("{:?}", commit.id()))
+                .collect();
+            format!("Commits to {:?}: {}", commits.to.map(|to| to.seq), ids.join(" "))
+        }
+        Ok(Frame::Hello(hello)) => format!(
+            "Hello {:?} resumed {} head {} cursors {:?} tips {:?}",
+            hello.log,
+            hello.resumed,
+            hello.head.seq,
+            hello.cursors.iter().map(|c| (c.log, c.read.seq, c.seen.seq)).collect::<Vec<_>>(),
+            hello.tips.map(|tips| tips.len()),
+        ),
+        Ok(frame) => format!("{frame:?}"),
+        Err(error) => error.to_string(),
+    }
+}

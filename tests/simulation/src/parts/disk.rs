@@ -1,0 +1,187 @@
+//! A disk that answers late, and on a crash keeps of the writes under way only some first ones. It
+//! keeps account of what is durable, from the rows that are written to it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId, RequestId};
+use eyot_core::commit::commit::{Commit, ItemBytes};
+use eyot_core::log::meta::Meta;
+use eyot_core::log::rows::read_rows;
+use eyot_core::storage::memory::MemoryStore;
+use eyot_core::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
+
+use crate::base::ids::ProcessId;
+use crate::base::rng::Rng;
+
+/// Who asked: a process, and which of its machines, should it have had several.
+pub type Asker = (ProcessId, u64);
+
+#[derive(Clone, Default)]
+pub struct Disk {
+    pub store: MemoryStore,
+    /// Asked and not answered yet; done in this order.
+    queue: VecDeque<(Asker, RequestId, StorageRequest)>,
+    /// Full: writes fail.
+    pub is_full: bool,
+    /// Some of what its processes believed was never written: a write has failed.
+    pub has_failed: bool,
+    /// Nobody keeps a log here: it is the place of a scripted actor.
+    pub is_outside: bool,
+    /// The commits that are durable, with their places in their chains.
+    pub durable: BTreeMap<CommitId, (AuthorId, u64)>,
+    /// The documents of items whose bytes are absent from those.
+    bare: BTreeMap<CommitId, BTreeSet<DocId>>,
+    /// The documents that the log deletes.
+    deleted: BTreeSet<DocId>,
+    /// The commits in the order of the log.
+    pub log: BTreeMap<u64, CommitId>,
+    /// Those of them that nobody has looked at yet.
+    pub unseen: BTreeSet<CommitId>,
+    /// Those that have become whole and that nobody has looked at yet.
+    pub unseen_whole: BTreeSet<CommitId>,
+    /// The log's id, and whether it may yet take another one.
+    log_id: Option<LogId>,
+    may_renew: bool,
+    /// A law that a write has broken.
+    pub broken: Option<String>,
+}
+
+impl Disk {
+    /// That of somebody who keeps no log.
+    pub fn outside() -> Self {
+        Self { is_outside: true, ..Self::default() }
+    }
+
+    pub fn ask(&mut self, asker: Asker, id: RequestId, request: StorageRequest) {
+        self.queue.push_back((asker, id, request));
+    }
+
+    /// Does what was asked first.
+    pub fn answer(&mut self) -> Option<(Asker, RequestId, StorageAnswer)> {
+        let (asker, id, request) = self.queue.pop_front()?;
+        if self.is_full && matches!(request, StorageRequest::Write(_)) {
+            self.has_failed = true;
+            return Some((asker, id, StorageAnswer::Failed("the disk is full".into())));
+        }
+        let answer = self.store.answer(&request);
+        if let (StorageRequest::Write(batch), StorageAnswer::Written) = (&request, &answer) {
+            self.note(batch);
+        }
+        Some((asker, id, answer))
+    }
+
+    fn note(&mut self, batch: &WriteBatch) {
+        let rows = batch.puts.iter().filter(|(key, _)| key.first() == Some(&b'b')).cloned();
+        let rows: Vec<_> = rows.collect();
+        let entries = read_rows(&rows, false).expect("rows are written whole").entries;
+        for entry in &entries {
+            let (id, header) = (entry.commit.id(), entry.commit.header());
+            self.log.insert(entry.at.seq, id);
+            for doc in header.deletes() {
+                self.delete(doc);
+            }
+            if self.durable.insert(id, (header.author, header.seq)).is_none() {
+                self.unseen.insert(id);
+                self.bare.insert(id, absent(&entry.commit));
+            }
+        }
+        for entry in &entries {
+            self.note_bytes(&entry.commit);
+        }
+        let meta = batch.puts.iter().find(|(key, _)| key == b"m");
+        if let Some(meta) = meta.and_then(|(_, value)| Meta::decode(value).ok()) {
+            self.note_log(meta.marker.log);
+        }
+    }
+
+    /// Law: bytes that are in a log stay there until a delete of their document is in that log.
+    fn note_bytes(&mut self, commit: &Commit) {
+        let id = commit.id();
+        let now = absent(commit);
+        let before = self.bare.insert(id, now.clone()).unwrap_or_default();
+        if let Some(doc) = now.iter().find(|doc| !before.contains(doc) && !self.deleted.contains(doc)) {
+            self.broken =
+                Some(format!("{id:?} lost its bytes of {doc:?}, and nothing in the log deletes it"));
+        }
+        if self.is_whole(&id) {
+            self.unseen_whole.insert(id);
+        }
+    }
+
+    fn delete(&mut self, doc: DocId) {
+        if self.deleted.insert(doc) {
+            let bare = self.bare.iter().filter(|(_, docs)| docs.contains(&doc));
+            let whole = bare.map(|(id, _)| *id).filter(|id| self.is_whole(id));
+            self.unseen_whole.extend(whole.collect::<Vec<_>>());
+        }
+    }
+
+    /// Law: a log takes another id only after an older copy was put back, and once. A mark that
+    /// somebody invents is no reason.
+    fn note_log(&mut self, log: LogId) {
+        if let Some(before) = self.log_id.replace(log).filter(|before| *before != log)
+            && !std::mem::take(&mut self.may_renew)
+        {
+            self.broken = Some(format!("the log {before:?} took another id without need"));
+        }
+    }
+
+    /// Whether a commit is durable with all its bytes, or with deletes that explain their absence.
+    pub fn is_whole(&self, id: &CommitId) -> bool {
+        self.bare.get(id).is_some_and(|docs| docs.is_subset(&self.deleted))
+    }
+
+    /// The documents of a durable commit whose bytes are missing, and nothing explains it.
+    pub fn missing(&self) -> impl Iterator<Item = (&CommitId, &DocId)> {
+        self.bare.iter().flat_map(|(id, docs)| docs.difference(&self.deleted).map(move |doc| (id, doc)))
+    }
+
+    /// Whether the bytes that a commit has of a document are here.
+    pub fn has_bytes(&self, id: &CommitId, doc: &DocId) -> bool {
+        self.bare.get(id).is_some_and(|docs| !docs.contains(doc))
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The process died: what it had asked for may or may not have been done, in order.
+    pub fn crash(&mut self, process: ProcessId, rng: &mut Rng) {
+        let mut others = VecDeque::new();
+        let mut is_lost = false;
+        for entry in std::mem::take(&mut self.queue) {
+            if entry.0.0 != process {
+                others.push_back(entry);
+                continue;
+            }
+            is_lost |= rng.chance(500);
+            if !is_lost && matches!(entry.2, StorageRequest::Write(_)) {
+                self.queue.push_back(entry);
+                self.answer();
+            }
+        }
+        self.queue = others;
+    }
+
+    /// A copy, of which another process goes on. Either has given marks that the other has not.
+    pub fn copy(&mut self) -> Disk {
+        self.may_renew = true;
+        self.clone()
+    }
+
+    /// An older copy is put back, or an empty one.
+    pub fn restore(&mut self, copy: Disk) {
+        *self = copy;
+        self.queue.clear();
+        self.unseen.clear();
+        self.unseen_whole.clear();
+        self.is_full = false;
+        self.may_renew = true;
+    }
+}
+
+/// The documents of items whose bytes are absent, for whatever reason.
+fn absent(commit: &Commit) -> BTreeSet<DocId> {
+    let absent = commit.items().filter(|(_, bytes)| !matches!(bytes, ItemBytes::Present(_)));
+    absent.filter_map(|(item, _)| item.doc).collect()
+}

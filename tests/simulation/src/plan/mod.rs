@@ -1,0 +1,5 @@
+//! What is drawn for a seed before its world begins.
+
+pub mod broken;
+pub mod fault;
+pub mod plan;

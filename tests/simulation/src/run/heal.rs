@@ -1,0 +1,76 @@
+//! A world is healed and left until it is quiet.
+
+use eyot_core::base::time::Millis;
+
+use crate::parts::process::Machine;
+use crate::world::world::World;
+
+/// How long a healed world may take to go quiet.
+const HEAL_MAX: Millis = 900_000;
+/// How long nothing may be sent for a world to be quiet.
+const QUIET: Millis = 30_000;
+/// How long replicas have to get back to the relay that is near. What they measured while it was
+/// slow counts half as much every minute.
+const RETURN_MAX: Millis = 600_000;
+/// How long applications may have to wait for what they are to be told: relays compare notes every
+/// five minutes.
+const WAIT_MAX: Millis = 400_000;
+impl World {
+    pub fn heal(&mut self) -> Result<(), String> {
+        self.say(|| "healing".into());
+        self.healing = true;
+        self.dismiss_actors();
+        self.paths.heal();
+        self.tokens.read_only_until.fill(0);
+        for disk in &mut self.disks {
+            disk.is_full = false;
+        }
+        let connections: Vec<_> = self.connections.keys().copied().collect();
+        for connection in connections {
+            self.cut(connection);
+        }
+        for disk in 0..self.disks.len() {
+            if !self.disks[disk].is_outside && !self.processes.values().any(|process| process.disk == disk) {
+                self.start(disk);
+            }
+        }
+        let ids: Vec<_> = self.processes.keys().copied().collect();
+        for id in ids {
+            self.disturbed(id);
+            if !self.is_relay(self.processes[&id].disk) {
+                self.renew_token(id);
+                if self.is_leader(id) {
+                    self.set_online(id, true);
+                }
+            }
+            if let Some(process) = self.processes.get_mut(&id) {
+                process.watched.linked_to.clear();
+            }
+            self.open_names(id);
+        }
+        let deadline = self.now + HEAL_MAX;
+        let returned = self.now + RETURN_MAX;
+        let told = self.now + WAIT_MAX;
+        self.last_sent = self.now;
+        while self.now < told {
+            self.step()?;
+        }
+        self.check_nobody_waits()?;
+        while self.now < self.last_sent + QUIET || self.now < returned || !self.is_idle() {
+            if self.now > deadline {
+                self.check()?;
+                return Err(format!("the healed world is not quiet after {} s", HEAL_MAX / 1000));
+            }
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Whether no relay has anything to do. Every few minutes they compare notes.
+    fn is_idle(&self) -> bool {
+        self.processes.values().all(|process| match &process.machine {
+            Machine::Relay(relay) => relay.is_idle(),
+            Machine::Replica(_) | Machine::Asleep(_) | Machine::Actor(_) => true,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! What happens in a world, one thing after another.
+
+use std::cmp::Reverse;
+
+use crate::base::outcome::Outcome;
+use crate::laws::watch;
+use crate::world::happening::Happening;
+use crate::world::world::World;
+
+impl World {
+    /// Starts a process on every disk.
+    pub fn begin(&mut self) {
+        for disk in 0..self.disks.len() {
+            self.start(disk);
+        }
+        self.start_actors();
+        self.at(0, Happening::Act);
+        self.at(0, Happening::Fault);
+        self.at(0, Happening::Watch);
+    }
+
+    pub fn run(mut self, steps: u64) -> Result<Outcome, String> {
+        self.begin();
+        while self.outcome.steps < steps {
+            self.step()?;
+        }
+        self.heal()?;
+        self.check()?;
+        Ok(self.outcome)
+    }
+
+    pub fn step(&mut self) -> Result<(), String> {
+        let Some(Reverse((time, _, happening))) = self.queue.pop() else { return Ok(()) };
+        self.now = self.now.max(time);
+        // Looking is no step: worlds in which little happens would be short.
+        self.outcome.steps += u64::from(happening != Happening::Watch);
+        match happening {
+            Happening::Deliver(connection, end) => self.deliver(connection, end),
+            Happening::Connect(connection) => self.connect(connection),
+            Happening::Expire(connection) => self.cut(connection),
+            Happening::Disk(disk) => self.disk_answers(disk),
+            Happening::Timer(process, timer) => self.timer_rings(process, timer),
+            Happening::Start(disk) => {
+                if !self.processes.values().any(|process| process.disk == disk) {
+                    self.start(disk);
+                }
+            }
+            Happening::Restart(process) => self.restart(process),
+            Happening::Doze(process, inputs) => self.doze(process, inputs),
+            Happening::Probed(process, url, is_healthy) => self.probed(process, url, is_healthy),
+            Happening::Authorized { process, life, link, token } => {
+                self.authorized(process, life, link, token);
+            }
+            Happening::Renew(process) => self.renew_token(process),
+            Happening::Act if !self.healing => {
+                self.act();
+                let wait = self.rng.below(2 * self.plan.act_wait);
+                self.at(wait, Happening::Act);
+            }
+            Happening::Fault if !self.healing => {
+                self.fault();
+                let wait = self.rng.below(2 * self.plan.fault_wait);
+                self.at(wait, Happening::Fault);
+            }
+            Happening::ActorActs(process) => self.actor_acts(process),
+            Happening::Act | Happening::Fault => {}
+            Happening::Watch => {
+                self.watch();
+                self.at(watch::EVERY, Happening::Watch);
+            }
+        }
+        self.failure.take().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,35 @@
+//! What happens at a moment.
+
+use eyot_core::base::id::LinkId;
+
+use crate::base::ids::{ConnectionId, ProcessId};
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Happening {
+    /// A message arrives at an end of a connection.
+    Deliver(ConnectionId, usize),
+    Connect(ConnectionId),
+    /// Whoever is still there learns that a connection is gone.
+    Expire(ConnectionId),
+    Disk(usize),
+    Timer(ProcessId, u64),
+    Start(usize),
+    /// A relay that can't go on is stopped and started by its host.
+    Restart(ProcessId),
+    /// A relay's host looks whether it has done nothing since.
+    Doze(ProcessId, u64),
+    Probed(ProcessId, String, bool),
+    Authorized {
+        process: ProcessId,
+        life: u64,
+        link: LinkId,
+        token: Option<String>,
+    },
+    /// The application gives a replica a fresh token.
+    Renew(ProcessId),
+    Act,
+    /// It is an actor's turn.
+    ActorActs(ProcessId),
+    Fault,
+    Watch,
+}
