@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::AuthorId;
 use eyot_core::document::budget::Budget;
-use eyot_core::document::document::{Document, Source};
+use eyot_core::document::document::Document;
+use eyot_core::document::source::Source;
 use eyot_core::document::value::{Op, Value, decode_ops, decode_value, encode_value};
 
 const A: AuthorId = AuthorId([1; 16]);
@@ -16,7 +17,7 @@ fn put(key: &str, value: i64) -> Op {
 }
 
 fn change(document: &mut Document, key: &str, value: i64) -> Vec<u8> {
-    document.change(&[put(key, value)], None, 0).unwrap().unwrap()
+    document.change(&[put(key, value)], None, 0).unwrap().unwrap().raw_bytes().to_vec()
 }
 
 /// Every order of these.
@@ -125,7 +126,7 @@ fn a_change_over_the_budget_waits_and_its_neighbours_do_not() {
     let small = change(&mut b, "k", 1);
     let budget = Budget { operations: 50, ..Budget::default() };
     let mut document = Document::new(AuthorId([9; 16]), budget);
-    document.apply([(Source::Commit(A), large.as_slice()), (Source::Commit(B), small.as_slice())]);
+    document.apply([(Source::Commit(A), large.raw_bytes()), (Source::Commit(B), small.as_slice())]);
     assert_eq!(document.heads(), b.heads());
     assert_eq!(document.quarantined(), 1);
 }

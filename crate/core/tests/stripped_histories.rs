@@ -7,11 +7,17 @@ use std::time::Duration;
 use eyot_core::automerge::transaction::{CommitOptions, Transactable};
 use eyot_core::automerge::{ActorId, Automerge, Change, ObjId, ObjType, ROOT, ReadDoc, TextEncoding};
 use eyot_core::base::id::{AuthorId, CommitId, DocId};
-use eyot_core::commit::commit::{After, Commit, Kind};
+use eyot_core::base::limits::Limits as WireLimits;
+use eyot_core::commit::commit::Commit;
+use eyot_core::commit::header::After;
+use eyot_core::commit::kind::Kind;
 use eyot_core::document::stripped::changes::Changes;
 use eyot_core::document::stripped::limits::Limits;
 use eyot_core::document::stripped::strip::{Context, rebuild, strip};
 use serde_json::Value;
+
+/// What a first commit names before it.
+const CHAIN_START: CommitId = CommitId([0; 32]);
 
 /// Without optimisation Automerge takes minutes for all.
 const TRANSACTIONS_MAX: usize = if cfg!(debug_assertions) { 5_000 } else { usize::MAX };
@@ -99,7 +105,15 @@ impl Writer {
         assert_eq!(again.raw_bytes(), change.raw_bytes());
         let len = item.len();
         let items = vec![(DocId([1; 16]), Kind::Change, item)];
-        let id = Commit::new(self.author, self.tip, after, time, items).unwrap().id();
+        let id = Commit::new(
+            (self.author, seq, prev.unwrap_or(CHAIN_START)),
+            after,
+            time,
+            items,
+            &WireLimits::PROTOCOL,
+        )
+        .unwrap()
+        .id();
         self.changes.insert(self.author, seq, &id, [&change]);
         self.tip = Some((seq, id));
         let commit = After { author: self.author, seq, short: id.short() };

@@ -2,14 +2,16 @@
 
 pub mod beginning;
 pub mod budget;
+mod commits;
 pub mod diff;
 pub mod document;
 pub mod edit;
 pub mod forks;
 pub mod genesis;
 mod history;
+#[cfg(test)]
 mod laws;
-pub mod place;
 mod quarantine;
+pub mod source;
 pub mod stripped;
 pub mod value;

@@ -3,7 +3,7 @@
 use eyot_core::automerge::transaction::{CommitOptions, Transactable};
 use eyot_core::automerge::{ActorId, AutoCommit, Change, ROOT};
 use eyot_core::base::id::{AuthorId, CommitId};
-use eyot_core::commit::commit::After;
+use eyot_core::commit::header::After;
 use eyot_core::document::stripped::changes::Changes;
 use eyot_core::document::stripped::limits::{ACTOR_SOURCES_MAX, COMMITS_LOOKED_AT_MAX, Limits};
 use eyot_core::document::stripped::strip::{Context, RebuildError, rebuild, strip};

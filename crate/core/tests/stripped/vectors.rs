@@ -5,7 +5,7 @@ use eyot_core::automerge::marks::{ExpandMark, Mark};
 use eyot_core::automerge::transaction::{CommitOptions, Transactable};
 use eyot_core::automerge::{ActorId, AutoCommit, Change, ObjId, ObjType, ROOT, ScalarValue, TextEncoding};
 use eyot_core::base::id::{AuthorId, CommitId};
-use eyot_core::commit::commit::After;
+use eyot_core::commit::header::After;
 use eyot_core::document::stripped::changes::Changes;
 use eyot_core::document::stripped::limits::Limits;
 use eyot_core::document::stripped::strip::{Context, strip};

@@ -5,13 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use eyot_core::automerge::transaction::CommitOptions;
 use eyot_core::automerge::{ActorId, Author, AutoCommit, Change, TextEncoding};
 use eyot_core::base::id::{AuthorId, CommitId, DocId};
-use eyot_core::commit::commit::{After, Commit, ItemBytes, Kind};
+use eyot_core::base::limits::Limits as WireLimits;
+use eyot_core::commit::commit::Commit;
+use eyot_core::commit::commit::ItemBytes;
+use eyot_core::commit::header::After;
+use eyot_core::commit::kind::Kind;
 use eyot_core::document::stripped::changes::Changes;
 use eyot_core::document::stripped::limits::Limits;
 use eyot_core::document::stripped::strip::{Context, RebuildError, rebuild, strip};
 
 use crate::edits::edit;
 use crate::rng::Rng;
+
+/// What a first commit names before it.
+const CHAIN_START: CommitId = CommitId([0; 32]);
 
 const DOCUMENTS: usize = 2;
 
@@ -117,7 +124,14 @@ impl World {
             }
         }
         let items = made.iter().map(|(document, kind, item, _)| (doc_id(*document), *kind, item.clone()));
-        let commit = Commit::new(writer.author, writer.tip, after.clone(), time, items.collect()).unwrap();
+        let commit = Commit::new(
+            (writer.author, seq, prev.unwrap_or(CHAIN_START)),
+            after.clone(),
+            time,
+            items.collect(),
+            &WireLimits::PROTOCOL,
+        )
+        .unwrap();
         for (document, _, _, change) in &made {
             self.chunks.insert((commit.id(), doc_id(*document)), change.raw_bytes().to_vec());
             writer.changes[*document].insert(writer.author, seq, &commit.id(), [change]);
@@ -155,13 +169,13 @@ impl World {
         let context = Context::from(commit.header());
         for (item, bytes) in commit.items() {
             let ItemBytes::Present(bytes) = bytes else { panic!("nothing is deleted here") };
-            let document = usize::from(item.doc.0[0]);
+            let document = usize::from(item.doc.unwrap().0[0]);
             let changes = &mut writer.changes[document];
             let chunk = match item.known_kind() {
                 Some(Kind::Change) => rebuild(bytes, &context, changes, &Limits::default()).unwrap(),
                 _ => bytes.clone(),
             };
-            assert_eq!(chunk, self.chunks[&(id, item.doc)], "to the byte");
+            assert_eq!(chunk, self.chunks[&(id, item.doc.unwrap())], "to the byte");
             let change = Change::from_bytes(chunk).unwrap();
             changes.insert(context.author, context.seq, &id, [&change]);
             // Automerge refuses the other branch of a fork, and queues what depends on it.
@@ -182,7 +196,7 @@ impl World {
                             let named = |id: &CommitId| self.commits[id].header().seq == commit.seq;
                             assert!(self.commits.keys().filter(|id| id.short() == commit.short).all(named));
                         }
-                        Ok(chunk) => assert_eq!(chunk, self.chunks[&(commit.id(), item.doc)]),
+                        Ok(chunk) => assert_eq!(chunk, self.chunks[&(commit.id(), item.doc.unwrap())]),
                         Err(error) => panic!("{error}"),
                     }
                 }
@@ -209,8 +223,8 @@ impl World {
                     samples.push(Sample {
                         context: Context::from(commit.header()),
                         item: bytes,
-                        chunk: &self.chunks[&(commit.id(), item.doc)],
-                        changes: &self.writers[0].changes[usize::from(item.doc.0[0])],
+                        chunk: &self.chunks[&(commit.id(), item.doc.unwrap())],
+                        changes: &self.writers[0].changes[usize::from(item.doc.unwrap().0[0])],
                     });
                 }
             }
@@ -243,7 +257,7 @@ impl Writer {
 fn causes(commit: &Commit, commits: &BTreeMap<CommitId, Commit>) -> Vec<CommitId> {
     let header = commit.header();
     let by_short = |after: &After| *commits.keys().find(|id| id.short() == after.short).unwrap();
-    header.prev.into_iter().chain(header.after.iter().map(by_short)).collect()
+    (header.seq > 1).then_some(header.prev).into_iter().chain(header.after.iter().map(by_short)).collect()
 }
 
 /// A change of somebody who writes without eyot, taken into this document.

@@ -9,7 +9,7 @@ use super::bytes::{Reader, write_prefixed};
 use super::chunk::HASH_BYTES;
 use super::limits::ACTOR_LIST_BYTES_MAX;
 use crate::base::id::{AuthorId, CommitId, ShortId};
-use crate::commit::commit::After;
+use crate::commit::header::After;
 
 /// The changes of one document by the commits that hold them: of each commit the last change whose
 /// actor is the commit's author. Changes of others, which came as imports, are not in it.

@@ -9,7 +9,7 @@ use super::chunk::{Chunk, HASH_BYTES};
 use super::item::{Actor, Chain, Dep, Item, ItemError, Older};
 use super::limits::{ACTOR_SOURCES_MAX, COMMITS_LOOKED_AT_MAX, Limits};
 use crate::base::id::{AuthorId, CommitId};
-use crate::commit::commit::{After, Header};
+use crate::commit::header::{After, Header};
 
 /// What the header of a commit says, as far as stripping needs it.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,8 @@ pub struct Context<'a> {
 impl<'a> From<&'a Header> for Context<'a> {
     fn from(header: &'a Header) -> Self {
         let Header { author, seq, prev, after, time, .. } = header;
-        Self { author: *author, seq: *seq, prev: *prev, after, time: *time }
+        let prev = (*seq > 1).then_some(*prev);
+        Self { author: *author, seq: *seq, prev, after, time: *time }
     }
 }
 
