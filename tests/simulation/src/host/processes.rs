@@ -83,6 +83,8 @@ impl World {
             timer: 0,
             inputs: 0,
             links: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            touched: BTreeSet::new(),
             next_accepted: 1,
             rights: BTreeMap::new(),
             token,

@@ -52,6 +52,8 @@ pub struct Plan {
     pub limits: Limits,
     /// How long a relay must have nothing to do before its host takes it out of memory; none: never.
     pub doze_after: Option<Millis>,
+    /// How often of a thousand inputs a relay's host takes it out of memory after one.
+    pub evict_chance: u64,
     /// Peers that keep to no rules, with what their tokens allow.
     pub actors: Vec<(Role, Option<Right>)>,
 }
@@ -87,9 +89,15 @@ impl Plan {
             faults,
             access,
             limits: draw_limits(rng),
+            evict_chance: if rng.chance(250) { *rng.pick(&[2, 10, 50, 200]).expect("not empty") } else { 0 },
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
         }
+    }
+
+    /// Whether relays are taken out of memory while they are at something.
+    pub fn evicts(&self) -> bool {
+        self.evict_chance > 0 || self.faults.iter().any(|(_, fault)| *fault == Fault::EvictRelay)
     }
 
     /// Relays are first among the disks, one in each region; replicas live anywhere.

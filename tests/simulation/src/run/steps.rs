@@ -47,6 +47,7 @@ impl World {
             }
             Happening::Restart(process) => self.restart(process),
             Happening::Doze(process, inputs) => self.doze(process, inputs),
+            Happening::Evict(process) => self.evict(process),
             Happening::Probed(process, url, is_healthy) => self.probed(process, url, is_healthy),
             Happening::Authorized { process, life, link, token } => {
                 self.authorized(process, life, link, token);
