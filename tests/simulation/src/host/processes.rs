@@ -33,7 +33,7 @@ impl World {
                 seed: self.rng.bytes(),
                 relays: self.relays_for(disk),
                 token: token.clone(),
-                descriptor: None,
+                descriptor: self.plan.descriptor(disk),
                 limits: self.plan.limits,
             };
             Machine::Replica(Box::new(Replica::new(config, now)))

@@ -30,6 +30,8 @@ pub enum Happening {
     /// The application gives a replica a fresh token.
     Renew(ProcessId),
     Act,
+    /// So many things are done in a row.
+    Burst(u64),
     /// It is an actor's turn.
     ActorActs(ProcessId),
     Fault,
