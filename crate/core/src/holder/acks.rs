@@ -64,6 +64,9 @@ impl Holder {
         session.send.ack(ack.read, ack.whole);
         session.send.stored_at(ack.at.seq, &self.limits);
         session.their_head = session.their_head.max(ack.at.seq);
+        for due in session.owed_deletes.values_mut() {
+            due.get_or_insert(ack.at.seq);
+        }
         if ack.at.seq > session.send.seen.seq {
             session.send.seen = ack.at;
         }
@@ -137,7 +140,7 @@ impl Holder {
             let deleted = commit.items().filter(|(_, bytes)| matches!(bytes, ItemBytes::Deleted(_)));
             for doc in deleted.filter_map(|(item, _)| item.doc) {
                 if !self.log.is_deleted(&doc) {
-                    session.owed_deletes.entry(doc).or_insert(session.their_head);
+                    session.owed_deletes.entry(doc).or_insert(None);
                 }
             }
         }
@@ -148,7 +151,7 @@ impl Holder {
         let Some(session) = self.links.session_mut(id) else { return };
         session.owed_deletes.retain(|doc, _| !self.log.is_deleted(doc));
         let read = session.receive.read.seq;
-        if session.owed_deletes.values().any(|due| *due <= read) {
+        if session.owed_deletes.values().any(|due| due.is_some_and(|due| due <= read)) {
             self.withheld += 1;
             self.close(id, CloseCode::Withheld, "a document was said to be deleted, and no delete came");
         }

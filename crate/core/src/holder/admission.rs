@@ -7,6 +7,7 @@ use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
 use crate::base::limits::NAMED_COST_BYTES;
 use crate::base::mutation::Mutation;
 use crate::commit::commit::Commit;
+use crate::commit::vector::Tip;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
@@ -138,8 +139,14 @@ impl Holder {
             }
             Admission::Reads(reads) => Looked::Reads(incoming, reads),
             Admission::Foreign => {
+                // A relay that was greeted by another one before either was told what the space is learns
+                // it when they greet each other once more.
+                let (code, why) = match self.log.chain_start() {
+                    None => (CloseCode::GoingAway, "this relay has not been told what the space is"),
+                    Some(_) => (CloseCode::Malformed, "a commit of another space"),
+                };
                 for link in incoming.origins.iter().filter_map(Origin::link).collect::<Vec<_>>() {
-                    self.close(link, CloseCode::Malformed, "a commit of another space");
+                    self.close(link, code, why);
                 }
                 Looked::Done
             }
@@ -336,8 +343,14 @@ impl Holder {
 
     fn name_arrived(&mut self, named: &Named) {
         let bringer = self.bringer(&Origin::Answer(named.link));
-        if let (Some(seq), Some(bringer)) = (self.log.holes().seq_of(&named.tip.id), bringer) {
-            self.log.brought_hole(seq, bringer);
+        if let Some(bringer) = bringer {
+            // The tip stands for all before it in its chain.
+            let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
+            let holes = self.log.holes();
+            let seqs = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
+            for seq in seqs.collect::<Vec<_>>() {
+                self.log.brought_hole(seq, bringer);
+            }
         }
         if let Some(session) = self.links.session_mut(named.link) {
             session.receive.arrived(named.frame, &named.tip.id);

@@ -66,8 +66,12 @@ impl Holder {
 
     pub(super) fn token_came(&mut self, id: LinkId, token: String) {
         let is_comer = self.links.get(id).is_some_and(|link| !link.is_dialer());
-        if !self.is_relay() || !is_comer {
-            return self.close(id, CloseCode::OutOfOrder, "tokens are for relays");
+        if !is_comer {
+            return self.close(id, CloseCode::OutOfOrder, "a token from whoever was dialled");
+        }
+        if !self.is_relay() {
+            // A replica lets everybody in; whoever dials tells all it is linked to.
+            return;
         }
         if token.len() > self.limits.token_bytes_max {
             return self.close(id, CloseCode::TooLarge, "a token over the limit");

@@ -460,6 +460,9 @@ impl Holder {
             }
             LogState::Loading => {
                 if !link.is_up() && self.early.iter().any(|(other, _)| *other == id) {
+                    if let Ok(Frame::Bye(bye)) = Frame::decode(bytes, &self.limits) {
+                        return self.frame(id, Frame::Bye(bye));
+                    }
                     return self.close(id, CloseCode::OutOfOrder, "a frame before the greeting");
                 }
                 return self.early.push((id, bytes.to_vec()));

@@ -2,6 +2,7 @@
 //! log that skips what the other has.
 
 use crate::base::id::LinkId;
+use crate::commit::vector::Tip;
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::link::filter::Holdings;
@@ -30,17 +31,21 @@ impl Holder {
     /// Says what this side holds; `answer`: the other is to say so too.
     pub(super) fn send_vector(&mut self, id: LinkId, answer: bool) {
         let tips: Vec<_> = self.log.vector().tips().copied().collect();
-        let mut hole_tips: Vec<_> = self.log.holes().tips().copied().collect();
-        let mut chunks = tips.chunks(self.limits.vector_frame_tips_max).peekable();
-        let mut parts = Vec::new();
-        loop {
-            let tips = chunks.next().unwrap_or_default().to_vec();
-            let last = chunks.peek().is_none();
-            let hole_tips = if last { core::mem::take(&mut hole_tips) } else { Vec::new() };
-            parts.push(VectorPart { tips, last, answer, hole_tips });
-            if last {
-                break;
-            }
+        let hole_tips: Vec<_> = self.log.holes().tips().copied().collect();
+        let most = self.limits.vector_frame_tips_max;
+        let part = |tips: &[Tip], hole_tips: &[Tip]| VectorPart {
+            tips: tips.to_vec(),
+            last: false,
+            answer,
+            hole_tips: hole_tips.to_vec(),
+        };
+        let mut parts: Vec<_> = tips.chunks(most).map(|tips| part(tips, &[])).collect();
+        parts.extend(hole_tips.chunks(most).map(|hole_tips| part(&[], hole_tips)));
+        if parts.is_empty() {
+            parts.push(part(&[], &[]));
+        }
+        if let Some(last) = parts.last_mut() {
+            last.last = true;
         }
         for part in parts {
             self.send(id, &Frame::Vector(part));

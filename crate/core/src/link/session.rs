@@ -36,8 +36,8 @@ pub(crate) struct Session {
     /// Commits without bytes that this peer was asked for.
     pub asked_holes: BTreeSet<CommitId>,
     /// Documents that the peer says are deleted, and by which position of its log the delete must
-    /// have come.
-    pub owed_deletes: BTreeMap<DocId, u64>,
+    /// have come: the end that it tells next, because the delete may be past the one told before.
+    pub owed_deletes: BTreeMap<DocId, Option<u64>>,
 }
 
 /// Which end of the connection this holder is.
@@ -235,6 +235,7 @@ impl Session {
             && !self.is_dialer()
             && !self.is_exchanging()
             && self.receive.is_settled()
+            && self.wanted.is_none()
             && self.owed_deletes.is_empty()
     }
 }

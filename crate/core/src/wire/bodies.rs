@@ -182,7 +182,7 @@ pub struct VectorPart {
     /// Whether the receiver's vector is asked for in return.
     #[n(2)]
     pub answer: bool,
-    /// Commits that the sender holds without all of their bytes, in the last part.
+    /// Commits that the sender holds without all of their bytes.
     #[cbor(n(3), default, skip_if = "Vec::is_empty")]
     pub hole_tips: Vec<Tip>,
 }

@@ -51,6 +51,7 @@ impl World {
             }
             Fault::EmptyDisks => self.disks.iter_mut().for_each(|disk| disk.is_full = false),
             Fault::PartRegions => self.part_regions(region, away),
+            Fault::CutOff => self.cut_off(region),
             Fault::SlowRegion => {
                 self.paths.slow_until[region] = self.now + away;
                 self.count("slow regions");

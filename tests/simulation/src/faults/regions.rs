@@ -58,6 +58,23 @@ impl World {
         self.count("partitions of regions");
     }
 
+    /// A region's relay reaches no other one for a while, and one of them for much longer. Meanwhile
+    /// much is written.
+    pub fn cut_off(&mut self, region: usize) {
+        let until = self.now + self.rng.between(2_000, 60_000);
+        let others: Vec<_> = (0..self.plan.regions).filter(|other| *other != region).collect();
+        let longer = self.rng.pick(&others).copied();
+        for other in others {
+            let is_longer = longer == Some(other) && self.plan.regions > 2;
+            let until = if is_longer { until + self.rng.below(300_000) } else { until };
+            self.part(region, other, until);
+            self.part(other, region, until);
+        }
+        let acts = self.rng.between(30, 300);
+        self.at(0, Happening::Burst(acts));
+        self.count("regions cut off");
+    }
+
     /// What is under way stalls, and what of it goes over some connections is lost for good.
     pub fn part(&mut self, from: usize, to: usize, until: Millis) {
         self.paths.block(from, to, until);

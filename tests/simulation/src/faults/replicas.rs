@@ -76,6 +76,10 @@ impl World {
         self.set_online(clone, true);
         // The timer that was running is not the clone's: it looks at once what is due.
         self.input(clone, holder::Input::Timer);
+        if self.rng.chance(300) {
+            let acts = self.rng.between(10, 100);
+            self.at(0, Happening::Burst(acts));
+        }
         self.count("cloned processes");
     }
 }

@@ -1,6 +1,6 @@
 //! What hosts give to machines, and what they do for them.
 
-use eyot_core::base::id::RequestId;
+use eyot_core::base::id::{LinkId, RequestId};
 use eyot_core::base::time::Millis;
 use eyot_core::holder::io as holder;
 use eyot_core::replica::event::Event;
@@ -18,17 +18,19 @@ impl World {
     pub fn input(&mut self, id: ProcessId, input: impl Into<Input>) {
         self.wake(id);
         let now = self.now;
+        let input = input.into();
         let Some(process) = self.processes.get_mut(&id) else { return };
+        process.touched.extend(link_of(&input));
         let own_now = process.clock.read(now);
         process.inputs += 1;
         match &mut process.machine {
             Machine::Replica(replica) => replica.handle(input, own_now),
-            Machine::Relay(relay) => match input.into() {
+            Machine::Relay(relay) => match input {
                 Input::Holder(input) => relay.handle(input, own_now),
                 input => unreachable!("a relay's host has no {input:?}"),
             },
             Machine::Asleep(_) => unreachable!("it was woken"),
-            Machine::Actor(_) => return self.actor_input(id, input.into()),
+            Machine::Actor(_) => return self.actor_input(id, input),
         }
         self.drain(id);
         self.after_input(id);
@@ -38,9 +40,17 @@ impl World {
     fn after_input(&mut self, id: ProcessId) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let Machine::Relay(relay) = &process.machine else { return };
+        for link in std::mem::take(&mut process.touched) {
+            // What is dialled does not outlive the machine.
+            if self.plan.evicts() && link.0 < 1 << 32 {
+                process.kept.insert(link, relay.attachment(link));
+            }
+        }
         if relay.failure().is_some() && !process.is_failing {
             process.is_failing = true;
             self.at(0, Happening::Restart(id));
+        } else if !self.healing && self.plan.evict_chance > 0 && self.rng.chance(self.plan.evict_chance) {
+            self.at(0, Happening::Evict(id));
         } else if let Some(after) = self.plan.doze_after {
             let inputs = process.inputs;
             self.at(after, Happening::Doze(id, inputs));
@@ -99,6 +109,7 @@ impl World {
                 self.dial(id, link, &url);
             }
             holder::Effect::Send(link, frame) => {
+                process.touched.insert(link);
                 self.trace(&frame);
                 self.say(|| format!("{id:?} {link:?} {}", summary(&frame)));
                 self.send(id, link, frame);
@@ -170,5 +181,16 @@ impl World {
         if self.processes.get(&process).is_some_and(|process| process.life == life) {
             self.input(process, holder::Input::Storage(request, answer));
         }
+    }
+}
+
+fn link_of(input: &Input) -> Option<LinkId> {
+    match input {
+        Input::Holder(
+            holder::Input::LinkOpened(link)
+            | holder::Input::Received(link, _)
+            | holder::Input::Authorized(link, _),
+        ) => Some(*link),
+        _ => None,
     }
 }

@@ -31,6 +31,7 @@ impl World {
         let Some(connection) = self.connections.get(&connection_id) else { return };
         let end = usize::from(connection.ends[0] == (id, link));
         let frame = if connection.withholds && end == 0 { withhold(&frame, &mut self.rng) } else { frame };
+        let frame = if self.plan.permutes { permute(&frame, &mut self.rng).unwrap_or(frame) } else { frame };
         self.last_sent = self.now;
         self.count("frames");
         self.post(connection_id, end, Message::Frame(frame));
@@ -125,6 +126,16 @@ impl World {
         let wait = self.rng.between(KEEPALIVE.0, KEEPALIVE.1);
         self.at(wait, Happening::Expire(id));
     }
+}
+
+/// Puts the commits of a frame into another order.
+fn permute(bytes: &Arc<[u8]>, rng: &mut Rng) -> Option<Arc<[u8]>> {
+    let Ok(Frame::Commits(mut commits)) = Frame::decode(bytes, &Limits::PROTOCOL) else { return None };
+    let records = &mut commits.records;
+    for i in (1..records.len()).rev() {
+        records.swap(i, rng.below(i as u64 + 1) as usize);
+    }
+    (records.len() > 1).then(|| Frame::Commits(commits).encode().into())
 }
 
 /// Leaves out a commit here and there, and never says more when asked.

@@ -33,7 +33,7 @@ impl World {
                 seed: self.rng.bytes(),
                 relays: self.relays_for(disk),
                 token: token.clone(),
-                descriptor: None,
+                descriptor: self.plan.descriptor(disk),
                 limits: self.plan.limits,
             };
             Machine::Replica(Box::new(Replica::new(config, now)))
@@ -83,6 +83,8 @@ impl World {
             timer: 0,
             inputs: 0,
             links: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            touched: BTreeSet::new(),
             next_accepted: 1,
             rights: BTreeMap::new(),
             token,

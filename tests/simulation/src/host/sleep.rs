@@ -27,15 +27,15 @@ impl World {
         self.fall_asleep(id, kept);
     }
 
-    /// A relay's memory is lost and its connections are not: what was dialled goes, what was
-    /// accepted stays.
+    /// A relay's memory is lost at any moment and its connections are not: what was dialled goes, what
+    /// was accepted stays, with what the host kept of it when something last happened there.
     pub fn evict(&mut self, id: ProcessId) {
-        let Some(process) = self.processes.get(&id) else { return };
-        let Machine::Relay(relay) = &process.machine else { return };
-        if !self.disks[process.disk].is_idle() {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        if !matches!(process.machine, Machine::Relay(_)) || process.is_failing {
             return;
         }
-        let kept = process.links.keys().map(|link| (*link, relay.attachment(*link))).collect();
+        let mut kept = process.kept.clone();
+        kept.retain(|link, _| process.links.contains_key(link));
         let dialled: Vec<_> =
             process.links.iter().filter(|(link, _)| link.0 >= 1 << 32).map(|(_, id)| *id).collect();
         self.count("evicted relays");
@@ -70,6 +70,7 @@ impl World {
             relay.resume(link, attachment, own_now);
         }
         process.machine = Machine::Relay(relay);
+        process.kept = kept;
         for link in dropped {
             let code = CloseCode::GoingAway as u16;
             self.say(|| format!("the host of {id:?} closes {link:?}: {code}"));

@@ -52,7 +52,8 @@ impl World {
             4002 => reason.contains("the same log"),
             4004 => self.plan.access != Access::Open,
             4007 => connection.withholds,
-            4000 | 4001 | 4003 | 4005 | 4011 | 4012 => false,
+            4003 => self.plan.has_rivals,
+            4000 | 4001 | 4005 | 4011 | 4012 => false,
             _ => return,
         };
         if may_happen {

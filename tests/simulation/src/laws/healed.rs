@@ -55,6 +55,38 @@ impl World {
         Ok(())
     }
 
+    /// Law: what one disk has, all have.
+    pub fn check_all_is_everywhere(&self) -> Result<(), String> {
+        let disks = || self.disks.iter().enumerate().filter(|(_, disk)| !disk.is_outside);
+        for (number, disk) in disks() {
+            for (other_number, other) in disks() {
+                if let Some(id) = disk.durable.keys().find(|id| !other.durable.contains_key(id)) {
+                    return Err(format!(
+                        "disk {other_number} lacks {id:?} of disk {number}, by way of others"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Law: where a name has two spaces, no log holds commits of both, and nothing that was saved is
+    /// lost to who made it.
+    pub fn check_rivals(&self) -> Result<(), String> {
+        for (number, disk) in self.disks.iter().enumerate() {
+            log_is_causal(&disk.store).map_err(|error| format!("disk {number}: {error}"))?;
+        }
+        for (id, process) in &self.processes {
+            let Machine::Replica(replica) = &process.machine else { continue };
+            let disk = &self.disks[process.disk];
+            let lost = process.made.iter().find(|commit| !disk.durable.contains_key(commit));
+            if let Some(commit) = lost.filter(|_| replica.status().unsaved == 0) {
+                return Err(format!("{id:?} has saved {commit:?}, and its disk does not have it"));
+            }
+        }
+        Ok(())
+    }
+
     /// Law: in a healed world nobody lacks bytes that somebody has.
     fn check_bytes(&self) -> Result<(), String> {
         for (number, disk) in self.disks.iter().enumerate() {

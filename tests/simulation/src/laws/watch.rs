@@ -46,7 +46,9 @@ impl World {
             };
             let status = replica.status();
             self.check_behind(id, &status.behind);
-            self.check_failover(id, &status);
+            if !self.plan.has_rivals {
+                self.check_failover(id, &status);
+            }
         }
     }
 

@@ -33,6 +33,10 @@ pub struct Process {
     /// How many inputs it was given.
     pub inputs: u64,
     pub links: BTreeMap<LinkId, ConnectionId>,
+    /// What a relay's host has kept of its links, each since something last happened on it.
+    pub kept: BTreeMap<LinkId, Vec<u8>>,
+    /// The links on which something happens just now.
+    pub touched: BTreeSet<LinkId>,
     pub next_accepted: u64,
     /// What the bearers of its links' tokens may do, as far as its host was asked.
     pub rights: BTreeMap<LinkId, Right>,

@@ -23,10 +23,13 @@ pub enum Fault {
     ReadOnly,
     /// A relay's memory is lost and its connections are not.
     EvictRelay,
+    /// A region is cut off while hundreds of commits are made, and comes back while the way between
+    /// two regions stays cut.
+    CutOff,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 18] = [
+    pub const ALL: [Fault; 19] = [
         Fault::BreakLink,
         Fault::StallLink,
         Fault::CrashReplica,
@@ -45,5 +48,6 @@ impl Fault {
         Fault::JumpClock,
         Fault::ReadOnly,
         Fault::EvictRelay,
+        Fault::CutOff,
     ];
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use eyot_core::automerge::ScalarValue;
 use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
+use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::document::value::Value;
 use eyot_core::wire::access::Right;
 
@@ -52,6 +53,14 @@ pub struct Plan {
     pub limits: Limits,
     /// How long a relay must have nothing to do before its host takes it out of memory; none: never.
     pub doze_after: Option<Millis>,
+    /// How many processes more than one begin on each replica's disk.
+    pub tabs: u64,
+    /// Whether commits come in another order than they were sent in, as far as their frames go.
+    pub permutes: bool,
+    /// Whether some replicas were told that the space is another one of that name.
+    pub has_rivals: bool,
+    /// How often of a thousand inputs a relay's host takes it out of memory after one.
+    pub evict_chance: u64,
     /// Peers that keep to no rules, with what their tokens allow.
     pub actors: Vec<(Role, Option<Right>)>,
 }
@@ -87,9 +96,24 @@ impl Plan {
             faults,
             access,
             limits: draw_limits(rng),
+            tabs: if rng.chance(120) { rng.between(1, 2) } else { 0 },
+            permutes: rng.chance(200),
+            has_rivals: rng.chance(40),
+            evict_chance: if rng.chance(250) { *rng.pick(&[2, 10, 50, 200]).expect("not empty") } else { 0 },
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
         }
+    }
+
+    /// What the replicas of a disk were told that the space is.
+    pub fn descriptor(&self, disk: usize) -> Option<Descriptor> {
+        let is_rival = self.has_rivals && disk.is_multiple_of(2);
+        is_rival.then(|| Descriptor { partitions: 2, ..Descriptor::plain("space") })
+    }
+
+    /// Whether relays are taken out of memory while they are at something.
+    pub fn evicts(&self) -> bool {
+        self.evict_chance > 0 || self.faults.iter().any(|(_, fault)| *fault == Fault::EvictRelay)
     }
 
     /// Relays are first among the disks, one in each region; replicas live anywhere.
@@ -165,6 +189,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     }
     // Tips in a greeting must fit into it.
     limits.hello_tips_max = limits.hello_tips_max.min(limits.hello_bytes_max / 250);
+    limits.vector_frame_tips_max = limits.vector_frame_tips_max.min(limits.frame_bytes_max / 80);
     limits
 }
 

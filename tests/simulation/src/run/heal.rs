@@ -15,6 +15,13 @@ const RETURN_MAX: Millis = 600_000;
 /// How long applications may have to wait for what they are to be told: relays compare notes every
 /// five minutes.
 const WAIT_MAX: Millis = 400_000;
+/// How long all have to come to hold the same while two regions can't reach one another.
+const PARTIAL_MAX: Millis = 300_000;
+/// How often relays of a healed world may link to one another: they compare notes now and then.
+const RELAY_LINKS_MAX: u64 = 60;
+/// How long rivals live on after the last fault.
+const RIVALS_LIVE: Millis = 120_000;
+
 impl World {
     pub fn heal(&mut self) -> Result<(), String> {
         self.say(|| "healing".into());
@@ -48,6 +55,8 @@ impl World {
             }
             self.open_names(id);
         }
+        self.meet_by_way_of_others()?;
+        let linked_before = self.outcome.counts.get("links between relays").copied().unwrap_or(0);
         let deadline = self.now + HEAL_MAX;
         let returned = self.now + RETURN_MAX;
         let told = self.now + WAIT_MAX;
@@ -61,6 +70,48 @@ impl World {
                 self.check()?;
                 return Err(format!("the healed world is not quiet after {} s", HEAL_MAX / 1000));
             }
+            self.step()?;
+        }
+        self.check_relays_rest(linked_before)
+    }
+
+    /// Law: while nothing gets from one region to another, and both reach a third one, all come to hold
+    /// the same.
+    fn meet_by_way_of_others(&mut self) -> Result<(), String> {
+        if self.plan.regions < 3 || self.rng.chance(600) {
+            return Ok(());
+        }
+        let (one, other) = *self.rng.pick(&[(0, 1), (0, 2), (1, 2)]).expect("not empty");
+        self.say(|| format!("nothing gets from disk {one} to disk {other}"));
+        let until = self.now + PARTIAL_MAX;
+        self.paths.block(one, other, until);
+        self.paths.block(other, one, until);
+        while self.now < until {
+            self.step()?;
+        }
+        self.count("worlds healed by way of others");
+        self.check_all_is_everywhere()
+    }
+
+    /// Law: relays of a healed world do not link to one another again and again.
+    fn check_relays_rest(&self, before: u64) -> Result<(), String> {
+        let links = self.outcome.counts.get("links between relays").copied().unwrap_or(0) - before;
+        if links > RELAY_LINKS_MAX {
+            return Err(format!("relays of the healed world linked {links} times"));
+        }
+        Ok(())
+    }
+
+    /// A world of rivals is left alone for a while.
+    pub fn heal_rivals(&mut self) -> Result<(), String> {
+        self.healing = true;
+        self.dismiss_actors();
+        self.paths.heal();
+        for disk in &mut self.disks {
+            disk.is_full = false;
+        }
+        let until = self.now + RIVALS_LIVE;
+        while self.now < until {
             self.step()?;
         }
         Ok(())

@@ -12,6 +12,11 @@ impl World {
     pub fn begin(&mut self) {
         for disk in 0..self.disks.len() {
             self.start(disk);
+            for _ in 0..self.plan.tabs {
+                if !self.is_relay(disk) {
+                    self.start(disk);
+                }
+            }
         }
         self.start_actors();
         self.at(0, Happening::Act);
@@ -24,8 +29,13 @@ impl World {
         while self.outcome.steps < steps {
             self.step()?;
         }
-        self.heal()?;
-        self.check()?;
+        if self.plan.has_rivals {
+            self.heal_rivals()?;
+            self.check_rivals()?;
+        } else {
+            self.heal()?;
+            self.check()?;
+        }
         Ok(self.outcome)
     }
 
@@ -47,6 +57,7 @@ impl World {
             }
             Happening::Restart(process) => self.restart(process),
             Happening::Doze(process, inputs) => self.doze(process, inputs),
+            Happening::Evict(process) => self.evict(process),
             Happening::Probed(process, url, is_healthy) => self.probed(process, url, is_healthy),
             Happening::Authorized { process, life, link, token } => {
                 self.authorized(process, life, link, token);
@@ -62,8 +73,13 @@ impl World {
                 let wait = self.rng.below(2 * self.plan.fault_wait);
                 self.at(wait, Happening::Fault);
             }
+            Happening::Burst(acts) if acts > 0 && !self.healing => {
+                self.act();
+                let wait = self.rng.below(20);
+                self.at(wait, Happening::Burst(acts - 1));
+            }
             Happening::ActorActs(process) => self.actor_acts(process),
-            Happening::Act | Happening::Fault => {}
+            Happening::Act | Happening::Burst(_) | Happening::Fault => {}
             Happening::Watch => {
                 self.watch();
                 self.at(watch::EVERY, Happening::Watch);

@@ -18,6 +18,8 @@ pub enum Happening {
     Restart(ProcessId),
     /// A relay's host looks whether it has done nothing since.
     Doze(ProcessId, u64),
+    /// A relay is taken out of memory, whatever it is at.
+    Evict(ProcessId),
     Probed(ProcessId, String, bool),
     Authorized {
         process: ProcessId,
@@ -28,6 +30,8 @@ pub enum Happening {
     /// The application gives a replica a fresh token.
     Renew(ProcessId),
     Act,
+    /// So many things are done in a row.
+    Burst(u64),
     /// It is an actor's turn.
     ActorActs(ProcessId),
     Fault,
