@@ -97,7 +97,14 @@ impl Holder {
             let nonce = self.nonce();
             let now = self.now;
             let Some(session) = self.links.session_mut(id) else { continue };
-            let wanted = Wanted { nonce, asked_at: now, bytes: 0, answered: false, purpose: Purpose::Bytes };
+            let wanted = Wanted {
+                nonce,
+                asked_at: now,
+                bytes: 0,
+                answered: false,
+                ranges: Vec::new(),
+                purpose: Purpose::Bytes,
+            };
             session.wanted = Some(wanted);
             session.asked_holes.retain(|hole| self.log.holes().seq_of(hole).is_some());
             session.asked_holes.extend(asked.iter().map(|(id, _)| *id));
