@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::AuthorId;
 use eyot_core::document::budget::Budget;
-use eyot_core::document::document::{Document, Source};
+use eyot_core::document::document::Document;
+use eyot_core::document::source::Source;
 use eyot_core::document::value::{Op, Value, decode_ops, decode_value, encode_value};
 
 const A: AuthorId = AuthorId([1; 16]);
@@ -16,7 +17,7 @@ fn put(key: &str, value: i64) -> Op {
 }
 
 fn change(document: &mut Document, key: &str, value: i64) -> Vec<u8> {
-    document.change(&[put(key, value)], None, 0).unwrap().unwrap()
+    document.change(&[put(key, value)], None, 0).unwrap().unwrap().raw_bytes().to_vec()
 }
 
 /// Every order of these.
@@ -125,9 +126,27 @@ fn a_change_over_the_budget_waits_and_its_neighbours_do_not() {
     let small = change(&mut b, "k", 1);
     let budget = Budget { operations: 50, ..Budget::default() };
     let mut document = Document::new(AuthorId([9; 16]), budget);
-    document.apply([(Source::Commit(A), large.as_slice()), (Source::Commit(B), small.as_slice())]);
+    document.apply([(Source::Commit(A), large.raw_bytes()), (Source::Commit(B), small.as_slice())]);
     assert_eq!(document.heads(), b.heads());
     assert_eq!(document.quarantined(), 1);
+}
+
+#[test]
+fn an_item_of_many_changes_is_over_the_budget_as_a_whole() {
+    let mut a = Document::new(A, Budget::default());
+    let changes: Vec<_> = (0..60).map(|i| change(&mut a, "k", i)).collect();
+    let budget = Budget { operations: 50, ..Budget::default() };
+    let mut document = Document::new(B, budget);
+    document.apply([(Source::Commit(A), changes.concat().as_slice())]);
+    assert_eq!((document.heads().len(), document.quarantined()), (0, 60));
+    assert!(!document.allows(&changes.concat()));
+    // In items that are within it they count.
+    for item in changes.chunks(30) {
+        document.apply([(Source::Commit(A), item.concat().as_slice())]);
+    }
+    assert_eq!(document.heads(), a.heads());
+    let tight = Budget { inflated_bytes: changes.concat().len() as u64 - 1, ..Budget::default() };
+    assert!(!Document::new(B, tight).allows(&changes.concat()));
 }
 
 #[test]

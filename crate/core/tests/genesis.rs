@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use eyot_core::automerge::{Change, Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, DocId};
 use eyot_core::document::budget::Budget;
-use eyot_core::document::document::{Document, Source};
+use eyot_core::document::document::Document;
 use eyot_core::document::genesis::{Genesis, KEYS_MAX};
+use eyot_core::document::source::Source;
 use eyot_core::document::value::{Op, Value, decode_value};
 
 const A: AuthorId = AuthorId([1; 16]);
@@ -112,11 +113,21 @@ fn text(text: &str) -> Value {
 }
 
 fn set(document: &mut Document, key: &str, value: Value) -> Vec<u8> {
-    document.change(&[Op::Put { path: vec![Prop::Map(key.into())], value }], None, 0).unwrap().unwrap()
+    document
+        .change(&[Op::Put { path: vec![Prop::Map(key.into())], value }], None, 0)
+        .unwrap()
+        .unwrap()
+        .raw_bytes()
+        .to_vec()
 }
 
 fn delete(document: &mut Document, key: &str) -> Vec<u8> {
-    document.change(&[Op::Delete { path: vec![Prop::Map(key.into())], count: 1 }], None, 0).unwrap().unwrap()
+    document
+        .change(&[Op::Delete { path: vec![Prop::Map(key.into())], count: 1 }], None, 0)
+        .unwrap()
+        .unwrap()
+        .raw_bytes()
+        .to_vec()
 }
 
 #[test]

@@ -4,15 +4,23 @@ use std::io::Read;
 
 use automerge::Change;
 
-/// What foreign bytes may cost before they are applied.
+/// What foreign bytes may cost before they are applied. An item of a commit that is over it is not
+/// applied at all, whatever else is held, so that all replicas decide alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Bytes of a change once it is inflated.
+    /// Bytes of all changes of an item once they are inflated.
     pub inflated_bytes: u64,
-    /// Operations in a change.
+    /// Operations in all changes of an item.
     pub operations: usize,
     /// Changes that a change depends on.
     pub dependencies: usize,
+}
+
+/// What an item holds.
+pub(super) struct Parsed {
+    pub changes: Vec<Change>,
+    /// Chunks that are no changes, or all of them where the item is over the budget.
+    pub refused: usize,
 }
 
 impl Default for Budget {
@@ -22,17 +30,41 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Reads a change, unless it would cost more than this to look at.
-    pub(super) fn parse(&self, chunk: &[u8]) -> Option<Change> {
-        if !inflates_within(chunk, self.inflated_bytes) {
-            return None;
+    /// Reads the changes of an item, and stops where they cost more than this.
+    pub(super) fn parse(&self, item: &[u8]) -> Parsed {
+        let chunks = split(item);
+        let mut parsed = Parsed { changes: Vec::new(), refused: 0 };
+        let (mut bytes_left, mut operations) = (self.inflated_bytes, 0);
+        for chunk in &chunks {
+            let Some(bytes) = inflated_len(chunk, bytes_left) else {
+                parsed.refused += 1;
+                continue;
+            };
+            let Some(left) = bytes_left.checked_sub(bytes) else { return Parsed::refused(chunks.len()) };
+            bytes_left = left;
+            match Change::from_bytes(chunk.to_vec()) {
+                Ok(change) => {
+                    operations += change.len();
+                    parsed.changes.push(change);
+                }
+                Err(_) => parsed.refused += 1,
+            }
+            if operations > self.operations {
+                return Parsed::refused(chunks.len());
+            }
         }
-        Change::from_bytes(chunk.to_vec()).ok()
+        parsed
     }
 
     /// Whether a change may be applied.
     pub(super) fn allows(&self, change: &Change) -> bool {
-        change.len() <= self.operations && change.deps().len() <= self.dependencies
+        change.deps().len() <= self.dependencies
+    }
+}
+
+impl Parsed {
+    fn refused(chunks: usize) -> Self {
+        Self { changes: Vec::new(), refused: chunks }
     }
 }
 
@@ -41,7 +73,7 @@ const COMPRESSED_CHANGE: u8 = 2;
 
 /// The chunks that follow one another in `bytes`: magic, checksum, type, length, data. What is left
 /// when one does not begin like that is given as it is.
-pub(super) fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
+fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut chunks = Vec::new();
     while !bytes.is_empty() {
         let len = chunk_data(bytes).map_or(bytes.len(), |(_, data)| data.end);
@@ -69,13 +101,14 @@ fn chunk_data(bytes: &[u8]) -> Option<(u8, core::ops::Range<usize>)> {
     None
 }
 
-fn inflates_within(chunk: &[u8], most: u64) -> bool {
-    match chunk_data(chunk) {
-        Some((COMPRESSED_CHANGE, data)) => {
+/// How many bytes a chunk has once it is inflated, counted to one more than `most`; none where it is
+/// no chunk.
+fn inflated_len(chunk: &[u8], most: u64) -> Option<u64> {
+    match chunk_data(chunk)? {
+        (COMPRESSED_CHANGE, data) => {
             let mut inflated = flate2::read::DeflateDecoder::new(&chunk[data]).take(most + 1);
-            std::io::copy(&mut inflated, &mut std::io::sink()).is_ok_and(|bytes| bytes <= most)
+            std::io::copy(&mut inflated, &mut std::io::sink()).ok()
         }
-        Some(_) => chunk.len() as u64 <= most,
-        None => false,
+        _ => Some(chunk.len() as u64),
     }
 }

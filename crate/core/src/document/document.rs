@@ -8,25 +8,20 @@
 use std::collections::BTreeSet;
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, ChangeHash, LoadOptions, ObjType, ROOT, TextEncoding};
+use automerge::{ActorId, Automerge, Change, ChangeHash, LoadOptions, ObjType, ROOT, TextEncoding};
 
-use crate::base::id::AuthorId;
+use crate::base::id::{AuthorId, DocId};
+use crate::commit::commit::Commit;
+use crate::commit::kind::Kind;
 use crate::document::beginning::{Beginning, is_all_held, overlay};
-use crate::document::budget::{Budget, split};
+use crate::document::budget::Budget;
+use crate::document::commits::Commits;
 use crate::document::edit::{self, EditError};
-use crate::document::forks::Rank;
 use crate::document::genesis::Genesis;
 use crate::document::history::{History, Outcome};
+use crate::document::source::Source;
+use crate::document::stripped::strip::Context;
 use crate::document::value::{Op, Patch, Value, encode_object};
-
-/// Where changes come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A commit of this author.
-    Commit(AuthorId),
-    /// A genesis that this replica has generated itself.
-    Genesis,
-}
 
 /// What came of applying changes.
 #[derive(Debug, Default)]
@@ -43,14 +38,20 @@ pub struct Document {
     history: History,
     /// Initial values that are applied and not in the log.
     beginning: Option<Beginning>,
-    /// Chunks that are not even changes.
-    malformed: usize,
+    commits: Commits,
+    /// Chunks that are no changes, or are in an item over the budget.
+    refused: usize,
 }
 
 impl Document {
     /// Empty, edited under this author's id.
     pub fn new(author: AuthorId, budget: Budget) -> Self {
-        Self { history: History::new(actor(author), budget), beginning: None, malformed: 0 }
+        Self {
+            history: History::new(actor(author), budget),
+            beginning: None,
+            commits: Commits::default(),
+            refused: 0,
+        }
     }
 
     /// Makes further edits under another author's id.
@@ -58,20 +59,44 @@ impl Document {
         self.history.doc.set_actor(actor(author));
     }
 
-    /// Applies these chunks, each with where its changes come from.
-    pub fn apply<'a>(&mut self, chunks: impl IntoIterator<Item = (Source, &'a [u8])>) -> Applied {
+    /// Applies what these commits hold of the document, which is known by that id. They come in the order
+    /// of the log; one that is here already may come again, with bytes that it lacked before.
+    pub fn apply_commits<'a>(
+        &mut self,
+        doc: DocId,
+        commits: impl IntoIterator<Item = &'a Commit>,
+    ) -> Applied {
         let mut changes = Vec::new();
-        for (source, bytes) in chunks {
-            for chunk in split(bytes) {
-                match self.history.budget.parse(chunk) {
-                    Some(change) => {
-                        let rank = source.rank(change.actor_id());
-                        changes.push((change, rank));
-                    }
-                    None => self.malformed += 1,
-                }
-            }
+        for commit in commits {
+            let (arrived, refused) = self.commits.take(commit, doc, &self.history.budget);
+            self.refused += refused;
+            changes.extend(arrived);
         }
+        self.apply_changes(changes)
+    }
+
+    /// The item that holds a change made here, in a commit of which this is known, and its kind.
+    pub fn item(&self, change: &mut Change, context: &Context<'_>) -> (Kind, Vec<u8>) {
+        self.commits.item(change, context)
+    }
+
+    /// Applies the changes of these items, each with where they come from.
+    pub fn apply<'a>(&mut self, items: impl IntoIterator<Item = (Source, &'a [u8])>) -> Applied {
+        let mut changes = Vec::new();
+        for (source, bytes) in items {
+            let parsed = self.history.budget.parse(bytes);
+            self.refused += parsed.refused;
+            changes.extend(parsed.changes.into_iter().map(|change| (change, source)));
+        }
+        self.apply_changes(changes)
+    }
+
+    fn apply_changes(&mut self, changes: Vec<(Change, Source)>) -> Applied {
+        let ranked = changes.into_iter().map(|(change, source)| {
+            let rank = source.rank(change.actor_id());
+            (change, rank)
+        });
+        let changes: Vec<_> = ranked.collect();
         let arrived: Vec<_> = changes.iter().map(|(change, _)| change.hash()).collect();
         let mut outcome = self.history.add(changes);
         if let Some(mut beginning) = self.beginning.take() {
@@ -133,7 +158,7 @@ impl Document {
 
     // Edits and files.
 
-    /// Makes edits as one change, whose bytes it gives; none where the edits changed nothing.
+    /// Makes edits as one change; none where the edits changed nothing.
     ///
     /// # Errors
     /// [`EditError`]: the document is as it was.
@@ -142,7 +167,7 @@ impl Document {
         ops: &[Op],
         message: Option<String>,
         seconds: i64,
-    ) -> Result<Option<Vec<u8>>, EditError> {
+    ) -> Result<Option<Change>, EditError> {
         let mut transaction = self.history.doc.transaction();
         for op in ops {
             if let Err(error) = edit::edit(&mut transaction, op) {
@@ -156,9 +181,9 @@ impl Document {
         }
         let options = CommitOptions { message, time: Some(seconds) };
         transaction.commit_with(options);
-        let mut change = self.history.doc.get_last_local_change().expect("it was just made");
+        let change = self.history.doc.get_last_local_change().expect("it was just made");
         self.history.made(&change);
-        Ok(Some(change.bytes().into_owned()))
+        Ok(Some(change))
     }
 
     /// Takes the last change made by [`Document::change`] back: it was not accepted.
@@ -191,6 +216,11 @@ impl Document {
         Ok(missing.flat_map(|mut change| change.bytes().into_owned()).collect())
     }
 
+    /// Whether these changes can be an item of a commit: they are not over the budget.
+    pub fn allows(&self, item: &[u8]) -> bool {
+        self.history.budget.parse(item).refused == 0
+    }
+
     /// Whether a change is applied.
     pub fn contains(&self, hash: &ChangeHash) -> bool {
         self.history.is_applied(hash)
@@ -198,7 +228,7 @@ impl Document {
 
     /// Changes held and not applied.
     pub fn quarantined(&self) -> usize {
-        self.history.quarantine.len() + self.malformed
+        self.history.quarantine.len() + self.commits.waiting() + self.refused
     }
 
     /// How many changes were looked at so far to decide what to apply: what its changes have cost.
@@ -226,16 +256,6 @@ impl Document {
     /// For reading.
     pub fn automerge(&self) -> &Automerge {
         &self.history.doc
-    }
-}
-
-impl Source {
-    fn rank(self, of: &ActorId) -> Rank {
-        match self {
-            Source::Genesis => Rank::Genesis,
-            Source::Commit(author) if of.to_bytes() == author.0 => Rank::Author,
-            Source::Commit(_) => Rank::Imported,
-        }
     }
 }
 

@@ -7,8 +7,9 @@ use automerge::{ActorId, Change, ChangeHash, Prop, ScalarValue};
 use crate::base::id::AuthorId;
 use crate::base::rng::Rng;
 use crate::document::budget::Budget;
-use crate::document::document::{Document, Source};
+use crate::document::document::Document;
 use crate::document::forks::{Graph, Node, Rank, losers};
+use crate::document::source::Source;
 use crate::document::value::{Op, Value};
 
 /// A change and a commit's author that brings it. The same change may come twice.
@@ -43,7 +44,8 @@ fn random_deliveries(rng: &mut Rng, changes: u64) -> Vec<Delivery> {
             }
         }
         // A document that was built anew may have another seq than its clones.
-        let bytes = document.change(&[put("k", number)], None, number as i64).unwrap().unwrap();
+        let change = document.change(&[put("k", number)], None, number as i64).unwrap().unwrap();
+        let bytes = change.raw_bytes().to_vec();
         match rng.below(8) {
             0 => deliveries.push((STRANGER, bytes)),
             1 => deliveries.extend([(*author, bytes.clone()), (STRANGER, bytes)]),
@@ -168,13 +170,13 @@ fn a_keystroke_costs_the_same_however_much_is_held_and_quarantined() {
     let orphan = lost.change(&[put("k", 2)], None, 0).unwrap().unwrap();
     let mut clone = writer.clone();
     let mut reader = Document::new(author(2), Budget::default());
-    reader.apply([(Source::Commit(author(1)), orphan.as_slice())]);
+    reader.apply([(Source::Commit(author(1)), orphan.raw_bytes())]);
     let keystroke = |writer: &mut Document, reader: &mut Document, number| {
-        let bytes = writer.change(&[put("k", number)], None, 0).unwrap().unwrap();
+        let change = writer.change(&[put("k", number)], None, 0).unwrap().unwrap();
         let before = (writer.examined(), reader.examined());
-        reader.apply([(Source::Commit(author(0)), bytes.as_slice())]);
+        reader.apply([(Source::Commit(author(0)), change.raw_bytes())]);
         // The writer meets its own change in the log.
-        writer.apply([(Source::Commit(author(0)), bytes.as_slice())]);
+        writer.apply([(Source::Commit(author(0)), change.raw_bytes())]);
         (writer.examined() - before.0) + (reader.examined() - before.1)
     };
     for number in 0..5_000 {
@@ -183,7 +185,7 @@ fn a_keystroke_costs_the_same_however_much_is_held_and_quarantined() {
     // A fork that has lost, or won, costs nothing afterwards.
     let fork = clone.change(&[put("k", 7_000)], None, 0).unwrap().unwrap();
     for document in [&mut writer, &mut reader] {
-        document.apply([(Source::Commit(author(0)), fork.as_slice())]);
+        document.apply([(Source::Commit(author(0)), fork.raw_bytes())]);
     }
     let quarantined = reader.quarantined();
     assert!(quarantined == 2 || quarantined == 5_001, "{quarantined}");

@@ -2,6 +2,7 @@
 
 pub mod beginning;
 pub mod budget;
+mod commits;
 pub mod diff;
 pub mod document;
 pub mod edit;
@@ -11,4 +12,6 @@ mod history;
 #[cfg(test)]
 mod laws;
 mod quarantine;
+pub mod source;
+pub mod stripped;
 pub mod value;

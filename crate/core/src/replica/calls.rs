@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::id::{CommitId, DocId};
+use automerge::Change;
+
+use crate::base::id::DocId;
 use crate::base::time::Millis;
+use crate::commit::commit::Commit;
 use crate::commit::header::After;
 use crate::commit::kind::Kind;
 use crate::commit::vector::Vector;
-use crate::document::document::{Document, Source};
+use crate::document::document::Document;
 use crate::document::genesis::Genesis;
+use crate::document::source::Source;
+use crate::document::stripped::strip::Context;
 use crate::document::value::{Op, Patch, Value};
 use crate::replica::event::{DocInfo, Event, Made, ReplicaError};
 use crate::replica::replica::Replica;
@@ -70,14 +75,14 @@ impl Replica {
         let change = open.document.change(ops, message, seconds)?;
         let mut items = Vec::new();
         match change {
-            Some(change) => items.push((doc, Kind::Change, change)),
+            Some(change) => items.push(NewItem::Change(Box::new(change))),
             // A document that begins empty exists all the same.
-            None if is_new => items.push((doc, Kind::Import, Vec::new())),
+            None if is_new => items.push(NewItem::Bytes(Kind::Import, Vec::new())),
             None => return Ok(Made { doc, id: None, seq: 0 }),
         }
         let beginning = open.document.take_beginning();
         if let Some(beginning) = &beginning {
-            items.insert(0, (doc, Kind::Genesis, beginning.genesis().encode()));
+            items.insert(0, NewItem::Bytes(Kind::Genesis, beginning.genesis().encode()));
         }
         let made = self.commit(doc, items);
         if made.is_err() {
@@ -97,7 +102,7 @@ impl Replica {
         if !self.documents.is_known(&doc) || self.documents.is_deleted(&doc, self.holder.log()) {
             return Err(ReplicaError::NotFound);
         }
-        let made = self.commit(doc, vec![(doc, Kind::Delete, Vec::new())])?;
+        let made = self.commit(doc, vec![NewItem::Bytes(Kind::Delete, Vec::new())])?;
         self.documents.delete(doc);
         self.tell_of_documents();
         self.advance();
@@ -126,12 +131,15 @@ impl Replica {
         if changes.len() > bytes_max {
             return Err(ReplicaError::TooLarge("the file is more than a commit may hold".into()));
         }
+        if !open.document.allows(&changes) {
+            return Err(ReplicaError::TooLarge("the file has more operations than a commit may hold".into()));
+        }
         let before = open.document.clone();
         // The initial values of keys that the file has touched are withdrawn.
         let applied = open.document.apply([(Source::Commit(author), changes.as_slice())]);
-        let mut items = vec![(doc, Kind::Import, changes)];
+        let mut items = vec![NewItem::Bytes(Kind::Import, changes)];
         if let Some(beginning) = open.document.take_beginning() {
-            items.insert(0, (doc, Kind::Genesis, beginning.genesis().encode()));
+            items.insert(0, NewItem::Bytes(Kind::Genesis, beginning.genesis().encode()));
         }
         match self.commit(doc, items) {
             Ok(made) if applied.rebuilt => {
@@ -332,7 +340,8 @@ impl Replica {
         self.holder.withheld()
     }
 
-    fn commit(&mut self, doc: DocId, items: Vec<(DocId, Kind, Vec<u8>)>) -> Result<Made, ReplicaError> {
+    /// Makes a commit of these items, all of one document.
+    fn commit(&mut self, doc: DocId, items: Vec<NewItem>) -> Result<Made, ReplicaError> {
         let mut after = self.own.causes(self.holder.log());
         // More causes than a header may name are taken in by commits that do nothing else.
         let after_max = self.holder.limits().after_max;
@@ -341,20 +350,43 @@ impl Replica {
             self.append(after, Vec::new())?;
             after = rest;
         }
-        let id = self.append(after, items)?;
+        let (author, seq, prev) = self.own.next(self.holder.log());
+        let time = self.clock.host();
+        let context = Context { author, seq, prev: (seq > 1).then_some(prev), after: &after, time };
+        let document = self.documents.document(doc).ok();
+        let items = items.into_iter().map(|item| match (item, document) {
+            (NewItem::Change(mut change), Some(document)) => {
+                let (kind, bytes) = document.item(&mut change, &context);
+                (doc, kind, bytes)
+            }
+            (NewItem::Change(mut change), None) => (doc, Kind::Import, change.bytes().into_owned()),
+            (NewItem::Bytes(kind, bytes), _) => (doc, kind, bytes),
+        });
+        let items = items.collect();
+        let commit = self.append(after, items)?;
+        if let Ok(open) = self.documents.ready(doc) {
+            // What is made next may refer to it.
+            open.document.apply_commits(doc, [&commit]);
+        }
         self.advance();
-        Ok(Made { doc, id: Some(id), seq: self.own.made() })
+        Ok(Made { doc, id: Some(commit.id()), seq: self.own.made() })
     }
 
     fn append(
         &mut self,
         after: Vec<After>,
         items: Vec<(DocId, Kind, Vec<u8>)>,
-    ) -> Result<CommitId, ReplicaError> {
+    ) -> Result<Commit, ReplicaError> {
         let host_now = self.clock.host();
         let commit = self.own.make(after, items, host_now, self.holder.log(), self.holder.limits())?;
-        let id = commit.id();
-        self.holder.append_own(commit, self.own.made(), self.now);
-        Ok(id)
+        self.holder.append_own(commit.clone(), self.own.made(), self.now);
+        Ok(commit)
     }
+}
+
+/// What goes into a new commit.
+enum NewItem {
+    /// A change that was made here.
+    Change(Box<Change>),
+    Bytes(Kind, Vec<u8>),
 }

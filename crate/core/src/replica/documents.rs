@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::id::{AuthorId, DocId};
-use crate::commit::commit::ItemBytes;
+use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::kind::Kind;
 use crate::document::budget::Budget;
-use crate::document::document::{Applied, Document, Source};
+use crate::document::document::{Applied, Document};
 use crate::document::genesis::Genesis;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
@@ -141,10 +141,9 @@ impl Documents {
     /// Takes in commits in log order: documents that are open change, all are indexed. `is_ready`:
     /// the application is told of documents that were not known before.
     pub fn follow(&mut self, entries: &[Entry], log: &Log, is_ready: bool) {
-        let mut chunks: BTreeMap<DocId, Vec<(Source, Vec<u8>)>> = BTreeMap::new();
+        let mut changed: BTreeMap<DocId, Vec<&Commit>> = BTreeMap::new();
         let mut gone = BTreeSet::new();
         for entry in entries {
-            let author = entry.commit.header().author;
             for (item, bytes) in entry.commit.items() {
                 let Some(doc) = item.doc else { continue };
                 match item.known_kind() {
@@ -164,15 +163,17 @@ impl Documents {
                             self.tell(Event::Held { doc });
                         }
                         if self.open.get(&doc).is_some_and(Open::is_ready) {
-                            let chunks = chunks.entry(doc).or_default();
-                            chunks.extend(item_chunks(author, doc, kind, bytes));
+                            let commits = changed.entry(doc).or_default();
+                            if commits.last().is_none_or(|last| last.id() != entry.commit.id()) {
+                                commits.push(&entry.commit);
+                            }
                         }
                     }
                 }
             }
         }
-        for (doc, chunks) in chunks {
-            self.apply(doc, &chunks);
+        for (doc, commits) in changed {
+            self.apply(doc, commits);
         }
         for doc in gone {
             self.delete(doc);
@@ -181,11 +182,9 @@ impl Documents {
 
     /// A commit that was followed before has bytes now that it lacked.
     pub fn filled(&mut self, entry: &Entry) {
-        let author = entry.commit.header().author;
-        for (item, bytes) in entry.commit.items() {
-            if let Some(doc) = item.doc {
-                self.apply(doc, &item_chunks(author, doc, item.known_kind(), bytes));
-            }
+        let docs: BTreeSet<_> = entry.commit.header().items.iter().filter_map(|item| item.doc).collect();
+        for doc in docs {
+            self.apply(doc, [&entry.commit]);
         }
     }
 
@@ -203,9 +202,9 @@ impl Documents {
         is_new
     }
 
-    fn apply(&mut self, doc: DocId, chunks: &[(Source, Vec<u8>)]) {
+    fn apply<'a>(&mut self, doc: DocId, commits: impl IntoIterator<Item = &'a Commit>) {
         let Some(open) = self.open.get_mut(&doc).filter(|open| open.is_ready()) else { return };
-        let applied = open.document.apply(chunks.iter().map(|(source, bytes)| (*source, bytes.as_slice())));
+        let applied = open.document.apply_commits(doc, commits);
         self.tell_applied(doc, applied);
     }
 
@@ -219,26 +218,5 @@ impl Documents {
         } else if !applied.patches.is_empty() {
             self.tell(Event::Patches { doc, patches: applied.patches });
         }
-    }
-}
-
-/// The Automerge chunks in an item, with where they come from.
-pub(super) fn item_chunks(
-    author: AuthorId,
-    doc: DocId,
-    kind: Option<Kind>,
-    bytes: &ItemBytes,
-) -> Vec<(Source, Vec<u8>)> {
-    let ItemBytes::Present(bytes) = bytes else {
-        return Vec::new();
-    };
-    match kind {
-        Some(Kind::Change | Kind::Import) => vec![(Source::Commit(author), bytes.clone())],
-        Some(Kind::Genesis) => {
-            let genesis = Genesis::decode(bytes).ok().filter(|genesis| genesis.doc() == doc);
-            let changes = genesis.map(|genesis| genesis.changes()).unwrap_or_default();
-            changes.into_iter().map(|change| (Source::Genesis, change)).collect()
-        }
-        Some(Kind::Delete) | None => Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use crate::holder::notice::OwnerRequest;
 use crate::holder::pending::rows_of;
 use crate::log::keys::rows_after;
 use crate::log::log::Log;
-use crate::replica::documents::{Documents, item_chunks};
+use crate::replica::documents::Documents;
 use crate::replica::event::Event;
 use crate::replica::open::{Named, Open, Phase};
 use crate::replica::waits::{Wait, WaitId};
@@ -106,17 +106,9 @@ impl Documents {
             return self.tell(Event::OpenFailed("commits of a document are missing".into()));
         };
         let wanted = &indexed.log_seqs[*read..];
-        let mut chunks = Vec::new();
-        for entry in &rows.entries {
-            if wanted.binary_search(&entry.at.seq).is_ok() {
-                for (item, bytes) in entry.commit.items().filter(|(item, _)| item.doc == Some(doc)) {
-                    let author = entry.commit.header().author;
-                    chunks.extend(item_chunks(author, doc, item.known_kind(), bytes));
-                }
-            }
-        }
+        let of_doc = rows.entries.iter().filter(|entry| wanted.binary_search(&entry.at.seq).is_ok());
+        open.document.apply_commits(doc, of_doc.map(|entry| &entry.commit));
         *read += wanted.partition_point(|seq| *seq <= last);
-        open.document.apply(chunks.iter().map(|(source, bytes)| (*source, bytes.as_slice())));
         self.load(doc, holder.limits().read_bytes, holder);
     }
 

@@ -105,6 +105,13 @@ impl OwnCommits {
             .collect()
     }
 
+    /// Author and number of the next commit, and the commit before it.
+    pub fn next(&self, log: &Log) -> (AuthorId, u64, CommitId) {
+        let start = log.chain_start().expect("a replica knows what its space is");
+        let (seq, prev) = self.prev.map_or((1, start), |(seq, id)| (seq + 1, id));
+        (self.author, seq, prev)
+    }
+
     /// The next commit of the chain, to be appended to the log. Its number is [`OwnCommits::made`].
     ///
     /// # Errors
@@ -117,16 +124,13 @@ impl OwnCommits {
         log: &Log,
         limits: &Limits,
     ) -> Result<Commit, ReplicaError> {
-        let start = log.chain_start().expect("a replica knows what its space is");
-        let (seq, prev) = self.prev.map_or((1, start), |(seq, id)| (seq + 1, id));
-        let commit = Commit::new((self.author, seq, prev), after, host_now, items, limits).map_err(
-            |error| match error {
-                CommitError::TooLarge(what) => {
-                    ReplicaError::TooLarge(format!("a commit may not hold this much: {what}"))
-                }
-                other => ReplicaError::Invalid(other.to_string()),
-            },
-        )?;
+        let place = self.next(log);
+        let commit = Commit::new(place, after, host_now, items, limits).map_err(|error| match error {
+            CommitError::TooLarge(what) => {
+                ReplicaError::TooLarge(format!("a commit may not hold this much: {what}"))
+            }
+            other => ReplicaError::Invalid(other.to_string()),
+        })?;
         let header = commit.header();
         self.prev = Some((header.seq, commit.id()));
         self.covered.extend(log.uncovered().copied().filter(|tip| {
