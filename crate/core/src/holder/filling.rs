@@ -62,6 +62,14 @@ impl Holder {
         Ok(())
     }
 
+    /// Another process that shares the log has filled this commit.
+    pub fn filled_elsewhere(&mut self, entry: &Entry) {
+        if self.log.holes().seq_of(&entry.commit.id()) == Some(entry.at.seq) {
+            self.log.filled(entry.at.seq, &entry.commit);
+            self.holes_have_closed();
+        }
+    }
+
     /// The bytes are durable: whoever lacks them is sent the commit again.
     pub(super) fn filled(&mut self, entry: Entry, origins: &[Origin]) {
         self.writing -= 1;
