@@ -461,7 +461,9 @@ impl Holder {
                 return self.close(id, CloseCode::Storage, "this holder's storage has failed");
             }
             LogState::Loading => {
-                if !link.is_up() && self.early.iter().any(|(other, _)| *other == id) {
+                // Whoever was dialled may go on after its greeting.
+                let is_comer = !link.is_up() && !link.is_dialer();
+                if is_comer && self.early.iter().any(|(other, _)| *other == id) {
                     if let Ok(Frame::Bye(bye)) = Frame::decode(bytes, &self.limits) {
                         return self.frame(id, Frame::Bye(bye));
                     }
