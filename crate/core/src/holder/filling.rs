@@ -62,6 +62,14 @@ impl Holder {
         Ok(())
     }
 
+    /// Another process that shares the log has filled this commit.
+    pub fn filled_elsewhere(&mut self, entry: &Entry) {
+        if self.log.holes().seq_of(&entry.commit.id()) == Some(entry.at.seq) {
+            self.log.filled(entry.at.seq, &entry.commit);
+            self.holes_have_closed();
+        }
+    }
+
     /// The bytes are durable: whoever lacks them is sent the commit again.
     pub(super) fn filled(&mut self, entry: Entry, origins: &[Origin]) {
         self.writing -= 1;
@@ -97,7 +105,14 @@ impl Holder {
             let nonce = self.nonce();
             let now = self.now;
             let Some(session) = self.links.session_mut(id) else { continue };
-            let wanted = Wanted { nonce, asked_at: now, bytes: 0, answered: false, purpose: Purpose::Bytes };
+            let wanted = Wanted {
+                nonce,
+                asked_at: now,
+                bytes: 0,
+                answered: false,
+                ranges: Vec::new(),
+                purpose: Purpose::Bytes,
+            };
             session.wanted = Some(wanted);
             session.asked_holes.retain(|hole| self.log.holes().seq_of(hole).is_some());
             session.asked_holes.extend(asked.iter().map(|(id, _)| *id));

@@ -253,7 +253,9 @@ impl Holder {
 
     /// What a link needs to go on after this holder was taken out of memory, if it can.
     pub fn attachment(&self, id: LinkId) -> Option<Vec<u8>> {
-        let is_waited_for = self.intake.waiting.waits_for_link(id) || !self.intake.is_empty();
+        // What came while the log was being read is in no frame yet.
+        let is_early = self.early.iter().any(|(link, _)| *link == id);
+        let is_waited_for = is_early || self.intake.waiting.waits_for_link(id) || !self.intake.is_empty();
         let is_waited_for = is_waited_for && !self.limits.is_mutated(Mutation::SleepOnFrames);
         self.links.get(id).filter(|_| !is_waited_for)?.attachment(&self.limits)
     }
@@ -459,7 +461,9 @@ impl Holder {
                 return self.close(id, CloseCode::Storage, "this holder's storage has failed");
             }
             LogState::Loading => {
-                if !link.is_up() && self.early.iter().any(|(other, _)| *other == id) {
+                // Whoever was dialled may go on after its greeting.
+                let is_comer = !link.is_up() && !link.is_dialer();
+                if is_comer && self.early.iter().any(|(other, _)| *other == id) {
                     if let Ok(Frame::Bye(bye)) = Frame::decode(bytes, &self.limits) {
                         return self.frame(id, Frame::Bye(bye));
                     }

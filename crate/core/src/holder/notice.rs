@@ -58,4 +58,6 @@ pub(crate) enum OwnerRequest {
     Follow,
     /// A document's commits, from this one of the log on.
     Document(DocId, u64),
+    /// The commit at this position, which another process has filled.
+    Filled(u64),
 }

@@ -78,7 +78,10 @@ impl Holder {
         let missing = self.missing_by_link();
         for (id, wanted) in answered {
             let is_useless = wanted.purpose == Purpose::Causes { useful: false };
-            if missing.contains_key(&id) && is_useless {
+            // What was asked for may have come another way meanwhile, and other causes be missing now.
+            let is_asked_still =
+                missing.get(&id).is_some_and(|missing| missing.iter().any(|range| wanted.asked_for(range)));
+            if is_asked_still && is_useless {
                 self.withheld += 1;
                 self.close(id, CloseCode::Withheld, "the causes of commits were not sent");
             }
@@ -94,7 +97,9 @@ impl Holder {
             let now = self.now;
             let Some(session) = self.links.session_mut(id) else { continue };
             let purpose = Purpose::Causes { useful: false };
-            session.wanted = Some(Wanted { nonce, asked_at: now, bytes: 0, answered: false, purpose });
+            let wanted =
+                Wanted { nonce, asked_at: now, bytes: 0, answered: false, ranges: ranges.clone(), purpose };
+            session.wanted = Some(wanted);
             self.send(id, &Frame::Want(Want { nonce, ranges }));
         }
         self.ask_for_bytes();

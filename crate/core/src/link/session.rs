@@ -10,7 +10,7 @@ use crate::link::filter::Holdings;
 use crate::link::receiving::Receive;
 use crate::link::sending::Sending;
 use crate::wire::access::Right;
-use crate::wire::bodies::{Stored, Terms};
+use crate::wire::bodies::{ChainRange, Stored, Terms};
 
 /// How long before a token expires another one is asked for, at most; and at most half its time.
 const RENEW_EARLY: Millis = 60_000;
@@ -116,6 +116,7 @@ pub(crate) struct Wanted {
     pub asked_at: Millis,
     pub bytes: u64,
     pub answered: bool,
+    pub ranges: Vec<ChainRange>,
     pub purpose: Purpose,
 }
 
@@ -130,6 +131,12 @@ pub(crate) enum Purpose {
 }
 
 impl Wanted {
+    /// Whether this is a part of what was asked for.
+    pub fn asked_for(&self, range: &ChainRange) -> bool {
+        let name = |range: &ChainRange| (range.author, range.to, range.branch);
+        self.ranges.iter().any(|asked| name(asked) == name(range))
+    }
+
     pub fn is_useful(&mut self) {
         if let Purpose::Causes { useful } = &mut self.purpose {
             *useful = true;

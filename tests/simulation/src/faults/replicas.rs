@@ -50,7 +50,7 @@ impl World {
 
     /// A machine image is restored while the original lives on: the same process, twice.
     pub fn clone_process(&mut self, id: ProcessId) {
-        if self.disks.len() > 10 || !self.disks[self.processes[&id].disk].is_idle() {
+        if self.plan.has_rivals || self.disks.len() > 10 || !self.disks[self.processes[&id].disk].is_idle() {
             return;
         }
         let process = &self.processes[&id];

@@ -18,25 +18,31 @@ impl World {
     /// Notes what is brought to a relay, and whether it may be.
     pub fn note_brought(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
         let process = &self.processes[&id];
-        if self.plan.access == Access::Open || !self.is_relay(process.disk) {
+        if !self.is_relay(process.disk) {
             return;
         }
         let is_dialled = link.0 >= 1 << 32;
-        if !is_dialled && process.rights.get(&link) != Some(&Right::Write) {
-            return;
-        }
-        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let may_write = is_dialled || process.rights.get(&link) == Some(&Right::Write);
         let disk = process.disk;
+        let connection = self.connection_of(id, link).and_then(|id| self.connections.get(&id));
+        let from = connection.and_then(|c| c.disks.into_iter().find(|other| *other != disk));
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let mut ids = commits_in(&frame);
         if let Frame::Piece(piece) = &frame {
             let begun = self.history.pieces.entry((id, link, piece.answer)).or_default();
             begun.extend_from_slice(&piece.bytes);
             if piece.last {
                 let record = std::mem::take(begun);
                 let commit = Commit::decode(&record, &Limits::PROTOCOL).ok();
-                self.history.brought[disk].extend(commit.map(|commit| commit.id()));
+                ids.extend(commit.map(|commit| commit.id()));
             }
         }
-        self.history.brought[disk].extend(commits_in(&frame));
+        if let Some(from) = from.filter(|_| !ids.is_empty()) {
+            self.history.delivered.entry((from, disk)).or_default().extend(ids.iter().copied());
+        }
+        if may_write {
+            self.history.brought[disk].extend(ids);
+        }
     }
 
     /// Law: whoever keeps to the protocol is not cut off for what others do: between honest processes
@@ -100,16 +106,28 @@ impl World {
     fn check_stored(&mut self, disk: usize, stored: &Stored) -> Option<String> {
         self.outcome.count("words of what other regions have stored", 1);
         let region = REGIONS.iter().position(|region| *region == stored.region)?;
-        let missing = self.first_missing(disk, stored.upto, &self.history.ever_whole[region])?;
+        let missing = self.first_missing(disk, region, stored.upto, &self.history.ever_whole)?;
         Some(format!("disk {disk} says that {} has {missing:?}, which it never had", stored.region))
     }
 
     /// What of the last commits of a relay's log up to there a region never had.
-    fn first_missing(&self, disk: usize, upto: u64, had: &BTreeSet<CommitId>) -> Option<CommitId> {
-        let disk = &self.disks[disk];
-        let recent = disk.log.range(upto.saturating_sub(64)..=upto).map(|(_, id)| *id);
-        // Who lacks the bytes itself has brought none.
-        recent.filter(|id| disk.is_whole(id)).find(|id| !had.contains(id))
+    fn first_missing(
+        &self,
+        disk: usize,
+        region: usize,
+        upto: u64,
+        had: &[BTreeSet<CommitId>],
+    ) -> Option<CommitId> {
+        let (other, log) = (&self.disks[region], &self.disks[disk]);
+        let recent = log.log.range(upto.saturating_sub(64)..=upto).map(|(_, id)| *id);
+        let brought = self.history.delivered.get(&(disk, region));
+        // Who lacks the bytes itself has brought none. Of a commit that is held without its bytes only
+        // whoever brought it hears so.
+        let is_excused = |id: &CommitId| {
+            let is_brought = brought.is_some_and(|brought| brought.contains(id));
+            !log.is_whole(id) || (!is_brought && other.durable.contains_key(id))
+        };
+        recent.filter(|id| !is_excused(id)).find(|id| !had[region].contains(id))
     }
 
     /// All of the other's log up to there is on this relay's disk, or was.
@@ -127,7 +145,7 @@ impl World {
         if self.disks[other].is_outside || self.disks[other].has_failed {
             return None;
         }
-        let missing = self.first_missing(other, upto, &had[process.disk])?;
+        let missing = self.first_missing(other, process.disk, upto, had)?;
         Some(format!("disk {} acknowledged {missing:?} of disk {other} and never had it", process.disk))
     }
 }

@@ -44,6 +44,8 @@ pub struct History {
     pub promises: Vec<Promise>,
     /// The disks of replicas that somebody kept commits from, and said that that was all.
     pub deceived: BTreeSet<usize>,
+    /// From which disk to which relay's: the commits that frames have brought.
+    pub delivered: BTreeMap<(usize, usize), BTreeSet<CommitId>>,
     /// The beginnings of commits that are brought to relays in pieces, of the stream or of an answer.
     pub pieces: BTreeMap<(ProcessId, LinkId, bool), Vec<u8>>,
 }
@@ -56,6 +58,7 @@ impl History {
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
             deceived: BTreeSet::new(),
+            delivered: BTreeMap::new(),
             pieces: BTreeMap::new(),
         }
     }

@@ -99,7 +99,7 @@ impl Plan {
             tabs: if rng.chance(120) { rng.between(1, 2) } else { 0 },
             permutes: rng.chance(200),
             has_rivals: rng.chance(40),
-            evict_chance: if rng.chance(250) { *rng.pick(&[2, 10, 50, 200]).expect("not empty") } else { 0 },
+            evict_chance: if rng.chance(250) { *rng.pick(&[2, 10, 20, 50]).expect("not empty") } else { 0 },
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
         }
@@ -186,6 +186,13 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         if rng.chance(700) {
             *limit = 4_000;
         }
+    }
+    // What may be on the way must fit into the waiting room.
+    if limits.waiting_commits_max < Limits::PROTOCOL.waiting_commits_max
+        || limits.waiting_bytes_max < Limits::PROTOCOL.waiting_bytes_max
+    {
+        limits.credit_bytes = 4_000;
+        limits.answer_bytes = 4_000;
     }
     // Tips in a greeting must fit into it.
     limits.hello_tips_max = limits.hello_tips_max.min(limits.hello_bytes_max / 250);
