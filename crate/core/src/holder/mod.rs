@@ -26,3 +26,4 @@ pub mod records;
 pub(crate) mod role;
 mod scrub;
 mod waiting;
+mod writes;

@@ -1,0 +1,270 @@
+//! Writes go to storage, or to memory while storage fails. And what storage answers.
+
+use std::collections::BTreeMap;
+
+use crate::base::id::RequestId;
+use crate::base::time::Millis;
+use crate::holder::disk::Disk;
+use crate::holder::holder::Holder;
+use crate::holder::notice::Notice;
+use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
+use crate::log::keys::row_seq;
+use crate::log::rows::read_rows;
+use crate::storage::memory::MemoryStore;
+use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
+use crate::wire::close::CloseCode;
+
+/// How long after a failed write storage is tried again.
+const RETRY_WAIT: Millis = 5_000;
+
+impl Holder {
+    pub fn disk_failed(&self) -> bool {
+        matches!(self.disk, Disk::Failing { .. })
+    }
+
+    /// How much of the log is in storage.
+    pub fn on_disk(&self) -> u64 {
+        match &self.disk {
+            Disk::Healthy => self.stored.seq,
+            Disk::Failing { since, .. } => *since,
+        }
+    }
+
+    pub(super) fn write(&mut self, pending: Pending, batch: WriteBatch) {
+        self.writing += 1;
+        match &mut self.disk {
+            Disk::Healthy => self.request(pending, StorageRequest::Write(batch)),
+            Disk::Failing { kept, .. } => {
+                let batch = WriteBatch { guard: None, ..batch };
+                kept.write(&batch);
+                self.done.push_back((pending, StorageRequest::Write(batch)));
+            }
+        }
+    }
+
+    pub(super) fn storage_answered(&mut self, id: RequestId, answer: StorageAnswer) {
+        let Some((pending, request)) = self.pending.remove(&id) else { return };
+        let answer = self.shadowed(&request, answer);
+        if let Err(error) = self.answered(pending, &request, answer) {
+            self.fail(error.to_string());
+        }
+    }
+
+    /// What storage would have said, had the writes it refused been made.
+    fn shadowed(&self, request: &StorageRequest, answer: StorageAnswer) -> StorageAnswer {
+        let Disk::Failing { kept, since, .. } = &self.disk else { return answer };
+        match (request, answer) {
+            (StorageRequest::Get(keys), answer) => {
+                let stored = match answer {
+                    StorageAnswer::Values(values) => values,
+                    _ => vec![None; keys.len()],
+                };
+                let kept = keys.iter().map(|key| kept.get(key).cloned());
+                StorageAnswer::Values(kept.zip(stored).map(|(kept, stored)| kept.or(stored)).collect())
+            }
+            (StorageRequest::Scan { from, to, .. }, answer) => {
+                let (stored, more) = match answer {
+                    StorageAnswer::Scanned { entries, more } => (entries, more),
+                    _ => (Vec::new(), false),
+                };
+                let end = match stored.last() {
+                    Some((last, _)) if more => [last.as_slice(), &[0]].concat(),
+                    _ => to.clone(),
+                };
+                // What other processes have appended since is taken in once storage works again.
+                let is_known = |key: &[u8]| row_seq(key).is_none_or(|seq| seq <= *since);
+                let mut merged: BTreeMap<_, _> =
+                    stored.into_iter().filter(|(key, _)| is_known(key)).collect();
+                merged.extend(kept.range(from, &end).map(|(k, v)| (k.clone(), v.clone())));
+                StorageAnswer::Scanned { entries: merged.into_iter().collect(), more }
+            }
+            (StorageRequest::Write(_), answer) => answer,
+        }
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        pending: Pending,
+        request: &StorageRequest,
+        answer: StorageAnswer,
+    ) -> Result<(), Corrupt> {
+        match pending {
+            Pending::Meta => self.meta_read(answer),
+            Pending::MetaAgain => self.meta_read_again(answer),
+            Pending::Load { range } => self.range_read(range, scanned(answer)?),
+            Pending::Peers => self.peers_read(scanned(answer)?),
+            Pending::Lookup => {
+                self.intake.lookups -= 1;
+                self.learn(request, answer)
+            }
+            Pending::FindFor(link, want) => {
+                self.intake.lookups -= 1;
+                self.learn(request, answer)?;
+                self.answer_want(link, want);
+                Ok(())
+            }
+            Pending::CheckCursor { link, cursor, which } => self.cursor_read(link, cursor, which, answer),
+            Pending::Scrub { docs, from } => self.scrub_read(docs, from, answer),
+            Pending::Feed(link) => self.feed_read(link, answer),
+            Pending::AnswerRead(job) => self.answer_read(job, answer),
+            Pending::FillRead { seq, incoming } => self.fill_read(seq, incoming, answer),
+            Pending::Owner(what) => {
+                self.notices.push_back(Notice::Storage(what, answer));
+                Ok(())
+            }
+            write => self.written(write, request, answer),
+        }
+    }
+
+    fn written(
+        &mut self,
+        pending: Pending,
+        request: &StorageRequest,
+        answer: StorageAnswer,
+    ) -> Result<(), Corrupt> {
+        match (pending, answer) {
+            (Pending::Append(flight), StorageAnswer::Written) => {
+                if let Disk::Failing { reason, .. } = &self.disk {
+                    let reason = reason.clone();
+                    self.not_saved(&flight, reason);
+                }
+                self.appended(flight);
+            }
+            (Pending::Append(flight), StorageAnswer::GuardFailed) => {
+                let commits = flight.entries.into_iter().map(|entry| entry.commit);
+                let incoming =
+                    commits.zip(flight.origins).map(|(commit, origins)| Incoming { origins, commit });
+                self.intake.put_before(incoming.rev());
+                self.writing -= 1;
+                self.reload();
+            }
+            // A relay acknowledges nothing from memory: it stops.
+            (Pending::Append(_) | Pending::Filled { .. }, StorageAnswer::Failed(reason))
+                if self.is_relay() =>
+            {
+                self.fail(reason);
+            }
+            (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
+                self.disk_fails(flight.batch.clone(), reason.clone());
+                self.not_saved(&flight, reason);
+                self.appended(flight);
+            }
+            (Pending::Filled { entry, origins }, StorageAnswer::GuardFailed) => {
+                self.intake.put_before([Incoming { origins, commit: entry.commit }]);
+                self.writing -= 1;
+                self.reload();
+            }
+            (Pending::Filled { entry, origins }, answer) => {
+                if let (StorageAnswer::Failed(reason), StorageRequest::Write(batch)) = (answer, request) {
+                    self.disk_fails(batch.clone(), reason);
+                }
+                self.filled(entry, &origins);
+            }
+            (Pending::Flush, StorageAnswer::Written) => {
+                self.disk = Disk::Healthy;
+                self.writing -= 1;
+                self.notices.push_back(Notice::DiskRecovered);
+            }
+            (Pending::Flush, StorageAnswer::GuardFailed) => self.overtaken()?,
+            (Pending::Flush, _) => {
+                self.writing -= 1;
+                self.retry_later();
+            }
+            (Pending::Scrubbed { docs }, answer) => {
+                self.writing -= 1;
+                if answer != StorageAnswer::Written {
+                    // It is begun again from the start.
+                    self.log.not_scrubbed(docs);
+                }
+            }
+            // Where it failed, the next write takes the records along again where it matters.
+            (Pending::Records, _) => self.writing -= 1,
+            (_, answer) => return Err(unexpected(&answer)),
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, request: &StorageRequest, answer: StorageAnswer) -> Result<(), Corrupt> {
+        match (request, answer) {
+            (StorageRequest::Get(keys), StorageAnswer::Values(values)) => {
+                for (key, value) in keys.iter().zip(values) {
+                    self.log.learn(key, value.as_deref())?;
+                    self.gate.learn(key, value.as_deref())?;
+                }
+                Ok(())
+            }
+            (StorageRequest::Scan { from, .. }, StorageAnswer::Scanned { entries, .. }) => {
+                self.log.learn_branches(from, &entries)
+            }
+            (_, answer) => Err(unexpected(&answer)),
+        }
+    }
+
+    /// Own commits are in memory alone.
+    fn not_saved(&mut self, flight: &InFlight, reason: String) {
+        let own = flight.origins.iter().flatten().filter_map(|origin| match origin {
+            Origin::Own(number) => Some(*number),
+            _ => None,
+        });
+        if let Some(last) = own.max() {
+            self.notices.push_back(Notice::SaveFailed(last, reason));
+        }
+    }
+
+    pub(super) fn disk_fails(&mut self, batch: WriteBatch, reason: String) {
+        let mut kept = MemoryStore::default();
+        kept.write(&WriteBatch { guard: None, puts: batch.puts, deletes: batch.deletes });
+        let retry_at = self.now + RETRY_WAIT;
+        self.disk = Disk::Failing { kept, guard: batch.guard, since: self.stored.seq, reason, retry_at };
+    }
+
+    fn retry_later(&mut self) {
+        let at = self.now + RETRY_WAIT;
+        if let Disk::Failing { retry_at, .. } = &mut self.disk {
+            *retry_at = at;
+        }
+    }
+
+    /// Tries to write what was kept in memory, when it is time to.
+    pub(super) fn retry_disk(&mut self) {
+        let Disk::Failing { kept, guard, retry_at, .. } = &self.disk else { return };
+        if *retry_at > self.now || self.writing > 0 || !self.is_open() {
+            return;
+        }
+        let puts = kept.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let batch = WriteBatch { guard: guard.clone(), puts, deletes: Vec::new() };
+        self.retry_later();
+        self.writing += 1;
+        self.request(Pending::Flush, StorageRequest::Write(batch));
+    }
+
+    /// What was kept in memory comes in once more: another process has written in its place.
+    pub(super) fn take_again(&mut self, kept: &MemoryStore, since: u64) -> Result<(), Corrupt> {
+        for link in self.links.ids() {
+            self.close(link, CloseCode::LogReplaced, "this replica's storage was changed meanwhile");
+        }
+        // Acknowledgements of positions that others have now say nothing.
+        self.peers.cut(since);
+        if let Some(regions) = self.role.regions_mut() {
+            regions.cut(since);
+        }
+        let rows: Vec<_> = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
+        for entry in read_rows(&rows, false)?.entries {
+            // A row that was only edited has been in storage before.
+            if entry.at.seq <= since {
+                continue;
+            }
+            self.intake.again += 1;
+            let origins = vec![Origin::Again { own: entry.own }];
+            self.intake.inbox.push_back(Incoming { origins, commit: entry.commit });
+        }
+        Ok(())
+    }
+}
+
+fn scanned(answer: StorageAnswer) -> Result<(Entries, bool), Corrupt> {
+    match answer {
+        StorageAnswer::Scanned { entries, more } => Ok((entries, more)),
+        other => Err(unexpected(&other)),
+    }
+}
