@@ -7,6 +7,9 @@
 //! Built with the feature `mutations`, `--mutations` runs the seeds with each deliberate fault of the
 //! core and prints how many notice it; `--mutation NAME` runs them with that one.
 
+// A folder's main file has the folder's name.
+#![allow(clippy::module_inception)]
+
 mod actor;
 mod acts;
 mod base;

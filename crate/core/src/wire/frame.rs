@@ -24,7 +24,7 @@ use crate::wire::bodies::Want;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a greeting comes once on a link, and is not kept")]
+#[allow(clippy::large_enum_variant, reason = "a greeting comes once on a link, and is not kept")]
 pub enum Frame {
     /// See [`Hello`].
     Hello(Hello),

@@ -36,7 +36,7 @@ pub const ROOMS: &[Room] = &[
             &["relay", "document"],
             &["replica"],
         ],
-        moved: false,
+        moved: true,
     },
     Room { path: "crate/relay/src", language: Language::Rust, floors: &[], moved: true },
     Room {
@@ -65,7 +65,7 @@ pub const ROOMS: &[Room] = &[
             &["cloudflare", "react"],
             &["entries"],
         ],
-        moved: false,
+        moved: true,
     },
     Room {
         path: "tests/simulation/src",
