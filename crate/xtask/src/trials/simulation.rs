@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::base::run::{cargo, run_and_read};
+use crate::base::run::{self, cargo, run_and_read};
 
 /// Runs the simulation and gives back how many steps it did in a second.
 pub fn run(seeds: u64, seed: Option<u64>, steps: Option<u64>) -> Result<u64> {
@@ -17,6 +17,33 @@ pub fn run(seeds: u64, seed: Option<u64>, steps: Option<u64>) -> Result<u64> {
     }
     steps_per_second(&run_and_read(&mut simulation)?)
         .context("the simulation did not say how many steps/s it did")
+}
+
+/// Seeds that are run with each deliberate fault, unless another number is asked for.
+const FAULT_SEEDS: u64 = 200;
+
+/// Runs the simulation with deliberate faults of the core: with all of them, one after the other, or with
+/// that of a name.
+pub fn run_with_faults(
+    seeds: Option<u64>,
+    seed: Option<u64>,
+    is_table: bool,
+    mutation: Option<String>,
+) -> Result<()> {
+    let build = ["run", "--quiet", "--locked", "--release", "--package", "eyot-simulation"];
+    let mut simulation = cargo(&build);
+    simulation.args(["--features", "mutations", "--", "--seeds"]);
+    simulation.arg(seeds.unwrap_or(FAULT_SEEDS).to_string());
+    if let Some(seed) = seed {
+        simulation.args(["--seed", &seed.to_string()]);
+    }
+    if is_table {
+        simulation.arg("--mutations");
+    }
+    if let Some(mutation) = mutation {
+        simulation.args(["--mutation", &mutation]);
+    }
+    run::run(&mut simulation)
 }
 
 fn steps_per_second(output: &str) -> Option<u64> {

@@ -36,6 +36,8 @@ impl World {
             queues: Default::default(),
             lost: [false; 2],
             stalled_until: 0,
+            credit: [0; 2],
+            told: [None; 2],
             withholds: false,
         };
         let delay = match to {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eyot_core::base::id::AuthorId;
 use eyot_core::base::time::Millis;
-use eyot_core::holder::caps::Caps;
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::relay::relay::{Relay, RelayConfig};
 use eyot_core::replica::io::Input;
@@ -55,7 +54,7 @@ impl World {
                 .map(|region| RelayPeer { region: REGIONS[region].into(), url: address(region) })
                 .collect(),
             token,
-            caps: Caps::default(),
+            caps: self.plan.caps.unwrap_or_default(),
             limits: self.plan.limits,
             seed: self.rng.bytes(),
         };

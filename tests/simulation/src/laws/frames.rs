@@ -59,7 +59,8 @@ impl World {
             4004 => self.plan.access != Access::Open,
             4007 => connection.withholds,
             4003 => self.plan.has_rivals,
-            4000 | 4001 | 4005 | 4011 | 4012 => false,
+            4005 => self.plan.caps.is_some(),
+            4000 | 4001 | 4011 | 4012 => false,
             _ => return,
         };
         if may_happen {

@@ -46,7 +46,7 @@ impl World {
             };
             let status = replica.status();
             self.check_behind(id, &status.behind);
-            if !self.plan.has_rivals {
+            if !self.plan.has_rivals && self.plan.caps.is_none() {
                 self.check_failover(id, &status);
             }
         }

@@ -21,6 +21,10 @@ pub struct Connection {
     /// Whether what is sent to that end vanishes.
     pub lost: [bool; 2],
     pub stalled_until: Millis,
+    /// What each end may still send, by what the other has granted.
+    pub credit: [i64; 2],
+    /// The position that each end's last frame of commits has told, if it has.
+    pub told: [Option<u64>; 2],
     /// A commit is left out of the stream now and then.
     pub withholds: bool,
 }

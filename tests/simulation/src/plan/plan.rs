@@ -8,6 +8,7 @@ use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::document::value::Value;
+use eyot_core::holder::caps::Caps;
 use eyot_core::wire::access::Right;
 
 use crate::actor::actor::Role;
@@ -53,6 +54,8 @@ pub struct Plan {
     pub limits: Limits,
     /// How long a relay must have nothing to do before its host takes it out of memory; none: never.
     pub doze_after: Option<Millis>,
+    /// What relays take at most until the world is healed.
+    pub caps: Option<Caps>,
     /// How many processes more than one begin on each replica's disk.
     pub tabs: u64,
     /// Whether commits come in another order than they were sent in, as far as their frames go.
@@ -96,6 +99,9 @@ impl Plan {
             faults,
             access,
             limits: draw_limits(rng),
+            caps: rng
+                .chance(80)
+                .then(|| Caps { space_bytes_max: rng.between(2_000, 60_000), ..Caps::default() }),
             tabs: if rng.chance(120) { rng.between(1, 2) } else { 0 },
             permutes: rng.chance(200),
             has_rivals: rng.chance(40),

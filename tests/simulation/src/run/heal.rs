@@ -32,6 +32,9 @@ impl World {
         for disk in &mut self.disks {
             disk.is_full = false;
         }
+        if self.plan.caps.take().is_some() {
+            self.stop_relays();
+        }
         let connections: Vec<_> = self.connections.keys().copied().collect();
         for connection in connections {
             self.cut(connection);
@@ -73,6 +76,15 @@ impl World {
             self.step()?;
         }
         self.check_relays_rest(linked_before)
+    }
+
+    /// Their operators give them more room: they start again.
+    fn stop_relays(&mut self) {
+        let relays: Vec<_> =
+            self.processes.iter().filter(|(_, p)| self.is_relay(p.disk)).map(|(id, _)| *id).collect();
+        for id in relays {
+            self.stop(id);
+        }
     }
 
     /// Law: while nothing gets from one region to another, and both reach a third one, all come to hold

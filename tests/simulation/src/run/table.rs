@@ -12,8 +12,12 @@ use crate::run::seeds::Seeds;
 pub fn print_table(seeds: Seeds, only: Option<&str>) -> bool {
     let mut are_all_noticed = true;
     // A seed that fails without a fault notices none.
-    let sound: BTreeSet<_> =
-        seeds.run().into_iter().filter(|(_, outcome)| outcome.is_ok()).map(|(seed, _)| seed).collect();
+    let sound: BTreeSet<_> = Seeds { broken: Broken::default(), ..seeds }
+        .run()
+        .into_iter()
+        .filter(|(_, outcome)| outcome.is_ok())
+        .map(|(seed, _)| seed)
+        .collect();
     println!("| fault | seeds of {} that notice it | most often by |\n| --- | --- | --- |", sound.len());
     for mutation in Mutation::ALL {
         let name = format!("{mutation:?}");
