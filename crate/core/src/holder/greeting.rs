@@ -25,7 +25,8 @@ impl Holder {
         for id in self.links.to_greet() {
             let cursors = self.peers.cursors(self.limits.hello_cursors_max);
             let terms = Terms { read_only: self.reads_only, expires_in: None };
-            let hello = Hello { terms, ..self.hello(cursors, false, self.peers.is_empty()) };
+            let token = self.token.clone();
+            let hello = Hello { terms, token, ..self.hello(cursors, false, self.peers.is_empty()) };
             let Some(link) = self.links.get_mut(id) else { continue };
             let Phase::Dialed { url, .. } = &mut link.phase else { continue };
             let url = core::mem::take(url);
@@ -48,7 +49,7 @@ impl Holder {
             space: self.space.clone(),
             log: self.log.id(),
             region: region.map(|region| region.name.clone()),
-            token: self.token.clone(),
+            token: None,
             cursors,
             digest: (self.stored == self.log.head()).then(|| vector.digest()),
             resumed,

@@ -39,6 +39,8 @@ pub struct History {
     pub ever: Vec<BTreeSet<CommitId>>,
     /// By region: all that was ever there with all its bytes.
     pub ever_whole: Vec<BTreeSet<CommitId>>,
+    /// What was once on some relay's disk without all its bytes.
+    pub lacked: BTreeSet<CommitId>,
     /// By region: all that somebody brought who may write.
     pub brought: Vec<BTreeSet<CommitId>>,
     pub promises: Vec<Promise>,
@@ -55,6 +57,7 @@ impl History {
         Self {
             ever: vec![BTreeSet::new(); regions],
             ever_whole: vec![BTreeSet::new(); regions],
+            lacked: BTreeSet::new(),
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
             deceived: BTreeSet::new(),
