@@ -62,7 +62,7 @@ pub const ROOMS: &[Room] = &[
             &["storage"],
             &["relays"],
             &["space"],
-            &["cloudflare", "react"],
+            &["cloudflare"],
             &["entries"],
         ],
         moved: true,
