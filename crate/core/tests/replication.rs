@@ -153,6 +153,32 @@ fn replicas_that_make_a_named_document_apart_merge_key_by_key() {
     assert_eq!(merged["n"], int(7));
 }
 
+/// The file's edits follow initial values that are in no log yet: the genesis comes with them.
+#[test]
+fn a_file_that_follows_an_initial_value_is_merged_before_the_first_edit() {
+    let mut world = World::new(2);
+    let settings = map([("size", int(1)), ("theme", Value::Text("light".into()))]);
+    let initial = map([("title", Value::Text("Note".into())), ("settings", settings), ("n", int(7))]);
+    let mut apart = World::new(1);
+    let doc = apart.named(0, "note", &initial);
+    let title = vec![Prop::Map("title".into())];
+    let size = vec![Prop::Map("settings".into()), Prop::Map("size".into())];
+    let ops = [
+        Op::Splice { path: title, index: 4, remove: 0, insert: " A".into() },
+        Op::Put { path: size, value: int(2) },
+    ];
+    apart.call(0, |r, now| r.change(doc, &ops, None, now)).unwrap();
+    let file = apart.nodes[0].replica.export(doc).unwrap();
+    let edited = apart.nodes[0].replica.value(doc).unwrap();
+
+    assert_eq!(world.named(0, "note", &initial), doc);
+    world.call(0, |r, now| r.merge(doc, &file, now)).unwrap();
+    assert!(world.open(1, doc));
+    for node in 0..2 {
+        assert_eq!(world.nodes[node].replica.value(doc).unwrap(), edited, "replica {node}");
+    }
+}
+
 /// The next version of an application has another initial value: what users have set stays.
 #[test]
 fn a_device_with_another_initial_value_shows_and_keeps_what_was_set_before() {

@@ -19,10 +19,12 @@ export const CLOSE_NAMES: Readonly<Record<number, string>> = {
   4002: "out-of-order",
   4003: "incompatible",
   4004: "denied",
-  4005: "quota",
+  4005: "full",
   4006: "log-replaced",
   4007: "withheld",
   [CLOSE_STORAGE]: "storage",
   [CLOSE_GOING_AWAY]: "going-away",
   4010: "expired",
+  4011: "flow",
+  4012: "waiting",
 };

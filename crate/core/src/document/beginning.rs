@@ -30,6 +30,9 @@ pub struct Beginning {
     numbers: BTreeMap<(Option<MapId>, String), usize>,
     /// Changes of this genesis that are applied and not in the log.
     unlogged: BTreeSet<ChangeHash>,
+    /// Keys whose initial values stay, because changes made here follow them: the genesis that comes with
+    /// these has them in any case.
+    held: BTreeSet<usize>,
 }
 
 /// What changes of the log have done to a key.
@@ -53,7 +56,8 @@ impl Beginning {
         };
         let numbers = keys.iter().enumerate().map(number).collect();
         let touches = vec![Touch::Untouched; keys.len()];
-        Ok(Self { name, generation, initial, keys, touches, numbers, unlogged: BTreeSet::new() })
+        let (unlogged, held) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Self { name, generation, initial, keys, touches, numbers, unlogged, held })
     }
 
     /// The document's name.
@@ -70,10 +74,31 @@ impl Beginning {
         &self.unlogged
     }
 
+    /// Whether there is something to put into the log.
+    pub(super) fn is_needed(&self) -> bool {
+        !self.unlogged.is_empty() || !self.held.is_empty()
+    }
+
+    /// Makes the initial values stay that a change with these dependencies follows.
+    pub(super) fn hold(&mut self, deps: &[ChangeHash]) {
+        let deps: BTreeSet<_> = deps.iter().filter(|dep| self.unlogged.contains(dep)).collect();
+        let is_followed = |key: &GenesisKey| key.changes.iter().any(|change| deps.contains(&change.hash()));
+        let mut ways: Vec<_> =
+            (0..self.keys.len()).filter(|number| is_followed(&self.keys[*number])).collect();
+        while let Some(number) = ways.pop() {
+            let key = &self.keys[number];
+            for change in &key.changes {
+                self.unlogged.remove(&change.hash());
+            }
+            self.held.insert(number);
+            ways.extend(key.parent);
+        }
+    }
+
     /// What has to be in the log before this replica's first edit.
     pub fn genesis(&self) -> Genesis {
         let mut value = Value::Map(BTreeMap::new());
-        for number in self.wanted() {
+        for number in self.wanted().into_iter().chain(self.held.iter().copied()) {
             copy(&self.initial, &mut value, &self.keys[number].path);
         }
         Genesis { name: self.name.clone(), generation: self.generation, value }

@@ -137,8 +137,17 @@ impl Document {
 
     /// A document without any change has its name from its genesis, although that makes nothing.
     fn keep(&mut self, beginning: Beginning) {
-        let is_needed = !beginning.unlogged().is_empty() || self.history.doc.is_empty();
+        let is_needed = beginning.is_needed() || self.history.doc.is_empty();
         self.beginning = Some(beginning).filter(|_| is_needed);
+    }
+
+    /// Makes the initial values stay that the changes of this item follow. Whoever commits the item
+    /// puts the genesis before it.
+    pub fn hold_beginning(&mut self, item: &[u8]) {
+        let Some(beginning) = &mut self.beginning else { return };
+        for change in self.history.budget.parse(item).changes {
+            beginning.hold(change.deps());
+        }
     }
 
     /// The beginning that is not in the log yet.

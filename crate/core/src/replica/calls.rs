@@ -135,7 +135,8 @@ impl Replica {
             return Err(ReplicaError::TooLarge("the file has more operations than a commit may hold".into()));
         }
         let before = open.document.clone();
-        // The initial values of keys that the file has touched are withdrawn.
+        // The initial values that the file follows stay. Of other keys that it has touched they are withdrawn.
+        open.document.hold_beginning(&changes);
         let applied = open.document.apply([(Source::Commit(author), changes.as_slice())]);
         let mut items = vec![NewItem::Bytes(Kind::Import, changes)];
         if let Some(beginning) = open.document.take_beginning() {

@@ -186,12 +186,14 @@ fn reason_of(code: u16) -> &'static str {
         4002 => "out-of-order",
         4003 => "incompatible",
         4004 => "denied",
-        4005 => "quota",
+        4005 => "full",
         4006 => "log-replaced",
         4007 => "withheld",
         4008 => "storage",
         4009 => "going-away",
         4010 => "expired",
+        4011 => "flow",
+        4012 => "waiting",
         _ => "other",
     }
 }

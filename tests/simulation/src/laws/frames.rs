@@ -86,7 +86,8 @@ impl World {
                 let head = meta.map_or(0, |meta| meta.head.seq);
                 let early =
                     (at.seq > head).then(|| format!("acknowledged at {} with {head} on disk", at.seq));
-                let whole = whole.unwrap_or(read);
+                // Of what was not read nothing is believed.
+                let whole = whole.map_or(read, |whole| whole.min(read));
                 early.or_else(|| self.check_ack(id, link, read, &self.history.ever)).or_else(|| {
                     self.check_ack(id, link, whole, &self.history.ever_whole).map(|broken| broken + " whole")
                 })
