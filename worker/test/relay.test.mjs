@@ -1,8 +1,23 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { cp, rm } from "node:fs/promises";
 import { test } from "node:test";
 
-import { counter, speakAfterSleep, until, world } from "./world.mjs";
+import {
+  connect,
+  counter,
+  eventually,
+  greeting,
+  recorded,
+  speakAfterSleep,
+  speakWithoutSleep,
+  until,
+  world,
+} from "./world.mjs";
+
+/** Types of frames. */
+const COMMITS = 2;
+const PIECE = 3;
 
 const KILLS = 20;
 const WRITES_BETWEEN_KILLS = 30;
@@ -149,4 +164,21 @@ test("a relay that was asleep goes on with the connections that it had", async (
   });
   assert.equal(await counter(relay, "eyot_connections_accepted_total"), 2);
   assert.equal(await counter(relay, 'eyot_commits_total{direction="in"}'), 2);
+});
+
+test("a relay stays awake for the rest of a commit in pieces", async (context) => {
+  const place = await world(context);
+  const large = { bytes: new Uint8Array(randomBytes(600_000)) };
+  const isPart = (frame) => frame[1] === COMMITS || frame[1] === PIECE;
+  const parts = (await recorded(place, "space", large)).filter(isPart);
+  assert.equal(parts[0][1], PIECE);
+
+  const relay = await place.relay();
+  const { socket } = await connect(relay);
+  socket.send(await greeting("space"));
+  socket.send(parts[0]);
+  await speakWithoutSleep(relay, async () => {
+    for (const part of parts.slice(1)) socket.send(part);
+    await eventually(async () => (await counter(relay, 'eyot_commits_total{direction="in"}')) === 1, "the commit");
+  });
 });

@@ -78,11 +78,21 @@ export async function counter(relay, name) {
  * which two connections were opened at the same time.
  */
 export async function speakAfterSleep(relay, speak) {
+  assert.equal(await loadsDuring(relay, speak), 1);
+}
+
+/** Speaks to a relay after the same time, in which it must have stayed awake. */
+export async function speakWithoutSleep(relay, speak) {
+  assert.equal(await loadsDuring(relay, speak), 0);
+}
+
+/** How often a relay was loaded anew when nobody has spoken to it for a while, and then somebody does. */
+async function loadsDuring(relay, speak) {
   const loaded = await counter(relay, "eyot_relays_loaded_total");
   // Nothing but time puts it to sleep.
   await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
   await speak();
-  assert.equal(await counter(relay, "eyot_relays_loaded_total"), loaded + 1);
+  return (await counter(relay, "eyot_relays_loaded_total")) - loaded;
 }
 
 /** Waits until something holds, asking again and again. */
@@ -131,8 +141,8 @@ export async function greeting(space, token) {
   return new Uint8Array(frame);
 }
 
-/** What a replica of a space sends after its greeting when it writes to an open relay. */
-export async function recorded(place, space) {
+/** What a replica of a space sends after its greeting when it makes a document with this value at an open relay. */
+export async function recorded(place, space, value = { written: true }) {
   const relay = await place.relay({ data: `${place.data}/recorded` });
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
@@ -148,7 +158,7 @@ export async function recorded(place, space) {
     from.on("close", () => to.terminate());
   });
   const replica = await place.replica({ url: `ws://127.0.0.1:${server.address().port}` }, space);
-  replica.create({ written: true });
+  replica.create(value);
   await replica.durable();
   await replica.close();
   server.close();

@@ -12,6 +12,12 @@ export class Links {
   readonly #sockets = new Map<number, Socket>();
   /** Links that the core wants and that are not open yet. */
   readonly #dialling = new Set<number>();
+  /** Accepted links that a sleep would end: something is outstanding that their attachments cannot hold. */
+  readonly #lost = new Set<number>();
+
+  get losesSome(): boolean {
+    return this.#lost.size > 0;
+  }
 
   get(link: number): Socket | undefined {
     return this.#sockets.get(link);
@@ -19,6 +25,12 @@ export class Links {
 
   add(link: number, socket: Socket): void {
     this.#sockets.set(link, socket);
+  }
+
+  /** Whether a link that was accepted can go on after a sleep. */
+  keeps(link: number, isKept: boolean): void {
+    if (isKept) this.#lost.delete(link);
+    else this.#lost.add(link);
   }
 
   dialling(link: number): void {
@@ -57,6 +69,7 @@ export class Links {
   /** A link has ended with this code. False: that was known already. */
   ended(link: number, code: number): boolean {
     if (!this.#sockets.delete(link)) return false;
+    this.#lost.delete(link);
     if (isDialled(link)) counters.regionLinksClosed += 1;
     else countClosed(code);
     return true;
@@ -66,6 +79,7 @@ export class Links {
   clear(): void {
     this.#sockets.clear();
     this.#dialling.clear();
+    this.#lost.clear();
   }
 }
 

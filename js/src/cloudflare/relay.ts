@@ -195,7 +195,7 @@ export class SpaceRelay {
     const regions = engine.regions();
     const owes = regions.some(({ behind }) => behind > 0);
     const isLinked = regions.some(({ isLinked }) => isLinked);
-    this.#wakes.plan(engine.deadline(), { owes, isLinked });
+    this.#wakes.plan(engine.deadline(), { owes, isLinked, losesLinks: this.#links.losesSome });
   }
 
   async #dial(engine: RelayEngine, link: number, address: string): Promise<void> {
@@ -246,7 +246,9 @@ export class SpaceRelay {
   #keep(engine: RelayEngine, link: number): void {
     const socket = this.#links.get(link);
     if (socket === undefined || isDialled(link) || this.#engine !== engine) return;
-    writeAttachment(socket, { ...readAttachment(socket), state: engine.attachment(link) });
+    const state = engine.attachment(link);
+    this.#links.keeps(link, state.length > 0);
+    writeAttachment(socket, { ...readAttachment(socket), state });
   }
 
   /** Storage or the engine failed. The engine may have more in memory than is stored, so all of it is dropped. */

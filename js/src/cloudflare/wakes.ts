@@ -9,6 +9,8 @@ import type { Storage } from "./platform.js";
 
 /** Deadlines within this time get a timer. The platform puts an idle object to sleep after ten seconds. */
 const SOON_MS = 15_000;
+/** The same while a connection could not go on after a sleep: the rest of a commit in pieces may take this long. */
+const SOON_WITH_LOSS_MS = 60_000;
 /** How long after the last message deadlines still get a timer. */
 const AWAKE_MS = 60_000;
 /** Time between attempts to reach another region while no message comes. Each alarm costs storage writes. */
@@ -44,12 +46,19 @@ export class Wakes {
     this.#expiry = Math.min(this.#expiry, at);
   }
 
-  /** Plans the next call. `owes`: another region lacks commits. `isLinked`: there is a link to another region. */
-  plan(deadline: number | undefined, { owes, isLinked }: { owes: boolean; isLinked: boolean }): void {
+  /**
+   * Plans the next call. `owes`: another region lacks commits. `isLinked`: there is a link to another region.
+   * `losesLinks`: a sleep would end a connection.
+   */
+  plan(
+    deadline: number | undefined,
+    { owes, isLinked, losesLinks }: { owes: boolean; isLinked: boolean; losesLinks: boolean },
+  ): void {
     clearTimeout(this.#timer);
     const now = Date.now();
     const isAwake = now - this.#spokenAt < AWAKE_MS;
-    if (deadline !== undefined && isAwake && deadline - now <= SOON_MS) {
+    const soon = losesLinks ? SOON_WITH_LOSS_MS : SOON_MS;
+    if (deadline !== undefined && isAwake && deadline - now <= soon) {
       this.#timer = setTimeout(this.#wake, Math.max(1, deadline - now));
     }
     const needed = Math.min(this.#expiry, owes ? now + RETRY_MS : Infinity);
