@@ -1,9 +1,9 @@
 //! The logic of eyot, without I/O.
 //!
-//! Two state machines, [`Replica`] and [`Relay`], replicate a *space* of documents. Both have one
+//! Two state machines, `Replica` and `Relay`, replicate a *space* of documents. Both have one
 //! way in, `handle(input, now)`, and one way out, `poll_effect()`, which is drained until it is
 //! empty before the next input. Sockets, clocks, timers, randomness and storage are the host's: they
-//! enter as [`Input`]s and leave as [`Effect`]s, so every run is reproducible from a seed.
+//! enter as `Input`s and leave as `Effect`s, so every run is reproducible from a seed.
 //!
 //! The words (space, holder, author, commit, chain, tip, vector, log, cursor, link) are those of the
 //! design. The folders are floors, from the ground up: [`base`], [`commit`], [`storage`], [`wire`],

@@ -1,7 +1,7 @@
 //! Deliberate faults, one at a time, which show whether the simulation would notice them.
 //!
 //! With the cargo feature `mutations`, [`Limits`](crate::base::limits::Limits) names the fault of a run.
-//! Without it no run has one, and what is behind [`Limits::is_mutated`](crate::base::limits::Limits::is_mutated)
+//! Without it no run has one, and what is behind `Limits::is_mutated`
 //! is compiled out.
 
 /// A deliberate fault.

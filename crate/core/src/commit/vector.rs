@@ -1,7 +1,7 @@
 //! The vector: the tips held, one for each author, two or more where an author is forked. It names
 //! a state of a space exactly.
 //!
-//! Tips lie in a tree by the nibbles of their author's id. A node with more than [`LEAF_TIPS_MAX`]
+//! Tips lie in a tree by the nibbles of their author's id. A node with more than `LEAF_TIPS_MAX`
 //! tips of several authors is a branch; so the tree depends on the set of tips alone, and the hash of
 //! its root is a digest of the set (R. Merkle, "A Digital Signature Based on a Conventional Encryption
 //! Function", 1987). A sum of hashes would be cheaper to keep, but one modulo 2^256 falls to the

@@ -63,18 +63,22 @@ impl Holder {
                 StorageAnswer::Values(kept.zip(stored).map(|(kept, stored)| kept.or(stored)).collect())
             }
             (StorageRequest::Scan { from, to, .. }, answer) => {
-                let (stored, more) = match answer {
+                let (mut stored, mut more) = match answer {
                     StorageAnswer::Scanned { entries, more } => (entries, more),
                     _ => (Vec::new(), false),
                 };
+                // What other processes have appended since is taken in once storage works again. Rows come
+                // in order and last: after the first of those there is nothing more to read.
+                let is_unknown = |key: &[u8]| row_seq(key).is_some_and(|seq| seq > *since);
+                if stored.iter().any(|(key, _)| is_unknown(key)) {
+                    more &= to.as_slice() > b"c".as_slice();
+                    stored.retain(|(key, _)| !is_unknown(key));
+                }
                 let end = match stored.last() {
                     Some((last, _)) if more => [last.as_slice(), &[0]].concat(),
                     _ => to.clone(),
                 };
-                // What other processes have appended since is taken in once storage works again.
-                let is_known = |key: &[u8]| row_seq(key).is_none_or(|seq| seq <= *since);
-                let mut merged: BTreeMap<_, _> =
-                    stored.into_iter().filter(|(key, _)| is_known(key)).collect();
+                let mut merged: BTreeMap<_, _> = stored.into_iter().collect();
                 merged.extend(kept.range(from, &end).map(|(k, v)| (k.clone(), v.clone())));
                 StorageAnswer::Scanned { entries: merged.into_iter().collect(), more }
             }

@@ -181,7 +181,7 @@ impl Replica {
         self.documents.close(doc, self.own.has_pending());
     }
 
-    /// The whole value of an open document, see [`crate::value`].
+    /// The whole value of an open document, see [`crate::document::value`].
     ///
     /// # Errors
     /// [`ReplicaError::Closed`]

@@ -57,10 +57,10 @@ pub enum Event {
         /// What storage said.
         message: String,
     },
-    /// [`Replica::status`] may be different.
+    /// `Replica::status` may be different.
     Status,
     /// The token that relays were greeted with expires soon: give a fresh one with
-    /// [`Replica::set_token`].
+    /// `Replica::set_token`.
     TokenExpiring,
 }
 

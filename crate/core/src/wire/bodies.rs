@@ -316,7 +316,7 @@ pub struct RegionHead {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Bye {
-    /// A [`CloseCode`].
+    /// A [`CloseCode`](crate::wire::close::CloseCode).
     #[n(0)]
     pub code: u16,
     /// For people.

@@ -1,7 +1,7 @@
 //! Who may use this relay: keys and the tokens that they sign.
 //!
 //! Only signatures and times are checked here. What a token's claims allow is decided by the core,
-//! see [`eyot_core::access`].
+//! see [`eyot_core::wire::access`].
 
 mod key;
 mod policy;
