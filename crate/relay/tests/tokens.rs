@@ -119,7 +119,7 @@ async fn limits_that_are_given_as_flags_are_kept() {
     assert!(matches!(next_frame(&mut second).await, Some(Frame::Hello(_))));
     let (code, _) = refusal(&relay, "team", Some(token(60, &json!({ "*": "read" })))).await;
     assert_eq!(code, 4005);
-    for value in 0..10 {
+    for value in 0..30 {
         ada.create(value);
     }
     let is_over = |ada: &mut Client| matches!(ada.replica.status().error, Some(("quota", _)));
