@@ -4,7 +4,7 @@
 //! each world, and checks it. The same seed gives the same trace: every seventeenth seed is run
 //! twice and its traces are compared. `--trace` prints what happens. A failing seed is printed with the command that replays it.
 //!
-//! `--open` adds the faults that the core does not yet stand in every seed (CONTRIBUTING, "Open faults").
+//! `--open` adds the faults that still break a law in some seeds (CONTRIBUTING, "Open faults").
 //!
 //! Built with the feature `mutations`, `--mutations` runs the seeds with each deliberate fault of the
 //! core and prints how many notice it; `--mutation NAME` runs them with that one.

@@ -111,7 +111,7 @@ impl Plan {
         }
     }
 
-    /// Leaves out what core does not yet stand in every seed (CONTRIBUTING, "Open faults").
+    /// Leaves out the faults that still break a law in some seeds (CONTRIBUTING, "Open faults").
     pub fn leave_out_open_faults(&mut self) {
         self.actors.retain(|(role, _)| *role != Role::Husks);
         self.has_rivals = false;

@@ -46,7 +46,7 @@ pub struct World {
     pub failure: Option<String>,
     /// Print what happens.
     pub is_told: bool,
-    /// Faults and laws that core does not yet stand in every seed are on.
+    /// With the faults and laws that still fail in some seeds.
     pub is_open: bool,
 }
 
