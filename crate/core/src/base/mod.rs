@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod cbor;
 pub mod hash;
 pub mod id;
+pub mod id_map;
 pub mod limits;
 pub mod mutation;
 pub mod position;

@@ -140,7 +140,7 @@ impl Holder {
             let deleted = commit.items().filter(|(_, bytes)| matches!(bytes, ItemBytes::Deleted(_)));
             for doc in deleted.filter_map(|(item, _)| item.doc) {
                 if !self.log.is_deleted(&doc) {
-                    session.owed_deletes.entry(doc).or_insert(None);
+                    session.owed_deletes.get_or_insert_with(doc, || None);
                 }
             }
         }

@@ -1,8 +1,7 @@
 //! Bytes that were missing, and have come.
 
-use std::collections::BTreeMap;
-
 use crate::base::id::{CommitId, LinkId};
+use crate::base::id_map::IdMap;
 use crate::holder::holder::Holder;
 use crate::holder::notice::Notice;
 use crate::holder::pending::{Incoming, Origin, Pending};
@@ -89,7 +88,7 @@ impl Holder {
         }
         let free =
             self.links.sessions().filter(|(_, session)| session.wanted.is_none() && session.send.started);
-        let mut questions: BTreeMap<LinkId, Vec<(CommitId, ChainRange)>> = BTreeMap::new();
+        let mut questions: IdMap<LinkId, Vec<(CommitId, ChainRange)>> = IdMap::new();
         for (id, session) in free {
             let unasked = self.log.holes().tips().filter(|tip| !session.asked_holes.contains(&tip.id));
             let ranges = unasked.map(|tip| {

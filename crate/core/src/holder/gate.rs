@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::hash::hash16;
 use crate::base::id::LinkId;
+use crate::base::id_map::IdMap;
 use crate::base::time::Millis;
 use crate::holder::caps::Caps;
 use crate::storage::request::{Corrupt, StorageRequest, WriteBatch};
@@ -36,7 +37,7 @@ pub(super) struct Gate {
     dirty: BTreeSet<Vec<u8>>,
     connections: BTreeMap<String, u64>,
     /// Subjects of links that are gone and of which something may be left in the inbox.
-    departed: BTreeMap<LinkId, String>,
+    departed: IdMap<LinkId, String>,
     /// When a subject may be granted more.
     paces: BTreeMap<String, Millis>,
 }

@@ -1,8 +1,9 @@
 //! What is under way in a holder: what came in, and what was asked of storage.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::id::{DocId, LinkId};
+use crate::base::id_map::IdSet;
 use crate::base::position::Cursor;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
@@ -75,11 +76,11 @@ pub(super) enum Pending {
     },
     Records,
     Scrub {
-        docs: BTreeSet<DocId>,
+        docs: IdSet<DocId>,
         from: u64,
     },
     Scrubbed {
-        docs: BTreeSet<DocId>,
+        docs: IdSet<DocId>,
     },
     Flush,
     CheckCursor {

@@ -1,8 +1,9 @@
 //! Questions for commits that are missing: causes of what waits, and bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::base::id::LinkId;
+use crate::base::id_map::IdMap;
 use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
@@ -116,9 +117,9 @@ impl Holder {
     }
 
     /// What is to be asked of each link that has no question under way.
-    fn missing_by_link(&self) -> BTreeMap<LinkId, BTreeSet<ChainRange>> {
+    fn missing_by_link(&self) -> IdMap<LinkId, BTreeSet<ChainRange>> {
         let is_urgent = self.intake.waiting.is_half_full(&self.limits);
-        let mut missing: BTreeMap<LinkId, BTreeSet<ChainRange>> = BTreeMap::new();
+        let mut missing: IdMap<LinkId, BTreeSet<ChainRange>> = IdMap::new();
         for Missing { link, came_at, ranges } in self.intake.waiting.missing() {
             let Some(session) = self.links.session(link).filter(|session| session.wanted.is_none()) else {
                 continue;
@@ -130,7 +131,7 @@ impl Holder {
             for range in ranges {
                 let asked = missing.get(&link).map_or(0, BTreeSet::len);
                 if asked < self.limits.want_ranges_max && !self.intake.waiting.holds(range.author, range.to) {
-                    missing.entry(link).or_default().insert(self.still_missing(range));
+                    missing.get_or_default(link).insert(self.still_missing(range));
                 }
             }
         }

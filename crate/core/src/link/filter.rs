@@ -1,8 +1,7 @@
 //! What a peer said it holds, so that a pass over the log skips it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::base::id::{AuthorId, CommitId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::commit::vector::{Tip, Vector};
 use crate::log::rows::Entry;
 
@@ -17,8 +16,8 @@ pub(crate) struct Holdings {
 /// What is skipped in one pass over the log as it was when the pass began.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter {
-    held: BTreeMap<AuthorId, Held>,
-    holes: BTreeSet<CommitId>,
+    held: IdMap<AuthorId, Held>,
+    holes: IdSet<CommitId>,
     pub until: u64,
 }
 
@@ -38,7 +37,7 @@ enum Held {
 impl Filter {
     pub fn new(theirs: Holdings, ours: &Vector, until: u64) -> Self {
         let vector = Vector::from_tips(theirs.tips);
-        let mut held = BTreeMap::new();
+        let mut held = IdMap::new();
         for tip in vector.tips() {
             let rule = match (vector.of(&tip.author), ours.of(&tip.author)) {
                 (theirs, ours) if theirs == ours => Held::All,

@@ -1,8 +1,7 @@
 //! What comes in on a link: which frames are not in the log yet, and how much more may come.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::base::id::CommitId;
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::position::Mark;
 use crate::base::time::Millis;
@@ -19,7 +18,7 @@ pub(crate) struct FlowViolation;
 pub(crate) struct Receive {
     /// All of the peer's log up to here is in ours, maybe without some bytes.
     pub read: Mark,
-    frames: BTreeMap<u64, InFrame>,
+    frames: IdMap<u64, InFrame>,
     next_frame: u64,
     pub stream: Pieces,
     pub answer: Pieces,
@@ -39,7 +38,7 @@ pub(crate) struct Receive {
 #[derive(Clone, Debug)]
 struct InFrame {
     to: Option<Mark>,
-    outstanding: BTreeSet<CommitId>,
+    outstanding: IdSet<CommitId>,
 }
 
 /// Commits that come in pieces. The frame after their last piece says where they belong.
@@ -93,7 +92,7 @@ impl Receive {
     pub fn new(limits: &Limits) -> Self {
         Self {
             read: Mark::START,
-            frames: BTreeMap::new(),
+            frames: IdMap::new(),
             next_frame: 0,
             stream: Pieces::default(),
             answer: Pieces::default(),
@@ -162,11 +161,8 @@ impl Receive {
     /// The position up to which all is in the log, if it has moved.
     pub fn advance(&mut self) -> Option<Mark> {
         let mut moved = None;
-        while let Some(frame) = self.frames.first_entry() {
-            if !frame.get().outstanding.is_empty() {
-                break;
-            }
-            moved = frame.remove().to.or(moved);
+        while self.frames.first_key_value().is_some_and(|(_, frame)| frame.outstanding.is_empty()) {
+            moved = self.frames.pop_first().and_then(|(_, frame)| frame.to).or(moved);
         }
         if let Some(to) = moved {
             self.read = to;

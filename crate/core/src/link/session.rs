@@ -1,8 +1,9 @@
 //! A link on which commits flow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::base::id::{CommitId, DocId, LogId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::position::Position;
 use crate::base::time::Millis;
@@ -34,10 +35,10 @@ pub(crate) struct Session {
     pub exchange: Exchange,
     pub wanted: Option<Wanted>,
     /// Commits without bytes that this peer was asked for.
-    pub asked_holes: BTreeSet<CommitId>,
+    pub asked_holes: IdSet<CommitId>,
     /// Documents that the peer says are deleted, and by which position of its log the delete must
     /// have come: the end that it tells next, because the delete may be past the one told before.
-    pub owed_deletes: BTreeMap<DocId, Option<u64>>,
+    pub owed_deletes: IdMap<DocId, Option<u64>>,
 }
 
 /// Which end of the connection this holder is.
@@ -163,8 +164,8 @@ impl Session {
             send: Sending::new(),
             exchange: Exchange::None,
             wanted: None,
-            asked_holes: BTreeSet::new(),
-            owed_deletes: BTreeMap::new(),
+            asked_holes: IdSet::new(),
+            owed_deletes: IdMap::new(),
         }
     }
 

@@ -5,13 +5,14 @@
 //! tips, and the chains lately used) and says which keys of storage it needs to know more. It does
 //! no I/O: it plans reads and hands over puts. [`keys`](crate::log::keys) has the layout.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::{AuthorId, CommitId, DocId, LogId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
@@ -50,9 +51,9 @@ pub struct Log {
     chain_start: Option<CommitId>,
     vector: Vector,
     uncovered: BTreeSet<Tip>,
-    deleted: BTreeMap<DocId, After>,
+    deleted: IdMap<DocId, After>,
     /// Deleted documents whose bytes may still be in rows written before.
-    unscrubbed: BTreeSet<DocId>,
+    unscrubbed: IdSet<DocId>,
     holes: Holes,
     hot: HotChains,
     staged: Staged,
@@ -62,8 +63,8 @@ pub struct Log {
 struct Staged {
     entries: Vec<Entry>,
     bytes: usize,
-    dirty: BTreeSet<AuthorId>,
-    dirty_holes: BTreeSet<u64>,
+    dirty: IdSet<AuthorId>,
+    dirty_holes: IdSet<u64>,
     puts: Entries,
     before: Option<Position>,
 }
@@ -124,8 +125,8 @@ impl Log {
             meta,
             vector: Vector::default(),
             uncovered: BTreeSet::new(),
-            deleted: BTreeMap::new(),
-            unscrubbed: BTreeSet::new(),
+            deleted: IdMap::new(),
+            unscrubbed: IdSet::new(),
             holes: Holes::default(),
             hot: HotChains::default(),
             staged: Staged::default(),
@@ -195,19 +196,19 @@ impl Log {
     }
 
     /// Deleted documents whose bytes may still be in rows written before.
-    pub fn unscrubbed(&self) -> &BTreeSet<DocId> {
+    pub fn unscrubbed(&self) -> &IdSet<DocId> {
         &self.unscrubbed
     }
 
     /// The bytes of these documents are gone from all rows: what to write.
-    pub fn scrubbed(&mut self, docs: &BTreeSet<DocId>) -> Entries {
+    pub fn scrubbed(&mut self, docs: &IdSet<DocId>) -> Entries {
         self.unscrubbed.retain(|doc| !docs.contains(doc));
         let deletes = docs.iter().filter_map(|doc| Some((doc, *self.deleted.get(doc)?)));
         deletes.map(|(doc, delete)| (doc_key(doc), deleted_value(delete, true))).collect()
     }
 
     /// The bytes of these documents are still in the rows after all.
-    pub fn not_scrubbed(&mut self, docs: BTreeSet<DocId>) {
+    pub fn not_scrubbed(&mut self, docs: IdSet<DocId>) {
         self.unscrubbed.extend(docs);
     }
 
@@ -359,7 +360,7 @@ impl Log {
     /// # Errors
     /// What must be read first.
     pub fn find(&self, ranges: &[ChainRange]) -> Result<Vec<u64>, Vec<StorageRequest>> {
-        let mut in_order = BTreeSet::new();
+        let mut in_order = IdSet::new();
         let mut from_ends = Vec::new();
         let mut reads = Vec::new();
         for range in ranges {
