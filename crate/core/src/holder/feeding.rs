@@ -101,33 +101,6 @@ impl Holder {
         }
     }
 
-    /// Sends a commit, out of turn, to links that were sent it without its bytes.
-    pub(super) fn send_again(&mut self, entry: &Entry, except: &[LinkId]) {
-        let sent = self.links.sessions().filter(|(id, session)| {
-            let send = &session.send;
-            send.started && !send.is_muted && send.sent.seq >= entry.at.seq && !except.contains(id)
-        });
-        let record = entry.commit.encode();
-        for id in sent.map(|(id, _)| id).collect::<Vec<_>>() {
-            let Some(session) = self.links.session_mut(id) else { continue };
-            session.moved(self.now);
-            // What has to be said is said: the peer bears a commit over what it granted.
-            session.send.credit -= (record.len() + COMMIT_COST_BYTES) as i64;
-            let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false };
-            let mut commits = Commits { records: Vec::new(), to: None, named: Vec::new() };
-            let mut frames = Vec::new();
-            if framing.fits(0, record.len()) {
-                commits.records.push(record.clone().into());
-            } else {
-                frames = framing.pieces(&record, false);
-            }
-            frames.push(Frame::Commits(commits));
-            for frame in frames {
-                self.send(id, &frame);
-            }
-        }
-    }
-
     pub(super) fn feed_all(&mut self) {
         for id in self.links.ids() {
             self.feed(id);

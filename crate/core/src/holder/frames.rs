@@ -8,7 +8,7 @@ use crate::commit::error::CommitError;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
-use crate::holder::pending::{Incoming, Named, Origin};
+use crate::holder::pending::{Brought, Incoming, Named, Origin};
 use crate::wire::bodies::{Commits, Fresh, Head, Piece};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -108,7 +108,8 @@ impl Holder {
         self.intake.named.extend(named);
         let incoming = commits
             .into_iter()
-            .map(|(commit, bytes)| Incoming { origins: vec![Origin::Stream(id, number, bytes)], commit });
+            .map(|(commit, bytes)| (Origin::Stream(id, number, bytes, Brought::of(&commit)), commit))
+            .map(|(origin, commit)| Incoming { origins: vec![origin], commit });
         self.intake.inbox.extend(incoming);
     }
 

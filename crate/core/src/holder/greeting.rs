@@ -285,7 +285,7 @@ impl Holder {
             };
             self.meet(id, record);
         }
-        self.say_what_is_missing(id);
+        self.say_what_is_missing(id, false);
         match from {
             Some(from) => self.start_stream(id, from),
             None => self.reconcile(id, told, &hello),
@@ -342,7 +342,7 @@ impl Holder {
         if let Some(cursor) = theirs.filter(|_| is_relay) {
             self.check_cursor(id, cursor, Which::Seen);
         }
-        self.say_what_is_missing(id);
+        self.say_what_is_missing(id, sent.holes > 0);
         if hello.resumed {
             self.start_stream(id, acked);
         } else {
@@ -367,10 +367,12 @@ impl Holder {
         self.note_peer(id);
     }
 
-    /// The other side takes what was missing for stored, unless it hears otherwise.
-    fn say_what_is_missing(&mut self, id: LinkId) {
+    /// Where this side had holes as it greeted, the other does not know what of its log is whole here
+    /// until it is told.
+    fn say_what_is_missing(&mut self, id: LinkId, had_holes: bool) {
         let Some(session) = self.links.session_mut(id) else { return };
-        if self.log.holes().whole_of(&session.peer.log).is_some() {
+        if had_holes || !self.log.holes().is_empty() {
+            session.receive.whole_told = Some(0);
             self.touched.insert(id);
         }
     }

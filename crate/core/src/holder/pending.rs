@@ -22,17 +22,40 @@ pub(super) enum Origin {
     /// It was in memory in place of storage, or in a write that another process overtook.
     Again { own: bool },
     /// The stream of a link, which spent so many bytes of credit on it.
-    Stream(LinkId, FrameNumber, usize),
+    Stream(LinkId, FrameNumber, usize, Brought),
     /// An answer on a link.
-    Answer(LinkId),
+    Answer(LinkId, Brought),
+}
+
+/// What a link has brought of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// All bytes, or deletes in their place: the other side says that it has all.
+    All,
+    /// Some bytes are missing at the other side too.
+    Part,
+}
+
+impl Brought {
+    pub fn of(commit: &Commit) -> Self {
+        if commit.has_holes() { Self::Part } else { Self::All }
+    }
 }
 
 impl Origin {
     /// The link that brought it.
     pub fn link(&self) -> Option<LinkId> {
         match self {
-            Origin::Stream(link, ..) | Origin::Answer(link) => Some(*link),
+            Origin::Stream(link, ..) | Origin::Answer(link, _) => Some(*link),
             Origin::Own(_) | Origin::Again { .. } => None,
+        }
+    }
+
+    /// The link that brought it, if the other side has all of it.
+    pub fn link_of_whole(&self) -> Option<LinkId> {
+        match self {
+            Origin::Stream(link, _, _, Brought::All) | Origin::Answer(link, Brought::All) => Some(*link),
+            _ => None,
         }
     }
 }
@@ -69,10 +92,6 @@ pub(super) enum Pending {
     FillRead {
         seq: u64,
         incoming: Incoming,
-    },
-    Filled {
-        entry: Entry,
-        origins: Vec<Origin>,
     },
     Records,
     Scrub {

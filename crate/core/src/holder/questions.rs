@@ -8,7 +8,7 @@ use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::holder::holder::Holder;
-use crate::holder::pending::{Incoming, Missing, Origin};
+use crate::holder::pending::{Brought, Incoming, Missing, Origin};
 use crate::link::session::{Purpose, Wanted};
 use crate::log::log::Admission;
 use crate::wire::bodies::{Answer, ChainRange, Want};
@@ -27,7 +27,7 @@ impl Holder {
         let is_new = !self.intake.waiting.contains(&id);
         let links: Vec<_> = incoming.origins.iter().filter_map(Origin::link).collect();
         for origin in &incoming.origins {
-            if let Origin::Answer(link) = origin
+            if let Origin::Answer(link, _) = origin
                 && let Some(wanted) = self.links.session_mut(*link).and_then(|s| s.wanted.as_mut())
                 && is_new
             {
@@ -50,7 +50,7 @@ impl Holder {
     /// See [`Mutation::WaitingCounts`] and [`Mutation::WaitingRefunds`].
     fn count_waiting(&mut self, incoming: &Incoming) {
         for origin in &incoming.origins {
-            let Origin::Stream(link, frame, bytes) = *origin else { continue };
+            let Origin::Stream(link, frame, bytes, _) = *origin else { continue };
             if self.limits.is_mutated(Mutation::WaitingRefunds) {
                 self.done_with(link, bytes);
             }
@@ -185,7 +185,8 @@ impl Holder {
         self.answer_grows(id, bytes);
         // Before what waits in the inbox: much of that may be waiting for these.
         let incoming = commits.into_iter().rev();
-        self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![Origin::Answer(id)], commit }));
+        let origin = |commit: &Commit| Origin::Answer(id, Brought::of(commit));
+        self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![origin(&commit)], commit }));
     }
 
     /// An answer has credit of its own, and no more than that.

@@ -54,6 +54,10 @@ impl WaitingRoom {
     ) -> Result<(), Box<Incoming>> {
         let Incoming { commit, origins } = incoming;
         if let Some(waiting) = self.commits.get_mut(&commit.id()) {
+            // One copy may have bytes that the other lacks.
+            self.bytes -= waiting.commit.size();
+            waiting.commit.complete(&commit);
+            self.bytes += waiting.commit.size();
             waiting.origins.extend(origins);
             return Ok(());
         }

@@ -116,16 +116,11 @@ impl Holder {
                 self.notices.push_back(Notice::Storage(what, answer));
                 Ok(())
             }
-            write => self.written(write, request, answer),
+            write => self.written(write, answer),
         }
     }
 
-    fn written(
-        &mut self,
-        pending: Pending,
-        request: &StorageRequest,
-        answer: StorageAnswer,
-    ) -> Result<(), Corrupt> {
+    fn written(&mut self, pending: Pending, answer: StorageAnswer) -> Result<(), Corrupt> {
         match (pending, answer) {
             (Pending::Append(flight), StorageAnswer::Written) => {
                 if let Disk::Failing { reason, .. } = &self.disk {
@@ -143,26 +138,13 @@ impl Holder {
                 self.reload();
             }
             // A relay acknowledges nothing from memory: it stops.
-            (Pending::Append(_) | Pending::Filled { .. }, StorageAnswer::Failed(reason))
-                if self.is_relay() =>
-            {
+            (Pending::Append(_) | Pending::Records, StorageAnswer::Failed(reason)) if self.is_relay() => {
                 self.fail(reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 self.disk_fails(flight.batch.clone(), reason.clone());
                 self.not_saved(&flight, reason);
                 self.appended(flight);
-            }
-            (Pending::Filled { entry, origins }, StorageAnswer::GuardFailed) => {
-                self.intake.put_before([Incoming { origins, commit: entry.commit }]);
-                self.writing -= 1;
-                self.reload();
-            }
-            (Pending::Filled { entry, origins }, answer) => {
-                if let (StorageAnswer::Failed(reason), StorageRequest::Write(batch)) = (answer, request) {
-                    self.disk_fails(batch.clone(), reason);
-                }
-                self.filled(entry, &origins);
             }
             (Pending::Flush, StorageAnswer::Written) => {
                 self.disk = Disk::Healthy;

@@ -237,7 +237,8 @@ impl Sending {
             Some(filter) if filter.covers(entry) => Due::Nothing,
             // What it lacks by its own account comes by no other way.
             Some(filter) if entry.at.seq <= filter.until => Due::Sending,
-            _ if is_mesh && !entry.own => Due::Naming,
+            // A name says that all bytes are here.
+            _ if is_mesh && !entry.own && !entry.again && !entry.commit.has_holes() => Due::Naming,
             _ => Due::Sending,
         }
     }

@@ -409,7 +409,18 @@ impl Log {
             self.staged.dirty_holes.insert(seq);
         }
         self.staged.bytes += commit.size();
-        self.staged.entries.push(Entry { at: self.meta.head, commit, own });
+        self.staged.entries.push(Entry { at: self.meta.head, commit, own, again: false });
+    }
+
+    /// Appends a commit again that is in the log at `seq`, with bytes that it lacked there: whoever has
+    /// read the log to its end has the bytes too. The index of chains keeps the first position, which
+    /// is in causal order.
+    pub fn stage_again(&mut self, seq: u64, commit: Commit) {
+        self.staged.before.get_or_insert(self.meta.head);
+        self.filled(seq, &commit);
+        self.meta.head = self.meta.head.then(&commit.id());
+        self.staged.bytes += commit.size();
+        self.staged.entries.push(Entry { at: self.meta.head, commit, own: false, again: true });
     }
 
     /// A commit that is in the log without some of its bytes was brought from that log too.
@@ -449,6 +460,27 @@ impl Log {
 
     /// Takes in a commit that another process of this holder has appended to the shared log.
     pub fn follow(&mut self, entry: &Entry) {
+        if entry.again {
+            self.follow_again(entry);
+        } else {
+            self.follow_first(entry);
+        }
+        self.staged = Staged::default();
+        self.stored_meta = Some(self.meta.encode());
+    }
+
+    /// The row where the commit is first may have been read with its bytes in it: then there is no hole.
+    fn follow_again(&mut self, entry: &Entry) {
+        let id = entry.commit.id();
+        self.meta.head = self.meta.head.then(&id);
+        if let Some(seq) = self.holes.seq_of(&id) {
+            let mut commit = entry.commit.clone();
+            self.justify(&mut commit);
+            self.filled(seq, &commit);
+        }
+    }
+
+    fn follow_first(&mut self, entry: &Entry) {
         // Whoever deleted a document may be gone before its bytes are.
         self.take_deletes(&entry.commit);
         self.index(&entry.commit);
@@ -457,8 +489,6 @@ impl Log {
         if commit.has_holes() {
             self.holes.insert(entry.at.seq, Hole::new(&commit, None));
         }
-        self.staged = Staged::default();
-        self.stored_meta = Some(self.meta.encode());
     }
 
     /// See [`Mutation::BelieveDeleted`].

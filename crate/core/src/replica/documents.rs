@@ -159,7 +159,9 @@ impl Documents {
                             }
                             _ => None,
                         };
-                        let is_new = self.index_item(doc, entry.at.seq, item.len, genesis.as_ref());
+                        // A commit with bytes that it lacked is indexed where it is first.
+                        let place = (!entry.again).then_some(entry.at.seq);
+                        let is_new = self.index_item(doc, place, item.len, genesis.as_ref());
                         if is_new && is_ready {
                             self.tell(Event::Held { doc });
                         }
@@ -181,21 +183,22 @@ impl Documents {
         }
     }
 
-    /// A commit that was followed before has bytes now that it lacked.
-    pub fn filled(&mut self, entry: &Entry) {
-        let docs: IdSet<_> = entry.commit.header().items.iter().filter_map(|item| item.doc).collect();
-        for doc in docs {
-            self.apply(doc, [&entry.commit]);
-        }
-    }
-
-    /// Whether the document was not held before.
-    fn index_item(&mut self, doc: DocId, log_seq: u64, bytes: u64, genesis: Option<&Genesis>) -> bool {
+    /// Takes note of an item, where that of a commit that comes for the first time is. Whether the
+    /// document was not held before.
+    fn index_item(
+        &mut self,
+        doc: DocId,
+        log_seq: Option<u64>,
+        bytes: u64,
+        genesis: Option<&Genesis>,
+    ) -> bool {
         let is_new = !self.index.contains_key(&doc);
         let indexed = self.index.get_or_default(doc);
-        indexed.bytes += bytes;
-        if indexed.log_seqs.last() != Some(&log_seq) {
-            indexed.log_seqs.push(log_seq);
+        if let Some(log_seq) = log_seq {
+            indexed.bytes += bytes;
+            if indexed.log_seqs.last() != Some(&log_seq) {
+                indexed.log_seqs.push(log_seq);
+            }
         }
         if let Some(genesis) = genesis {
             indexed.name = Some(genesis.name.clone());

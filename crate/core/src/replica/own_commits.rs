@@ -147,6 +147,11 @@ impl OwnCommits {
 
     /// An entry of the log is followed. `in_memory`: the log's end is in memory only.
     pub fn logged(&mut self, entry: &Entry, in_memory: bool) -> Ownership {
+        // Where bytes are missing it counts once they are there: the log has it once more then.
+        let is_known = entry.again && !self.pending.contains_key(&entry.commit.id());
+        if is_known || entry.commit.has_holes() {
+            return Ownership::Other;
+        }
         let header = entry.commit.header();
         // Another process that shares the log may have got a commit of this one from a relay before.
         if entry.own || header.author == self.author {
