@@ -6,6 +6,7 @@ pub mod hash;
 pub mod id;
 pub mod limits;
 pub mod mutation;
+pub(crate) mod pace;
 pub mod position;
 pub mod rng;
 pub mod time;
