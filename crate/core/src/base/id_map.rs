@@ -209,6 +209,13 @@ impl<K: Key, V> IdMap<K, V> {
         self.places.last().map(|place| self.at(place))
     }
 
+    /// The entry of the last key.
+    pub fn last_mut(&mut self) -> Option<(&K, &mut V)> {
+        let place = self.places.last()?;
+        let (key, value) = &mut self.entries[place];
+        Some((key, value))
+    }
+
     pub fn pop_first(&mut self) -> Option<(K, V)> {
         let key = self.first_key_value()?.0.clone();
         self.remove_entry(&key)

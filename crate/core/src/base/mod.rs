@@ -7,6 +7,7 @@ pub mod id;
 pub mod id_map;
 pub mod limits;
 pub mod mutation;
+pub(crate) mod pace;
 pub mod position;
 pub mod rng;
 pub mod time;

@@ -89,6 +89,7 @@ impl Holder {
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved_at = now;
         session.stillness = Stillness::Asked;
+        session.may_be_told = true;
         let read = session.receive.read.seq;
         self.send(id, &Frame::Quiet(Quiet { head, read, digest }));
     }

@@ -83,6 +83,14 @@ impl Holder {
         {
             return self.close(id, CloseCode::TooLarge, "too many regions, or too long a name");
         }
+        if hello.token.as_ref().is_some_and(|token| token.len() > self.limits.token_bytes_max) {
+            return self.close(id, CloseCode::TooLarge, "a token over the limit");
+        }
+        if let (Some(own), Some(region)) = (self.role.region(), &hello.region)
+            && !own.all.contains(region)
+        {
+            return self.close(id, CloseCode::Denied, "a relay of a region that is not known here");
+        }
         let now = self.now;
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };
@@ -247,7 +255,7 @@ impl Holder {
         let is_mesh = is_relay && hello.region.is_some();
         let terms = terms_of(grant.as_ref(), now);
         // What it may know of other regions by the commits that it brought before.
-        let accepted = Accepted { grant, brought: self.stored.seq, told_stored: Vec::new() };
+        let accepted = Accepted { grant, brought: self.stored.seq, ..Accepted::default() };
         let peer = Peer { log: hello.log, region: hello.region.clone() };
         let mut session = Session::new(End::Accepter(accepted), peer, is_mesh, &self.limits, now);
         session.send.grant(hello.credit, &self.limits);

@@ -28,6 +28,7 @@ use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::peers::Peers;
 use crate::holder::pending::{Incoming, Origin, Pending};
 use crate::holder::role::Role;
+use crate::holder::turns::Turns;
 use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
 use crate::log::log::Log;
@@ -82,6 +83,9 @@ pub(crate) struct Holder {
     pub(super) intake: Intake,
     pub(super) gate: Gate,
     pub(super) counters: RelayCounters,
+    pub(super) turns: Turns,
+    /// Links that read much too slowly.
+    pub(super) overfull: IdSet<LinkId>,
     /// Frames that came before the log was known.
     pub(super) early: Vec<(LinkId, Vec<u8>)>,
     /// Links that received something since the last write, to be acknowledged after the next.
@@ -137,6 +141,8 @@ impl Holder {
             intake: Intake::default(),
             gate: Gate::new(config.caps),
             counters: RelayCounters::default(),
+            turns: Turns::default(),
+            overfull: IdSet::new(),
             early: Vec::new(),
             touched: IdSet::new(),
             bringers: IdSet::new(),
@@ -486,10 +492,6 @@ impl Holder {
 
     pub(super) fn is_relay(&self) -> bool {
         self.role.is_relay()
-    }
-
-    pub fn send(&mut self, id: LinkId, frame: &Frame) {
-        self.effects.push_back(Effect::Send(id, frame.encode().into()));
     }
 
     pub(super) fn request(&mut self, pending: Pending, request: StorageRequest) {

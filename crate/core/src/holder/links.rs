@@ -6,6 +6,7 @@ use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
+use crate::link::unread::Unread;
 
 /// The first number of links that the core dials. Hosts number those they accept from below.
 const FIRST_DIALED: u64 = 1 << 32;
@@ -58,6 +59,11 @@ impl Links {
 
     pub fn session_mut(&mut self, id: LinkId) -> Option<&mut Session> {
         self.get_mut(id)?.session_mut()
+    }
+
+    /// What was sent on a link and not read: nothing is ever due for it.
+    pub fn unread_mut(&mut self, id: LinkId) -> Option<&mut Unread> {
+        Some(&mut self.links.get_mut(&id)?.session_mut()?.unread)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {

@@ -1,7 +1,5 @@
 //! What is under way in a holder: what came in, and what was asked of storage.
 
-use std::collections::VecDeque;
-
 use crate::base::id::{DocId, LinkId};
 use crate::base::id_map::IdSet;
 use crate::base::position::Cursor;
@@ -12,7 +10,7 @@ use crate::holder::notice::OwnerRequest;
 use crate::link::receiving::FrameNumber;
 use crate::log::rows::{Entry, RowsRead, read_rows};
 use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
-use crate::wire::bodies::{ChainRange, Want};
+use crate::wire::bodies::ChainRange;
 
 /// Where a commit came from.
 #[derive(Clone, Copy, Debug)]
@@ -107,9 +105,10 @@ pub(super) enum Pending {
         cursor: Cursor,
         which: Which,
     },
-    Feed(LinkId),
-    FindFor(LinkId, Want),
-    AnswerRead(AnswerJob),
+    /// The log from this commit on, for a link.
+    Feed(LinkId, u64),
+    FindFor(LinkId),
+    AnswerRead(LinkId, u64),
     Owner(OwnerRequest),
 }
 
@@ -127,17 +126,6 @@ pub(super) struct InFlight {
     pub entries: Vec<Entry>,
     /// Whoever brought each.
     pub origins: Vec<Vec<Origin>>,
-}
-
-/// An answer under way.
-#[derive(Clone, Debug)]
-pub(super) struct AnswerJob {
-    pub link: LinkId,
-    pub nonce: u64,
-    /// Positions of the commits still to be sent, in this order.
-    pub left: VecDeque<u64>,
-    pub bytes: u64,
-    pub read_bytes: usize,
 }
 
 /// A question for missing causes: what is missing, by the link that should have it, and since when.

@@ -101,16 +101,11 @@ impl Holder {
                 self.intake.lookups -= 1;
                 self.learn(request, answer)
             }
-            Pending::FindFor(link, want) => {
-                self.intake.lookups -= 1;
-                self.learn(request, answer)?;
-                self.answer_want(link, want);
-                Ok(())
-            }
+            Pending::FindFor(link) => self.found_for(link, request, answer),
             Pending::CheckCursor { link, cursor, which } => self.cursor_read(link, cursor, which, answer),
             Pending::Scrub { docs, from } => self.scrub_read(docs, from, answer),
-            Pending::Feed(link) => self.feed_read(link, answer),
-            Pending::AnswerRead(job) => self.answer_read(job, answer),
+            Pending::Feed(link, seq) => self.feed_read(link, seq, answer),
+            Pending::AnswerRead(link, seq) => self.answer_read(link, seq, answer),
             Pending::FillRead { seq, incoming } => self.fill_read(seq, incoming, answer),
             Pending::Owner(what) => {
                 self.notices.push_back(Notice::Storage(what, answer));

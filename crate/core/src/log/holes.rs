@@ -55,6 +55,11 @@ impl Holes {
         self.by_seq.values().map(|hole| &hole.tip)
     }
 
+    /// Of those after this position so many, with their positions.
+    pub fn tips_after(&self, seq: u64, most: usize) -> Vec<(u64, Tip)> {
+        self.by_seq.range(seq + 1..).take(most).map(|(seq, hole)| (*seq, hole.tip)).collect()
+    }
+
     /// The position of a commit that lacks bytes.
     pub fn seq_of(&self, id: &CommitId) -> Option<u64> {
         self.seqs.get(id).copied()

@@ -20,7 +20,7 @@ use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::descriptor::Descriptor;
 use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
-use crate::log::chain::{CHUNK, Chain, HotChains, Lookup, Slot};
+use crate::log::chain::{CHUNK, Chain, HotChains, Lookup};
 use crate::log::holes::{Hole, Holes};
 use crate::log::keys::{META_KEY, chain_key, doc_key, hole_key, hole_seq, tips_of};
 use crate::log::meta::Meta;
@@ -350,46 +350,6 @@ impl Log {
                 missing.push(ChainRange { author, from, to: seq, branch: Some(short) });
             }
         }
-    }
-
-    /// The positions of these parts of chains as far as they are held: in log order, so that causes
-    /// come first. Where a branch of a fork is meant its last commit comes first and those before it
-    /// follow: whoever asks does not know where the branch begins, and an answer that is cut must not
-    /// bring the same commits each time.
-    ///
-    /// # Errors
-    /// What must be read first.
-    pub fn find(&self, ranges: &[ChainRange]) -> Result<Vec<u64>, Vec<StorageRequest>> {
-        let mut in_order = IdSet::new();
-        let mut from_ends = Vec::new();
-        let mut reads = Vec::new();
-        for range in ranges {
-            let last = range.to.min(self.vector.seq(&range.author));
-            for seq in (range.from.max(1)..=last).rev() {
-                match self.hot.find(&range.author, seq) {
-                    Lookup::Slots(slots) => {
-                        let is_meant = |slot: &&Slot| {
-                            seq < range.to || range.branch.is_none_or(|branch| branch == slot.id)
-                        };
-                        let found = slots.iter().filter(is_meant).map(|slot| slot.log_seq);
-                        match range.branch {
-                            Some(_) => from_ends.extend(found),
-                            None => in_order.extend(found),
-                        }
-                    }
-                    Lookup::Reads(read) => {
-                        if reads.last() != Some(&read) {
-                            reads.push(read);
-                        }
-                    }
-                }
-            }
-            // The first of a chain are needed first.
-            while in_order.len() > self.limits.waiting_commits_max {
-                in_order.pop_last();
-            }
-        }
-        if reads.is_empty() { Ok(in_order.into_iter().chain(from_ends).collect()) } else { Err(reads) }
     }
 
     /// Appends a commit that [`Log::admit`] found ready, to be written by the next
