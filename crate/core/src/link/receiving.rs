@@ -1,6 +1,6 @@
 //! What comes in on a link: which frames are not in the log yet, and how much more may come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::base::id::CommitId;
 use crate::base::limits::Limits;
@@ -39,7 +39,9 @@ pub(crate) struct Receive {
 #[derive(Clone, Debug)]
 struct InFrame {
     to: Option<Mark>,
-    outstanding: BTreeSet<CommitId>,
+    /// How often each is in the frame: a commit whose bytes came late may be there twice, and only the
+    /// second copy has them.
+    outstanding: BTreeMap<CommitId, usize>,
 }
 
 /// Commits that come in pieces. The frame after their last piece says where they belong.
@@ -108,7 +110,11 @@ impl Receive {
     /// Takes note of a frame of commits of the stream; its number on this link.
     pub fn frame(&mut self, to: Option<Mark>, ids: impl IntoIterator<Item = CommitId>) -> FrameNumber {
         let number = FrameNumber(self.next_frame);
-        self.frames.insert(number.0, InFrame { to, outstanding: ids.into_iter().collect() });
+        let mut outstanding = BTreeMap::new();
+        for id in ids {
+            *outstanding.entry(id).or_default() += 1;
+        }
+        self.frames.insert(number.0, InFrame { to, outstanding });
         self.next_frame += 1;
         number
     }
@@ -152,9 +158,12 @@ impl Receive {
         grant
     }
 
-    /// This commit, which came in that frame, is in the log.
+    /// This copy of a commit, which came in that frame, is in the log.
     pub fn arrived(&mut self, frame: FrameNumber, id: &CommitId) {
-        if let Some(frame) = self.frames.get_mut(&frame.0) {
+        let Some(frame) = self.frames.get_mut(&frame.0) else { return };
+        let Some(count) = frame.outstanding.get_mut(id) else { return };
+        *count -= 1;
+        if *count == 0 {
             frame.outstanding.remove(id);
         }
     }

@@ -24,10 +24,13 @@ pub struct Hole {
     #[n(1)]
     pub docs: Vec<DocId>,
     /// The logs that it was brought from, each with a number: up to there everything that came from
-    /// that log is whole.
+    /// that log is whole. With [`LACKS`] the commit lacks bytes in that log too.
     #[n(2)]
     pub bringers: Vec<(LogId, u64)>,
 }
+
+/// Of a bringer: it has brought the commit without all bytes, and will bring it again once it has them.
+pub const LACKS: u64 = u64::MAX;
 
 /// All holes of a log, by position.
 #[derive(Clone, Debug, Default)]
@@ -76,19 +79,33 @@ impl Holes {
         for doc in &hole.docs {
             self.by_doc.entry(*doc).or_default().insert(seq);
         }
-        for (log, whole) in &hole.bringers {
+        for (log, whole) in hole.bringers.iter().filter(|(_, whole)| *whole != LACKS) {
             *self.whole.entry(*log).or_default().entry(*whole).or_default() += 1;
         }
         self.by_seq.insert(seq, hole);
     }
 
-    /// The commit was brought from that log too; whether that was not known.
-    pub(super) fn brought(&mut self, seq: u64, bringer: (LogId, u64)) -> bool {
+    /// Whether that log is known to have brought the commit.
+    pub fn is_brought_by(&self, seq: u64, log: &LogId) -> bool {
+        self.by_seq.get(&seq).is_some_and(|hole| hole.bringers.iter().any(|(other, _)| other == log))
+    }
+
+    /// The commit was brought from that log too; whether that was not known. Whoever has brought it
+    /// without all bytes says nothing more of them until it brings it again.
+    pub(super) fn brought(&mut self, seq: u64, (log, whole): (LogId, u64)) -> bool {
         let Some(mut hole) = self.remove(seq) else { return false };
-        let is_new = !hole.bringers.iter().any(|(log, _)| *log == bringer.0);
-        if is_new {
-            hole.bringers.push(bringer);
-        }
+        let known = hole.bringers.iter_mut().find(|(other, _)| *other == log);
+        let is_new = match known {
+            Some((_, before)) if (*before == LACKS) != (whole == LACKS) => {
+                *before = whole;
+                true
+            }
+            Some(_) => false,
+            None => {
+                hole.bringers.push((log, whole));
+                true
+            }
+        };
         self.insert(seq, hole);
         is_new
     }
@@ -104,7 +121,7 @@ impl Holes {
                 }
             }
         }
-        for (log, whole) in &hole.bringers {
+        for (log, whole) in hole.bringers.iter().filter(|(_, whole)| *whole != LACKS) {
             self.forget_bringer(log, *whole);
         }
         Some(hole)

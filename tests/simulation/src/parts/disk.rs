@@ -126,11 +126,12 @@ impl Disk {
         }
     }
 
-    /// Law: a log takes another id only after an older copy was put back, and once. A mark that
-    /// somebody invents is no reason.
+    /// Law: a log takes another id only after an older copy was put back, and once, or where marks were
+    /// given of what was in memory in place of the disk. A mark that somebody invents is no reason.
     fn note_log(&mut self, log: LogId) {
         if let Some(before) = self.log_id.replace(log).filter(|before| *before != log)
             && !std::mem::take(&mut self.may_renew)
+            && !self.has_failed
         {
             self.broken = Some(format!("the log {before:?} took another id without need"));
         }
