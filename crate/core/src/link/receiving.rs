@@ -183,3 +183,19 @@ impl Receive {
         moved
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_with_two_copies_of_a_commit_is_done_with_the_second() {
+        let mut receive = Receive::new(&Limits::PROTOCOL);
+        let commit = CommitId([1; 32]);
+        let frame = receive.frame(Some(Mark::START), [commit, commit]);
+        receive.arrived(frame, &commit);
+        assert_eq!(receive.advance(), None);
+        receive.arrived(frame, &commit);
+        assert_eq!(receive.advance(), Some(Mark::START));
+    }
+}

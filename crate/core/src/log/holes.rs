@@ -163,3 +163,41 @@ impl Hole {
         Self { tip: commit.tip(), docs, bringers: bringer.into_iter().collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::AuthorId;
+
+    fn holes() -> Holes {
+        let tip = Tip { author: AuthorId([1; 16]), seq: 1, id: CommitId([1; 32]) };
+        let mut holes = Holes::default();
+        holes.insert(5, Hole { tip, docs: vec![DocId([2; 16])], bringers: Vec::new() });
+        holes
+    }
+
+    #[test]
+    fn what_is_said_to_be_whole_ends_before_what_came_as_whole_and_is_not() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, (log, 7)));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        assert!(!holes.brought(5, (log, 9)));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        holes.remove(5);
+        assert_eq!(holes.whole_of(&log), None);
+    }
+
+    #[test]
+    fn who_brought_a_commit_without_its_bytes_has_said_nothing_of_them() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, (log, 7)));
+        assert!(holes.brought(5, (log, LACKS)));
+        assert_eq!(holes.whole_of(&log), None);
+        assert!(holes.is_brought_by(5, &log));
+        // Until it brings them after all.
+        assert!(holes.brought(5, (log, 8)));
+        assert_eq!(holes.whole_of(&log), Some(8));
+        holes.close(&DocId([2; 16]));
+        assert_eq!(holes.whole_of(&log), None);
+    }
+}

@@ -3,6 +3,8 @@
 pub(crate) mod chain;
 pub mod holes;
 pub mod keys;
+#[cfg(test)]
+mod late;
 pub mod log;
 pub mod meta;
 pub mod rows;
