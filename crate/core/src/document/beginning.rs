@@ -12,6 +12,7 @@ use automerge::legacy::{Key, ObjectId};
 use automerge::{Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, Value as Held};
 
 use crate::base::id_map::IdSet;
+use crate::base::mutation::Mutation;
 use crate::document::edit::EditError;
 use crate::document::forks::Rank;
 use crate::document::genesis::{Genesis, GenesisKey, MapId, entries, map_actor};
@@ -122,6 +123,9 @@ impl Beginning {
         history: &mut History,
         outcome: Outcome,
     ) -> Outcome {
+        if history.budget.is_mutated(Mutation::WeaveGeneses) {
+            return outcome;
+        }
         let logged: Vec<_> = arrived.iter().filter(|hash| self.unlogged.remove(hash)).collect();
         if !outcome.rebuilt {
             let mut has_touched = false;

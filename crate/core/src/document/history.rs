@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use automerge::{ActorId, Automerge, Change, ChangeHash, PatchLog, TextEncoding};
 
 use crate::base::id_map::{IdMap, IdSet};
+use crate::base::mutation::Mutation;
 use crate::document::budget::Budget;
 use crate::document::forks::{Graph, Node, Rank, Turn, losers};
 use crate::document::quarantine::{Quarantine, Why};
@@ -179,7 +180,9 @@ impl History {
         let has_rivals = self.has_rivals(&change);
         let winner = self.winning_turn(&change);
         let is_clear = !self.revives_rival(&change);
+        let is_first_come = self.budget.is_mutated(Mutation::FirstChangeWins);
         let why = match [lost_with, winner].into_iter().flatten().min() {
+            Some(by) if is_first_come => Why::Lost(by),
             Some(by) if !has_rivals || is_clear && by < turn => Why::Lost(by),
             None if is_clear => Why::Blocked,
             _ => {

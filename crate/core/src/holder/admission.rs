@@ -11,7 +11,9 @@ use crate::commit::vector::Tip;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
-use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
+use crate::holder::pending::{Brought, InFlight, Incoming, Named, Origin, Pending};
+use crate::link::session::Session;
+use crate::log::holes::LACKS;
 use crate::log::log::{Admission, Holding};
 use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
@@ -173,7 +175,7 @@ impl Holder {
         let header = commit.header();
         let (author, seq) = (header.author, header.seq);
         let own = self.is_own(origins);
-        let bringer = origins.iter().filter_map(Origin::link_of_whole).find_map(|link| self.bringer(link));
+        let bringer = origins.iter().find_map(|origin| self.bringer(origin));
         self.note_deletes_owed(&commit, origins);
         let branches = self.log.vector().of(&author).len();
         self.log.stage(commit, own, bringer);
@@ -246,11 +248,20 @@ impl Holder {
         })
     }
 
-    /// The log that something came from, and up to which number everything from there is in this one.
-    fn bringer(&self, link: LinkId) -> Option<(LogId, u64)> {
+    /// The log that a commit came from, and what that says of what is whole of it.
+    fn bringer(&self, origin: &Origin) -> Option<(LogId, u64)> {
+        let (link, brought) = origin.brought()?;
         let session = self.links.session(link)?;
+        match brought {
+            Brought::All => Some((session.peer.log, self.whole_before(session))),
+            Brought::Part => Some((session.peer.log, LACKS)),
+        }
+    }
+
+    /// Up to which number everything from the other side's log is whole here.
+    fn whole_before(&self, session: &Session) -> u64 {
         let whole = self.log.holes().whole_of(&session.peer.log).unwrap_or(u64::MAX);
-        Some((session.peer.log, whole.min(session.receive.read.seq)))
+        whole.min(session.receive.read.seq)
     }
 
     /// What the commits behind the first in the inbox will ask for is read along with it.
@@ -293,7 +304,7 @@ impl Holder {
         let hole = self.log.holes().seq_of(&commit.id());
         for origin in origins {
             if let Some(seq) = hole
-                && let Some(bringer) = origin.link_of_whole().and_then(|link| self.bringer(link))
+                && let Some(bringer) = self.bringer(origin)
             {
                 self.log.brought_hole(seq, bringer);
             }
@@ -345,23 +356,20 @@ impl Holder {
     }
 
     fn name_arrived(&mut self, named: &Named) {
-        let bringer = self.bringer(named.link);
-        if let Some(bringer) = bringer {
-            // The tip stands for all before it in its chain.
-            let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
+        if let Some(session) = self.links.session(named.link) {
+            let bringer = (session.peer.log, self.whole_before(session));
+            // The tip stands for all before it in its chain, except what came from there by itself.
             let holes = self.log.holes();
-            let ids: Vec<_> = holes.tips().filter(is_named).map(|tip| tip.id).collect();
-            for id in &ids {
-                if let Some(seq) = self.log.holes().seq_of(id) {
-                    self.log.brought_hole(seq, bringer);
-                }
-            }
-            // It may not have had the bytes when it was asked before.
-            if let Some(session) = self.links.session_mut(named.link) {
-                session.asked_holes.retain(|asked| !ids.contains(asked));
+            let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
+            let named_holes = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
+            let seqs: Vec<_> = named_holes.filter(|seq| !holes.is_brought_by(*seq, &bringer.0)).collect();
+            for seq in seqs {
+                self.log.brought_hole(seq, bringer);
             }
         }
         if let Some(session) = self.links.session_mut(named.link) {
+            // It may not have had the bytes when it was asked before.
+            session.asked_holes.remove(&named.tip.id);
             session.receive.arrived(named.frame, &named.tip.id);
             self.touched.insert(named.link);
             self.done_with(named.link, NAMED_COST_BYTES);

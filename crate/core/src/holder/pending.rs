@@ -51,9 +51,14 @@ impl Origin {
 
     /// The link that brought it, if the other side has all of it.
     pub fn link_of_whole(&self) -> Option<LinkId> {
+        self.brought().filter(|(_, brought)| *brought == Brought::All).map(|(link, _)| link)
+    }
+
+    /// The link that brought it, and what of it.
+    pub fn brought(&self) -> Option<(LinkId, Brought)> {
         match self {
-            Origin::Stream(link, _, _, Brought::All) | Origin::Answer(link, Brought::All) => Some(*link),
-            _ => None,
+            Origin::Stream(link, _, _, brought) | Origin::Answer(link, brought) => Some((*link, *brought)),
+            Origin::Own(_) | Origin::Again { .. } => None,
         }
     }
 }

@@ -249,3 +249,38 @@ fn scanned(answer: StorageAnswer) -> Result<(Entries, bool), Corrupt> {
         other => Err(unexpected(&other)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::Limits;
+    use crate::holder::holder::HolderConfig;
+    use crate::holder::role::Role;
+
+    fn row(seq: u64) -> Vec<u8> {
+        [b"b".as_slice(), &seq.to_be_bytes(), &[0, 0]].concat()
+    }
+
+    #[test]
+    fn with_a_full_disk_a_scan_is_whole_although_other_processes_have_appended_since() {
+        let config = HolderConfig {
+            space: "space".into(),
+            descriptor: None,
+            role: Role::Replica(Default::default()),
+            token: None,
+            caps: None,
+            limits: Limits::PROTOCOL,
+            seed: [1; 32],
+        };
+        let mut holder = Holder::new(config, 0);
+        let mut kept = MemoryStore::default();
+        kept.write(&WriteBatch { puts: vec![(row(3), vec![3])], ..WriteBatch::default() });
+        holder.disk = Disk::Failing { kept, guard: None, since: 2, reason: "it is full".into(), retry_at: 0 };
+        let request = StorageRequest::Scan { from: row(1), to: b"c".to_vec(), bytes_max: 10 };
+        // Another process has appended row 4, and more follow that the scan was too short for.
+        let entries = vec![(row(2), vec![2]), (row(4), vec![4])];
+        let answer = holder.shadowed(&request, StorageAnswer::Scanned { entries, more: true });
+        let entries = vec![(row(2), vec![2]), (row(3), vec![3])];
+        assert_eq!(answer, StorageAnswer::Scanned { entries, more: false });
+    }
+}

@@ -23,10 +23,13 @@ pub struct Hole {
     #[n(1)]
     pub docs: Vec<DocId>,
     /// The logs that it was brought from, each with a number: up to there everything that came from
-    /// that log is whole.
+    /// that log is whole. With [`LACKS`] the commit lacks bytes in that log too.
     #[n(2)]
     pub bringers: Vec<(LogId, u64)>,
 }
+
+/// Of a bringer: it has brought the commit without all bytes, and will bring it again once it has them.
+pub const LACKS: u64 = u64::MAX;
 
 /// All holes of a log, by position.
 #[derive(Clone, Debug, Default)]
@@ -80,19 +83,33 @@ impl Holes {
         for doc in &hole.docs {
             self.by_doc.get_or_default(*doc).insert(seq);
         }
-        for (log, whole) in &hole.bringers {
+        for (log, whole) in hole.bringers.iter().filter(|(_, whole)| *whole != LACKS) {
             *self.whole.get_or_default(*log).get_or_default(*whole) += 1;
         }
         self.by_seq.insert(seq, hole);
     }
 
-    /// The commit was brought from that log too; whether that was not known.
-    pub(super) fn brought(&mut self, seq: u64, bringer: (LogId, u64)) -> bool {
+    /// Whether that log is known to have brought the commit.
+    pub fn is_brought_by(&self, seq: u64, log: &LogId) -> bool {
+        self.by_seq.get(&seq).is_some_and(|hole| hole.bringers.iter().any(|(other, _)| other == log))
+    }
+
+    /// The commit was brought from that log too; whether that was not known. Whoever has brought it
+    /// without all bytes says nothing more of them until it brings it again.
+    pub(super) fn brought(&mut self, seq: u64, (log, whole): (LogId, u64)) -> bool {
         let Some(mut hole) = self.remove(seq) else { return false };
-        let is_new = !hole.bringers.iter().any(|(log, _)| *log == bringer.0);
-        if is_new {
-            hole.bringers.push(bringer);
-        }
+        let known = hole.bringers.iter_mut().find(|(other, _)| *other == log);
+        let is_new = match known {
+            Some((_, before)) if (*before == LACKS) != (whole == LACKS) => {
+                *before = whole;
+                true
+            }
+            Some(_) => false,
+            None => {
+                hole.bringers.push((log, whole));
+                true
+            }
+        };
         self.insert(seq, hole);
         is_new
     }
@@ -108,7 +125,7 @@ impl Holes {
                 }
             }
         }
-        for (log, whole) in &hole.bringers {
+        for (log, whole) in hole.bringers.iter().filter(|(_, whole)| *whole != LACKS) {
             self.forget_bringer(log, *whole);
         }
         Some(hole)
@@ -148,5 +165,43 @@ impl Hole {
         docs.sort_unstable();
         docs.dedup();
         Self { tip: commit.tip(), docs, bringers: bringer.into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::AuthorId;
+
+    fn holes() -> Holes {
+        let tip = Tip { author: AuthorId([1; 16]), seq: 1, id: CommitId([1; 32]) };
+        let mut holes = Holes::default();
+        holes.insert(5, Hole { tip, docs: vec![DocId([2; 16])], bringers: Vec::new() });
+        holes
+    }
+
+    #[test]
+    fn what_is_said_to_be_whole_ends_before_what_came_as_whole_and_is_not() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, (log, 7)));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        assert!(!holes.brought(5, (log, 9)));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        holes.remove(5);
+        assert_eq!(holes.whole_of(&log), None);
+    }
+
+    #[test]
+    fn who_brought_a_commit_without_its_bytes_has_said_nothing_of_them() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, (log, 7)));
+        assert!(holes.brought(5, (log, LACKS)));
+        assert_eq!(holes.whole_of(&log), None);
+        assert!(holes.is_brought_by(5, &log));
+        // Until it brings them after all.
+        assert!(holes.brought(5, (log, 8)));
+        assert_eq!(holes.whole_of(&log), Some(8));
+        holes.close(&DocId([2; 16]));
+        assert_eq!(holes.whole_of(&log), None);
     }
 }

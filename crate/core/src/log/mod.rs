@@ -4,6 +4,8 @@ pub(crate) mod chain;
 pub(crate) mod finding;
 pub mod holes;
 pub mod keys;
+#[cfg(test)]
+mod late;
 pub mod log;
 pub mod meta;
 pub mod rows;

@@ -91,8 +91,8 @@ impl Documents {
     }
 
     /// Opens a document that begins empty.
-    pub fn add_new(&mut self, doc: DocId, author: AuthorId) {
-        let document = Document::new(author, Budget::default());
+    pub fn add_new(&mut self, doc: DocId, author: AuthorId, budget: Budget) {
+        let document = Document::new(author, budget);
         self.open.insert(doc, Open::new(document, Phase::Ready));
     }
 

@@ -31,7 +31,7 @@ impl Documents {
             if named.is_none() && !self.is_held(&doc) {
                 return self.tell(Event::Opened { wait, doc, held: false });
             }
-            let document = Document::new(author, Budget::default());
+            let document = Document::new(author, Budget::of_run(holder.limits()));
             let phase = Phase::Loading { read: 0, waits: vec![wait], named };
             self.open.insert(doc, Open::new(document, phase));
             return self.load(doc, holder.limits().read_bytes, holder);
