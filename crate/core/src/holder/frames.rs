@@ -31,6 +31,12 @@ impl Holder {
             }
             _ => {}
         }
+        // The answer to how much was read: there are no more of these than questions.
+        if let Frame::Head(Head { nonce, at: Some(_) }) = frame
+            && self.links.unread_mut(id).is_some_and(|unread| unread.answered(nonce, &self.limits))
+        {
+            return self.feed(id);
+        }
         if !is_paid(&frame) && !self.pay_for_frame(id) {
             return self.close(id, CloseCode::Flow, "too many frames");
         }
@@ -58,9 +64,6 @@ impl Holder {
                 self.send(id, &Frame::Head(Head { nonce, at }));
             }
             Frame::Head(Head { nonce, at: Some(at) }) => {
-                if session.unread.answered(nonce, &self.limits) {
-                    return self.feed(id);
-                }
                 session.their_head = session.their_head.max(at.seq);
                 self.notices.push_back(Notice::HeadOf(id, nonce, at.seq));
             }

@@ -87,7 +87,7 @@ impl Holder {
             return self.close(id, CloseCode::TooLarge, "a token over the limit");
         }
         if let (Some(own), Some(region)) = (self.role.region(), &hello.region)
-            && !own.all.contains(region)
+            && (*region == own.name || !own.all.contains(region))
         {
             return self.close(id, CloseCode::Denied, "a relay of a region that is not known here");
         }

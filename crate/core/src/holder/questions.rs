@@ -140,7 +140,12 @@ impl Holder {
     /// What of this is not in the log by now, as far as that can be told from its tips.
     fn still_missing(&self, range: &ChainRange) -> ChainRange {
         let held = self.log.vector().seq(&range.author);
-        let from = if held < range.to { range.from.max(held + 1) } else { range.from };
+        let mut from = if held < range.to { range.from.max(held + 1) } else { range.from };
+        // What waits itself is not asked for again: otherwise an answer that is cut brings the same each
+        // time. The last of the range does not wait.
+        while range.branch.is_none() && from < range.to && self.intake.waiting.holds(range.author, from) {
+            from += 1;
+        }
         ChainRange { from, ..*range }
     }
 
@@ -165,9 +170,6 @@ impl Holder {
         let Some(wanted) = session.wanted.as_mut().filter(|wanted| wanted.nonce == answer.nonce) else {
             return self.close(id, CloseCode::OutOfOrder, "an answer that was not asked for");
         };
-        if answer.cut {
-            wanted.is_useful();
-        }
         wanted.answered = !answer.more;
         let large = session.receive.answer.take();
         let small = answer.records.iter().map(|record| record.as_slice());
@@ -178,7 +180,21 @@ impl Holder {
             Ok(commits) => commits,
             Err(error) => return self.close_for(id, &error),
         };
-        if commits.iter().any(|commit| self.log.admit(commit) != Admission::Held) {
+        let is_asked = |commit: &Commit| {
+            let header = commit.header();
+            let is_in = |range: &ChainRange| {
+                range.author == header.author && (range.from..=range.to).contains(&header.seq)
+            };
+            wanted.purpose == Purpose::Bytes || wanted.ranges.iter().any(is_in)
+        };
+        if !commits.iter().all(is_asked) {
+            return self.close(id, CloseCode::Flow, "an answer with what was not asked for");
+        }
+        // What is held, or waits already, brings nothing on: whoever withholds could send it for ever.
+        let waiting = &self.intake.waiting;
+        let is_new =
+            |commit: &Commit| !waiting.contains(&commit.id()) && self.log.admit(commit) != Admission::Held;
+        if commits.iter().any(is_new) {
             wanted.is_useful();
         }
         self.answer_grows(id, bytes);
