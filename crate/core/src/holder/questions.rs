@@ -129,8 +129,13 @@ impl Holder {
             }
             for range in ranges {
                 let asked = missing.get(&link).map_or(0, BTreeSet::len);
-                if asked < self.limits.want_ranges_max && !self.intake.waiting.holds(range.author, range.to) {
-                    missing.entry(link).or_default().insert(self.still_missing(range));
+                let missing_now = self.still_missing(range);
+                // Where the first commit of what is missing waits itself, its own causes come first: an
+                // answer that is cut would bring the same each time, or fill the room.
+                let holds = |seq| self.intake.waiting.holds(range.author, seq);
+                let waits = holds(range.to) || (range.branch.is_none() && holds(missing_now.from));
+                if asked < self.limits.want_ranges_max && !waits {
+                    missing.entry(link).or_default().insert(missing_now);
                 }
             }
         }
@@ -140,12 +145,7 @@ impl Holder {
     /// What of this is not in the log by now, as far as that can be told from its tips.
     fn still_missing(&self, range: &ChainRange) -> ChainRange {
         let held = self.log.vector().seq(&range.author);
-        let mut from = if held < range.to { range.from.max(held + 1) } else { range.from };
-        // What waits itself is not asked for again: otherwise an answer that is cut brings the same each
-        // time. The last of the range does not wait.
-        while range.branch.is_none() && from < range.to && self.intake.waiting.holds(range.author, from) {
-            from += 1;
-        }
+        let from = if held < range.to { range.from.max(held + 1) } else { range.from };
         ChainRange { from, ..*range }
     }
 
@@ -190,11 +190,19 @@ impl Holder {
         if !commits.iter().all(is_asked) {
             return self.close(id, CloseCode::Flow, "an answer with what was not asked for");
         }
-        // What is held, or waits already, brings nothing on: whoever withholds could send it for ever.
+        // Each answer brings the first commit of what was asked for, or what is new. Else whoever withholds
+        // could send the same for ever.
         let waiting = &self.intake.waiting;
+        let is_first = |commit: &Commit| {
+            let header = commit.header();
+            wanted.ranges.iter().any(|range| match range.branch {
+                None => (range.author, range.from) == (header.author, header.seq),
+                Some(branch) => commit.id().short() == branch,
+            })
+        };
         let is_new =
             |commit: &Commit| !waiting.contains(&commit.id()) && self.log.admit(commit) != Admission::Held;
-        if commits.iter().any(is_new) {
+        if commits.iter().any(|commit| is_first(commit) || is_new(commit)) {
             wanted.is_useful();
         }
         self.answer_grows(id, bytes);

@@ -11,6 +11,7 @@ use crate::base::id::LinkId;
 use crate::base::limits::Limits;
 use crate::base::rng::Rng;
 use crate::base::time::Millis;
+use crate::holder::frames::frames_rate;
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::io::Effect;
 use crate::holder::pending::Pending;
@@ -162,6 +163,9 @@ impl Holder {
         let bytes: std::sync::Arc<[u8]> = frame.encode().into();
         let count = bytes.len();
         self.effects.push_back(Effect::Send(id, bytes));
+        if matches!(frame, Frame::Commits(_)) {
+            self.links.allow_frame(id, frames_rate(&self.limits));
+        }
         let Some(unread) = self.links.unread_mut(id) else { return };
         if unread.sent(count, &self.limits) {
             ask_what_was_read(id, unread, &mut self.rng, &mut self.effects);

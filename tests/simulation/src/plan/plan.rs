@@ -202,8 +202,8 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         }
     }
     if rng.chance(700) {
-        limits.frames_per_second = 50;
-        limits.frames_burst = 150;
+        limits.frames_per_second = 100;
+        limits.frames_burst = 300;
     }
     for limit in [&mut limits.credit_bytes, &mut limits.answer_bytes] {
         if rng.chance(700) {
