@@ -171,6 +171,12 @@ impl Holder {
             self.log.justify(&mut entry.commit);
         }
         let is_again = session.send.again.contains(&seq) && seq <= session.send.sent.seq;
+        let is_next = is_again || seq == session.send.sent.seq + 1;
+        if !is_next || session.send.begun.is_some_and(|begun| begun.seq != seq) {
+            // Meanwhile the stream has begun anew, or another commit has.
+            self.feed(id);
+            return Ok(());
+        }
         match rows.entries[..end].iter().find(|entry| is_again && entry.at.seq == seq) {
             Some(entry) => {
                 let room = session.unread.room(&self.limits);

@@ -177,6 +177,7 @@ impl Holder {
         answer: StorageAnswer,
     ) -> Result<(), Corrupt> {
         let mark = which.of(&cursor);
+        self.charge_comer(link, &answer);
         let rows = rows_of(answer)?;
         if let Some(bytes) = rows.bytes_needed {
             let request = rows_after(mark.seq - 1, bytes);
