@@ -313,7 +313,6 @@ fn whoever_says_that_both_differ_is_told_a_vector_now_and_then() {
             head: Mark::START,
             read: host.relay.stored(),
             digest: eyot_core::commit::vector::Vector::default().digest(),
-            holes: 0,
         })
     };
     let mut told = 0;
