@@ -6,6 +6,7 @@ use eyot_core::document::value::{decode_ops, decode_value, encode_patches};
 use js_sys::Promise;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 
 use crate::base::{death, error};
 use crate::convert::documents::{HeldDoc, Made};
@@ -153,10 +154,7 @@ impl Engine {
     /// The relays there are, from now on.
     #[wasm_bindgen(js_name = setRelays)]
     pub fn set_relays(&self, relays: Vec<String>) -> Result<(), JsValue> {
-        self.driver.call(|replica, _| {
-            replica.set_relays(relays);
-            Ok(())
-        })
+        self.driver.set_relays(relays)
     }
 
     /// The relays that this replica has met, in this session or an earlier one.
@@ -173,10 +171,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Saves what can be saved, and closes links and storage.
-    pub async fn close(&self) -> Result<(), JsValue> {
+    /// Saves what can be saved, and closes links and storage. `free` this engine after that, and not while
+    /// another call is under way.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn close(&self) -> Result<Promise, JsValue> {
         death::check()?;
         let driver = Rc::clone(&self.driver);
-        driver.close().await
+        driver.closing();
+        Ok(future_to_promise(async move { driver.close().await.map(|()| JsValue::UNDEFINED) }))
     }
 }

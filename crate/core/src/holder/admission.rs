@@ -36,7 +36,7 @@ impl Holder {
             self.step();
             let Some((pending, request)) = self.done.pop_front() else { break };
             if let Err(error) = self.answered(pending, &request, StorageAnswer::Written) {
-                self.fail(error.to_string());
+                self.fail("corrupt", error.to_string());
             }
         }
         if !self.disk_failed()
@@ -239,6 +239,8 @@ impl Holder {
         origins.iter().any(|origin| match origin {
             Origin::Own(_) => true,
             Origin::Again { own } => *own,
+            #[cfg(feature = "documents")]
+            Origin::Kept => true,
             Origin::Stream(link, ..) | Origin::Answer(link) => {
                 self.is_relay() && self.links.session(*link).is_none_or(|session| !session.is_mesh)
             }
@@ -306,6 +308,8 @@ impl Holder {
                     self.touched.insert(*id);
                 }
                 Origin::Own(_) | Origin::Again { .. } => self.intake.own_is_stored(origin),
+                #[cfg(feature = "documents")]
+                Origin::Kept => {}
             }
         }
     }

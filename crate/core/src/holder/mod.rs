@@ -25,5 +25,7 @@ mod reconcile;
 pub mod records;
 pub(crate) mod role;
 mod scrub;
+#[cfg(feature = "documents")]
+mod unstored;
 mod waiting;
 mod writes;

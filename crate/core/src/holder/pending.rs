@@ -20,6 +20,9 @@ pub(super) enum Origin {
     Own(u64),
     /// It was in memory in place of storage, or in a write that another process overtook.
     Again { own: bool },
+    /// A process that has ended made it, and had no time to put it into the log.
+    #[cfg(feature = "documents")]
+    Kept,
     /// The stream of a link, which spent so many bytes of credit on it.
     Stream(LinkId, FrameNumber, usize),
     /// An answer on a link.
@@ -32,6 +35,8 @@ impl Origin {
         match self {
             Origin::Stream(link, ..) | Origin::Answer(link) => Some(*link),
             Origin::Own(_) | Origin::Again { .. } => None,
+            #[cfg(feature = "documents")]
+            Origin::Kept => None,
         }
     }
 }
@@ -137,6 +142,14 @@ pub(crate) fn rows_of(answer: StorageAnswer) -> Result<RowsRead, Corrupt> {
     match answer {
         StorageAnswer::Scanned { entries, more } => read_rows(&entries, more),
         other => Err(unexpected(&other)),
+    }
+}
+
+/// The code of an error of reading that answer.
+pub(crate) fn code_of(answer: &StorageAnswer) -> &'static str {
+    match answer {
+        StorageAnswer::Failed(_) => "storage",
+        _ => "corrupt",
     }
 }
 

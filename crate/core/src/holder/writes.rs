@@ -7,7 +7,7 @@ use crate::base::time::Millis;
 use crate::holder::disk::Disk;
 use crate::holder::holder::Holder;
 use crate::holder::notice::Notice;
-use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
+use crate::holder::pending::{InFlight, Incoming, Origin, Pending, code_of, unexpected};
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
 use crate::storage::memory::MemoryStore;
@@ -45,8 +45,9 @@ impl Holder {
     pub(super) fn storage_answered(&mut self, id: RequestId, answer: StorageAnswer) {
         let Some((pending, request)) = self.pending.remove(&id) else { return };
         let answer = self.shadowed(&request, answer);
+        let code = code_of(&answer);
         if let Err(error) = self.answered(pending, &request, answer) {
-            self.fail(error.to_string());
+            self.fail(code, error.to_string());
         }
     }
 
@@ -146,7 +147,7 @@ impl Holder {
             (Pending::Append(_) | Pending::Filled { .. }, StorageAnswer::Failed(reason))
                 if self.is_relay() =>
             {
-                self.fail(reason);
+                self.fail("storage", reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 self.disk_fails(flight.batch.clone(), reason.clone());

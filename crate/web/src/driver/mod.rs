@@ -22,6 +22,7 @@ use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::replica::status::Status;
 use eyot_core::replica::waits::WaitId;
+use eyot_core::storage::request::Entries;
 use eyot_core::wire::close::CloseCode;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
@@ -33,12 +34,14 @@ use self::news::News;
 use self::promises::Promises;
 use self::tokens::Tokens;
 use self::turn::Turn;
-use crate::base::death::{self, Mortal};
+use crate::base::death;
 use crate::base::inbox::{Inbox, Message};
+use crate::base::resources::Resources;
 use crate::base::{error, js, platform};
 use crate::convert::events::EngineEvent;
 use crate::convert::options::{Options, StorageOptions};
 use crate::convert::values::refused;
+use crate::io::page::{Moment, Page};
 use crate::io::storage::Storage;
 use crate::io::tabs::Tabs;
 use crate::io::timer::Timer;
@@ -47,6 +50,8 @@ use crate::io::websocket::Sockets;
 pub struct Driver {
     this: Weak<Driver>,
     space: String,
+    /// Under which commits are kept apart.
+    author: AuthorId,
     /// The name under which other tabs share the log; `None` if it isn't shared.
     shared: Option<String>,
     replica: RefCell<Replica>,
@@ -60,8 +65,13 @@ pub struct Driver {
     timer: Timer,
     tokens: Tokens,
     online: Cell<Online>,
+    /// None outside of pages.
+    page: RefCell<Option<Page>>,
+    /// The page may end with this task, or be frozen. Own commits are kept apart as they are made.
+    is_leaving: Cell<bool>,
     /// Asks a relay how it is: `(relay) => Promise<boolean>`.
     probe: Function,
+    resources: Resources,
     life: Cell<Life>,
 }
 
@@ -77,18 +87,22 @@ enum Life {
 struct Online {
     /// By the application.
     wished: bool,
+    /// Whether it gave any relays.
+    has_relays: bool,
     /// What the replica was told last.
     told: bool,
 }
 
 impl Driver {
     pub fn new(options: Options) -> Result<Rc<Self>, JsValue> {
-        let Options { space, relays, storage, on_events, connect, token, ask_token, probe } = options;
+        let Options { space, relays, storage, on_events, connect, token, ask_token, probe, resources } = options;
+        let has_relays = !relays.is_empty();
+        let author = AuthorId(platform::random()?);
         let config = ReplicaConfig {
             descriptor: None,
             limits: Limits::PROTOCOL,
             space: space.clone(),
-            author: AuthorId(platform::random()?),
+            author,
             seed: platform::random()?,
             relays,
             token,
@@ -97,7 +111,7 @@ impl Driver {
             StorageOptions::IndexedDb(name) => Some(name.clone()),
             StorageOptions::Memory | StorageOptions::Store(_) => None,
         };
-        let driver = Rc::new_cyclic(|this: &Weak<Self>| {
+        Ok(Rc::new_cyclic(|this: &Weak<Self>| {
             let driver = this.clone();
             let inbox = Inbox::new(move || {
                 if let Some(driver) = driver.upgrade() {
@@ -107,37 +121,49 @@ impl Driver {
             Self {
                 this: this.clone(),
                 space,
+                author,
                 shared,
                 replica: RefCell::new(Replica::new(config, js::now())),
                 turn: Turn::default(),
                 news: News::new(on_events),
                 promises: Promises::default(),
-                storage: Storage::new(storage, Rc::clone(&inbox)),
-                sockets: Sockets::new(connect, Rc::clone(&inbox)),
+                storage: Storage::new(storage, Rc::clone(&inbox), resources.clone()),
+                sockets: Sockets::new(connect, Rc::clone(&inbox), resources.clone()),
                 tabs: RefCell::default(),
                 timer: Timer::new(Rc::clone(&inbox)),
                 tokens: Tokens::new(ask_token),
-                online: Cell::new(Online { wished: true, told: false }),
+                online: Cell::new(Online { wished: true, has_relays, told: false }),
+                page: RefCell::default(),
+                is_leaving: Cell::new(false),
                 probe,
+                resources,
                 life: Cell::new(Life::Open),
                 inbox,
             }
-        });
-        let mortal: Weak<dyn Mortal> = driver.this.clone();
-        death::register(mortal);
-        Ok(driver)
+        }))
     }
 
     /// Loads the replica from storage. Settles once it can be used.
     pub async fn open(&self) -> Result<(), JsValue> {
-        if let Some(name) = &self.shared {
-            *self.tabs.borrow_mut() = Tabs::join(&self.inbox, name);
-        }
+        let kept = match &self.shared {
+            Some(name) => {
+                *self.tabs.borrow_mut() = Tabs::join(&self.inbox, name, self.resources.clone());
+                self.follow_page();
+                self.storage.kept().await
+            }
+            None => Vec::new(),
+        };
         let opened = self.promises.open();
         self.inbox.push(Input::Online(false));
         self.link_if_wished();
         platform::settled(&opened).await?;
+        self.take_kept(kept).await;
         Ok(())
+    }
+
+    /// `close` follows.
+    pub fn closing(&self) {
+        self.storage.closing();
     }
 
     /// Saves what can be saved, closes links and storage, and rejects whatever still waits.
@@ -149,11 +175,12 @@ impl Driver {
         platform::settled(&flushed).await?;
         self.set_online(false);
         self.life.set(Life::Closed);
-        drop(self.tabs.borrow_mut().take());
+        drop(self.page.take());
+        drop(self.tabs.take());
         self.timer.set(None);
-        self.storage.close().await;
+        let closed = self.storage.close().await;
         self.promises.reject_all(&error::coded(error::CLOSED, "the space was closed"));
-        Ok(())
+        closed
     }
 
     /// Calls the replica for the application.
@@ -206,6 +233,17 @@ impl Driver {
         self.link_if_wished();
     }
 
+    /// The relays there are, from now on.
+    pub fn set_relays(&self, relays: Vec<String>) -> Result<(), JsValue> {
+        self.online.set(Online { has_relays: !relays.is_empty(), ..self.online.get() });
+        self.call(|replica, _| {
+            replica.set_relays(relays);
+            Ok(())
+        })?;
+        self.link_if_wished();
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), JsValue> {
         death::check()?;
         match self.life.get() {
@@ -221,6 +259,9 @@ impl Driver {
         let result = call(&mut self.replica.borrow_mut(), js::now());
         self.turn.hold(|| self.do_effects());
         self.turn_soon();
+        if self.is_leaving.get() {
+            self.keep_unstored();
+        }
         result.map_err(refused)
     }
 
@@ -233,11 +274,75 @@ impl Driver {
     }
 
     fn link_if_wished(&self) {
-        let Online { wished, told } = self.online.get();
+        let Online { wished, has_relays, .. } = self.online.get();
+        if let Some(tabs) = self.tabs.borrow().as_ref() {
+            tabs.stand(wished && has_relays && !self.is_leaving.get());
+        }
         let may = wished && self.tabs.borrow().as_ref().is_none_or(Tabs::is_leader);
-        if may != told {
-            self.online.set(Online { wished, told: may });
+        let online = self.online.get();
+        if may != online.told {
+            self.online.set(Online { told: may, ..online });
             self.inbox.push(Input::Online(may));
+        }
+    }
+
+    // The page.
+
+    fn follow_page(&self) {
+        let this = self.this.clone();
+        *self.page.borrow_mut() = Page::watch(move |moment| {
+            if let Some(driver) = this.upgrade() {
+                driver.page_changes(moment);
+            }
+        });
+    }
+
+    fn page_changes(&self, moment: Moment) {
+        match moment {
+            Moment::Leaves => {
+                self.is_leaving.set(true);
+                self.keep_unstored();
+            }
+            // A page that leaves is hidden after that.
+            Moment::Hides => self.keep_unstored(),
+            Moment::Shows => {
+                self.is_leaving.set(false);
+                if let Some(tabs) = self.tabs.borrow().as_ref() {
+                    tabs.look();
+                }
+            }
+        }
+        self.link_if_wished();
+    }
+
+    /// Keeps apart what storage does not hold yet: there may be no time to wait for it.
+    fn keep_unstored(&self) {
+        let replica = self.replica.borrow();
+        let Some(unstored) = replica.unstored() else { return };
+        if self.storage.keep(&self.author.0, &unstored)
+            && let Some(tabs) = self.tabs.borrow().as_ref()
+        {
+            tabs.tell_kept();
+        }
+    }
+
+    /// Takes in what tabs that have ended kept apart, and forgets it once it is in the log.
+    async fn take_kept(&self, kept: Entries) {
+        if kept.is_empty() {
+            return;
+        }
+        for (_, unstored) in &kept {
+            // Where these are no such bytes nobody can read them.
+            let _ = self.call_unchecked(|replica, now| replica.take_unstored(unstored, now));
+        }
+        let Ok(flushed) = self.promise(Answer::Nothing, |replica| Ok(replica.flush())) else { return };
+        if platform::settled(&flushed).await.is_err() {
+            return;
+        }
+        for (key, unstored) in kept {
+            if self.replica.borrow().holds_unstored(&unstored) {
+                self.storage.forget(&key);
+            }
         }
     }
 
@@ -253,10 +358,22 @@ impl Driver {
                 Some(Message::Opened(link)) => self.greet(link),
                 Some(Message::Unreachable) => self.news.event(EngineEvent::Unreachable),
                 Some(Message::LeaderChanged) => self.link_if_wished(),
+                Some(Message::Kept) => self.look_for_kept(),
             }
         }
         self.turn.end();
         self.news.tell(|doc| self.value(doc));
+    }
+
+    /// Another tab has ended and kept commits apart.
+    fn look_for_kept(&self) {
+        let this = self.this.clone();
+        spawn_local(async move {
+            if let Some(driver) = this.upgrade() {
+                let kept = driver.storage.kept().await;
+                driver.take_kept(kept).await;
+            }
+        });
     }
 
     /// Begins a turn once the application's call has returned.
@@ -350,21 +467,6 @@ impl Driver {
 
     fn value(&self, doc: DocId) -> Result<Vec<u8>, JsValue> {
         self.replica.borrow().value(doc).map_err(refused)
-    }
-}
-
-impl Mortal for Driver {
-    /// Rejects what waits, tells the application, and lets go of what the platform holds for this
-    /// replica. What is borrowed is what was being changed, and is left alone.
-    fn die(&self, error: &JsValue) {
-        self.life.set(Life::Closed);
-        self.promises.reject_all(error);
-        let tabs = self.tabs.try_borrow_mut().ok().and_then(|mut tabs| tabs.take());
-        drop(tabs);
-        self.timer.abandon();
-        self.sockets.abandon();
-        self.storage.abandon();
-        self.news.tell_death(error);
     }
 }
 
