@@ -50,7 +50,9 @@ impl Holder {
             let tip = Tip { author: header.author, seq: header.seq, id: commit.id() };
             matches!(self.log.holds(&tip), Holding::Held)
         };
-        !self.disk_failed() && self.is_settled() && read(bytes).is_ok_and(|commits| commits.into_iter().all(is_held))
+        !self.disk_failed()
+            && self.is_settled()
+            && read(bytes).is_ok_and(|commits| commits.into_iter().all(is_held))
     }
 }
 

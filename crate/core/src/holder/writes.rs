@@ -6,7 +6,7 @@ use crate::base::id::RequestId;
 use crate::base::time::Millis;
 use crate::holder::disk::Disk;
 use crate::holder::holder::Holder;
-use crate::holder::notice::Notice;
+use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::pending::{InFlight, Incoming, Origin, Pending, code_of, unexpected};
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
@@ -44,7 +44,15 @@ impl Holder {
 
     pub(super) fn storage_answered(&mut self, id: RequestId, answer: StorageAnswer) {
         let Some((pending, request)) = self.pending.remove(&id) else { return };
-        let answer = self.shadowed(&request, answer);
+        let answer = match (&pending, &answer) {
+            // Of a document that is in storage only a part is in memory.
+            (Pending::Owner(OwnerRequest::Document(_, from)), StorageAnswer::Failed(_))
+                if *from <= self.on_disk() =>
+            {
+                answer
+            }
+            _ => self.shadowed(&request, answer),
+        };
         let code = code_of(&answer);
         if let Err(error) = self.answered(pending, &request, answer) {
             self.fail(code, error.to_string());

@@ -95,7 +95,8 @@ struct Online {
 
 impl Driver {
     pub fn new(options: Options) -> Result<Rc<Self>, JsValue> {
-        let Options { space, relays, storage, on_events, connect, token, ask_token, probe, resources } = options;
+        let Options { space, relays, storage, on_events, connect, token, ask_token, probe, resources } =
+            options;
         let has_relays = !relays.is_empty();
         let author = AuthorId(platform::random()?);
         let config = ReplicaConfig {

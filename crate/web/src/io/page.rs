@@ -64,5 +64,7 @@ impl Drop for Page {
 
 /// Whether this is in sight. What is no page, a worker for example, is neither hidden nor slowed down.
 pub fn is_visible() -> bool {
-    js::get(&platform::global("document"), "visibilityState").as_string().is_none_or(|state| state == "visible")
+    js::get(&platform::global("document"), "visibilityState")
+        .as_string()
+        .is_none_or(|state| state == "visible")
 }

@@ -21,6 +21,7 @@ use crate::base::{js, platform};
 const LOG: &str = "log";
 const KEPT: &str = "kept";
 const VERSION: u32 = 2;
+pub const BLOCKED: &str = "another tab keeps the database from being opened";
 /// How many entries the first read of a scan takes, before their size is known.
 const SCAN_FIRST: u32 = 16;
 const SCAN_MAX: u32 = 1024;
@@ -59,7 +60,13 @@ impl From<JsValue> for Refused {
 
 impl Connection {
     /// Opens the database. `makes`: it is made where there is none.
-    pub async fn open(name: &str, makes: bool, resources: Resources) -> Result<Self, Refused> {
+    /// `is_blocked` is set as long as another connection keeps it from being opened.
+    pub async fn open(
+        name: &str,
+        makes: bool,
+        is_blocked: &Rc<Cell<bool>>,
+        resources: Resources,
+    ) -> Result<Self, Refused> {
         let factory = platform::global("indexedDB");
         if factory.is_undefined() || factory.is_null() {
             return Err(JsValue::from_str("there is no IndexedDB here").into());
@@ -76,24 +83,22 @@ impl Connection {
             })
         };
         request.set_onupgradeneeded(Some(function(&upgrade)));
-        let (blocked, is_blocked) = once();
+        let (blocked, blocking) = once();
         let (listener, event) = once();
         request.set_onblocked(Some(function(&blocked)));
         request.set_onsuccess(Some(function(&listener)));
         request.set_onerror(Some(function(&listener)));
-        let is_blocked = platform::first(is_blocked, event).await;
-        if is_blocked {
-            // It may open long after this, and nobody would close it.
-            request.set_onsuccess(Some(&closes_late(&request)));
-        } else {
-            request.set_onsuccess(None);
-        }
+        is_blocked.set(platform::first(blocking, event).await);
+        // It may open long after this, and nobody would close it.
+        let late = is_blocked.get().then(|| closes_late(&request, is_blocked));
+        request.set_onsuccess(late.as_ref());
+        request.set_onerror(late.as_ref());
         request.set_onblocked(None);
-        request.set_onerror(None);
-        request.set_onupgradeneeded(None);
-        if is_blocked {
-            return Err(JsValue::from_str("another tab keeps the database from being opened").into());
+        if is_blocked.get() {
+            upgrade.forget();
+            return Err(JsValue::from_str(BLOCKED).into());
         }
+        request.set_onupgradeneeded(None);
         if is_gone.get() {
             return Err(Refused::Deleted);
         }
@@ -109,8 +114,7 @@ impl Connection {
         let listener = {
             let (state, database) = (Rc::clone(&state), database.clone());
             Closure::<dyn FnMut(Event)>::new(move |event: Event| {
-                let is_deleted =
-                    event.type_() == "versionchange" && js::get(&event, "newVersion").is_null();
+                let is_deleted = event.type_() == "versionchange" && js::get(&event, "newVersion").is_null();
                 state.set(if is_deleted { State::Deleted } else { State::Closed });
                 database.close();
             })
@@ -154,8 +158,7 @@ impl Connection {
         }
         let store = self.begin(LOG, "readonly")?.object_store(LOG)?;
         let to = js::bytes(to);
-        let range =
-            IdbKeyRange::bound_with_lower_open_and_upper_open(&js::bytes(from), &to, false, true)?;
+        let range = IdbKeyRange::bound_with_lower_open_and_upper_open(&js::bytes(from), &to, false, true)?;
         let first = Page::ask(&store, &range, SCAN_FIRST)?;
         Ok(Box::pin(scan_on(store, to, first, bytes_max)))
     }
@@ -201,7 +204,8 @@ impl Connection {
         let store = self.begin(KEPT, "readonly")?.object_store(KEPT)?;
         let (keys, values) = (store.get_all_keys()?, store.get_all()?);
         settled(&values).await?;
-        let (keys, values): (Array, Array) = (keys.result()?.unchecked_into(), values.result()?.unchecked_into());
+        let (keys, values): (Array, Array) =
+            (keys.result()?.unchecked_into(), values.result()?.unchecked_into());
         let bytes = |value: JsValue| Uint8Array::new(&value).to_vec();
         Ok(keys.iter().map(bytes).zip(values.iter().map(bytes)).collect())
     }
@@ -301,8 +305,7 @@ async fn scan_on(
         let Some((last, _)) = entries.last().filter(|_| !ended && bytes <= bytes_max) else {
             return Ok(StorageAnswer::Scanned { entries, more: !ended });
         };
-        let range =
-            IdbKeyRange::bound_with_lower_open_and_upper_open(&js::bytes(last), &to, true, true)?;
+        let range = IdbKeyRange::bound_with_lower_open_and_upper_open(&js::bytes(last), &to, true, true)?;
         let mean = bytes / entries.len() + 1;
         let count = u32::try_from((bytes_max - bytes) / mean + 1).unwrap_or(SCAN_MAX).min(SCAN_MAX);
         page = Page::ask(&store, &range, count)?;
@@ -333,9 +336,10 @@ fn abort_upgrade(request: &IdbRequest) -> Result<(), JsValue> {
 }
 
 /// A listener that closes what the request has opened.
-fn closes_late(request: &IdbRequest) -> Function {
-    let request = request.clone();
+fn closes_late(request: &IdbRequest, is_blocked: &Rc<Cell<bool>>) -> Function {
+    let (request, is_blocked) = (request.clone(), Rc::clone(is_blocked));
     Closure::once_into_js(move || {
+        is_blocked.set(false);
         if let Ok(database) = request.result() {
             database.unchecked_into::<IdbDatabase>().close();
         }

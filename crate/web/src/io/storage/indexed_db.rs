@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::connection::{Connection, Refused, State};
+use super::connection::{BLOCKED, Connection, Refused, State};
 use crate::base::error;
 use crate::base::resources::Resources;
 
@@ -15,6 +15,9 @@ pub struct IndexedDb {
     resources: Resources,
     connection: RefCell<Option<Rc<Connection>>>,
     life: Cell<Life>,
+    /// It is still being opened, because another connection stands in the way. Another attempt would
+    /// wait behind this one.
+    is_blocked: Rc<Cell<bool>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,7 +31,8 @@ enum Life {
 
 impl IndexedDb {
     pub fn new(name: String, resources: Resources) -> Self {
-        Self { name, resources, connection: RefCell::default(), life: Cell::new(Life::New) }
+        let (connection, life) = (RefCell::default(), Cell::new(Life::New));
+        Self { name, resources, connection, life, is_blocked: Rc::default() }
     }
 
     /// The connection, if it can be used.
@@ -48,8 +52,11 @@ impl IndexedDb {
     /// Opens a connection. The error is a text for people.
     pub async fn connect(&self) -> Result<(), String> {
         self.check()?;
+        if self.is_blocked.get() {
+            return Err(BLOCKED.to_owned());
+        }
         let makes = self.life.get() == Life::New;
-        let opened = Connection::open(&self.name, makes, self.resources.clone()).await;
+        let opened = Connection::open(&self.name, makes, &self.is_blocked, self.resources.clone()).await;
         // Meanwhile it may have been closed; what was opened is let go of here then.
         self.check()?;
         match opened {

@@ -22,6 +22,9 @@ use crate::base::inbox::Inbox;
 use crate::base::resources::Resources;
 use crate::convert::options::StorageOptions;
 
+/// So often no other process can have been quicker. A store that refuses always would keep this process
+/// busy for ever.
+const REFUSED_MAX: u32 = 100;
 const NO_ANSWER: &str = "storage does not answer";
 
 pub struct Storage {
@@ -30,6 +33,8 @@ pub struct Storage {
     inbox: Rc<Inbox>,
     queue: RefCell<VecDeque<Asked>>,
     watch: Rc<Watch>,
+    /// How many writes in a row found that another process had written.
+    refused: Cell<u32>,
     /// A task opens the database, or works through the queue.
     is_busy: Cell<bool>,
 }
@@ -60,6 +65,7 @@ impl Storage {
             inbox,
             queue: RefCell::default(),
             watch: Rc::default(),
+            refused: Cell::new(0),
             is_busy: Cell::new(false),
         })
     }
@@ -204,6 +210,17 @@ impl Storage {
     }
 
     fn answered(&self, id: RequestId, answer: StorageAnswer) {
+        match &answer {
+            StorageAnswer::GuardFailed => self.refused.set(self.refused.get() + 1),
+            StorageAnswer::Written => self.refused.set(0),
+            _ => {}
+        }
+        let answer = match answer {
+            StorageAnswer::GuardFailed if self.refused.get() > REFUSED_MAX => {
+                StorageAnswer::Failed("storage takes no write, as if another process wrote always".to_owned())
+            }
+            answer => answer,
+        };
         if self.watch.answered(id) {
             self.tell(id, answer);
         }
