@@ -13,7 +13,8 @@ use crate::convert::documents::{HeldDoc, Made};
 use crate::convert::options::{EngineOptions, Options};
 use crate::convert::status::EngineStatus;
 use crate::convert::{values, write};
-use crate::driver::{Answer, Driver};
+use crate::driver::driver::Driver;
+use crate::driver::promises::Answer;
 
 /// One replica of one space.
 #[wasm_bindgen]

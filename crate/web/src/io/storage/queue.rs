@@ -25,6 +25,8 @@ use crate::convert::options::StorageOptions;
 /// So often no other process can have been quicker. A store that refuses always would keep this process
 /// busy for ever.
 const REFUSED_MAX: u32 = 100;
+/// Not the key of any tab's commits, which has 16 bytes.
+const SUBJECT_KEY: &[u8] = b"subject";
 const NO_ANSWER: &str = "storage does not answer";
 
 pub struct Storage {
@@ -128,6 +130,12 @@ impl Storage {
 
     /// What is kept apart, as far as it can be read.
     pub async fn kept(&self) -> Entries {
+        let mut kept = self.all_kept().await;
+        kept.retain(|(key, _)| key != SUBJECT_KEY);
+        kept
+    }
+
+    async fn all_kept(&self) -> Entries {
         let Engine::IndexedDb(database) = &self.engine else { return Vec::new() };
         if database.connection().is_none() && database.connect().await.is_err() {
             return Vec::new();
@@ -146,6 +154,17 @@ impl Storage {
             // Where it stays it is found to be in the log the next time.
             let _ = connection.forget(key);
         }
+    }
+
+    // Whom the log is for.
+
+    pub fn keep_subject(&self, subject: &str) {
+        self.keep(SUBJECT_KEY, subject.as_bytes());
+    }
+
+    pub async fn subject(&self) -> Option<String> {
+        let kept = self.all_kept().await.into_iter().find(|(key, _)| key == SUBJECT_KEY);
+        kept.and_then(|(_, subject)| String::from_utf8(subject).ok())
     }
 
     fn go_on(&self) {
