@@ -1,10 +1,9 @@
 /** Stores of the application that break their word: each case says which error comes, where, and that nothing hangs. */
 import assert from "node:assert/strict";
-import { rm } from "node:fs/promises";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, it, mock } from "node:test";
+import { afterEach, beforeEach, describe, it, mock } from "node:test";
 import { FolderStore } from "../src/storage/folder-store.js";
 import { customStore, directory, openSpace, type AsyncStore, type Space } from "./eyot.js";
 
@@ -139,6 +138,10 @@ describe("a store that does not write", () => {
 });
 
 describe("a store that does not answer", () => {
+  // One clock for a whole test: it must not go backwards.
+  beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.now() }));
+  afterEach(() => mock.timers.reset());
+
   for (const name of ["get", "write"] as const) {
     it(`to ${name} is said to have failed, and a late answer harms nothing`, async () => {
       const store = new MapStore();
@@ -298,19 +301,14 @@ describe("a folder", () => {
   });
 });
 
-/** Waits with a clock that rings every timer at once, again and again. */
+/** Waits while the clock, a mocked one, goes on. */
 async function waiting<R>(work: Promise<R>): Promise<R> {
   let isOver = false;
   const over = work.finally(() => (isOver = true));
   over.catch(() => undefined);
-  mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.now() });
-  try {
-    while (!isOver) {
-      mock.timers.tick(1_000);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  } finally {
-    mock.timers.reset();
+  while (!isOver) {
+    mock.timers.tick(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
   }
   return over;
 }
