@@ -32,7 +32,7 @@ export async function openOn(platform: Platform, name: string, options: SpaceOpt
 async function start(platform: Platform, name: string, options: SpaceOptions): Promise<Space> {
   await load(platform.wasm);
   const connect = options.relays === undefined ? undefined : await platform.socket?.();
-  const storage = await storageFor(platform, options);
+  const storage = await storageFor(platform, name, options);
   const abandon = async (): Promise<void> => {
     if (storage.kind === "store") await storage.store.close().catch(() => undefined);
   };
@@ -44,9 +44,9 @@ async function start(platform: Platform, name: string, options: SpaceOptions): P
   }
 }
 
-async function storageFor(platform: Platform, options: SpaceOptions): Promise<EngineOptions["storage"]> {
+async function storageFor(platform: Platform, name: string, options: SpaceOptions): Promise<EngineOptions["storage"]> {
   try {
-    return await openStorage(options.storage, platform.openFolder);
+    return await openStorage(name, options.storage, platform.openFolder);
   } catch (error) {
     if (error instanceof EyotError) throw error;
     const code = coded(error)?.code ?? "storage";

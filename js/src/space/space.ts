@@ -222,8 +222,8 @@ export class OpenSpace implements Space, SpaceContext {
     this.#reach.end();
     try {
       await this.engine.wait((engine) => engine.close());
-      this.#status.end();
     } finally {
+      if (this.engine.dead === undefined) this.#status.end();
       this.#stop(this.engine.end());
     }
   }

@@ -17,14 +17,18 @@ export function memory(): Storage {
   return new StorageChoice({ kind: "memory" });
 }
 
-/** A folder, in Node, Deno and Bun. One process at a time can have it open. */
+/**
+ * A folder, in Node, Deno and Bun, for any number of spaces: each has a folder of its own in it. One process at a time can
+ * have a space open there.
+ */
 export function directory(path: string): Storage {
   if (typeof path !== "string" || path === "") throw invalid("directory() takes the path of a folder");
   return new StorageChoice({ kind: "directory", path });
 }
 
-/** A store of your own. It is opened and closed together with the space. */
+/** A store of your own, for one space. It is opened and closed together with the space. */
 export function customStore(open: () => AsyncStore | Promise<AsyncStore>): Storage {
+  if (typeof open !== "function") throw invalid("customStore() takes a function that opens the store");
   return new StorageChoice({ kind: "custom", open });
 }
 

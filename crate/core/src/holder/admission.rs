@@ -39,7 +39,7 @@ impl Holder {
             self.step();
             let Some((pending, request)) = self.done.pop_front() else { break };
             if let Err(error) = self.answered(pending, &request, StorageAnswer::Written) {
-                self.fail(error.to_string());
+                self.fail("corrupt", error.to_string());
             }
         }
         if !self.disk_failed()
@@ -242,6 +242,8 @@ impl Holder {
         origins.iter().any(|origin| match origin {
             Origin::Own(_) => true,
             Origin::Again { own } => *own,
+            #[cfg(feature = "documents")]
+            Origin::Kept => true,
             Origin::Stream(link, ..) | Origin::Answer(link, _) => {
                 self.is_relay() && self.links.session(*link).is_none_or(|session| !session.is_mesh)
             }
@@ -320,6 +322,8 @@ impl Holder {
                     self.touched.insert(*id);
                 }
                 Origin::Own(_) | Origin::Again { .. } => self.intake.own_is_stored(origin),
+                #[cfg(feature = "documents")]
+                Origin::Kept => {}
             }
         }
     }

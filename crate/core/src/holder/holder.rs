@@ -518,11 +518,11 @@ impl Holder {
     }
 
     /// Storage can't be read, or holds what this code cannot read, or a relay could not write.
-    pub(super) fn fail(&mut self, reason: String) {
+    pub(super) fn fail(&mut self, code: &'static str, reason: String) {
         self.state = LogState::Failed;
         for link in self.links.ids() {
             self.close(link, CloseCode::Storage, "this holder's storage has failed");
         }
-        self.notices.push_back(Notice::Corrupt(reason));
+        self.notices.push_back(Notice::Failed(code, reason));
     }
 }

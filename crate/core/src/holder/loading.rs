@@ -24,7 +24,10 @@ impl Holder {
             StorageAnswer::Values(values) => {
                 if let Some(value) = values.into_iter().next().flatten() {
                     let meta = Meta::decode(&value)?;
-                    self.check_space(&meta)?;
+                    if let Some(reason) = self.other_space(&meta) {
+                        self.fail("incompatible", reason);
+                        return Ok(());
+                    }
                     self.log = Log::open(meta, self.limits.clone());
                 }
                 self.load_range(0, None);
@@ -41,18 +44,15 @@ impl Holder {
         }
     }
 
-    /// One storage holds one space: another one's documents must not get mixed with it.
-    fn check_space(&self, meta: &Meta) -> Result<(), Corrupt> {
-        let Some(stored) = &meta.descriptor else { return Ok(()) };
+    /// One storage holds one space: another one's documents must not get mixed with it. Why this is
+    /// another one.
+    fn other_space(&self, meta: &Meta) -> Option<String> {
+        let stored = meta.descriptor.as_ref()?;
         if stored.name != self.space {
-            return Err(Corrupt(format!("this storage holds the space {:?}", stored.name)));
+            return Some(format!("this storage holds the space {:?}", stored.name));
         }
-        match &self.descriptor {
-            Some(descriptor) if descriptor != stored => {
-                Err(Corrupt("this storage holds a space that was made with other options".into()))
-            }
-            _ => Ok(()),
-        }
+        let is_other = self.descriptor.as_ref().is_some_and(|descriptor| descriptor != stored);
+        is_other.then(|| "this storage holds a space that was made with other options".to_owned())
     }
 
     fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {

@@ -6,8 +6,8 @@ use crate::base::id::RequestId;
 use crate::base::time::Millis;
 use crate::holder::disk::Disk;
 use crate::holder::holder::Holder;
-use crate::holder::notice::Notice;
-use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
+use crate::holder::notice::{Notice, OwnerRequest};
+use crate::holder::pending::{InFlight, Incoming, Origin, Pending, code_of, unexpected};
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
 use crate::storage::memory::MemoryStore;
@@ -44,9 +44,18 @@ impl Holder {
 
     pub(super) fn storage_answered(&mut self, id: RequestId, answer: StorageAnswer) {
         let Some((pending, request)) = self.pending.remove(&id) else { return };
-        let answer = self.shadowed(&request, answer);
+        let answer = match (&pending, &answer) {
+            // Of a document that is in storage only a part is in memory.
+            (Pending::Owner(OwnerRequest::Document(_, from)), StorageAnswer::Failed(_))
+                if *from <= self.on_disk() =>
+            {
+                answer
+            }
+            _ => self.shadowed(&request, answer),
+        };
+        let code = code_of(&answer);
         if let Err(error) = self.answered(pending, &request, answer) {
-            self.fail(error.to_string());
+            self.fail(code, error.to_string());
         }
     }
 
@@ -134,7 +143,7 @@ impl Holder {
             }
             // A relay acknowledges nothing from memory: it stops.
             (Pending::Append(_) | Pending::Records, StorageAnswer::Failed(reason)) if self.is_relay() => {
-                self.fail(reason);
+                self.fail("storage", reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 self.disk_fails(flight.batch.clone(), reason.clone());

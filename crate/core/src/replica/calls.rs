@@ -328,6 +328,28 @@ impl Replica {
         wait
     }
 
+    /// The commits of this process that storage does not hold yet, for a host that ends before storage
+    /// can answer: to be kept apart, and given to [`Replica::take_unstored`] of the next process.
+    pub fn unstored(&self) -> Option<Vec<u8>> {
+        self.holder.unstored()
+    }
+
+    /// Takes in what an earlier process, or another that has ended, could not store.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Invalid`]: [`Replica::unstored`] did not give these bytes.
+    pub fn take_unstored(&mut self, bytes: &[u8], now: Millis) -> Result<(), ReplicaError> {
+        let now = self.observe(now);
+        self.holder.take_unstored(bytes, now).map_err(|corrupt| ReplicaError::Invalid(corrupt.0))?;
+        self.advance();
+        Ok(())
+    }
+
+    /// Whether storage is known to hold all of these: they need not be kept apart any more.
+    pub fn holds_unstored(&self, bytes: &[u8]) -> bool {
+        self.holder.holds_unstored(bytes)
+    }
+
     /// Nobody waits for this any more.
     pub fn cancel(&mut self, wait: WaitId) {
         self.waits.remove(wait);

@@ -3,7 +3,7 @@
 
 use crate::base::id::AuthorId;
 use crate::holder::notice::OwnerRequest;
-use crate::holder::pending::rows_of;
+use crate::holder::pending::{code_of, rows_of};
 use crate::log::keys::rows_after;
 use crate::log::rows::Entry;
 use crate::replica::event::Event;
@@ -33,9 +33,10 @@ impl Replica {
     /// Storage has answered.
     pub(super) fn log_read(&mut self, answer: StorageAnswer) {
         self.follow.is_reading = false;
+        let code = code_of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
-            Err(error) => return self.tell(Event::OpenFailed(error.to_string())),
+            Err(error) => return self.tell(Event::Failed { code, message: error.to_string() }),
         };
         if let Some(bytes) = rows.bytes_needed {
             return self.ask_for_log(bytes);
