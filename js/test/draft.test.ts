@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { EyotError } from "../src/base/error.js";
 import { DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op } from "../src/value/op.js";
 import { record, splice } from "../src/draft/record.js";
-import { snapshotRoot } from "../src/value/snapshot.js";
+import { DEPTH_MAX, snapshotRoot } from "../src/value/snapshot.js";
 import { AtomicString, Counter } from "../src/value/value.js";
 
 type Any = any;
@@ -83,6 +83,24 @@ describe("a draft reads its own writes", () => {
       list[0].first = true;
     });
     assert.deepEqual(value, { list: [{ n: 1, first: true }, { n: 2 }, { n: 3 }] });
+  });
+
+  it("methods that move items put texts in new places, and edit none of them into another", () => {
+    for (const move of [
+      (list: Any) => list.sort(),
+      (list: Any) => list.reverse(),
+      (list: Any) => list.copyWithin(0, 1),
+      (list: Any) => list.fill("beta", 0, 1),
+    ]) {
+      const { value, ops } = edit({ list: ["gamma", "beta", "alpha"] }, ({ list }) => assert.equal(move(list), list));
+      assert.deepEqual(value.list, move(["gamma", "beta", "alpha"]));
+      assert.ok(ops.every(([kind]) => kind === PUT) && ops.length > 0);
+    }
+    const { ops } = edit({ list: ["gamma", "beta"] }, ({ list }) => {
+      list.sort();
+      list[0] = "betas";
+    });
+    assert.deepEqual(ops[2], [SPLICE, ["list", 0], 4, 0, "s"]);
   });
 
   it("an item's draft keeps to its item when others come and go", () => {
@@ -261,8 +279,7 @@ describe("a draft refuses", () => {
   const cyclic: Any = {};
   cyclic.self = { cyclic };
   const values: [string, unknown][] = [
-    ["undefined", undefined],
-    ["undefined inside", { a: [undefined] }],
+    ["undefined in a list", { a: [undefined] }],
     ["functions", () => 1],
     ["symbols", Symbol("x")],
     ["values that contain themselves", cyclic],
@@ -282,10 +299,25 @@ describe("a draft refuses", () => {
     });
   }
 
-  it("more nesting than anything needs", () => {
+  it("more nesting than anything needs, in one value or step by step", () => {
     let deep: unknown = 1;
     for (let level = 0; level < 500; level++) deep = [deep];
     refuses("too-large", () => edit({}, (draft) => (draft.deep = deep)));
+    refuses("too-large", () =>
+      edit({}, (draft) => {
+        let map = draft;
+        for (let level = 0; level < 500; level++) {
+          map.list = [{}];
+          map = map.list[0];
+        }
+      }),
+    );
+    // The root counts.
+    let most: unknown = {};
+    for (let level = 1; level < DEPTH_MAX; level++) most = { most };
+    const { value } = edit(most as object, (draft) => (draft.same = draft.most.most));
+    assert.ok("most" in value.same);
+    refuses("too-large", () => edit({ most }, () => undefined));
   });
 
   it("lists with holes, and lists as maps", () => {
@@ -345,6 +377,140 @@ describe("a draft refuses", () => {
   });
 });
 
+describe("undefined", () => {
+  it("removes a key, and a key that is undefined is not there", () => {
+    const { value, ops } = edit({ a: 1, b: { c: 2 } }, (draft) => {
+      draft.a = undefined;
+      draft.missing = undefined;
+      draft.d = { e: undefined, f: [{ g: undefined }] };
+      Object.assign(draft.b, { c: undefined, h: 3 });
+      assert.equal("a" in draft, false);
+    });
+    assert.deepEqual(value, { b: { h: 3 }, d: { f: [{}] } });
+    assert.equal(ops.length, 4);
+  });
+
+  it("is no item of a list", () => {
+    edit({ list: [1] }, ({ list }) => {
+      refuses("invalid", () => list.push(undefined));
+      refuses("invalid", () => (list[0] = undefined));
+    });
+  });
+});
+
+describe("bytes and dates", () => {
+  const initial = () => ({
+    bytes: Uint8Array.of(1, 2, 3),
+    date: new Date(5),
+    list: [{ bytes: Uint8Array.of(7) }, new Date(6)],
+  });
+
+  it("that are edited in place are a change, and the value before stays", () => {
+    const before = snapshotRoot(initial()) as Any;
+    const { value, ops } = record(before, (draft: Any) => {
+      draft.bytes[0] = 99;
+      draft.date.setTime(50);
+      draft.list[0].bytes.fill(8);
+      draft.list[1].setTime(60);
+      assert.equal(draft.bytes[0], 99);
+      assert.equal(draft.bytes, draft.bytes);
+      assert.equal(draft.date.getTime(), 50);
+    }) as Any;
+    assert.deepEqual(before, initial());
+    assert.deepEqual(value, {
+      bytes: Uint8Array.of(99, 2, 3),
+      date: new Date(50),
+      list: [{ bytes: Uint8Array.of(8) }, new Date(60)],
+    });
+    assert.deepEqual(
+      ops.map(([kind, path]: Any) => [kind, path.join(".")]),
+      [
+        [PUT, "bytes"],
+        [PUT, "date"],
+        [PUT, "list.0.bytes"],
+        [PUT, "list.1"],
+      ],
+    );
+  });
+
+  it("that are only read are no change", () => {
+    const before = snapshotRoot(initial()) as Any;
+    const { value, ops } = record(before, (draft: Any) => {
+      draft.bytes[0] = 9;
+      draft.bytes[0] = 1;
+      draft.date.setTime(draft.date.getTime());
+      draft.bytes = draft.bytes;
+      assert.equal(draft.list[0].bytes.length, 1);
+    }) as Any;
+    assert.equal(value, before);
+    assert.deepEqual(ops, []);
+  });
+
+  it("move along with what they are in, edited in place or not", () => {
+    const { value } = edit(initial(), (draft) => {
+      draft.list[0].bytes[0] = 70;
+      draft.list.unshift("first");
+      draft.copy = draft.list[1];
+      const [taken] = draft.list.splice(1, 1);
+      draft.taken = taken;
+      draft.list[1].setTime(61);
+      draft.bytes[0] = 5;
+      draft.moved = draft.bytes;
+      delete draft.bytes;
+    });
+    assert.deepEqual(value, {
+      date: new Date(5),
+      list: ["first", new Date(61)],
+      copy: { bytes: Uint8Array.of(70) },
+      taken: { bytes: Uint8Array.of(70) },
+      moved: Uint8Array.of(5, 2, 3),
+    });
+  });
+
+  it("are put back by an assignment of what was there", () => {
+    const before = snapshotRoot(initial()) as Any;
+    const { value } = record(before, (draft: Any) => {
+      draft.bytes[0] = 9;
+      draft.bytes = before.bytes;
+      draft.list[0].bytes[0] = 9;
+      draft.list[0] = before.list[0];
+    }) as Any;
+    assert.deepEqual(value, initial());
+  });
+
+  it("belong to the application once their change is over", () => {
+    let bytes!: Uint8Array;
+    const { value } = edit(initial(), (draft) => {
+      bytes = draft.bytes;
+      bytes[0] = 9;
+    });
+    bytes[1] = 9;
+    assert.deepEqual(value.bytes, Uint8Array.of(9, 2, 3));
+  });
+
+  it("that were sent to another thread are not edited by that", () => {
+    const { ops } = edit(initial(), ({ bytes }) => {
+      structuredClone(bytes, { transfer: [bytes.buffer] });
+      assert.equal(bytes.length, 0);
+    });
+    assert.deepEqual(ops, []);
+  });
+
+  it("an invalid date refuses the change", () => {
+    refuses("invalid", () => edit(initial(), (draft) => void draft.date.setTime(NaN)));
+  });
+
+  it("a date of a value cannot be set", () => {
+    const { date } = snapshotRoot(initial()) as Any;
+    refuses("invalid", () => date.setTime(0));
+    refuses("invalid", () => date.setFullYear(2000));
+    assert.equal(date.getTime(), 5);
+    const own = new Date(date);
+    own.setTime(0);
+    assert.deepEqual(structuredClone(date), new Date(5));
+  });
+});
+
 describe("a throw", () => {
   it("leaves nothing behind", () => {
     const before = snapshotRoot({ list: [1] }) as Any;
@@ -360,9 +526,31 @@ describe("a throw", () => {
   });
 });
 
-it("items pushed one by one cross as one insertion", () => {
-  const { ops } = edit({ list: [] }, ({ list }) => {
-    for (let n = 0; n < 3; n++) list.push(n);
-  });
-  assert.deepEqual(ops, [[INSERT, ["list", 0], [0, 1, 2]]]);
+it("items that come or go one by one, side by side, cross as one edit", () => {
+  const one = (fn: (list: Any) => void) => edit({ list: [1, 2, 3] }, ({ list }) => fn(list)).ops;
+  const times = (fn: (n: number) => void) => [0, 1, 2].forEach(fn);
+  assert.deepEqual(
+    one((list) => times((n) => list.push(n))),
+    [[INSERT, ["list", 3], [0, 1, 2]]],
+  );
+  assert.deepEqual(
+    one((list) => times((n) => list.unshift(n))),
+    [[INSERT, ["list", 0], [2, 1, 0]]],
+  );
+  assert.deepEqual(
+    one((list) => times((n) => list.splice(1 + (n > 1 ? 1 : 0), 0, n))),
+    [[INSERT, ["list", 1], [1, 2, 0]]],
+  );
+  assert.deepEqual(
+    one((list) => times(() => list.shift())),
+    [[DELETE, ["list", 0], 3]],
+  );
+  assert.deepEqual(
+    one((list) => times(() => list.pop())),
+    [[DELETE, ["list", 0], 3]],
+  );
+  // Not beside each other, or not only that.
+  assert.equal(one((list) => (list.splice(0, 1), list.splice(1, 1))).length, 2);
+  assert.equal(one((list) => (list.push(4), (list[0] = 9), list.push(5))).length, 3);
+  assert.equal(one((list) => (list.shift(), list.unshift(1), list.shift())).length, 3);
 });

@@ -9,5 +9,5 @@ export type { Storage } from "../storage/choice.js";
 export type { AsyncStore, StoreScan, StoreWrite } from "../storage/store.js";
 export type { Patch, Path } from "../value/patch.js";
 export { AtomicString, Counter } from "../value/value.js";
-export type { Json } from "../value/value.js";
+export type { Draft, Json, Storable, Value } from "../value/value.js";
 export type * from "../space/types.js";

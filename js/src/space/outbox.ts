@@ -20,16 +20,15 @@ export class Outbox {
   }
 }
 
-/** Calls a listener. If it throws, the platform reports the error, and the other listeners are called all the same. */
+/**
+ * Calls a listener. If it throws, the platform reports the error, and the other listeners are called all the same. Node
+ * has no `reportError`: there the error is logged, as an uncaught one would end the process and all that it keeps.
+ */
 function tell(notice: () => void): void {
   try {
     notice();
   } catch (error) {
     if (typeof reportError === "function") reportError(error);
-    else {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    else console.error("A listener of eyot has thrown:", error);
   }
 }
