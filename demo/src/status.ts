@@ -10,7 +10,9 @@ export function showStatus(space: Space): void {
   share.addEventListener("click", () => {
     const url = new URL(location.href);
     url.searchParams.set("space", space.name);
-    void navigator.clipboard.writeText(url.href).then(
+    // There is no clipboard where the page comes by plain HTTP.
+    const { clipboard } = navigator as Partial<Navigator>;
+    void (clipboard?.writeText(url.href) ?? Promise.reject()).then(
       () => (share.textContent = "Copied: open it in another window"),
       () => (share.textContent = url.href),
     );

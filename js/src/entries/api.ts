@@ -1,5 +1,6 @@
 /** What every entry of this package exports. */
 export { EyotError } from "../base/error.js";
+export type { ErrorCode } from "../base/error.js";
 export type { DocId, DocUrl } from "../base/id.js";
 export type { Wait } from "../base/wait.js";
 export { splice } from "../draft/record.js";

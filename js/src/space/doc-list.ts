@@ -84,9 +84,7 @@ export class DocList {
     if (list === this.#told) return;
     this.#told = list;
     for (const entry of this.#listeners) {
-      this.#context.outbox.post(() => {
-        if (this.#listeners.has(entry)) entry.listener(list);
-      });
+      this.#context.outbox.post(() => (this.#listeners.has(entry) ? entry.listener(list) : undefined));
     }
     this.#context.outbox.flush();
   }

@@ -70,6 +70,8 @@ export class SharedDoc {
       this.#drafting = false;
     }
     if (edit.ops.length === 0) return NO_COMMIT;
+    this.#checkHeld();
+    if (this.handles === 0) throw new EyotError("closed", `document ${this.id} was closed while its draft was open`);
     if (this.value !== before) throw invalid("the document changed while its draft was open");
     const { value, ops, before: texts } = edit;
     const made = this.context.run(
@@ -129,9 +131,7 @@ export class SharedDoc {
     const { value } = this;
     Object.freeze(event);
     for (const subscription of this.subscriptions) {
-      this.context.outbox.post(() => {
-        if (subscription.active) subscription.listener(value, event);
-      });
+      this.context.outbox.post(() => (subscription.active ? subscription.listener(value, event) : undefined));
     }
   }
 }

@@ -6,7 +6,7 @@ import { bindMethods } from "../base/bind.js";
 import { checkBoolean, checkName } from "../base/check.js";
 import { EyotError } from "../base/error.js";
 import { parseId, type DocId, type DocUrl } from "../base/id.js";
-import { Limit, waitOf, type Wait } from "../base/wait.js";
+import { Limit, throwIfAborted, waitOf, type Wait } from "../base/wait.js";
 import { EngineGuard } from "../engine/guard.js";
 import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instance.js";
 import type { Network } from "../relays/network.js";
@@ -14,6 +14,7 @@ import { Reach } from "../relays/reach.js";
 import { encode } from "../value/codec.js";
 import { PUT, type Op } from "../value/op.js";
 import { snapshotRoot } from "../value/snapshot.js";
+import { Beginnings } from "./beginnings.js";
 import { NO_COMMIT, OwnCommit, regionsOf, Saves } from "./commit.js";
 import type { SpaceContext } from "./context.js";
 import { DocList } from "./doc-list.js";
@@ -32,6 +33,7 @@ export class OpenSpace implements Space, SpaceContext {
   readonly outbox = new Outbox();
   readonly #docs = new DocTable(this, this.#saves);
   readonly #list = new DocList(this);
+  readonly #beginnings = new Beginnings();
   readonly #reach: Reach;
   readonly #status: StatusFeed;
   #closing: Promise<void> | undefined;
@@ -85,7 +87,9 @@ export class OpenSpace implements Space, SpaceContext {
 
   async named<T extends object>(name: string, initial: T): Promise<Doc<T>> {
     checkName("a document's name", name, NAME_BYTES_MAX);
-    const doc = await this.#docs.named<T>(name, encode(snapshotRoot(initial)));
+    const value = snapshotRoot(initial);
+    this.#beginnings.check(name, value);
+    const doc = await this.#docs.named<T>(name, encode(value));
     this.#list.changed();
     return doc;
   }
@@ -219,6 +223,7 @@ export class OpenSpace implements Space, SpaceContext {
   }
 
   async #wait(options: Wait, fn: (engine: Engine) => Promise<void>): Promise<void> {
+    throwIfAborted(options.signal);
     const limit = new Limit(options);
     try {
       await this.#askRelays(limit, fn);

@@ -70,9 +70,7 @@ export class StatusFeed {
   #tell(): void {
     const status = this.#status;
     for (const entry of this.#listeners) {
-      this.#context.outbox.post(() => {
-        if (this.#listeners.has(entry)) entry.listener(status);
-      });
+      this.#context.outbox.post(() => (this.#listeners.has(entry) ? entry.listener(status) : undefined));
     }
     this.#context.outbox.flush();
   }

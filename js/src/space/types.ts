@@ -1,3 +1,5 @@
+// Whoever uses these types gets `AsyncDisposable` with them, whatever their own `lib` is.
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The public types of a space, its documents and its commits. Only what exists is declared here; the type test compares
  * every declaration with the project's contract.
