@@ -82,6 +82,8 @@ interface Card {
   votes: Counter;
   file: Uint8Array;
   tags: string[];
+  readonly link: eyot.DocId;
+  meta?: { [key: string]: eyot.Json };
 }
 type Counter = eyot.Counter;
 
@@ -106,10 +108,13 @@ export function cards(space: eyot.Space, card: Card): void {
     cards[0]!.due = undefined;
     cards[0]!.due = new Date(0);
     cards[0]!.file[0] = 1;
+    cards[0]!.link = doc.id;
+    cards[0]!.meta = { any: [{ thing: null }] };
     cards.push(card);
     // @ts-expect-error a title is a string
     cards[0]!.title = 1;
   });
+  void space.open(doc.value.cards[0]!.link);
   // @ts-expect-error bytes of a snapshot are not written to
   doc.value.cards[0]!.file[0] = 1;
   // What documents cannot hold, at any depth.

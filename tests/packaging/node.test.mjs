@@ -50,6 +50,8 @@ describe("the tarball", () => {
         new SpaceRelay({}, {});
         storeConformance("a store", { open: async () => { throw new Error(); } });
         export const options = (token: string | undefined): SpaceOptions => ({ token });
+        const list: Doc<{ due?: Date; next?: { id: string } }> = space.create({});
+        list.change((draft) => { delete draft.due; draft.next = { id: "x" }; });
         export const disposed = async (): Promise<void> => { await using other = await openSpace("y"); other.create({}); };
         // @ts-expect-error there is no such option
         await openSpace("x", { relay: "wss://x" });

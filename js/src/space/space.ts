@@ -75,7 +75,7 @@ export class OpenSpace implements Space, SpaceContext {
     return space;
   }
 
-  create<T extends object>(initial: T): Doc<T> {
+  create<T extends object>(initial: object): Doc<T> {
     this.check();
     const value = snapshotRoot(initial);
     const ops = Object.keys(value).map((key): Op => [PUT, [key], value[key]]);
@@ -85,7 +85,7 @@ export class OpenSpace implements Space, SpaceContext {
     return this.#docs.create<T>(made.doc, value);
   }
 
-  async named<T extends object>(name: string, initial: T): Promise<Doc<T>> {
+  async named<T extends object>(name: string, initial: object): Promise<Doc<T>> {
     checkName("a document's name", name, NAME_BYTES_MAX);
     const value = snapshotRoot(initial);
     this.#beginnings.check(name, value);

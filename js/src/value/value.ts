@@ -19,8 +19,8 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json | undefined };
 
-/** What is replaced whole, or by methods of its own. */
-type Whole = Date | Uint8Array | Counter | AtomicString;
+/** What has no parts of its own. A string or number may have a brand, which makes it look like an object. */
+type Whole = string | number | boolean | bigint | null | undefined | Date | Uint8Array | Counter | AtomicString;
 
 /** Objects that no document can hold. */
 type Foreign =
@@ -36,32 +36,42 @@ type Foreign =
   | Exclude<ArrayBufferView, Uint8Array>
   | Error;
 
-/** A document's value: readonly all the way down. Of an empty list in an initial value nothing is known. */
-export type Value<T> = T extends Whole
-  ? Readonly<T>
-  : T extends readonly (infer I)[]
-    ? readonly ([I] extends [never] ? Json : Value<I>)[]
-    : T extends object
-      ? { readonly [K in keyof T]: Value<T[K]> }
-      : T;
+// These three leave a type alone that may be anything a document holds: `Json`, `unknown` and `any`.
 
-/** What may be written: an optional key takes undefined to be removed. */
-export type Draft<T> = T extends Whole
+/** A document's value: readonly all the way down. Of an empty list in an initial value nothing is known. */
+export type Value<T> = [Json] extends [T]
   ? T
-  : T extends readonly (infer I)[]
-    ? ([I] extends [never] ? Json : Draft<I>)[]
-    : T extends object
-      ? { -readonly [K in keyof T]: Draft<T[K]> }
-      : T;
+  : T extends Date | Uint8Array
+    ? Readonly<T>
+    : T extends Whole
+      ? T
+      : T extends readonly (infer I)[]
+        ? readonly ([I] extends [never] ? Json : Value<I>)[]
+        : T extends object
+          ? { readonly [K in keyof T]: Value<T[K]> }
+          : T;
+
+/** What may be written. An optional key takes undefined to be removed; with `exactOptionalPropertyTypes`, `delete` it. */
+export type Draft<T> = [Json] extends [T]
+  ? T
+  : T extends Whole
+    ? T
+    : T extends readonly (infer I)[]
+      ? ([I] extends [never] ? Json : Draft<I>)[]
+      : T extends object
+        ? { -readonly [K in keyof T]: Draft<T[K]> }
+        : T;
 
 /** `T` where a document can hold it. What it cannot hold has the type `never` here. */
-export type Storable<T> = T extends Whole
+export type Storable<T> = [Json] extends [T]
   ? T
-  : T extends Foreign
-    ? never
-    : T extends object
-      ? { [K in keyof T]: Storable<T[K]> }
-      : T;
+  : T extends Whole
+    ? T
+    : T extends Foreign
+      ? never
+      : T extends object
+        ? { [K in keyof T]: Storable<T[K]> }
+        : T;
 
 export type Container = ValueMap | ValueList;
 export type ValueMap = { [key: string]: unknown };

@@ -1,21 +1,17 @@
 //! The application's edits, made in an Automerge transaction.
 
-use std::collections::HashMap;
-
 use automerge::transaction::{Transactable, Transaction};
-use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, TextEncoding, hydrate};
+use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc};
 
 use crate::document::diff;
 use crate::document::value::{Op, Value};
 
 /// Where an edit removes more code units of a text or items of a list than this, it may put a new text or list in
-/// the place of the old one: Automerge takes five times as long to delete one as to insert one, some 10 µs in a
+/// the place of the old one: Automerge takes several times as long to delete one as to insert one, some 10 µs in a
 /// browser. What others do to the old one at the same time is lost then.
 const REMOVE_MAX: usize = 20_000;
+/// How many insertions cost as much as one deletion.
 const REMOVE_COST: usize = 5;
-
-/// Longer texts inside of other values are not made together with them, as that takes much memory a character.
-const BATCH_TEXT_BYTES_MAX: usize = 4096;
 
 /// Why an edit was not made. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +36,9 @@ pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             put(tx, &parent, prop, value)
         }
         Op::Insert { path, values } => match parent(tx, path)? {
-            (parent, Prop::Seq(index)) => insert_all(tx, &parent, index, values),
+            (parent, Prop::Seq(index)) => {
+                values.iter().enumerate().try_for_each(|(i, value)| insert(tx, &parent, index + i, value))
+            }
             _ => Err(EditError::Path(path.clone())),
         },
         Op::Delete { path, count } => {
@@ -81,10 +79,7 @@ fn edit_text(
     edits: &[diff::Edit],
 ) -> Result<(), EditError> {
     let removed = edits.iter().map(|edit| edit.remove).fold(0usize, usize::saturating_add);
-    let inserted: usize = edits.iter().map(|edit| edit.insert.len()).sum();
-    let len = tx.length(text);
-    let stays = len.saturating_sub(removed);
-    if removed > REMOVE_MAX && removed <= len && removed.saturating_mul(REMOVE_COST) > stays + inserted {
+    if removed > REMOVE_MAX && is_replaced(tx.length(text), removed, edits) {
         let mut units: Vec<u16> = tx.text(text)?.encode_utf16().collect();
         for edit in edits {
             let range = edit.index..edit.index.saturating_add(edit.remove);
@@ -104,50 +99,20 @@ fn edit_text(
     Ok(())
 }
 
+/// Whether it costs less to make the text anew. An edit past its end is left to Automerge.
+fn is_replaced(len: usize, removed: usize, edits: &[diff::Edit]) -> bool {
+    let inserted: usize = edits.iter().map(|edit| edit.insert.len()).sum();
+    len.checked_sub(removed).is_some_and(|stays| removed.saturating_mul(REMOVE_COST) > stays + inserted)
+}
+
 fn put(tx: &mut Transaction<'_>, parent: &ObjId, prop: Prop, value: &Value) -> Result<(), EditError> {
     match value {
         Value::Scalar(scalar) => Ok(tx.put(parent, prop, scalar.clone())?),
-        container => match batch(container) {
-            Some(batch @ (hydrate::Value::Map(_) | hydrate::Value::List(_))) => {
-                tx.batch_create_object(parent, prop, &batch, false)?;
-                Ok(())
-            }
-            _ => {
-                let object = tx.put_object(parent, prop, kind(container))?;
-                fill(tx, &object, container)
-            }
-        },
-    }
-}
-
-/// Inserts values into a list, all at once where that can be.
-fn insert_all(
-    tx: &mut Transaction<'_>,
-    list: &ObjId,
-    index: usize,
-    values: &[Value],
-) -> Result<(), EditError> {
-    match values.iter().map(batch).collect::<Option<Vec<_>>>() {
-        Some(values) => Ok(tx.splice(list, index, 0, values)?),
-        None => values.iter().enumerate().try_for_each(|(i, value)| insert(tx, list, index + i, value)),
-    }
-}
-
-/// The value as Automerge takes it to make it in one go; none where a long text is in it.
-fn batch(value: &Value) -> Option<hydrate::Value> {
-    Some(match value {
-        Value::Scalar(scalar) => hydrate::Value::Scalar(scalar.clone()),
-        Value::Text(text) if text.len() > BATCH_TEXT_BYTES_MAX => return None,
-        Value::Text(text) => hydrate::Value::Text(hydrate::Text::new(TextEncoding::Utf16CodeUnit, text)),
-        Value::List(values) => {
-            hydrate::Value::List(values.iter().map(batch).collect::<Option<Vec<_>>>()?.into())
+        container => {
+            let object = tx.put_object(parent, prop, kind(container))?;
+            fill(tx, &object, container)
         }
-        Value::Map(map) => {
-            let pairs = map.iter().map(|(key, value)| Some((key.clone(), batch(value)?)));
-            // Automerge makes the keys in their order.
-            hydrate::Value::Map(pairs.collect::<Option<HashMap<_, _>>>()?.into())
-        }
-    })
+    }
 }
 
 fn insert(tx: &mut Transaction<'_>, list: &ObjId, index: usize, value: &Value) -> Result<(), EditError> {
