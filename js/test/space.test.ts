@@ -14,7 +14,6 @@ import {
   openSpace,
   splice,
   type ChangeEvent,
-  type DocInfo,
   type Space,
   type SpaceOptions,
 } from "./eyot.js";
@@ -259,57 +258,6 @@ describe("a document", () => {
     }));
 });
 
-describe("the list of documents", () => {
-  it("is the same array until something about it changes, and so are its entries", () =>
-    inSpace(async (space) => {
-      const first = space.create<Any>({ n: 1 });
-      const list = space.documents();
-      assert.equal(space.documents(), list);
-      assert.ok(Object.isFrozen(list) && Object.isFrozen(list[0]));
-      first.change(() => undefined);
-      assert.equal(space.documents(), list);
-      first.change((draft) => void (draft.n = 2));
-      await space.saved();
-      const next = space.documents();
-      assert.notEqual(next, list);
-      const second = await space.named("second", { n: 1 });
-      assert.equal(space.documents().length, 2);
-      assert.equal(
-        space.documents().find(({ id }) => id === first.id),
-        next[0],
-      );
-      assert.equal(space.documents().find(({ id }) => id === second.id)?.name, "second");
-    }));
-
-  it("tells its subscribers when documents come, grow and go, each time once", () =>
-    inSpace(async (space) => {
-      let tell: (list: readonly DocInfo[]) => void = () => undefined;
-      const told: (readonly DocInfo[])[] = [];
-      const heard = () => new Promise<readonly DocInfo[]>((resolve) => (tell = resolve));
-      const stop = space.subscribeDocuments((list) => {
-        told.push(list);
-        tell(list);
-      });
-      let next = heard();
-      const doc = space.create<Any>({ n: 1 });
-      space.create({});
-      assert.equal((await next).length, 2);
-      assert.equal(await next, space.documents());
-      next = heard();
-      // An entry may grow in several steps.
-      doc.change((draft) => void (draft.n = 2));
-      while ((await next).find(({ id }) => id === doc.id)?.commits !== 2) next = heard();
-      next = heard();
-      space.delete(doc.id);
-      assert.equal((await next).length, 1);
-      assert.equal(new Set(told).size, told.length);
-      stop();
-      tell = () => assert.fail("not subscribed any more");
-      space.create({});
-      await space.saved();
-    }));
-});
-
 describe("methods", () => {
   it("need no object", () =>
     inSpace(async (space) => {
@@ -370,66 +318,6 @@ describe("change", () => {
         b.change((inner) => void (inner.n = 5));
       });
       assert.deepEqual([a.value.n, b.value.n], [2, 5]);
-    }));
-});
-
-describe("a large edit", () => {
-  const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
-
-  it("comes to the same value here and in the core", () =>
-    inSpace(async (space) => {
-      const doc = space.create<Any>({ list: numbers(30_000), text: "lorem ipsum ".repeat(4_000), other: "" });
-      doc.change((draft) => {
-        draft.list.length = 0;
-        draft.list.push({ n: 1, long: "long ".repeat(2_000), inner: [{ a: ["b"] }, new Counter(1)] });
-        draft.list[0].inner[0].a.push("c");
-        draft.text = "quite another 😀".repeat(2_000);
-        draft.other = { "x y": draft.list, text: draft.text };
-        splice(draft, ["text"], 0, 25_000, "start");
-      });
-      doc.change(({ list }) => numbers(2_000).forEach((n) => list.unshift(n)));
-      const { id, value } = doc;
-      doc.close();
-      assert.deepEqual((await space.open<Any>(id)).value, value);
-    }));
-
-  for (const [size, survives] of [
-    [10_000, true],
-    [30_000, false],
-  ] as const) {
-    it(`that removes ${size} items or characters ${survives ? "keeps" : "loses"} what others put among them`, () =>
-      inSpace(async (here) => {
-        await inSpace(async (there) => {
-          const a = here.create<Any>({});
-          a.change((draft) => Object.assign(draft, { list: numbers(size), text: "x".repeat(size), near: ["y"] }));
-          const b = there.create<Any>({});
-          b.merge(a.export());
-          b.change(({ list }) => void list.push("late"));
-          b.change((draft) => splice(draft, ["text"], 5, 0, "late"));
-          a.change((draft) => {
-            draft.list.splice(0);
-            draft.text = "";
-          });
-          a.merge(b.export());
-          b.merge(a.export());
-          assert.deepEqual(a.value, b.value);
-          assert.deepEqual(a.value, { list: survives ? ["late"] : [], text: survives ? "late" : "", near: ["y"] });
-        });
-      }));
-  }
-
-  it("with two small differences far apart is two small edits", () =>
-    inSpace(async (here) => {
-      await inSpace(async (there) => {
-        const text = "lorem ipsum ".repeat(5_000);
-        const a = here.create<Any>({ text });
-        const b = there.create<Any>({});
-        b.merge(a.export());
-        b.change((draft) => splice(draft, ["text"], 30_000, 0, "late "));
-        a.change((draft) => void (draft.text = `L${text.slice(1, -6)}IPSUM `));
-        a.merge(b.export());
-        assert.equal(a.value.text, `L${text.slice(1, 30_000)}late ${text.slice(30_000, -6)}IPSUM `);
-      });
     }));
 });
 

@@ -131,6 +131,7 @@ export interface Status {
   readonly unsent: number;
   /** By region: how many of our own commits it has yet to store. */
   readonly behind: Readonly<Record<string, number>>;
+  /** Links that are up, to relays: not how many others there are. */
   readonly peers: number;
   /** Foreign changes held but not applied: over budget, malformed, or forked. */
   readonly quarantined: number;
