@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { storeConformance } from "../src/entries/conformance.js";
 import { initialize } from "../src/entries/slim.js";
 import {
   AtomicString,
@@ -105,6 +106,12 @@ const table: Record<string, Row[]> = {
     [() => openSpace("x", { storage: indexedDb() }), "storage", /no IndexedDB here/],
     [() => openSpace("x", { storage: customStore(thrower) }), "storage", /mine/],
     [() => openSpace("x", { storage: customStore(() => Promise.reject(own)) }), "storage", /mine/],
+  ],
+  storeConformance: [
+    [() => storeConformance(undefined as Any, { open: thrower }), "invalid", /name of a store is a string/],
+    [() => storeConformance("x", undefined as Any), "invalid", /the harness's open is a function, not undefined/],
+    [() => storeConformance("x", {} as Any), "invalid", /the harness's open is a function/],
+    [() => storeConformance("x", { open: thrower, crash: 1 } as Any), "invalid", /the harness's crash is a function/],
   ],
   initialize: [
     [() => initialize(undefined as Any), "invalid", /initialize\(\) takes/],

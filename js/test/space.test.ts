@@ -233,6 +233,18 @@ describe("a document", () => {
       assert.equal(doc.merge(file).id.length, 64);
     }));
 
+  it("takes no edit from bytes that are written outside of change, and shows them no longer once it is read again", () =>
+    inSpace(async (space) => {
+      const doc = space.create<Any>({ bytes: Uint8Array.of(1, 2), n: 1 });
+      const { id, heads } = doc;
+      doc.value.bytes[0] = 9;
+      assert.deepEqual(doc.heads, heads);
+      doc.change((draft) => void (draft.n = 2));
+      await space.saved();
+      doc.close();
+      assert.deepEqual((await space.open<Any>(id)).value, { bytes: Uint8Array.of(1, 2), n: 2 });
+    }));
+
   it("can be saved and sent before anything is changed in it", () =>
     inSpace(async (space) => {
       space.create({ n: 1 });
