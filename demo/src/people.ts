@@ -4,6 +4,8 @@
  */
 import type { Space } from "eyot";
 
+import { randomId } from "./id.js";
+
 interface Person {
   name: string;
   hue: number;
@@ -68,10 +70,8 @@ export async function showPeople(space: Space): Promise<void> {
 function whoIAm(): { id: string; name: string; hue: number } {
   const held = sessionStorage.getItem("eyot-demo");
   if (held !== null) return JSON.parse(held) as { id: string; name: string; hue: number };
-  // `crypto.randomUUID` is not there on a page that came without encryption.
-  const random = crypto.getRandomValues(new Uint16Array(8));
-  const id = Array.from(random, (part) => part.toString(16).padStart(4, "0")).join("");
-  const me = { id, name: ANIMALS[random[0]! % ANIMALS.length]!, hue: random[1]! % 360 };
+  const random = crypto.getRandomValues(new Uint16Array(2));
+  const me = { id: randomId(), name: ANIMALS[random[0]! % ANIMALS.length]!, hue: random[1]! % 360 };
   sessionStorage.setItem("eyot-demo", JSON.stringify(me));
   return me;
 }

@@ -1,6 +1,10 @@
 /** Where a replica keeps its log: the kinds of storage that an application can choose from. */
+import { checkName, optionsOf } from "../base/check.js";
 import { invalid } from "../base/error.js";
 import type { AsyncStore } from "./store.js";
+
+/** The longest name of a database, in bytes. */
+const NAME_BYTES_MAX = 1_024;
 
 /** What `indexedDb`, `memory`, `directory` and `customStore` return. */
 export interface Storage {
@@ -8,8 +12,10 @@ export interface Storage {
 }
 
 /** The IndexedDB of the page's origin, shared by all its tabs. */
-export function indexedDb(options: { database?: string } = {}): Storage {
-  return new StorageChoice({ kind: "indexedDb", database: options.database });
+export function indexedDb(options?: { database?: string | undefined }): Storage {
+  const { database } = optionsOf<{ database?: string }>("indexedDb()", options, ["database"]);
+  if (database !== undefined) checkName("the name of a database", database, NAME_BYTES_MAX);
+  return new StorageChoice({ kind: "indexedDb", database });
 }
 
 /** Memory: everything is lost when the process ends. */
