@@ -36,7 +36,7 @@ fn orders<T: Clone>(of: &[T]) -> Vec<Vec<T>> {
 
 /// Law: the document is a function of the set of changes, whatever their order. Its heads, and how
 /// many changes are quarantined.
-fn agreed(changes: &[(AuthorId, Vec<u8>)]) -> (Vec<String>, usize) {
+fn agreed(changes: &[(AuthorId, Vec<u8>)]) -> (Vec<String>, u64) {
     let mut outcomes: Vec<_> = orders(changes)
         .into_iter()
         .map(|order| {
@@ -44,7 +44,7 @@ fn agreed(changes: &[(AuthorId, Vec<u8>)]) -> (Vec<String>, usize) {
             for (author, bytes) in &order {
                 document.apply([(Source::Commit(*author), bytes.as_slice())]);
             }
-            (document.heads(), document.quarantined())
+            (document.heads(), document.quarantined().count())
         })
         .collect();
     outcomes.dedup();
@@ -124,28 +124,28 @@ fn a_change_over_the_budget_waits_and_its_neighbours_do_not() {
     let large = a.change(&ops, None, 0).unwrap().unwrap();
     let mut b = Document::new(B, Budget::default());
     let small = change(&mut b, "k", 1);
-    let budget = Budget { operations: 50, ..Budget::default() };
+    let budget = Budget { commit_operations: 50, ..Budget::default() };
     let mut document = Document::new(AuthorId([9; 16]), budget);
     document.apply([(Source::Commit(A), large.raw_bytes()), (Source::Commit(B), small.as_slice())]);
     assert_eq!(document.heads(), b.heads());
-    assert_eq!(document.quarantined(), 1);
+    assert_eq!(document.quarantined().too_large, 1);
 }
 
 #[test]
 fn an_item_of_many_changes_is_over_the_budget_as_a_whole() {
     let mut a = Document::new(A, Budget::default());
     let changes: Vec<_> = (0..60).map(|i| change(&mut a, "k", i)).collect();
-    let budget = Budget { operations: 50, ..Budget::default() };
+    let budget = Budget { commit_operations: 50, ..Budget::default() };
     let mut document = Document::new(B, budget);
     document.apply([(Source::Commit(A), changes.concat().as_slice())]);
-    assert_eq!((document.heads().len(), document.quarantined()), (0, 60));
+    assert_eq!((document.heads().len(), document.quarantined().too_large), (0, 60));
     assert!(!document.allows(&changes.concat()));
     // In items that are within it they count.
     for item in changes.chunks(30) {
         document.apply([(Source::Commit(A), item.concat().as_slice())]);
     }
     assert_eq!(document.heads(), a.heads());
-    let tight = Budget { inflated_bytes: changes.concat().len() as u64 - 1, ..Budget::default() };
+    let tight = Budget { commit_bytes: changes.concat().len() as u64 - 1, ..Budget::default() };
     assert!(!Document::new(B, tight).allows(&changes.concat()));
 }
 
@@ -160,7 +160,7 @@ fn bytes_that_are_no_change_are_counted_and_nothing_else() {
         (Source::Commit(A), good.as_slice()),
     ]);
     assert_eq!(document.heads(), a.heads());
-    assert_eq!(document.quarantined(), 2);
+    assert_eq!(document.quarantined().malformed, 2);
 }
 
 fn initial(entries: &[(&str, Value)]) -> Value {

@@ -3,6 +3,7 @@
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc};
 
+use crate::document::checked::references::DEPTH_MAX;
 use crate::document::diff;
 use crate::document::value::{Op, Value};
 
@@ -16,20 +17,68 @@ pub enum EditError {
     /// A named document can't begin with this value.
     #[error("an initial value may not {0}")]
     Initial(&'static str),
+    /// It nests deeper than documents may.
+    #[error("a document may nest at most {DEPTH_MAX} levels deep")]
+    TooDeep,
+    /// A commit, or the document, would hold more than replicas take.
+    #[error("the change, or the document with it, would be larger than a replica takes")]
+    TooLarge,
     /// Automerge refused.
     #[error(transparent)]
     Automerge(#[from] AutomergeError),
+}
+
+/// About how many operations an edit makes, and rather more.
+pub(super) fn operations(op: &Op) -> u64 {
+    match op {
+        Op::Put { value, .. } => size(value),
+        Op::Insert { values, .. } => values.iter().map(size).sum(),
+        Op::Delete { count, .. } => *count as u64,
+        Op::Splice { remove, insert, .. } => *remove as u64 + insert.chars().count() as u64,
+        Op::Increment { .. } => 1,
+        // How much of the text stays is found out when its turn comes.
+        Op::UpdateText { .. } => 0,
+    }
+}
+
+/// How many operations make a value.
+pub(super) fn size(value: &Value) -> u64 {
+    1 + match value {
+        Value::Scalar(_) => 0,
+        Value::Text(text) => text.chars().count() as u64,
+        Value::List(values) => values.iter().map(size).sum(),
+        Value::Map(map) => map.values().map(size).sum(),
+    }
+}
+
+/// How many containers a value nests.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Scalar(_) => 0,
+        Value::Text(_) => 1,
+        Value::List(values) => 1 + values.iter().map(depth).max().unwrap_or(0),
+        Value::Map(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+    }
+}
+
+/// Whether what a path leads to may be this deep value.
+fn check_depth(path: &[Prop], value: &Value) -> Result<(), EditError> {
+    // A path has a step for each object on the way, and one more.
+    let above = path.len().saturating_sub(1);
+    if above + depth(value) > DEPTH_MAX { Err(EditError::TooDeep) } else { Ok(()) }
 }
 
 /// Makes one edit.
 pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
     match op {
         Op::Put { path, value } => {
+            check_depth(path, value)?;
             let (parent, prop) = parent(tx, path)?;
             put(tx, &parent, prop, value)
         }
         Op::Insert { path, values } => match parent(tx, path)? {
             (parent, Prop::Seq(index)) => {
+                values.iter().try_for_each(|value| check_depth(path, value))?;
                 values.iter().enumerate().try_for_each(|(i, value)| insert(tx, &parent, index + i, value))
             }
             _ => Err(EditError::Path(path.clone())),

@@ -32,20 +32,55 @@ pub(super) struct KeptBack {
 /// Why a change is kept back although all it depends on is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// It is over the budget, follows no change of its actor that is applied, or depends on a change
-    /// that is kept back.
+    /// It follows no change of its actor that is applied, depends on a change that is kept back, or
+    /// refers to an operation that is not there yet.
     Blocked,
     /// It lost by that turn at the latest: see [`crate::document::forks`].
     Lost(Turn),
-    /// Automerge returned an error.
+    /// It refers to what is not there, or Automerge returned an error.
     Refused,
+    /// It is over the budget.
+    TooLarge,
+    /// It would be one change too many that nothing follows.
+    TooManyHeads,
 }
 
 impl Why {
     pub fn lost_by(self) -> Option<Turn> {
         match self {
             Why::Lost(turn) => Some(turn),
-            Why::Blocked | Why::Refused => None,
+            Why::Blocked | Why::Refused | Why::TooLarge | Why::TooManyHeads => None,
+        }
+    }
+}
+
+/// How many changes are held and not applied, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quarantined {
+    /// What they depend on is not here, or is not applied.
+    pub waiting: u64,
+    /// They lost to another change of the same actor and number.
+    pub lost: u64,
+    /// They are over the budget.
+    pub too_large: u64,
+    /// They are no changes, or refer to what is not there.
+    pub malformed: u64,
+}
+
+impl Quarantined {
+    /// All of them.
+    pub fn count(&self) -> u64 {
+        self.waiting + self.lost + self.too_large + self.malformed
+    }
+
+    /// With others.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            waiting: self.waiting + other.waiting,
+            lost: self.lost + other.lost,
+            too_large: self.too_large + other.too_large,
+            malformed: self.malformed + other.malformed,
         }
     }
 }
@@ -53,6 +88,20 @@ impl Why {
 impl Quarantine {
     pub fn len(&self) -> usize {
         self.waiting.len() + self.kept_back.len()
+    }
+
+    /// How many there are, and why.
+    pub fn counts(&self) -> Quarantined {
+        let mut counts = Quarantined { waiting: self.waiting.len() as u64, ..Quarantined::default() };
+        for held in self.kept_back.values() {
+            *match held.why {
+                Why::Blocked => &mut counts.waiting,
+                Why::Lost(_) => &mut counts.lost,
+                Why::Refused => &mut counts.malformed,
+                Why::TooLarge | Why::TooManyHeads => &mut counts.too_large,
+            } += 1;
+        }
+        counts
     }
 
     // Changes that wait.
@@ -115,6 +164,13 @@ impl Quarantine {
             self.dependents.entry(*dep).or_default().insert(hash);
         }
         self.kept_back.insert(hash, KeptBack { change, rank, why });
+    }
+
+    /// Forgets why changes that have not lost could not be applied.
+    pub fn try_all_again(&mut self) {
+        for held in self.kept_back.values_mut().filter(|held| held.why.lost_by().is_none()) {
+            held.why = Why::Blocked;
+        }
     }
 
     pub fn release(&mut self, hash: &ChangeHash) -> Option<KeptBack> {

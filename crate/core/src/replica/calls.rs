@@ -230,7 +230,7 @@ impl Replica {
             unsent: 0,
             behind: BTreeMap::new(),
             peers: self.holder.links().sessions().count() as u32,
-            quarantined: self.documents.quarantined(),
+            quarantined: self.documents.quarantined().count(),
             error: self.dialer.error(),
         };
         let mut acked = self.acked();

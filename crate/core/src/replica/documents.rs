@@ -8,6 +8,7 @@ use crate::commit::kind::Kind;
 use crate::document::budget::Budget;
 use crate::document::document::{Applied, Document};
 use crate::document::genesis::Genesis;
+use crate::document::quarantine::Quarantined;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
 use crate::replica::event::{DocInfo, Event, ReplicaError};
@@ -72,9 +73,10 @@ impl Documents {
         infos.into_values().collect()
     }
 
-    /// Changes that are held and not applied, in all open documents.
-    pub fn quarantined(&self) -> u64 {
-        self.open.values().map(|open| open.document.quarantined() as u64).sum()
+    /// Changes that are held and not applied, in all open documents, and why.
+    pub fn quarantined(&self) -> Quarantined {
+        let all = self.open.values().map(|open| open.document.quarantined());
+        all.fold(Quarantined::default(), Quarantined::and)
     }
 
     // What is open.

@@ -120,6 +120,9 @@ impl ReplicaError {
 
 impl From<EditError> for ReplicaError {
     fn from(error: EditError) -> Self {
-        ReplicaError::Invalid(error.to_string())
+        match error {
+            EditError::TooLarge => ReplicaError::TooLarge(error.to_string()),
+            error => ReplicaError::Invalid(error.to_string()),
+        }
     }
 }
