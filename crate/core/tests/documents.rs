@@ -186,6 +186,63 @@ fn values_read_back_as_they_were_written() {
     assert_eq!(decode_value(&encode_value(&value)).unwrap(), value);
 }
 
+/// Law: what is put or inserted is what comes out, here and at whoever reads it.
+#[test]
+fn a_value_is_made_as_it_was_given() {
+    let leaf = |text: &str| Value::Text(text.into());
+    let scalar = |scalar: ScalarValue| Value::Scalar(scalar);
+    let scalars = [
+        ScalarValue::counter(3),
+        ScalarValue::Str("whole".into()),
+        ScalarValue::Timestamp(-7),
+        ScalarValue::Bytes(vec![0, 255]),
+    ];
+    let item = initial(&[("text", leaf("a😀b")), ("list", Value::List(scalars.map(scalar).into()))]);
+    let list = Value::List(vec![item.clone(), leaf(""), Value::List(Vec::new()), leaf("last")]);
+    let at = |path: &[Prop]| path.to_vec();
+    let key = || Prop::Map("list".into());
+    let ops = [
+        Op::Put { path: at(&[key()]), value: list },
+        Op::Insert { path: at(&[key(), Prop::Seq(1)]), values: vec![item.clone(), leaf("new")] },
+        Op::Put { path: at(&[key(), Prop::Seq(5)]), value: item.clone() },
+    ];
+    let mut document = Document::new(A, Budget::default());
+    let change = document.change(&ops, None, 0).unwrap().unwrap();
+    let expected = [item.clone(), item.clone(), leaf("new"), leaf(""), Value::List(Vec::new()), item];
+    let mut reader = Document::new(B, Budget::default());
+    reader.apply([(Source::Commit(A), change.raw_bytes())]);
+    for document in [&document, &reader] {
+        let value = decode_value(&document.value()).unwrap();
+        assert_eq!(value, initial(&[("list", Value::List(expected.clone().into()))]));
+    }
+    let beyond = Op::Insert { path: at(&[key(), Prop::Seq(7)]), values: vec![leaf("x")] };
+    assert!(document.change(&[beyond], None, 0).is_err());
+}
+
+/// Law: keys come in the order of their code points, whoever set them and in whatever order.
+#[test]
+fn the_keys_of_a_map_come_in_the_order_of_their_code_points() {
+    // In UTF-16 the last two would be the other way round.
+    let sorted = ["", "10", "9", "B", "a", "b", "ä", "\u{ff5a}", "😀"];
+    let mut document = Document::new(A, Budget::default());
+    for key in sorted.iter().rev().skip(1).chain(["😀"].iter()) {
+        change(&mut document, key, 1);
+    }
+    let mut reader = Document::new(B, Budget::default());
+    for change in document.automerge().get_changes(&[]) {
+        reader.apply([(Source::Commit(A), change.raw_bytes())]);
+    }
+    for document in [&document, &reader] {
+        let value = document.value();
+        let mut decoder = minicbor::Decoder::new(&value);
+        assert_eq!(decoder.map().unwrap(), Some(sorted.len() as u64));
+        for key in sorted {
+            assert_eq!(decoder.str().unwrap(), key);
+            decoder.skip().unwrap();
+        }
+    }
+}
+
 #[test]
 fn malformed_edits_are_refused() {
     for bytes in

@@ -166,6 +166,12 @@ impl Refused {
         self.too_large += other.too_large;
     }
 
+    /// Counts fewer.
+    pub(super) fn remove(&mut self, other: Self) {
+        self.malformed -= other.malformed;
+        self.too_large -= other.too_large;
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.malformed + self.too_large == 0

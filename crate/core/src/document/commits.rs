@@ -27,6 +27,8 @@ pub(super) struct Commits {
     waiting: BTreeMap<After, Vec<Commit>>,
     /// What was not taken, by commit.
     refused: BTreeMap<CommitId, Refused>,
+    refused_in_all: Refused,
+    waiting_in_all: u64,
 }
 
 /// What a commit holds of the document.
@@ -63,14 +65,24 @@ impl Commits {
                         let own = changes.iter().map(|(change, _)| change);
                         self.changes.insert(header.author, header.seq, &commit.id(), own);
                     } else {
-                        self.refused.insert(commit.id(), refused);
+                        let before = self.refused.insert(commit.id(), refused);
+                        self.refused_in_all.add(refused);
+                        self.refused_in_all.remove(before.unwrap_or_default());
                     }
                     bytes += changes.iter().map(|(change, _)| change.raw_bytes().len() as u64).sum::<u64>();
                     arrived.extend(changes);
-                    commits.extend(self.waiting.remove(&commit.name()).into_iter().flatten());
+                    let waiting = self.waiting.remove(&commit.name()).unwrap_or_default();
+                    self.waiting_in_all -= waiting.len() as u64;
+                    commits.extend(waiting);
                 }
                 Held::Hole => {}
-                Held::Waits(name) => self.waiting.entry(name).or_default().push(commit),
+                Held::Waits(name) => {
+                    let waiting = self.waiting.entry(name).or_default();
+                    if waiting.iter().all(|waiting| waiting.id() != commit.id()) {
+                        waiting.push(commit);
+                        self.waiting_in_all += 1;
+                    }
+                }
             }
         }
         arrived
@@ -78,14 +90,12 @@ impl Commits {
 
     /// What was not taken.
     pub fn refused(&self) -> Refused {
-        let mut all = Refused::default();
-        self.refused.values().for_each(|refused| all.add(*refused));
-        all
+        self.refused_in_all
     }
 
     /// Commits that wait for the change of another.
-    pub fn waiting(&self) -> usize {
-        self.waiting.values().map(Vec::len).sum()
+    pub fn waiting(&self) -> u64 {
+        self.waiting_in_all
     }
 
     /// The item of a change that is made here, in a commit of which this is known; where it can't be

@@ -99,7 +99,7 @@ impl Document {
             (change, rank)
         });
         let changes: Vec<_> = ranked.collect();
-        let arrived: Vec<_> = changes.iter().map(|(change, _)| change.hash()).collect();
+        let arrived: Vec<_> = changes.iter().map(|(change, rank)| (change.hash(), *rank)).collect();
         let mut outcome = self.history.add(changes);
         if let Some(mut beginning) = self.beginning.take() {
             outcome = beginning.follow(&arrived, &mut self.history, outcome);
@@ -250,7 +250,7 @@ impl Document {
         let mut refused = self.refused;
         refused.add(self.commits.refused());
         let Refused { malformed, too_large } = refused;
-        let waiting = self.commits.waiting() as u64;
+        let waiting = self.commits.waiting();
         let counts = self.history.quarantine.counts();
         counts.and(Quarantined { waiting, malformed, too_large, lost: 0 })
     }

@@ -147,15 +147,27 @@ impl History {
         Outcome { rebuilt: true, ..outcome }
     }
 
+    /// Gives a change that is applied this rank.
+    pub fn set_rank(&mut self, hash: ChangeHash, rank: Rank) {
+        match rank {
+            Rank::Author => self.ranks.remove(&hash),
+            rank => self.ranks.insert(hash, rank),
+        };
+    }
+
+    /// Calls this for each operation that is applied and puts something at a key of a map, with the map
+    /// (none for the document itself), the key and the name of the operation.
+    pub fn each_key(&self, take: impl FnMut(Option<(u64, ActorId)>, &str, (u64, ActorId))) {
+        self.references.each_key(take);
+    }
+
     fn rank(&self, hash: &ChangeHash) -> Rank {
         self.ranks.get(hash).copied().unwrap_or(Rank::Author)
     }
 
     fn note_applied(&mut self, change: &Change, rank: Rank, checked: Checked) {
         let hash = change.hash();
-        if rank != Rank::Author {
-            self.ranks.insert(hash, rank);
-        }
+        self.set_rank(hash, rank);
         self.references.add(checked);
         for dep in change.deps() {
             self.heads.remove(dep);
@@ -201,15 +213,16 @@ impl History {
     /// A change that is held has come again, with this rank.
     fn upgrade(&mut self, change: &Change, rank: Rank, outcome: &mut Outcome) {
         let hash = change.hash();
-        let before = self.rank(&hash);
-        match self.quarantine.get_mut(&hash) {
-            Some(held) if rank < held.rank => held.rank = rank,
-            None if rank < before => {
-                self.ranks.insert(hash, rank);
+        let is_upgraded = if self.quarantine.get(&hash).is_some() {
+            self.quarantine.upgrade(&hash, rank)
+        } else {
+            let is_higher = rank < self.rank(&hash);
+            if is_higher {
+                self.set_rank(hash, rank);
             }
-            _ => return,
-        }
-        if self.has_rivals(change) {
+            is_higher
+        };
+        if is_upgraded && self.has_rivals(change) {
             self.decide(outcome);
         }
     }
@@ -329,9 +342,7 @@ impl History {
                 Why::TooManyHeads
             }
         };
-        if let Some(held) = self.quarantine.get_mut(&hash) {
-            held.why = why;
-        }
+        self.quarantine.set_why(&hash, why);
     }
 
     /// Whether all that this change follows is applied.
@@ -393,8 +404,8 @@ impl History {
                 let held = self.quarantine.release(&hash).expect("it was just kept back");
                 self.note_applied(&change, held.rank, checked);
                 outcome.added.push(change);
-            } else if let Some(held) = self.quarantine.get_mut(&hash) {
-                held.why = Why::Refused;
+            } else {
+                self.quarantine.set_why(&hash, Why::Refused);
             }
         }
     }
@@ -437,13 +448,7 @@ impl History {
             self.quarantine.try_all_again();
             *outcome = Outcome { rebuilt: true, ..Outcome::default() };
         }
-        for (hash, held) in self.quarantine.kept_back_mut() {
-            match (losers.get(hash), held.why) {
-                (Some(by), _) => held.why = Why::Lost(*by),
-                (None, Why::Lost(_)) => held.why = Why::Blocked,
-                (None, _) => {}
-            }
-        }
+        self.quarantine.set_losers(&losers);
         to_try.extend(self.quarantine.kept_back().map(|(hash, _)| *hash));
         for hash in to_try {
             self.try_to_apply(hash, outcome);

@@ -20,6 +20,8 @@ pub(super) struct Quarantine {
     by_seq: BTreeMap<(ActorId, u64), BTreeSet<ChangeHash>>,
     /// For a change kept back: those kept back that depend on it.
     dependents: BTreeMap<ChangeHash, BTreeSet<ChangeHash>>,
+    /// How many are kept back, and why.
+    counts: Quarantined,
 }
 
 #[derive(Clone)]
@@ -46,6 +48,15 @@ pub(super) enum Why {
 }
 
 impl Why {
+    fn count(self, counts: &mut Quarantined) -> &mut u64 {
+        match self {
+            Why::Blocked => &mut counts.waiting,
+            Why::Lost(_) => &mut counts.lost,
+            Why::Refused => &mut counts.malformed,
+            Why::TooLarge | Why::TooManyHeads => &mut counts.too_large,
+        }
+    }
+
     pub fn lost_by(self) -> Option<Turn> {
         match self {
             Why::Lost(turn) => Some(turn),
@@ -73,6 +84,18 @@ impl Quarantined {
         self.waiting + self.lost + self.too_large + self.malformed
     }
 
+    /// A code and what happened, where others have written what is not applied for a fault of its own.
+    pub fn error(&self) -> Option<(&'static str, String)> {
+        let changes = |count, what| {
+            let verb = if count == 1 { "change of others is" } else { "changes of others are" };
+            format!("{count} {verb} not applied: {what}")
+        };
+        if self.too_large > 0 {
+            return Some(("too-large", changes(self.too_large, "larger than this version takes")));
+        }
+        (self.malformed > 0).then(|| ("invalid", changes(self.malformed, "this version can't read them")))
+    }
+
     /// With others.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -92,16 +115,8 @@ impl Quarantine {
 
     /// How many there are, and why.
     pub fn counts(&self) -> Quarantined {
-        let mut counts = Quarantined { waiting: self.waiting.len() as u64, ..Quarantined::default() };
-        for held in self.kept_back.values() {
-            *match held.why {
-                Why::Blocked => &mut counts.waiting,
-                Why::Lost(_) => &mut counts.lost,
-                Why::Refused => &mut counts.malformed,
-                Why::TooLarge | Why::TooManyHeads => &mut counts.too_large,
-            } += 1;
-        }
-        counts
+        let waiting = self.waiting.len() as u64;
+        self.counts.and(Quarantined { waiting, ..Quarantined::default() })
     }
 
     // Changes that wait.
@@ -134,16 +149,40 @@ impl Quarantine {
         self.kept_back.get(hash)
     }
 
-    pub fn get_mut(&mut self, hash: &ChangeHash) -> Option<&mut KeptBack> {
-        self.kept_back.get_mut(hash)
+    /// Gives a change kept back a higher rank; whether it had a lower one.
+    pub fn upgrade(&mut self, hash: &ChangeHash, rank: Rank) -> bool {
+        match self.kept_back.get_mut(hash) {
+            Some(held) if rank < held.rank => {
+                held.rank = rank;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub fn set_why(&mut self, hash: &ChangeHash, why: Why) {
+        if let Some(held) = self.kept_back.get_mut(hash) {
+            *held.why.count(&mut self.counts) -= 1;
+            held.why = why;
+            *held.why.count(&mut self.counts) += 1;
+        }
     }
 
     pub fn kept_back(&self) -> impl Iterator<Item = (&ChangeHash, &KeptBack)> {
         self.kept_back.iter()
     }
 
-    pub fn kept_back_mut(&mut self) -> impl Iterator<Item = (&ChangeHash, &mut KeptBack)> {
-        self.kept_back.iter_mut()
+    /// Notes which changes kept back have lost, and by which turn.
+    pub fn set_losers(&mut self, losers: &BTreeMap<ChangeHash, Turn>) {
+        for (hash, held) in &mut self.kept_back {
+            *held.why.count(&mut self.counts) -= 1;
+            match (losers.get(hash), held.why) {
+                (Some(by), _) => held.why = Why::Lost(*by),
+                (None, Why::Lost(_)) => held.why = Why::Blocked,
+                (None, _) => {}
+            }
+            *held.why.count(&mut self.counts) += 1;
+        }
     }
 
     /// The changes kept back under this actor and seq.
@@ -163,18 +202,25 @@ impl Quarantine {
         for dep in change.deps() {
             self.dependents.entry(*dep).or_default().insert(hash);
         }
-        self.kept_back.insert(hash, KeptBack { change, rank, why });
+        let before = self.kept_back.insert(hash, KeptBack { change, rank, why });
+        if let Some(before) = before {
+            *before.why.count(&mut self.counts) -= 1;
+        }
+        *why.count(&mut self.counts) += 1;
     }
 
     /// Forgets why changes that have not lost could not be applied.
     pub fn try_all_again(&mut self) {
         for held in self.kept_back.values_mut().filter(|held| held.why.lost_by().is_none()) {
+            *held.why.count(&mut self.counts) -= 1;
             held.why = Why::Blocked;
+            *held.why.count(&mut self.counts) += 1;
         }
     }
 
     pub fn release(&mut self, hash: &ChangeHash) -> Option<KeptBack> {
         let kept_back = self.kept_back.remove(hash)?;
+        *kept_back.why.count(&mut self.counts) -= 1;
         let change = &kept_back.change;
         remove(&mut self.by_seq, &(change.actor_id().clone(), change.seq()), hash);
         for dep in change.deps() {

@@ -96,7 +96,7 @@ pub enum ReplicaError {
     #[error("the document is not open")]
     Closed,
     /// There is no such document, or it was deleted.
-    #[error("there is no such document")]
+    #[error("there is no such document here; one that was opened by its name comes with its first edit")]
     NotFound,
     /// The edit does not fit the document, or the arguments are wrong.
     #[error("{0}")]

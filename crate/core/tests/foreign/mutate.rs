@@ -39,7 +39,7 @@ pub fn history(rng: &mut Rng) -> Vec<Change> {
                 0 => tx.put(&map, format!("k{}", rng.below(4)), rng.below(300) as i64 - 150).unwrap(),
                 1 => tx.put(&ROOT, "when", ScalarValue::Timestamp(-1_700_000_000)).unwrap(),
                 2 => tx.insert(&list, at(list_len, rng), 1.5).unwrap(),
-                3 if list_len > 0 => tx.put(&list, at(list_len, rng), vec![1u8, 2, 3]).unwrap(),
+                3 if list_len > 0 => tx.put(&list, at(list_len, rng), rng.bytes(3)).unwrap(),
                 4 if list_len > 1 => tx.delete(&list, at(list_len, rng)).unwrap(),
                 5 => drop(tx.splice_text(&text, at(text_len, rng), 0, "añ🙂b").is_ok()),
                 6 if text_len > 3 => drop(tx.splice_text(&text, at(text_len - 2, rng), 1, "").is_ok()),
@@ -55,7 +55,7 @@ pub fn history(rng: &mut Rng) -> Vec<Change> {
                 _ => {}
             }
         }
-        let message = (rng.below(3) == 0).then(|| "a message".to_owned());
+        let message = rng.chance(33).then(|| "a message".to_owned());
         tx.commit_with(CommitOptions { message, time: Some(rng.below(1 << 40) as i64) });
     }
     let mut all = docs[0].clone();
@@ -162,8 +162,15 @@ const TELLING: &[&[u8]] = &[
 /// A change made of others by tampering: a few of its bytes, or columns, are others.
 pub fn tampered(of: &[Change], rng: &mut Rng) -> Vec<u8> {
     let pick = |rng: &mut Rng| &of[rng.below(of.len())];
-    let mut parts = Parts::of(pick(rng));
-    for _ in 0..1 + rng.below(3) {
+    let change = pick(rng);
+    let mut parts = Parts::of(change);
+    if rng.chance(50) {
+        // Of another actor, so that it is no rival of the one that it is made of.
+        let actor = 1 + 32 * change.deps().len() + 1;
+        parts.head[actor..actor + 16].fill(0x40 + rng.below(20) as u8);
+        parts.head[actor + 16] = 1;
+    }
+    for _ in 0..rng.below(4) {
         let columns = parts.columns.len();
         if columns == 0 {
             parts.head = Parts::of(pick(rng)).head;

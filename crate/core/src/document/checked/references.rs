@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use automerge::ActorId;
+
 use crate::document::checked::operations::{Action, ChangeParts, Name, Operation, Place, Unfit};
 
 /// An operation of any change: the number of its actor here, and its own.
@@ -131,6 +133,24 @@ impl References {
             join(runs, run);
         }
         self.highest = self.highest.max(checked.last);
+    }
+
+    /// Calls this for each operation that puts something at a key of a map: with the map, none for the
+    /// document itself, the key and the name of the operation. A key that was deleted had something.
+    pub fn each_key(&self, mut take: impl FnMut(Option<(u64, ActorId)>, &str, (u64, ActorId))) {
+        let mut actors: Vec<_> = self.actors.iter().map(|(id, number)| (*number, id)).collect();
+        actors.sort_unstable();
+        let mut keys: Vec<_> = self.keys.iter().map(|(key, number)| (*number, key)).collect();
+        keys.sort_unstable();
+        let name =
+            |(actor, number): Id| (u64::from(number), ActorId::from(actors[actor as usize].1.as_ref()));
+        for (actor, runs) in self.runs.iter().enumerate() {
+            for run in runs {
+                let Is::Key(key) = run.is else { continue };
+                let map = run.object.map(name);
+                take(map, keys[key as usize].1, name((actor as u32, run.from)));
+            }
+        }
     }
 
     /// The number of the last operation of an actor; 0 where there is none.
