@@ -1,7 +1,5 @@
 //! The application's edits, made in an Automerge transaction.
 
-use std::collections::HashMap;
-
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, TextEncoding, hydrate};
 
@@ -126,8 +124,11 @@ fn hydrated(value: &Value) -> hydrate::Value {
         Value::Text(text) => hydrate::Text::new(TextEncoding::Utf16CodeUnit, text).into(),
         Value::List(values) => values.iter().map(hydrated).collect::<Vec<_>>().into(),
         Value::Map(map) => {
-            let map = map.iter().map(|(key, value)| (key.as_str(), hydrated(value)));
-            map.collect::<HashMap<_, _>>().into()
+            let mut made = hydrate::Map::default();
+            for (key, value) in map {
+                made.insert(key.clone(), hydrate::MapValue { value: hydrated(value), conflict: false });
+            }
+            made.into()
         }
     }
 }

@@ -259,7 +259,7 @@ mod tests {
     fn entry(seq: u64, items: Vec<(DocId, Kind, Vec<u8>)>) -> Entry {
         let place = (OTHER, seq, CommitId([7; 32]));
         let commit = Commit::new(place, Vec::new(), 0, items, &Limits::PROTOCOL).unwrap();
-        Entry { commit, own: false, at: Position { seq, ..Position::default() } }
+        Entry { commit, own: false, at: Position { seq, ..Position::START } }
     }
 
     /// With a document that is held, and open in that phase.
