@@ -4,6 +4,8 @@ use std::io::Read;
 
 use automerge::Change;
 
+use crate::base::limits::Limits;
+use crate::base::mutation::Mutation;
 use crate::document::checked::operations::{ChangeParts, Unfit};
 use crate::document::stripped::bytes::{Reader, write_number};
 
@@ -25,6 +27,9 @@ pub struct Budget {
     /// Changes of a document that nothing follows. At most as many as the dependencies of a change, or
     /// nobody could write a change that follows all of them.
     pub heads: usize,
+    /// The deliberate fault of this run.
+    #[cfg(feature = "mutations")]
+    pub mutation: Option<Mutation>,
 }
 
 /// What a commit may still hold.
@@ -58,11 +63,36 @@ impl Default for Budget {
             document_bytes: 512 * 1024 * 1024,
             document_operations: 16_000_000,
             heads: 2048,
+            #[cfg(feature = "mutations")]
+            mutation: None,
         }
     }
 }
 
 impl Budget {
+    /// That of all replicas, with the deliberate fault of the run that these limits are of.
+    pub(crate) fn of_run(limits: &Limits) -> Self {
+        let _ = limits;
+        Self {
+            #[cfg(feature = "mutations")]
+            mutation: limits.mutation,
+            ..Self::default()
+        }
+    }
+
+    /// Whether this is the deliberate fault of this run. Without the feature `mutations` there is none.
+    #[cfg(feature = "mutations")]
+    pub(super) fn is_mutated(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+
+    /// Whether this is the deliberate fault of this run. Without the feature `mutations` there is none.
+    #[cfg(not(feature = "mutations"))]
+    #[allow(clippy::unused_self)]
+    pub(super) const fn is_mutated(&self, _: Mutation) -> bool {
+        false
+    }
+
     /// What a commit may hold of a document that has so many bytes already.
     pub(super) fn of_commit(&self, held: u64) -> Allowance {
         let bytes = self.commit_bytes.min(self.document_bytes.saturating_sub(held));

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use automerge::Change;
 
 use crate::base::id::{CommitId, DocId};
+use crate::base::id_map::IdMap;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::header::After;
 use crate::commit::kind::Kind;
@@ -26,7 +27,7 @@ pub(super) struct Commits {
     /// Commits that refer to a change of this commit, which is not known yet.
     waiting: BTreeMap<After, Vec<Commit>>,
     /// What was not taken, by commit.
-    refused: BTreeMap<CommitId, Refused>,
+    refused: IdMap<CommitId, Refused>,
     refused_in_all: Refused,
     waiting_in_all: u64,
 }

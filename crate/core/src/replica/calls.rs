@@ -10,6 +10,7 @@ use crate::commit::commit::Commit;
 use crate::commit::header::After;
 use crate::commit::kind::Kind;
 use crate::commit::vector::Vector;
+use crate::document::budget::Budget;
 use crate::document::document::Document;
 use crate::document::genesis::Genesis;
 use crate::document::source::Source;
@@ -29,7 +30,8 @@ impl Replica {
     /// [`ReplicaError`]: nothing was made.
     pub fn create(&mut self, ops: &[Op], message: Option<String>, now: Millis) -> Result<Made, ReplicaError> {
         let doc = self.fresh_id();
-        self.documents.add_new(doc, self.own.author());
+        let budget = Budget::of_run(self.holder.limits());
+        self.documents.add_new(doc, self.own.author(), budget);
         let made = self.edit(doc, ops, message, now, true);
         if made.is_err() {
             self.documents.remove_new(doc);

@@ -1,8 +1,9 @@
 //! The documents of a space: an index of those held, and those that are open.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::id::{AuthorId, DocId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::kind::Kind;
 use crate::document::budget::Budget;
@@ -17,11 +18,11 @@ use crate::replica::waits::{Wait, WaitId};
 
 #[derive(Clone, Default)]
 pub(crate) struct Documents {
-    pub(super) index: BTreeMap<DocId, Indexed>,
-    pub(super) open: BTreeMap<DocId, Open>,
+    pub(super) index: IdMap<DocId, Indexed>,
+    pub(super) open: IdMap<DocId, Open>,
     /// Closed for the application, and kept until the log has all that was made in them.
-    pub(super) closing: BTreeSet<DocId>,
-    deleted: BTreeSet<DocId>,
+    pub(super) closing: IdSet<DocId>,
+    deleted: IdSet<DocId>,
     /// Asked for by name, and to be looked for again.
     pub(super) named_again: Vec<(WaitId, Wait)>,
     events: VecDeque<Event>,
@@ -66,11 +67,11 @@ impl Documents {
             let commits = doc.log_seqs.len() as u64;
             (*id, DocInfo { id: *id, name: doc.name.clone(), bytes: doc.bytes, commits })
         });
-        let mut infos: BTreeMap<_, _> = held.collect();
+        let mut infos: IdMap<_, _> = held.collect();
         for (id, open) in &self.open {
             if open.is_ready() {
                 let name = open.document.beginning().map(|beginning| beginning.name().to_owned());
-                infos.entry(*id).or_insert(DocInfo { id: *id, name, bytes: 0, commits: 0 });
+                infos.get_or_insert_with(*id, || DocInfo { id: *id, name, bytes: 0, commits: 0 });
             }
         }
         infos.into_values().collect()
@@ -95,8 +96,8 @@ impl Documents {
     }
 
     /// Opens a document that begins empty.
-    pub fn add_new(&mut self, doc: DocId, author: AuthorId) {
-        let document = Document::new(author, Budget::default());
+    pub fn add_new(&mut self, doc: DocId, author: AuthorId, budget: Budget) {
+        let document = Document::new(author, budget);
         self.open.insert(doc, Open::new(document, Phase::Ready));
     }
 
@@ -149,8 +150,8 @@ impl Documents {
     /// Takes in commits in log order: documents that are open change, all are indexed. `is_ready`:
     /// the application is told of documents that were not known before.
     pub fn follow(&mut self, entries: &[Entry], log: &Log, is_ready: bool) {
-        let mut changed: BTreeMap<DocId, Vec<&Commit>> = BTreeMap::new();
-        let mut gone = BTreeSet::new();
+        let mut changed: IdMap<DocId, Vec<&Commit>> = IdMap::new();
+        let mut gone = IdSet::new();
         for entry in entries {
             for (item, bytes) in entry.commit.items() {
                 let Some(doc) = item.doc else { continue };
@@ -161,12 +162,15 @@ impl Documents {
                     _ if gone.contains(&doc) || self.is_deleted(&doc, log) => {}
                     kind => {
                         let name = kind.and_then(|kind| name_of(doc, kind, bytes));
-                        let is_new = self.index_item(doc, entry.at.seq, item.len, name);
+                        // A commit with bytes that it lacked is indexed where it is first.
+                        let place = (!entry.again).then_some(entry.at.seq);
+                        let is_new = self.index_item(doc, place, item.len, name);
                         if is_new && is_ready {
                             self.tell(Event::Held { doc });
                         }
-                        if self.open.get(&doc).is_some_and(Open::is_ready) {
-                            let commits = changed.entry(doc).or_default();
+                        // A document that is being read has perhaps read past a commit that comes again.
+                        if self.open.get(&doc).is_some_and(|open| open.is_ready() || entry.again) {
+                            let commits = changed.get_or_default(doc);
                             if commits.last().is_none_or(|last| last.id() != entry.commit.id()) {
                                 commits.push(&entry.commit);
                             }
@@ -183,30 +187,16 @@ impl Documents {
         }
     }
 
-    /// A commit that was followed before has bytes now that it lacked. A document that is being read may
-    /// have read past it, and takes what it holds already once more.
-    pub fn filled(&mut self, entry: &Entry) {
-        let mut docs = BTreeSet::new();
-        for (item, bytes) in entry.commit.items() {
-            let Some(doc) = item.doc.filter(|doc| self.is_held(doc)) else { continue };
-            docs.insert(doc);
-            let name = item.known_kind().and_then(|kind| name_of(doc, kind, bytes));
-            if let (Some(name), Some(indexed)) = (name, self.index.get_mut(&doc)) {
-                indexed.name = Some(name);
-            }
-        }
-        for doc in docs {
-            self.apply(doc, [&entry.commit]);
-        }
-    }
-
-    /// Whether the document was not held before.
-    fn index_item(&mut self, doc: DocId, log_seq: u64, bytes: u64, name: Option<String>) -> bool {
+    /// Takes note of an item, where that of a commit that comes for the first time is. Whether the
+    /// document was not held before.
+    fn index_item(&mut self, doc: DocId, log_seq: Option<u64>, bytes: u64, name: Option<String>) -> bool {
         let is_new = !self.index.contains_key(&doc);
-        let indexed = self.index.entry(doc).or_default();
-        indexed.bytes += bytes;
-        if indexed.log_seqs.last() != Some(&log_seq) {
-            indexed.log_seqs.push(log_seq);
+        let indexed = self.index.get_or_default(doc);
+        if let Some(log_seq) = log_seq {
+            indexed.bytes += bytes;
+            if indexed.log_seqs.last() != Some(&log_seq) {
+                indexed.log_seqs.push(log_seq);
+            }
         }
         if name.is_some() {
             indexed.name = name;
@@ -245,13 +235,14 @@ fn name_of(doc: DocId, kind: Kind, bytes: &ItemBytes) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use automerge::ScalarValue;
 
     use super::*;
-    use crate::base::id::CommitId;
+    use crate::base::id::{CommitId, LogId};
     use crate::base::limits::Limits;
-    use crate::base::position::Position;
+    use crate::base::position::{Marker, Position};
     use crate::document::value::Value;
 
     const OTHER: AuthorId = AuthorId([2; 16]);
@@ -259,13 +250,18 @@ mod tests {
     fn entry(seq: u64, items: Vec<(DocId, Kind, Vec<u8>)>) -> Entry {
         let place = (OTHER, seq, CommitId([7; 32]));
         let commit = Commit::new(place, Vec::new(), 0, items, &Limits::PROTOCOL).unwrap();
-        Entry { commit, own: false, at: Position { seq, ..Position::START } }
+        Entry { commit, own: false, at: Position { seq, ..Position::START }, again: true }
+    }
+
+    fn log() -> Log {
+        let marker = Marker::new(LogId([1; 16]), [0; 32], 0);
+        Log::new(marker, None, Arc::new(Limits::PROTOCOL))
     }
 
     /// With a document that is held, and open in that phase.
     fn documents(doc: DocId, phase: Phase) -> Documents {
         let mut documents = Documents::default();
-        documents.index_item(doc, 1, 0, None);
+        documents.index_item(doc, Some(1), 0, None);
         let document = Document::new(AuthorId([1; 16]), Budget::default());
         documents.open.insert(doc, Open::new(document, phase));
         documents
@@ -281,8 +277,8 @@ mod tests {
         let phase = Phase::Loading { read: 1, waits: Vec::new(), named_waits: Vec::new(), named: None };
         let mut documents = documents(doc, phase);
         let filled = entry(1, vec![(doc, Kind::Genesis, genesis.encode())]);
-        documents.filled(&filled);
-        documents.filled(&filled);
+        documents.follow(std::slice::from_ref(&filled), &log(), true);
+        documents.follow(std::slice::from_ref(&filled), &log(), true);
         assert!(documents.poll_event().is_none(), "nobody has its value yet");
         assert_eq!(documents.list()[0].name.as_deref(), Some("board"));
         assert_eq!(documents.list()[0].commits, 1);
@@ -295,11 +291,11 @@ mod tests {
         let doc = DocId([3; 16]);
         let mut documents = documents(doc, Phase::Ready);
         assert_eq!(documents.quarantined().error(), None);
-        documents.filled(&entry(1, vec![(doc, Kind::Import, b"garbage".to_vec())]));
+        documents.follow(&[entry(1, vec![(doc, Kind::Import, b"garbage".to_vec())])], &log(), true);
         let text = "1 change of others is not applied: this version can't read them";
         assert_eq!(documents.quarantined().error(), Some(("invalid", text.to_owned())));
         // It is counted once, however often it comes.
-        documents.filled(&entry(1, vec![(doc, Kind::Import, b"garbage".to_vec())]));
+        documents.follow(&[entry(1, vec![(doc, Kind::Import, b"garbage".to_vec())])], &log(), true);
         assert_eq!(documents.quarantined().count(), 1);
     }
 }

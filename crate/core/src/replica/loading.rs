@@ -31,7 +31,7 @@ impl Documents {
             if named.is_none() && !self.is_held(&doc) {
                 return self.tell(Event::Opened { wait, doc, held: false });
             }
-            let document = Document::new(author, Budget::default());
+            let document = Document::new(author, Budget::of_run(holder.limits()));
             let (waits, named_waits) =
                 if named.is_some() { (Vec::new(), vec![wait]) } else { (vec![wait], Vec::new()) };
             let phase = Phase::Loading { read: 0, waits, named_waits, named };
