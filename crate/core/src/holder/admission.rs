@@ -329,6 +329,9 @@ impl Holder {
     /// Settles what other relays have named and is in the log; the rest waits for its own way.
     fn look_up_named(&mut self, reads: &mut BTreeSet<ReadKey>) {
         let mut unread = VecDeque::new();
+        let vector = self.log.vector();
+        let passed = self.intake.waiting.take_passed(|author| vector.seq(author));
+        self.intake.named.extend(passed);
         while let Some(named) = self.intake.named.pop_front() {
             match self.log.holds(&named.tip) {
                 Holding::Held => self.name_arrived(&named),

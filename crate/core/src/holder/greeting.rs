@@ -87,7 +87,7 @@ impl Holder {
             return self.close(id, CloseCode::TooLarge, "a token over the limit");
         }
         if let (Some(own), Some(region)) = (self.role.region(), &hello.region)
-            && !own.all.contains(region)
+            && (*region == own.name || !own.all.contains(region))
         {
             return self.close(id, CloseCode::Denied, "a relay of a region that is not known here");
         }
@@ -187,6 +187,7 @@ impl Holder {
         answer: StorageAnswer,
     ) -> Result<(), Corrupt> {
         let mark = which.of(&cursor);
+        self.charge_comer(link, &answer);
         let rows = rows_of(answer)?;
         if let Some(bytes) = rows.bytes_needed {
             let request = rows_after(mark.seq - 1, bytes);

@@ -477,6 +477,14 @@ impl Holder {
                     }
                     return self.close(id, CloseCode::OutOfOrder, "a frame before the greeting");
                 }
+                let kept: usize = self.early.iter().map(|(_, frame)| frame.len()).sum();
+                if kept + bytes.len() > self.limits.waiting_bytes_max {
+                    return self.close(
+                        id,
+                        CloseCode::GoingAway,
+                        "the log is still being read; connect again",
+                    );
+                }
                 return self.early.push((id, bytes.to_vec()));
             }
             LogState::Open => {}

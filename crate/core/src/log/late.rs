@@ -9,6 +9,7 @@ use crate::commit::commit::Commit;
 use crate::commit::descriptor::Descriptor;
 use crate::commit::header::After;
 use crate::commit::kind::Kind;
+use crate::log::finding::Finding;
 use crate::log::keys::load_ranges;
 use crate::log::log::{Admission, Log};
 use crate::log::rows::{Entry, read_rows};
@@ -66,14 +67,18 @@ impl Written {
 
 #[test]
 fn a_commit_whose_bytes_come_late_is_in_the_log_again_and_in_its_chain_once() {
-    let Written { log, store, entries } = Written::new();
+    let Written { log, mut store, entries } = Written::new();
     let [first, second] = chain();
     assert_eq!(log.head().seq, 3);
     assert!(log.holes().is_empty());
     assert!(entries[2].again && !entries[2].commit.has_holes());
     assert_eq!(log.vector().of(&AUTHOR), [second.tip()]);
     let all = ChainRange { author: AUTHOR, from: 1, to: 2, branch: None };
-    assert_eq!(log.find(&[all]), Ok(vec![1, 2]));
+    let mut finding = Finding::new(&[all], log.vector(), 10);
+    while let Some(read) = finding.go_on() {
+        finding.learn(&read, store.answer(&read)).expect("what was written");
+    }
+    assert_eq!(finding.found(), [1, 2]);
     assert_eq!(log.admit(&first), Admission::Held);
     // And so it is for who reads it from storage.
     let rows: Vec<_> = store.range(b"b", b"c").map(|(key, value)| (key.clone(), value.clone())).collect();

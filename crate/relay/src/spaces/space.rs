@@ -253,7 +253,9 @@ impl Space {
     fn authorize(&mut self, id: LinkId, token: Option<String>, context: &mut SpaceContext) {
         match (&context.shard.policy, &mut self.state) {
             (AccessPolicy::Open, State::Awake(machine)) => {
-                machine.relay.handle(Input::Authorized(id, Ok(Claims::open())), context.now);
+                let has_peers = !context.shard.config.peers.is_empty();
+                let claims = if has_peers { Claims::open_with_peers() } else { Claims::open() };
+                machine.relay.handle(Input::Authorized(id, Ok(claims)), context.now);
             }
             (AccessPolicy::Open, _) => {}
             (AccessPolicy::Keys(_), _) => drop(self.links.push(id, Outgoing::Authorize(token))),

@@ -171,7 +171,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         hello_cursors_max: 4,
         ..Limits::PROTOCOL
     };
-    let tiny: [(&mut usize, usize); 13] = [
+    let tiny: [(&mut usize, usize); 18] = [
         (&mut limits.after_max, 2),
         (&mut limits.value_bytes_max, 400),
         (&mut limits.row_bytes, 300),
@@ -185,11 +185,20 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         (&mut limits.hot_chains_max, 1),
         (&mut limits.echo_ranges_max, 1),
         (&mut limits.ack_marks_max, 2),
+        (&mut limits.piece_bytes, 700),
+        (&mut limits.pieces_bytes_max, 60_000),
+        (&mut limits.unread_bytes, 6_000),
+        (&mut limits.probe_bytes, 900),
+        (&mut limits.turn_bytes, 5_000),
     ];
     for (limit, most) in tiny {
         if rng.chance(700) {
             *limit = most;
         }
+    }
+    if rng.chance(700) {
+        limits.frames_per_second = 100;
+        limits.frames_burst = 300;
     }
     for limit in [&mut limits.credit_bytes, &mut limits.answer_bytes] {
         if rng.chance(700) {
