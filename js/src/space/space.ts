@@ -108,7 +108,10 @@ export class OpenSpace implements Space, SpaceContext {
         const found = await this.#docs.load<T>(bytes, limit);
         if (found !== undefined) return found;
       }
-      throw new EyotError("not-found", `there is no document ${id}`);
+      throw new EyotError(
+        "not-found",
+        `there is no document ${id} here; one opened by its name comes with its first edit`,
+      );
     } finally {
       forget();
       limit.end();

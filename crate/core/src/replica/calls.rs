@@ -224,6 +224,7 @@ impl Replica {
 
     /// How things are.
     pub fn status(&self) -> Status {
+        let quarantined = self.documents.quarantined();
         let mut status = Status {
             state: self.dialer.state(),
             relay: self.dialer.relay(&self.holder),
@@ -232,7 +233,7 @@ impl Replica {
             unsent: 0,
             behind: BTreeMap::new(),
             peers: self.holder.links().sessions().count() as u32,
-            quarantined: self.documents.quarantined(),
+            quarantined: quarantined.count(),
             error: self.dialer.error(),
         };
         let mut acked = self.acked();
@@ -255,6 +256,9 @@ impl Replica {
         }
         if let Some(message) = &self.storage_error {
             status.error = Some(("storage", message.clone()));
+        }
+        if let Some(error) = quarantined.error() {
+            status.error.get_or_insert(error);
         }
         status
     }

@@ -111,7 +111,7 @@ pub enum ReplicaError {
     #[error("the document is not open")]
     Closed,
     /// There is no such document, or it was deleted.
-    #[error("there is no such document")]
+    #[error("there is no such document here; one that was opened by its name comes with its first edit")]
     NotFound,
     /// The edit does not fit the document, or the arguments are wrong.
     #[error("{0}")]
@@ -135,6 +135,9 @@ impl ReplicaError {
 
 impl From<EditError> for ReplicaError {
     fn from(error: EditError) -> Self {
-        ReplicaError::Invalid(error.to_string())
+        match error {
+            EditError::TooLarge => ReplicaError::TooLarge(error.to_string()),
+            error => ReplicaError::Invalid(error.to_string()),
+        }
     }
 }

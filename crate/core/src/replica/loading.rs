@@ -32,16 +32,17 @@ impl Documents {
                 return self.tell(Event::Opened { wait, doc, held: false });
             }
             let document = Document::new(author, Budget::of_run(holder.limits()));
-            let phase = Phase::Loading { read: 0, waits: vec![wait], named };
+            let (waits, named_waits) =
+                if named.is_some() { (Vec::new(), vec![wait]) } else { (vec![wait], Vec::new()) };
+            let phase = Phase::Loading { read: 0, waits, named_waits, named };
             self.open.insert(doc, Open::new(document, phase));
             return self.load(doc, holder.limits().read_bytes, holder);
         };
         match &mut open.phase {
-            Phase::Loading { waits, named: before, .. } => {
-                waits.push(wait);
-                if named.is_some() {
-                    *before = named;
-                }
+            Phase::Loading { waits, .. } if named.is_none() => waits.push(wait),
+            Phase::Loading { named_waits, named: before, .. } => {
+                named_waits.push(wait);
+                *before = named;
             }
             Phase::Ready => {
                 if let Some(named) = named {
@@ -73,16 +74,36 @@ impl Documents {
         let Some(open) = self.open.get_mut(&doc) else { return };
         let Phase::Loading { read, .. } = &open.phase else { return };
         if let Some(seq) = log_seqs.get(*read) {
+            // Where the next ones are far apart, one row is enough.
+            let is_dense = log_seqs.get(*read + 8).is_some_and(|next| next - seq < 64);
+            let bytes = if is_dense { bytes } else { bytes.min(holder.limits().row_bytes) };
             return holder.ask_storage(OwnerRequest::Document(doc, *seq), rows_after(seq - 1, bytes));
         }
-        let Phase::Loading { waits, named, .. } = core::mem::replace(&mut open.phase, Phase::Ready) else {
-            return;
-        };
+        let phase = core::mem::replace(&mut open.phase, Phase::Ready);
+        let Phase::Loading { waits, named_waits, named, .. } = phase else { return };
         if let Some(named) = named {
             self.begin(doc, named);
         }
-        for wait in waits {
+        for wait in waits.into_iter().chain(named_waits) {
             self.tell(Event::Opened { wait, doc, held: true });
+        }
+    }
+
+    /// What those asked for who waited for a document that was deleted meanwhile: the next one of its
+    /// name. Whoever asked for it by its id is told that it is not held.
+    pub fn take_named_again(&mut self) -> Vec<(WaitId, Wait)> {
+        core::mem::take(&mut self.named_again)
+    }
+
+    /// A document that was open, or being read, is deleted.
+    pub(super) fn closed_by_delete(&mut self, doc: DocId, open: Open) {
+        let Phase::Loading { waits, named_waits, named, .. } = open.phase else { return };
+        for wait in waits {
+            self.tell(Event::Opened { wait, doc, held: false });
+        }
+        if let Some(Named { name, initial, .. }) = named {
+            let again = |wait| (wait, Wait::Named { name: name.clone(), initial: initial.clone() });
+            self.named_again.extend(named_waits.into_iter().map(again));
         }
     }
 
@@ -101,7 +122,7 @@ impl Documents {
             return;
         }
         if let Some(bytes) = rows.bytes_needed {
-            return self.load(doc, bytes, holder);
+            return holder.ask_storage(OwnerRequest::Document(doc, from), rows_after(from - 1, bytes));
         }
         let Some(last) = rows.entries.last().map(|entry| entry.at.seq) else {
             return self.not_opened(doc, "storage", "commits of the document can't be read");

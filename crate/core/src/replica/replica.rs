@@ -254,7 +254,8 @@ impl Replica {
         if !self.follow.is_ready {
             return;
         }
-        for (wait, request) in self.waits.take_opens() {
+        let again = self.documents.take_named_again();
+        for (wait, request) in again.into_iter().chain(self.waits.take_opens()) {
             self.documents.begin_open(wait, request, self.own.author(), &mut self.holder);
             self.tell_of_documents();
         }
