@@ -13,7 +13,7 @@ use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::pending::{Brought, InFlight, Incoming, Named, Origin, Pending};
 use crate::link::session::Session;
-use crate::log::holes::LACKS;
+use crate::log::holes::Word;
 use crate::log::log::{Admission, Holding};
 use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
@@ -251,12 +251,12 @@ impl Holder {
     }
 
     /// The log that a commit came from, and what that says of what is whole of it.
-    fn bringer(&self, origin: &Origin) -> Option<(LogId, u64)> {
+    fn bringer(&self, origin: &Origin) -> Option<(LogId, Word)> {
         let (link, brought) = origin.brought()?;
         let session = self.links.session(link)?;
         match brought {
-            Brought::All => Some((session.peer.log, self.whole_before(session))),
-            Brought::Part => Some((session.peer.log, LACKS)),
+            Brought::All => Some((session.peer.log, Word::Whole(self.whole_before(session)))),
+            Brought::Part => Some((session.peer.log, Word::Lacks)),
         }
     }
 
@@ -364,13 +364,12 @@ impl Holder {
 
     fn name_arrived(&mut self, named: &Named) {
         if let Some(session) = self.links.session(named.link) {
-            let bringer = (session.peer.log, self.whole_before(session));
+            let bringer = (session.peer.log, Word::Named(self.whole_before(session)));
             // The tip stands for all before it in its chain, except what came from there by itself.
             let holes = self.log.holes();
             let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
-            let named_holes = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
-            let seqs: Vec<_> = named_holes.filter(|seq| !holes.is_brought_by(*seq, &bringer.0)).collect();
-            for seq in seqs {
+            let seqs = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
+            for seq in seqs.collect::<Vec<_>>() {
                 self.log.brought_hole(seq, bringer);
             }
         }

@@ -1,24 +1,25 @@
 //! Laws of flow control, by what is sent on a connection.
 
-use eyot_core::base::id::CommitId;
 use eyot_core::base::limits::{COMMIT_COST_BYTES, Limits};
 use eyot_core::commit::commit::Commit;
+use eyot_core::commit::vector::Tip;
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::ConnectionId;
+use crate::parts::process::Machine;
 use crate::world::world::World;
 
 /// What a client's commits have cost it on a connection, and what of that it may be granted again.
 #[derive(Default)]
 pub struct Spent {
-    /// The commits that are not on the relay's disk yet, as far as was looked.
-    unstored: Vec<(CommitId, i64)>,
+    /// The commits that are not in the relay's log yet, as far as was looked.
+    unstored: Vec<(Tip, i64)>,
     /// The cost of those that are, less what was granted for them.
     refundable: i64,
 }
 
 impl World {
-    /// Law: credit comes back when a commit is stored, and not while it waits: a waiting room is bounded
+    /// Law: credit comes back when a commit is in the log, and not while it waits: a waiting room is bounded
     /// by what was granted.
     pub fn check_refunds(&mut self, id: ConnectionId, from: usize, frame: &[u8]) {
         let regions = self.plan.regions;
@@ -34,7 +35,7 @@ impl World {
             Frame::Commits(commits) if from == 0 => {
                 for record in &commits.records {
                     let Ok(commit) = Commit::decode(record, &Limits::PROTOCOL) else { continue };
-                    spent.unstored.push((commit.id(), (record.len() + COMMIT_COST_BYTES) as i64));
+                    spent.unstored.push((commit.tip(), (record.len() + COMMIT_COST_BYTES) as i64));
                 }
             }
             // Of a commit in pieces nobody looks when it is stored.
@@ -43,8 +44,12 @@ impl World {
                 spent.refundable += (piece.bytes.len() + whole) as i64;
             }
             Frame::Credit(bytes) if from == 1 => {
-                let durable = &self.disks[relay].durable;
-                let is_stored = |(commit, _): &(CommitId, i64)| durable.contains_key(commit);
+                // A second copy counts as soon as the first is being written.
+                let (relay, _) = connection.ends[1];
+                let Some(Machine::Relay(relay)) = self.processes.get(&relay).map(|p| &p.machine) else {
+                    return;
+                };
+                let is_stored = |(tip, _): &(Tip, i64)| relay.vector().seq(&tip.author) >= tip.seq;
                 let stored = spent.unstored.extract_if(.., |spent| is_stored(spent));
                 spent.refundable += stored.map(|(_, cost)| cost).sum::<i64>();
                 spent.refundable = spent.refundable.saturating_sub_unsigned(bytes);
