@@ -71,7 +71,12 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "browser", what: "browsers", quick: false, run: |_| browser() },
     Stage { name: "drill", what: "three regions, each killed in its turn", quick: false, run: |_| drilled() },
-    Stage { name: "bench", what: "a little of every measure of the relay", quick: false, run: |_| benched() },
+    Stage {
+        name: "bench",
+        what: "a little of every measure of the relay, and of every attack",
+        quick: false,
+        run: |_| benched(),
+    },
     Stage { name: "readme", what: "the example of README.md", quick: false, run: |_| readme() },
     Stage { name: "table", what: "sizes and speeds", quick: false, run: table },
 ];
@@ -211,7 +216,8 @@ fn drilled() -> Result<()> {
 }
 
 fn benched() -> Result<()> {
-    bench::Relay { smoke: true, ..bench::Relay::default() }.run()
+    bench::Relay { smoke: true, ..bench::Relay::default() }.run()?;
+    bench::Relay { smoke: true, hostile: true, ..bench::Relay::default() }.run()
 }
 
 fn table(findings: &mut Findings) -> Result<()> {
