@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::base::run::{cargo, npm_script, program, run};
+use crate::base::run::{cargo, npm_script, program, run, run_and_read, show};
 use crate::base::setup;
 use crate::build::{native, package};
-use crate::trials::drill::Drill;
-use crate::trials::{bench, simulation};
+use crate::trials::simulation;
 use crate::{floors, purity};
 
 struct Stage {
@@ -212,12 +211,21 @@ fn readme() -> Result<()> {
 
 fn drilled() -> Result<()> {
     run(&mut npm_script("drill", "tests"))?;
-    Drill { rounds: 1, json: false }.run()
+    json_of(&["drill", "--rounds", "1"])
 }
 
 fn benched() -> Result<()> {
-    bench::Relay { smoke: true, ..bench::Relay::default() }.run()?;
-    bench::Relay { smoke: true, hostile: true, ..bench::Relay::default() }.run()
+    json_of(&["bench", "relay", "--smoke"])?;
+    json_of(&["bench", "hostile", "--smoke"])
+}
+
+/// Runs a command of this program with `--json`, and sees to it that JSON is all that it prints.
+fn json_of(arguments: &[&str]) -> Result<()> {
+    let own = std::env::current_exe()?;
+    let printed = run_and_read(program(own, arguments).arg("--json"))?;
+    serde_json::from_str::<serde::de::IgnoredAny>(&printed)
+        .with_context(|| format!("`{} --json` prints something else than JSON", arguments.join(" ")))?;
+    Ok(())
 }
 
 fn table(findings: &mut Findings) -> Result<()> {
@@ -228,7 +236,7 @@ fn table(findings: &mut Findings) -> Result<()> {
     };
     let mut table = npm_script("table", "tests");
     table.env("EYOT_CHROMIUM", setup::chromium()?);
-    run(table.args(["--", "--simulated-steps-per-second", &steps_per_second.to_string()]))
+    show(table.args(["--", "--simulated-steps-per-second", &steps_per_second.to_string()]))
 }
 
 #[cfg(test)]

@@ -101,6 +101,12 @@ impl Relay {
         self.observed().cpu()
     }
 
+    /// Ends it without giving it time.
+    pub fn kill(&mut self) {
+        // An error says that it is gone already.
+        let _ = self.process.kill();
+    }
+
     pub fn observed(&self) -> Observed {
         Observed(self.process.id())
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::base::run::{program, run};
+use crate::base::run::{program, show};
 use crate::build::native;
 
 #[derive(Default)]
@@ -37,6 +37,6 @@ impl Relay {
         if self.smoke {
             bench.arg("--smoke");
         }
-        run(&mut bench)
+        show(&mut bench)
     }
 }

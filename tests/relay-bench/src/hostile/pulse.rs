@@ -18,7 +18,7 @@ use crate::replica::{Author, Batches, unique};
 
 const GAP: Duration = Duration::from_millis(10);
 /// A commit that took longer than this was not acknowledged.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub struct Pulse {

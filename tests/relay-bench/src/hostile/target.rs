@@ -50,8 +50,17 @@ pub struct Target {
 pub struct Host {
     pub target: Target,
     // Ended before its folder goes.
-    _relay: Option<Relay>,
+    relay: Option<Relay>,
     _folder: Option<Folder>,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // It may still be at what the attackers have asked for.
+        if let Some(relay) = &mut self.relay {
+            relay.kill();
+        }
+    }
 }
 
 impl Host {
@@ -60,7 +69,7 @@ impl Host {
             Choice::Started(program) => Self::start(program, attack),
             Choice::Running(running) => {
                 let target = running.target()?;
-                Ok(Self { target, _relay: None, _folder: None })
+                Ok(Self { target, relay: None, _folder: None })
             }
         }
     }
@@ -72,7 +81,7 @@ impl Host {
         let data = folder.path().join("data");
         let secret = secret.to_str().context("the system's folder has a strange name")?;
         // One shard: what holds up one space of it holds up all.
-        let flags = ["--jwt-key", secret, "--shards", "1", "--idle-ms", IDLE_MILLIS];
+        let flags = ["--jwt-secret", secret, "--shards", "1", "--idle-ms", IDLE_MILLIS];
         let relay = Relay::start_with(program, &data, flags)?;
         let target = Target {
             address: relay.address,
@@ -82,7 +91,7 @@ impl Host {
             reader: Some(token("mallory", "read")?),
             pulse: Some(token("ada", "write")?),
         };
-        Ok(Self { target, _relay: Some(relay), _folder: Some(folder) })
+        Ok(Self { target, relay: Some(relay), _folder: Some(folder) })
     }
 }
 
