@@ -6,6 +6,7 @@ use std::process::Command;
 
 use common::{Client, Relay, connect, hello, next_frame, send};
 use eyot_core::automerge::{Prop, ScalarValue};
+use eyot_core::base::limits::Limits;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::wire::frame::Frame;
 
@@ -57,14 +58,31 @@ async fn who_reads_too_slowly_is_cut_off_and_costs_the_others_nothing() {
     assert!(matches!(next_frame(&mut slow).await, Some(Frame::Hello(_))));
     let mut ada = Client::new(&relay.url, "space", 1);
     // More than the outbox and the operating system's buffers hold together.
-    for _ in 0..40 {
+    for _ in 0..50 {
         ada.replica.create(&[noise(1 << 20)], None, common::now()).unwrap();
         ada.until_stored().await;
     }
     let closed = "eyot_connections_closed_total{code=\"4009\",reason=\"going-away\"}";
     relay.until_metric(closed, |closed| closed == 1.0).await;
     let mut ben = Client::new(&relay.url, "space", 2);
-    ben.until("all is there", |ben| ben.replica.documents().len() == 40).await;
+    ben.until("all is there", |ben| ben.replica.documents().len() == 50).await;
+}
+
+#[tokio::test]
+async fn a_commit_as_large_as_commits_may_be_reaches_who_comes_later() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start(data.path());
+    let mut ada = Client::new(&relay.url, "space", 1);
+    let before = ada.create(1);
+    let large = ada.replica.create(&[noise(Limits::PROTOCOL.commit_bytes_max - 1024)], None, common::now());
+    let large = large.unwrap().doc;
+    let after = ada.create(2);
+    ada.until_stored().await;
+    let mut ben = Client::new(&relay.url, "space", 2);
+    for doc in [before, large, after] {
+        ben.until_held(doc).await;
+    }
+    assert!(ada.closes.is_empty() && ben.closes.is_empty(), "{:?} {:?}", ada.closes, ben.closes);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ const SECRET: &str = "a secret that nobody would ever guess";
 fn guarded(folder: &Path, flags: &[&str]) -> (Relay, PathBuf) {
     let file = folder.join("secret");
     fs::write(&file, format!("{SECRET}\n")).unwrap();
-    let flags = [flags, &["--jwt-key", file.to_str().unwrap()]].concat();
+    let flags = [flags, &["--jwt-secret", file.to_str().unwrap()]].concat();
     (Relay::start_with(&folder.join("data"), &flags), file)
 }
 

@@ -29,6 +29,8 @@ Usage: cargo xtask COMMAND
   drill [--rounds N] [--json]            three regions, each killed in its turn while replicas write
   bench relay [--only PART] [--json]     what one native relay takes: memory, commits and deliveries a second;
                                          --smoke: a little of each
+  bench hostile [--only ATTACK] [--runs N]   what attacks cost an honest writer and the relay; of N runs the best;
+       [--json] [--smoke]                --smoke: half a second of each
   sim --seeds N [--seed S] [--steps K]            the simulation, alone
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
   pack                                   the npm tarball; its path is the last line
@@ -148,16 +150,18 @@ fn drill(mut arguments: lexopt::Parser) -> Result<()> {
 }
 
 fn bench(mut arguments: lexopt::Parser) -> Result<()> {
-    match arguments.next()? {
-        Some(Value(what)) if what == "relay" => {}
-        _ => bail!("what is to be measured? `cargo xtask bench relay`"),
-    }
-    let mut bench = bench::Relay::default();
+    let hostile = match arguments.next()? {
+        Some(Value(what)) if what == "relay" => false,
+        Some(Value(what)) if what == "hostile" => true,
+        _ => bail!("what is to be measured? `cargo xtask bench relay` or `cargo xtask bench hostile`"),
+    };
+    let mut bench = bench::Relay { hostile, ..bench::Relay::default() };
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("only") => bench.only = Some(arguments.value()?.string()?),
             Long("json") => bench.json = true,
             Long("smoke") => bench.smoke = true,
+            Long("runs") if hostile => bench.runs = Some(arguments.value()?.parse()?),
             other => return Err(other.unexpected().into()),
         }
     }

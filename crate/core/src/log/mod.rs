@@ -1,7 +1,7 @@
 //! The log of commits that a holder keeps.
 
 pub(crate) mod chain;
-pub(crate) mod finding;
+pub mod finding;
 pub mod holes;
 pub mod keys;
 #[cfg(test)]

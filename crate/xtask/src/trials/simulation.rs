@@ -43,7 +43,7 @@ pub fn run_with_faults(
     if let Some(mutation) = mutation {
         simulation.args(["--mutation", &mutation]);
     }
-    run::run(&mut simulation)
+    run::show(&mut simulation)
 }
 
 fn steps_per_second(output: &str) -> Option<u64> {

@@ -8,6 +8,7 @@ use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Position;
 use eyot_core::commit::commit::ItemBytes;
 use eyot_core::commit::vector::{Tip, Vector};
+use eyot_core::log::finding::Finding;
 use eyot_core::log::keys::{load_ranges, rows_after};
 use eyot_core::log::log::Log;
 use eyot_core::log::meta::Meta;
@@ -108,31 +109,16 @@ fn check_index(store: &mut MemoryStore) -> Result<(), String> {
     }
     for (author, places) in places {
         let all = [ChainRange { author, from: 1, to: u64::MAX, branch: None }];
-        let found = loop {
-            match log.find(&all) {
-                Ok(found) => break found,
-                Err(reads) => {
-                    reads.iter().try_for_each(|read| learn(&mut log, store, read)).map_err(corrupt)?
-                }
-            }
-        };
+        let mut finding = Finding::new(&all, log.vector(), usize::MAX);
+        while let Some(read) = finding.go_on() {
+            finding.learn(&read, store.answer(&read)).map_err(corrupt)?;
+        }
+        let found: Vec<_> = finding.found().into();
         if found != places {
             return Err(format!("commits of {author:?} are at {places:?}, and the index says {found:?}"));
         }
     }
     Ok(())
-}
-
-fn learn(log: &mut Log, store: &mut MemoryStore, read: &StorageRequest) -> Result<(), Corrupt> {
-    match (read, store.answer(read)) {
-        (StorageRequest::Get(keys), StorageAnswer::Values(values)) => {
-            keys.iter().zip(values).try_for_each(|(key, value)| log.learn(key, value.as_deref()))
-        }
-        (StorageRequest::Scan { from, .. }, StorageAnswer::Scanned { entries, .. }) => {
-            log.learn_branches(from, &entries)
-        }
-        _ => Ok(()),
-    }
 }
 
 fn scan(store: &mut MemoryStore, request: StorageRequest) -> Entries {
