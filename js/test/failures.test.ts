@@ -104,6 +104,24 @@ describe("an engine that fails", () => {
       unhandled: 0,
     });
   });
+
+  for (const kind of ["storage", "socket", "timer"]) {
+    it(`in a callback of a ${kind} does the same, and lets go of its socket and its storage`, async () => {
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        ...["--import", "tsx"],
+        new URL("./engine-trap.ts", import.meta.url).pathname,
+        kind,
+      ]);
+      assert.deepEqual(JSON.parse(stdout), {
+        waiting: ["wasm", "wasm", "wasm"],
+        status: ["closed", "wasm"],
+        told: true,
+        change: "wasm",
+        n: true,
+        thrown: [],
+      });
+    });
+  }
 });
 
 interface Disk {

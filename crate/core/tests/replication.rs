@@ -273,3 +273,31 @@ fn a_region_whose_log_is_new_is_no_part_of_a_read_quorum_before_it_has_met_all_o
     world.pass(1_000);
     assert!(is_over(&world), "there is no other region");
 }
+
+#[test]
+fn what_a_process_could_not_store_before_it_ended_is_taken_in_by_the_next_and_once_only() {
+    let mut world = World::new(1);
+    let doc = world.call(0, |r, now| r.create(&[put("n", int(0))], None, now)).unwrap().doc;
+    assert_eq!(world.nodes[0].replica.unstored(), None);
+    // Nothing is asked of storage any more: the first is in a write, the others wait for its end.
+    let now = world.now;
+    let replica = &mut world.nodes[0].replica;
+    for n in 1..4 {
+        replica.change(doc, &[put("n", int(n))], None, now).unwrap();
+    }
+    let unstored = replica.unstored().unwrap();
+    let value = replica.value(doc).unwrap();
+    let store = world.nodes[0].store.clone();
+
+    let mut world = World::new(0);
+    let next = world.join(1, store);
+    assert!(!world.nodes[next].replica.holds_unstored(&unstored));
+    for _ in 0..2 {
+        world.call(next, |r, now| r.take_unstored(&unstored, now)).unwrap();
+        assert!(world.nodes[next].replica.holds_unstored(&unstored));
+        assert!(world.open(next, doc));
+        assert_eq!(world.nodes[next].replica.value(doc).unwrap(), value);
+        assert_eq!(world.nodes[next].replica.documents()[0].commits, 4);
+    }
+    assert!(world.call(next, |r, now| r.take_unstored(b"no such bytes", now)).is_err());
+}

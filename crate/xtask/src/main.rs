@@ -31,7 +31,7 @@ Usage: cargo xtask COMMAND
                                          --smoke: a little of each
   bench hostile [--only ATTACK] [--runs N]   what attacks cost an honest writer and the relay; of N runs the best;
        [--json] [--smoke]                --smoke: half a second of each
-  sim --seeds N [--seed S] [--steps K] [--open]   the simulation, alone
+  sim --seeds N [--seed S] [--steps K]            the simulation, alone
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
   pack                                   the npm tarball; its path is the last line
   wasm                                   crate/web as js/wasm/
@@ -106,13 +106,12 @@ fn test(mut arguments: lexopt::Parser) -> Result<()> {
 
 fn sim(mut arguments: lexopt::Parser) -> Result<()> {
     let (mut seeds, mut seed, mut steps) = (None, None, None);
-    let (mut is_table, mut is_open, mut mutation) = (false, false, None);
+    let (mut is_table, mut mutation) = (false, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seeds") => seeds = Some(arguments.value()?.parse()?),
             Long("seed") => seed = Some(arguments.value()?.parse()?),
             Long("steps") => steps = Some(arguments.value()?.parse()?),
-            Long("open") => is_open = true,
             Long("mutations") => is_table = true,
             Long("mutation") => mutation = Some(arguments.value()?.string()?),
             other => return Err(other.unexpected().into()),
@@ -121,7 +120,7 @@ fn sim(mut arguments: lexopt::Parser) -> Result<()> {
     if is_table || mutation.is_some() {
         return simulation::run_with_faults(seeds, seed, is_table, mutation);
     }
-    simulation::run(seeds.context("--seeds is missing")?, seed, steps, is_open)?;
+    simulation::run(seeds.context("--seeds is missing")?, seed, steps)?;
     Ok(())
 }
 

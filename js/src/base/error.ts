@@ -14,7 +14,9 @@ export type ErrorCode =
   | "corrupt"
   | "incompatible"
   | "invalid"
-  | "wasm";
+  | "wasm"
+  | "unsent"
+  | "unavailable";
 
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   "not-found",
@@ -30,6 +32,8 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   "incompatible",
   "invalid",
   "wasm",
+  "unsent",
+  "unavailable",
 ]);
 
 /** The one error this package throws. `code` is for programs, `message` for people, `cause` for debugging. */
@@ -59,6 +63,12 @@ export function isCode(code: unknown): code is ErrorCode {
   return typeof code === "string" && CODES.has(code);
 }
 
+/** The text of whatever was thrown. It never throws itself, although the application may have thrown anything. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    const message: unknown = error instanceof Error ? error.message : error;
+    return String(message);
+  } catch {
+    return "unknown error";
+  }
 }

@@ -4,6 +4,9 @@ use std::io::Read;
 
 use automerge::Change;
 
+use crate::base::limits::Limits;
+use crate::base::mutation::Mutation;
+
 /// What foreign bytes may cost before they are applied. An item of a commit that is over it is not
 /// applied at all, whatever else is held, so that all replicas decide alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +17,9 @@ pub struct Budget {
     pub operations: usize,
     /// Changes that a change depends on.
     pub dependencies: usize,
+    /// The deliberate fault of this run.
+    #[cfg(feature = "mutations")]
+    pub mutation: Option<Mutation>,
 }
 
 /// What an item holds.
@@ -25,11 +31,40 @@ pub(super) struct Parsed {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { inflated_bytes: 64 * 1024 * 1024, operations: 4_000_000, dependencies: 4096 }
+        Self {
+            inflated_bytes: 64 * 1024 * 1024,
+            operations: 4_000_000,
+            dependencies: 4096,
+            #[cfg(feature = "mutations")]
+            mutation: None,
+        }
     }
 }
 
 impl Budget {
+    /// That of all replicas, with the deliberate fault of the run that these limits are of.
+    pub(crate) fn of_run(limits: &Limits) -> Self {
+        let _ = limits;
+        Self {
+            #[cfg(feature = "mutations")]
+            mutation: limits.mutation,
+            ..Self::default()
+        }
+    }
+
+    /// Whether this is the deliberate fault of this run. Without the feature `mutations` there is none.
+    #[cfg(feature = "mutations")]
+    pub(super) fn is_mutated(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+
+    /// Whether this is the deliberate fault of this run. Without the feature `mutations` there is none.
+    #[cfg(not(feature = "mutations"))]
+    #[allow(clippy::unused_self)]
+    pub(super) const fn is_mutated(&self, _: Mutation) -> bool {
+        false
+    }
+
     /// Reads the changes of an item, and stops where they cost more than this.
     pub(super) fn parse(&self, item: &[u8]) -> Parsed {
         let chunks = split(item);

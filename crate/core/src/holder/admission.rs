@@ -11,8 +11,11 @@ use crate::commit::vector::Tip;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
-use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
+use crate::holder::pending::{Brought, InFlight, Incoming, Named, Origin, Pending};
+use crate::link::session::Session;
+use crate::log::holes::LACKS;
 use crate::log::log::{Admission, Holding};
+use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
@@ -36,7 +39,7 @@ impl Holder {
             self.step();
             let Some((pending, request)) = self.done.pop_front() else { break };
             if let Err(error) = self.answered(pending, &request, StorageAnswer::Written) {
-                self.fail(error.to_string());
+                self.fail("corrupt", error.to_string());
             }
         }
         if !self.disk_failed()
@@ -239,17 +242,28 @@ impl Holder {
         origins.iter().any(|origin| match origin {
             Origin::Own(_) => true,
             Origin::Again { own } => *own,
-            Origin::Stream(link, ..) | Origin::Answer(link) => {
+            #[cfg(feature = "documents")]
+            Origin::Kept => true,
+            Origin::Stream(link, ..) | Origin::Answer(link, _) => {
                 self.is_relay() && self.links.session(*link).is_none_or(|session| !session.is_mesh)
             }
         })
     }
 
-    /// The log that something came from, and up to which number everything from there is in this one.
+    /// The log that a commit came from, and what that says of what is whole of it.
     fn bringer(&self, origin: &Origin) -> Option<(LogId, u64)> {
-        let session = self.links.session(origin.link()?)?;
+        let (link, brought) = origin.brought()?;
+        let session = self.links.session(link)?;
+        match brought {
+            Brought::All => Some((session.peer.log, self.whole_before(session))),
+            Brought::Part => Some((session.peer.log, LACKS)),
+        }
+    }
+
+    /// Up to which number everything from the other side's log is whole here.
+    fn whole_before(&self, session: &Session) -> u64 {
         let whole = self.log.holes().whole_of(&session.peer.log).unwrap_or(u64::MAX);
-        Some((session.peer.log, whole.min(session.receive.read.seq)))
+        whole.min(session.receive.read.seq)
     }
 
     /// What the commits behind the first in the inbox will ask for is read along with it.
@@ -270,14 +284,16 @@ impl Holder {
         self.counters.commits_in += flight.entries.len() as u64;
         for (entry, origins) in flight.entries.iter().zip(&flight.origins) {
             self.arrived(origins, &entry.commit);
-            for link in origins.iter().filter_map(Origin::link) {
+            // Who lacks bytes of it is sent it as it is here.
+            for link in origins.iter().filter_map(Origin::link_of_whole) {
                 if let Some(session) = self.links.session_mut(link) {
                     session.send.came_from_peer(entry.at.seq, &self.limits);
                 }
             }
             self.named_arrived(&entry.commit.id(), Some(entry.at.seq));
         }
-        if flight.entries.iter().any(|entry| entry.commit.header().deletes().next().is_some()) {
+        let closes_holes = |entry: &Entry| entry.again || entry.commit.header().deletes().next().is_some();
+        if flight.entries.iter().any(closes_holes) {
             self.holes_have_closed();
         }
         self.push_live(before, &flight.entries);
@@ -295,17 +311,19 @@ impl Holder {
                 self.log.brought_hole(seq, bringer);
             }
             match origin {
-                Origin::Stream(id, frame, bytes) => {
+                Origin::Stream(id, frame, bytes, _) => {
                     if let Some(session) = self.links.session_mut(*id) {
                         session.receive.arrived(*frame, &commit.id());
                         self.touched.insert(*id);
                         self.done_with(*id, *bytes);
                     }
                 }
-                Origin::Answer(id) => {
+                Origin::Answer(id, _) => {
                     self.touched.insert(*id);
                 }
                 Origin::Own(_) | Origin::Again { .. } => self.intake.own_is_stored(origin),
+                #[cfg(feature = "documents")]
+                Origin::Kept => {}
             }
         }
     }
@@ -315,6 +333,9 @@ impl Holder {
     /// Settles what other relays have named and is in the log; the rest waits for its own way.
     fn look_up_named(&mut self, reads: &mut BTreeSet<ReadKey>) {
         let mut unread = VecDeque::new();
+        let vector = self.log.vector();
+        let passed = self.intake.waiting.take_passed(|author| vector.seq(author));
+        self.intake.named.extend(passed);
         while let Some(named) = self.intake.named.pop_front() {
             match self.log.holds(&named.tip) {
                 Holding::Held => self.name_arrived(&named),
@@ -342,17 +363,20 @@ impl Holder {
     }
 
     fn name_arrived(&mut self, named: &Named) {
-        let bringer = self.bringer(&Origin::Answer(named.link));
-        if let Some(bringer) = bringer {
-            // The tip stands for all before it in its chain.
-            let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
+        if let Some(session) = self.links.session(named.link) {
+            let bringer = (session.peer.log, self.whole_before(session));
+            // The tip stands for all before it in its chain, except what came from there by itself.
             let holes = self.log.holes();
-            let seqs = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
-            for seq in seqs.collect::<Vec<_>>() {
+            let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
+            let named_holes = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
+            let seqs: Vec<_> = named_holes.filter(|seq| !holes.is_brought_by(*seq, &bringer.0)).collect();
+            for seq in seqs {
                 self.log.brought_hole(seq, bringer);
             }
         }
         if let Some(session) = self.links.session_mut(named.link) {
+            // It may not have had the bytes when it was asked before.
+            session.asked_holes.remove(&named.tip.id);
             session.receive.arrived(named.frame, &named.tip.id);
             self.touched.insert(named.link);
             self.done_with(named.link, NAMED_COST_BYTES);

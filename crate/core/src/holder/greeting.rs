@@ -83,6 +83,14 @@ impl Holder {
         {
             return self.close(id, CloseCode::TooLarge, "too many regions, or too long a name");
         }
+        if hello.token.as_ref().is_some_and(|token| token.len() > self.limits.token_bytes_max) {
+            return self.close(id, CloseCode::TooLarge, "a token over the limit");
+        }
+        if let (Some(own), Some(region)) = (self.role.region(), &hello.region)
+            && (*region == own.name || !own.all.contains(region))
+        {
+            return self.close(id, CloseCode::Denied, "a relay of a region that is not known here");
+        }
         let now = self.now;
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };
@@ -110,7 +118,7 @@ impl Holder {
 
     /// Whether the space is the same at the other end. A relay that nobody has told takes it from the
     /// first link that may write.
-    fn is_same_space(&mut self, theirs: Option<&Descriptor>, may_write: bool) -> bool {
+    fn is_same_space(&mut self, id: LinkId, theirs: Option<&Descriptor>, may_write: bool) -> bool {
         match (self.log.descriptor(), theirs) {
             (Some(ours), Some(theirs)) => ours == theirs,
             (None, Some(theirs)) if may_write => {
@@ -120,16 +128,26 @@ impl Holder {
                 let (guard, put) = self.log.pin(theirs.clone());
                 let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
                 self.write(Pending::Records, batch);
+                self.greet_others_again(id);
                 true
             }
             _ => true,
         }
     }
 
+    /// Whoever is linked was not told what the space is, and may have learned since that it is another
+    /// one: both are to compare it before commits flow.
+    fn greet_others_again(&mut self, id: LinkId) {
+        let others: Vec<_> = self.links.sessions().map(|(other, _)| other).collect();
+        for other in others.into_iter().filter(|other| *other != id) {
+            self.close(other, CloseCode::GoingAway, "this relay was told what the space is: connect again");
+        }
+    }
+
     /// The other side may come in: is it somewhere that this log has been?
     pub(super) fn let_in(&mut self, id: LinkId, hello: Hello, grant: Option<Grant>) {
         let may_write = grant.as_ref().is_none_or(|grant| grant.right == Right::Write);
-        if !self.is_same_space(hello.descriptor.as_ref(), may_write) {
+        if !self.is_same_space(id, hello.descriptor.as_ref(), may_write) {
             return self.close_as_incompatible(id);
         }
         let now = self.now;
@@ -169,6 +187,7 @@ impl Holder {
         answer: StorageAnswer,
     ) -> Result<(), Corrupt> {
         let mark = which.of(&cursor);
+        self.charge_comer(link, &answer);
         let rows = rows_of(answer)?;
         if let Some(bytes) = rows.bytes_needed {
             let request = rows_after(mark.seq - 1, bytes);
@@ -247,7 +266,7 @@ impl Holder {
         let is_mesh = is_relay && hello.region.is_some();
         let terms = terms_of(grant.as_ref(), now);
         // What it may know of other regions by the commits that it brought before.
-        let accepted = Accepted { grant, brought: self.stored.seq, told_stored: Vec::new() };
+        let accepted = Accepted { grant, brought: self.stored.seq, ..Accepted::default() };
         let peer = Peer { log: hello.log, region: hello.region.clone() };
         let mut session = Session::new(End::Accepter(accepted), peer, is_mesh, &self.limits, now);
         session.send.grant(hello.credit, &self.limits);
@@ -285,7 +304,7 @@ impl Holder {
             };
             self.meet(id, record);
         }
-        self.say_what_is_missing(id);
+        self.say_what_is_missing(id, false);
         match from {
             Some(from) => self.start_stream(id, from),
             None => self.reconcile(id, told, &hello),
@@ -294,7 +313,7 @@ impl Holder {
 
     fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: Greeting) {
         // Whoever is dialled is believed: nobody else is told by it what to write.
-        if !self.is_same_space(hello.descriptor.as_ref(), self.is_relay()) {
+        if !self.is_same_space(id, hello.descriptor.as_ref(), self.is_relay()) {
             self.notices.push_back(Notice::Incompatible(hello.descriptor.clone()));
             return self.close_as_incompatible(id);
         }
@@ -342,7 +361,7 @@ impl Holder {
         if let Some(cursor) = theirs.filter(|_| is_relay) {
             self.check_cursor(id, cursor, Which::Seen);
         }
-        self.say_what_is_missing(id);
+        self.say_what_is_missing(id, sent.holes > 0);
         if hello.resumed {
             self.start_stream(id, acked);
         } else {
@@ -367,10 +386,12 @@ impl Holder {
         self.note_peer(id);
     }
 
-    /// The other side takes what was missing for stored, unless it hears otherwise.
-    fn say_what_is_missing(&mut self, id: LinkId) {
+    /// Where this side had holes as it greeted, the other does not know what of its log is whole here
+    /// until it is told.
+    fn say_what_is_missing(&mut self, id: LinkId, had_holes: bool) {
         let Some(session) = self.links.session_mut(id) else { return };
-        if self.log.holes().whole_of(&session.peer.log).is_some() {
+        if had_holes || !self.log.holes().is_empty() {
+            session.receive.whole_told = Some(0);
             self.touched.insert(id);
         }
     }

@@ -24,7 +24,10 @@ impl Holder {
             StorageAnswer::Values(values) => {
                 if let Some(value) = values.into_iter().next().flatten() {
                     let meta = Meta::decode(&value)?;
-                    self.check_space(&meta)?;
+                    if let Some(reason) = self.other_space(&meta) {
+                        self.fail("incompatible", reason);
+                        return Ok(());
+                    }
                     self.log = Log::open(meta, self.limits.clone());
                 }
                 self.load_range(0, None);
@@ -41,18 +44,15 @@ impl Holder {
         }
     }
 
-    /// One storage holds one space: another one's documents must not get mixed with it.
-    fn check_space(&self, meta: &Meta) -> Result<(), Corrupt> {
-        let Some(stored) = &meta.descriptor else { return Ok(()) };
+    /// One storage holds one space: another one's documents must not get mixed with it. Why this is
+    /// another one.
+    fn other_space(&self, meta: &Meta) -> Option<String> {
+        let stored = meta.descriptor.as_ref()?;
         if stored.name != self.space {
-            return Err(Corrupt(format!("this storage holds the space {:?}", stored.name)));
+            return Some(format!("this storage holds the space {:?}", stored.name));
         }
-        match &self.descriptor {
-            Some(descriptor) if descriptor != stored => {
-                Err(Corrupt("this storage holds a space that was made with other options".into()))
-            }
-            _ => Ok(()),
-        }
+        let is_other = self.descriptor.as_ref().is_some_and(|descriptor| descriptor != stored);
+        is_other.then(|| "this storage holds a space that was made with other options".to_owned())
     }
 
     fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {
@@ -129,12 +129,11 @@ impl Holder {
         // What waited may have its causes now, or have to ask for others.
         let waiting = self.intake.waiting.release_all();
         self.intake.put_before(waiting.into_iter().rev());
-        for (link, want) in core::mem::take(&mut self.intake.wants) {
-            self.answer_want(link, want);
-        }
         for (link, bytes) in core::mem::take(&mut self.early) {
             self.received(link, &bytes);
         }
+        // Vectors were not told meanwhile.
+        self.feed_all();
     }
 
     /// Another process has written: what is in memory of the log is read again.
@@ -167,18 +166,14 @@ impl Holder {
         if self.limits.is_mutated(Mutation::StaleAnswers) {
             return;
         }
-        let is_of_log = |pending: &Pending| {
-            matches!(pending, Pending::Lookup | Pending::FindFor(..) | Pending::FillRead { .. })
-        };
+        let is_of_log = |pending: &Pending| matches!(pending, Pending::Lookup | Pending::FillRead { .. });
         let stale: Vec<RequestId> =
             self.pending.iter().filter(|(_, (pending, _))| is_of_log(pending)).map(|(id, _)| *id).collect();
         for id in stale {
             let Some((pending, _)) = self.pending.remove(&id) else { continue };
             self.intake.lookups -= 1;
-            match pending {
-                Pending::FillRead { incoming, .. } => self.intake.put_before([incoming]),
-                Pending::FindFor(link, want) => self.intake.wants.push((link, want)),
-                _ => {}
+            if let Pending::FillRead { incoming, .. } = pending {
+                self.intake.put_before([incoming]);
             }
         }
     }

@@ -25,5 +25,9 @@ mod reconcile;
 pub mod records;
 pub(crate) mod role;
 mod scrub;
+mod turns;
+#[cfg(feature = "documents")]
+mod unstored;
+mod vectors;
 mod waiting;
 mod writes;

@@ -11,12 +11,10 @@ use crate::wire::bodies::{RegionHead, Stored};
 pub(crate) enum Notice {
     /// The log is known; links may be opened.
     Opened,
-    /// Storage holds something that this code cannot read.
-    Corrupt(String),
+    /// This holder can't go on: the code of the error, and what storage said or holds.
+    Failed(&'static str, String),
     /// These commits are in the log now, in this order.
     Appended(Vec<Entry>),
-    /// This commit, which was in the log before, has bytes now that it lacked.
-    Filled(Entry),
     /// So many of the process's own commits, from the first, are durable.
     Saved(u64),
     /// Own commits up to this could not be written; the holder goes on from memory.
@@ -58,6 +56,4 @@ pub(crate) enum OwnerRequest {
     Follow,
     /// A document's commits, from this one of the log on.
     Document(DocId, u64),
-    /// The commit at this position, which another process has filled.
-    Filled(u64),
 }

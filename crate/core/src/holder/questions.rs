@@ -1,13 +1,14 @@
 //! Questions for commits that are missing: causes of what waits, and bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::base::id::LinkId;
+use crate::base::id_map::IdMap;
 use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::holder::holder::Holder;
-use crate::holder::pending::{Incoming, Missing, Origin};
+use crate::holder::pending::{Brought, Incoming, Missing, Origin};
 use crate::link::session::{Purpose, Wanted};
 use crate::log::log::Admission;
 use crate::wire::bodies::{Answer, ChainRange, Want};
@@ -26,7 +27,7 @@ impl Holder {
         let is_new = !self.intake.waiting.contains(&id);
         let links: Vec<_> = incoming.origins.iter().filter_map(Origin::link).collect();
         for origin in &incoming.origins {
-            if let Origin::Answer(link) = origin
+            if let Origin::Answer(link, _) = origin
                 && let Some(wanted) = self.links.session_mut(*link).and_then(|s| s.wanted.as_mut())
                 && is_new
             {
@@ -49,7 +50,7 @@ impl Holder {
     /// See [`Mutation::WaitingCounts`] and [`Mutation::WaitingRefunds`].
     fn count_waiting(&mut self, incoming: &Incoming) {
         for origin in &incoming.origins {
-            let Origin::Stream(link, frame, bytes) = *origin else { continue };
+            let Origin::Stream(link, frame, bytes, _) = *origin else { continue };
             if self.limits.is_mutated(Mutation::WaitingRefunds) {
                 self.done_with(link, bytes);
             }
@@ -116,9 +117,9 @@ impl Holder {
     }
 
     /// What is to be asked of each link that has no question under way.
-    fn missing_by_link(&self) -> BTreeMap<LinkId, BTreeSet<ChainRange>> {
+    fn missing_by_link(&self) -> IdMap<LinkId, BTreeSet<ChainRange>> {
         let is_urgent = self.intake.waiting.is_half_full(&self.limits);
-        let mut missing: BTreeMap<LinkId, BTreeSet<ChainRange>> = BTreeMap::new();
+        let mut missing: IdMap<LinkId, BTreeSet<ChainRange>> = IdMap::new();
         for Missing { link, came_at, ranges } in self.intake.waiting.missing() {
             let Some(session) = self.links.session(link).filter(|session| session.wanted.is_none()) else {
                 continue;
@@ -129,8 +130,13 @@ impl Holder {
             }
             for range in ranges {
                 let asked = missing.get(&link).map_or(0, BTreeSet::len);
-                if asked < self.limits.want_ranges_max && !self.intake.waiting.holds(range.author, range.to) {
-                    missing.entry(link).or_default().insert(self.still_missing(range));
+                let missing_now = self.still_missing(range);
+                // Where the first commit of what is missing waits itself, its own causes come first: an
+                // answer that is cut would bring the same each time, or fill the room.
+                let holds = |seq| self.intake.waiting.holds(range.author, seq);
+                let waits = holds(range.to) || (range.branch.is_none() && holds(missing_now.from));
+                if asked < self.limits.want_ranges_max && !waits {
+                    missing.get_or_default(link).insert(missing_now);
                 }
             }
         }
@@ -165,9 +171,6 @@ impl Holder {
         let Some(wanted) = session.wanted.as_mut().filter(|wanted| wanted.nonce == answer.nonce) else {
             return self.close(id, CloseCode::OutOfOrder, "an answer that was not asked for");
         };
-        if answer.cut {
-            wanted.is_useful();
-        }
         wanted.answered = !answer.more;
         let large = session.receive.answer.take();
         let small = answer.records.iter().map(|record| record.as_slice());
@@ -178,13 +181,36 @@ impl Holder {
             Ok(commits) => commits,
             Err(error) => return self.close_for(id, &error),
         };
-        if commits.iter().any(|commit| self.log.admit(commit) != Admission::Held) {
+        let is_asked = |commit: &Commit| {
+            let header = commit.header();
+            let is_in = |range: &ChainRange| {
+                range.author == header.author && (range.from..=range.to).contains(&header.seq)
+            };
+            wanted.purpose == Purpose::Bytes || wanted.ranges.iter().any(is_in)
+        };
+        if !commits.iter().all(is_asked) {
+            return self.close(id, CloseCode::Flow, "an answer with what was not asked for");
+        }
+        // Each answer brings the first commit of what was asked for, or what is new. Else whoever withholds
+        // could send the same for ever.
+        let waiting = &self.intake.waiting;
+        let is_first = |commit: &Commit| {
+            let header = commit.header();
+            wanted.ranges.iter().any(|range| match range.branch {
+                None => (range.author, range.from) == (header.author, header.seq),
+                Some(branch) => commit.id().short() == branch,
+            })
+        };
+        let is_new =
+            |commit: &Commit| !waiting.contains(&commit.id()) && self.log.admit(commit) != Admission::Held;
+        if commits.iter().any(|commit| is_first(commit) || is_new(commit)) {
             wanted.is_useful();
         }
         self.answer_grows(id, bytes);
         // Before what waits in the inbox: much of that may be waiting for these.
         let incoming = commits.into_iter().rev();
-        self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![Origin::Answer(id)], commit }));
+        let origin = |commit: &Commit| Origin::Answer(id, Brought::of(commit));
+        self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![origin(&commit)], commit }));
     }
 
     /// An answer has credit of its own, and no more than that.

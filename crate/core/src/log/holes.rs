@@ -5,11 +5,10 @@
 //! says that a document was deleted and the delete is not in this log, the item is a hole: it does not
 //! count as stored for whoever brought it, and everybody is asked for the bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use minicbor::{Decode, Encode};
 
 use crate::base::id::{CommitId, DocId, LogId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 
@@ -24,20 +23,23 @@ pub struct Hole {
     #[n(1)]
     pub docs: Vec<DocId>,
     /// The logs that it was brought from, each with a number: up to there everything that came from
-    /// that log is whole.
+    /// that log is whole. With [`LACKS`] the commit lacks bytes in that log too.
     #[n(2)]
     pub bringers: Vec<(LogId, u64)>,
 }
 
+/// Of a bringer: it has brought the commit without all bytes, and will bring it again once it has them.
+pub const LACKS: u64 = u64::MAX;
+
 /// All holes of a log, by position.
 #[derive(Clone, Debug, Default)]
 pub struct Holes {
-    by_seq: BTreeMap<u64, Hole>,
-    seqs: BTreeMap<CommitId, u64>,
-    by_doc: BTreeMap<DocId, BTreeSet<u64>>,
+    by_seq: IdMap<u64, Hole>,
+    seqs: IdMap<CommitId, u64>,
+    by_doc: IdMap<DocId, IdSet<u64>>,
     /// By the log that brought them: the numbers up to which everything is whole, each with how many
     /// holes say so.
-    whole: BTreeMap<LogId, BTreeMap<u64, usize>>,
+    whole: IdMap<LogId, IdMap<u64, usize>>,
 }
 
 impl Holes {
@@ -54,6 +56,11 @@ impl Holes {
     /// The commits that lack bytes.
     pub fn tips(&self) -> impl Iterator<Item = &Tip> {
         self.by_seq.values().map(|hole| &hole.tip)
+    }
+
+    /// Of those after this position so many, with their positions.
+    pub fn tips_after(&self, seq: u64, most: usize) -> Vec<(u64, Tip)> {
+        self.by_seq.range(seq + 1..).take(most).map(|(seq, hole)| (*seq, hole.tip)).collect()
     }
 
     /// The position of a commit that lacks bytes.
@@ -74,21 +81,35 @@ impl Holes {
     pub(super) fn insert(&mut self, seq: u64, hole: Hole) {
         self.seqs.insert(hole.tip.id, seq);
         for doc in &hole.docs {
-            self.by_doc.entry(*doc).or_default().insert(seq);
+            self.by_doc.get_or_default(*doc).insert(seq);
         }
-        for (log, whole) in &hole.bringers {
-            *self.whole.entry(*log).or_default().entry(*whole).or_default() += 1;
+        for (log, whole) in hole.bringers.iter().filter(|(_, whole)| *whole != LACKS) {
+            *self.whole.get_or_default(*log).get_or_default(*whole) += 1;
         }
         self.by_seq.insert(seq, hole);
     }
 
-    /// The commit was brought from that log too; whether that was not known.
-    pub(super) fn brought(&mut self, seq: u64, bringer: (LogId, u64)) -> bool {
+    /// Whether that log is known to have brought the commit.
+    pub fn is_brought_by(&self, seq: u64, log: &LogId) -> bool {
+        self.by_seq.get(&seq).is_some_and(|hole| hole.bringers.iter().any(|(other, _)| other == log))
+    }
+
+    /// The commit was brought from that log too; whether that was not known. Whoever has brought it
+    /// without all bytes says nothing more of them until it brings it again.
+    pub(super) fn brought(&mut self, seq: u64, (log, whole): (LogId, u64)) -> bool {
         let Some(mut hole) = self.remove(seq) else { return false };
-        let is_new = !hole.bringers.iter().any(|(log, _)| *log == bringer.0);
-        if is_new {
-            hole.bringers.push(bringer);
-        }
+        let known = hole.bringers.iter_mut().find(|(other, _)| *other == log);
+        let is_new = match known {
+            Some((_, before)) if (*before == LACKS) != (whole == LACKS) => {
+                *before = whole;
+                true
+            }
+            Some(_) => false,
+            None => {
+                hole.bringers.push((log, whole));
+                true
+            }
+        };
         self.insert(seq, hole);
         is_new
     }
@@ -104,7 +125,7 @@ impl Holes {
                 }
             }
         }
-        for (log, whole) in &hole.bringers {
+        for (log, whole) in hole.bringers.iter().filter(|(_, whole)| *whole != LACKS) {
             self.forget_bringer(log, *whole);
         }
         Some(hole)
@@ -125,7 +146,7 @@ impl Holes {
 
     /// The document is deleted: its bytes are missed no more. The positions of the holes that are
     /// closed by it, or smaller now.
-    pub(super) fn close(&mut self, doc: &DocId) -> BTreeSet<u64> {
+    pub(super) fn close(&mut self, doc: &DocId) -> IdSet<u64> {
         let seqs = self.by_doc.get(doc).cloned().unwrap_or_default();
         for seq in &seqs {
             let Some(mut hole) = self.remove(*seq) else { continue };
@@ -144,5 +165,43 @@ impl Hole {
         docs.sort_unstable();
         docs.dedup();
         Self { tip: commit.tip(), docs, bringers: bringer.into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::AuthorId;
+
+    fn holes() -> Holes {
+        let tip = Tip { author: AuthorId([1; 16]), seq: 1, id: CommitId([1; 32]) };
+        let mut holes = Holes::default();
+        holes.insert(5, Hole { tip, docs: vec![DocId([2; 16])], bringers: Vec::new() });
+        holes
+    }
+
+    #[test]
+    fn what_is_said_to_be_whole_ends_before_what_came_as_whole_and_is_not() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, (log, 7)));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        assert!(!holes.brought(5, (log, 9)));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        holes.remove(5);
+        assert_eq!(holes.whole_of(&log), None);
+    }
+
+    #[test]
+    fn who_brought_a_commit_without_its_bytes_has_said_nothing_of_them() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, (log, 7)));
+        assert!(holes.brought(5, (log, LACKS)));
+        assert_eq!(holes.whole_of(&log), None);
+        assert!(holes.is_brought_by(5, &log));
+        // Until it brings them after all.
+        assert!(holes.brought(5, (log, 8)));
+        assert_eq!(holes.whole_of(&log), Some(8));
+        holes.close(&DocId([2; 16]));
+        assert_eq!(holes.whole_of(&log), None);
     }
 }

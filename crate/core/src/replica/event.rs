@@ -10,8 +10,14 @@ use crate::replica::waits::WaitId;
 pub enum Event {
     /// What storage holds can be opened.
     Ready,
-    /// Storage holds what this version cannot read.
-    OpenFailed(String),
+    /// The replica can't be opened, or can't go on: storage can't be read, or holds what this version
+    /// cannot read, or another space.
+    Failed {
+        /// What kind of error that is: `storage`, `corrupt` or `incompatible`.
+        code: &'static str,
+        /// What storage said, or holds.
+        message: String,
+    },
     /// A wait is over.
     Waited(WaitId),
     /// An `open` or `named` is answered.
@@ -22,6 +28,15 @@ pub enum Event {
         doc: DocId,
         /// Whether it is open now; storage does not hold it otherwise.
         held: bool,
+    },
+    /// An `open` or `named` failed: the document can't be read.
+    NotOpened {
+        /// Which.
+        wait: WaitId,
+        /// What kind of error that is: `storage` or `corrupt`.
+        code: &'static str,
+        /// What storage said.
+        message: String,
     },
     /// An open document was changed by others.
     Patches {

@@ -6,7 +6,7 @@ use crate::document::document::Document;
 use crate::document::value::Value;
 use crate::holder::holder::Holder;
 use crate::holder::notice::OwnerRequest;
-use crate::holder::pending::rows_of;
+use crate::holder::pending::{code_of, rows_of};
 use crate::log::keys::rows_after;
 use crate::log::log::Log;
 use crate::replica::documents::Documents;
@@ -31,7 +31,7 @@ impl Documents {
             if named.is_none() && !self.is_held(&doc) {
                 return self.tell(Event::Opened { wait, doc, held: false });
             }
-            let document = Document::new(author, Budget::default());
+            let document = Document::new(author, Budget::of_run(holder.limits()));
             let phase = Phase::Loading { read: 0, waits: vec![wait], named };
             self.open.insert(doc, Open::new(document, phase));
             return self.load(doc, holder.limits().read_bytes, holder);
@@ -88,9 +88,10 @@ impl Documents {
 
     /// Storage has answered with rows from this log seq on.
     pub fn loaded(&mut self, doc: DocId, from: u64, answer: StorageAnswer, holder: &mut Holder) {
+        let code = code_of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
-            Err(error) => return self.tell(Event::OpenFailed(error.to_string())),
+            Err(error) => return self.not_opened(doc, code, &error.to_string()),
         };
         let Some(indexed) = self.index.get(&doc) else { return };
         let Some(open) = self.open.get_mut(&doc) else { return };
@@ -103,13 +104,22 @@ impl Documents {
             return self.load(doc, bytes, holder);
         }
         let Some(last) = rows.entries.last().map(|entry| entry.at.seq) else {
-            return self.tell(Event::OpenFailed("commits of a document are missing".into()));
+            return self.not_opened(doc, "storage", "commits of the document can't be read");
         };
         let wanted = &indexed.log_seqs[*read..];
         let of_doc = rows.entries.iter().filter(|entry| wanted.binary_search(&entry.at.seq).is_ok());
         open.document.apply_commits(doc, of_doc.map(|entry| &entry.commit));
         *read += wanted.partition_point(|seq| *seq <= last);
         self.load(doc, holder.limits().read_bytes, holder);
+    }
+
+    /// Whoever waits for the document is told why it can't be read. It may be opened again.
+    fn not_opened(&mut self, doc: DocId, code: &'static str, message: &str) {
+        let Some(open) = self.open.remove(&doc) else { return };
+        let Phase::Loading { waits, .. } = open.phase else { return };
+        for wait in waits {
+            self.tell(Event::NotOpened { wait, code, message: message.to_owned() });
+        }
     }
 
     fn begin(&mut self, doc: DocId, named: Named) {

@@ -3,7 +3,7 @@
 
 use crate::base::id::AuthorId;
 use crate::holder::notice::OwnerRequest;
-use crate::holder::pending::rows_of;
+use crate::holder::pending::{code_of, rows_of};
 use crate::log::keys::rows_after;
 use crate::log::rows::Entry;
 use crate::replica::event::Event;
@@ -33,9 +33,10 @@ impl Replica {
     /// Storage has answered.
     pub(super) fn log_read(&mut self, answer: StorageAnswer) {
         self.follow.is_reading = false;
+        let code = code_of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
-            Err(error) => return self.tell(Event::OpenFailed(error.to_string())),
+            Err(error) => return self.tell(Event::Failed { code, message: error.to_string() }),
         };
         if let Some(bytes) = rows.bytes_needed {
             return self.ask_for_log(bytes);
@@ -50,33 +51,6 @@ impl Replica {
         self.follow.is_due |= rows.more && !entries.is_empty();
         self.holder.follow(&entries);
         self.follow_entries(&entries);
-    }
-
-    /// The holder has bytes now that a commit lacked.
-    pub(super) fn filled(&mut self, entry: &Entry) {
-        if entry.at.seq <= self.follow.seq {
-            self.documents.filled(entry);
-            self.tell_of_documents();
-        }
-    }
-
-    /// Another process has filled the commit at that position: it is read again.
-    pub(super) fn ask_for_filled(&mut self, seq: u64, bytes: usize) {
-        if seq > 0 {
-            self.holder.ask_storage(OwnerRequest::Filled(seq), rows_after(seq - 1, bytes));
-        }
-    }
-
-    /// Storage has answered.
-    pub(super) fn filled_read(&mut self, seq: u64, answer: StorageAnswer) {
-        let Ok(rows) = rows_of(answer) else { return };
-        if let Some(bytes) = rows.bytes_needed {
-            return self.ask_for_filled(seq, bytes);
-        }
-        if let Some(entry) = rows.entries.iter().find(|entry| entry.at.seq == seq) {
-            self.holder.filled_elsewhere(entry);
-            self.filled(entry);
-        }
     }
 
     /// The holder has appended these.

@@ -253,7 +253,8 @@ impl Space {
         let State::Awake(machine) = &mut self.state else { return };
         let claims = match (self.links.take_claims(id), &context.shard.policy) {
             (Some(claims), _) => claims,
-            (None, AccessPolicy::Open) => Claims::open(),
+            (None, AccessPolicy::Open) if context.shard.config.peers.is_empty() => Claims::open(),
+            (None, AccessPolicy::Open) => Claims::open_with_peers(),
             (None, AccessPolicy::Keys(_)) => {
                 self.links.push(id, Outgoing::Authorize(token));
                 return;

@@ -81,12 +81,9 @@ impl Actor {
                 answer: rng.chance(500),
                 hole_tips: (0..rng.below(2)).map(|_| self.any_tip(rng)).collect(),
             }),
-            11 => Frame::Quiet(Quiet {
-                head: mark,
-                read: rng.below(100),
-                digest: Vector::default().digest(),
-                holes: rng.below(3),
-            }),
+            11 => {
+                Frame::Quiet(Quiet { head: mark, read: rng.below(100), digest: Vector::default().digest() })
+            }
             12 => Frame::Agree(mark),
             13 | 14 => {
                 let count =
@@ -121,6 +118,10 @@ impl Actor {
 
     /// A commit that is one, or almost.
     fn any_record(&self, rng: &mut Rng) -> Option<Vec<u8>> {
+        // Whoever may only read has nothing better to bring than what would be taken from others.
+        if !self.may_write && rng.chance(400) {
+            return self.branch(rng).map(|commit| commit.encode());
+        }
         let heard = rng.pick(&self.heard).map(Commit::encode);
         match rng.below(6) {
             0 => heard,

@@ -1,15 +1,20 @@
 //! What must hold of a world, looked at from outside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use eyot_core::base::id::CommitId;
+use eyot_core::base::id::{AuthorId, CommitId};
+use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Position;
 use eyot_core::commit::commit::ItemBytes;
 use eyot_core::commit::vector::{Tip, Vector};
+use eyot_core::log::keys::{load_ranges, rows_after};
+use eyot_core::log::log::Log;
 use eyot_core::log::meta::Meta;
-use eyot_core::log::{keys::rows_after, rows::read_rows};
+use eyot_core::log::rows::read_rows;
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::storage::request::StorageAnswer;
+use eyot_core::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest};
+use eyot_core::wire::bodies::ChainRange;
 
 /// A log as it lies on a disk.
 pub struct HeldLog {
@@ -17,10 +22,12 @@ pub struct HeldLog {
     pub vector: Vector,
 }
 
-/// Law: log order is causal order; numbers and running hashes are right; no commit is there twice; of
-/// deleted documents no bytes are left; all chains begin where those of its space do.
+/// Law: log order is causal order; numbers and running hashes are right; no commit is there twice,
+/// except where its bytes came late; of deleted documents no bytes are left; all chains begin where
+/// those of its space do.
 pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     let mut store = store.clone();
+    check_index(&mut store)?;
     let StorageAnswer::Scanned { entries, more } = store.answer(&rows_after(0, usize::MAX)) else {
         return Err("a scan was not answered".into());
     };
@@ -53,8 +60,8 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
                 return Err(format!("{id:?} is in the log before its cause {after:?}"));
             }
         }
-        if !held.insert(id) {
-            return Err(format!("{id:?} is in the log twice"));
+        if held.insert(id) == entry.again {
+            return Err(format!("{id:?} is in the log twice, or again for the first time"));
         }
         followed.insert(header.prev.short());
         deleted.extend(header.deletes());
@@ -65,6 +72,9 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
             if matches!(bytes, ItemBytes::Deleted(_)) {
                 explained.extend(item.doc);
             }
+        }
+        if entry.again {
+            continue;
         }
         tips.push(Tip { author: header.author, seq: header.seq, id });
         named.insert((header.author, header.seq, id.short()), id);
@@ -77,4 +87,57 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     }
     tips.retain(|tip| !followed.contains(&tip.id.short()));
     Ok(HeldLog { commits: held, vector: Vector::from_tips(tips) })
+}
+
+/// Law: the index of chains says where each commit is.
+fn check_index(store: &mut MemoryStore) -> Result<(), String> {
+    let corrupt = |error: Corrupt| error.to_string();
+    let Some(meta) = store.get(b"m").and_then(|meta| Meta::decode(meta).ok()) else { return Ok(()) };
+    let mut log = Log::open(meta, Arc::new(Limits::PROTOCOL));
+    for (from, to) in load_ranges() {
+        for (key, value) in scan(store, StorageRequest::Scan { from, to, bytes_max: usize::MAX }) {
+            log.load(&key, &value).map_err(corrupt)?;
+        }
+    }
+    let rows = scan(store, rows_after(0, usize::MAX));
+    let mut places = BTreeMap::<AuthorId, Vec<u64>>::new();
+    for entry in read_rows(&rows, false).map_err(corrupt)?.entries {
+        if !entry.again {
+            places.entry(entry.commit.header().author).or_default().push(entry.at.seq);
+        }
+    }
+    for (author, places) in places {
+        let all = [ChainRange { author, from: 1, to: u64::MAX, branch: None }];
+        let found = loop {
+            match log.find(&all) {
+                Ok(found) => break found,
+                Err(reads) => {
+                    reads.iter().try_for_each(|read| learn(&mut log, store, read)).map_err(corrupt)?
+                }
+            }
+        };
+        if found != places {
+            return Err(format!("commits of {author:?} are at {places:?}, and the index says {found:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn learn(log: &mut Log, store: &mut MemoryStore, read: &StorageRequest) -> Result<(), Corrupt> {
+    match (read, store.answer(read)) {
+        (StorageRequest::Get(keys), StorageAnswer::Values(values)) => {
+            keys.iter().zip(values).try_for_each(|(key, value)| log.learn(key, value.as_deref()))
+        }
+        (StorageRequest::Scan { from, .. }, StorageAnswer::Scanned { entries, .. }) => {
+            log.learn_branches(from, &entries)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn scan(store: &mut MemoryStore, request: StorageRequest) -> Entries {
+    match store.answer(&request) {
+        StorageAnswer::Scanned { entries, .. } => entries,
+        _ => Entries::new(),
+    }
 }
