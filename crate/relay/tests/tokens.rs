@@ -85,7 +85,7 @@ async fn who_may_only_read_reads() {
     let value = ada.replica.value(doc).unwrap();
     ben.until("the change is there", |ben| ben.replica.value(doc).unwrap() == value).await;
     assert_eq!(ben.replica.status().unsent, 1);
-    assert_eq!(relay.metric("eyot_commits_total{direction=\"in\"}").await, 2.0);
+    relay.until_metric("eyot_commits_total{direction=\"in\"}", |commits| commits == 2.0).await;
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ fn rust() -> Result<()> {
 }
 
 fn simulated(findings: &mut Findings) -> Result<()> {
-    findings.simulated_steps_per_second = Some(simulation::run(SEEDS, None, Some(STEPS), false)?);
+    findings.simulated_steps_per_second = Some(simulation::run(SEEDS, None, Some(STEPS))?);
     Ok(())
 }
 
@@ -232,7 +232,7 @@ fn table(findings: &mut Findings) -> Result<()> {
     package::build()?;
     let steps_per_second = match findings.simulated_steps_per_second {
         Some(measured) => measured,
-        None => simulation::run(TABLE_SEEDS, None, Some(STEPS), false)?,
+        None => simulation::run(TABLE_SEEDS, None, Some(STEPS))?,
     };
     let mut table = npm_script("table", "tests");
     table.env("EYOT_CHROMIUM", setup::chromium()?);

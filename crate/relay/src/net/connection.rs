@@ -153,13 +153,14 @@ impl Connection {
         let _ = self.place.set(place);
         drop(self.comer().take());
         decoder.raise_message_bytes_max(Limits::PROTOCOL.frame_bytes_max);
-        self.push(LinkEvent::Opened(outbox.clone(), Some(claims)));
+        self.push(LinkEvent::Opened(outbox.clone(), claims));
         self.inbox().push_frame(&self.space, self.link, frame).await;
         Ok(())
     }
 
-    /// What the token of a greeting allows in this space. The core judges the rest of the greeting.
-    fn judge(&self, frame: &[u8]) -> Result<Claims, Refusal> {
+    /// What the token of a greeting allows in this space; none where no tokens are asked for. The core
+    /// judges the rest of the greeting.
+    fn judge(&self, frame: &[u8]) -> Result<Option<Claims>, Refusal> {
         let hello = match Frame::decode(frame, &Limits::PROTOCOL) {
             Ok(Frame::Hello(hello)) => hello,
             Ok(_) => {
@@ -169,11 +170,11 @@ impl Connection {
             Err(error) => return Err(Refusal { code: CloseCode::Malformed, reason: error.to_string() }),
         };
         let claims = match &self.context.policy {
-            AccessPolicy::Open => return Ok(Claims::open()),
+            AccessPolicy::Open => return Ok(None),
             AccessPolicy::Keys(keys) => keys.verify(hello.token.as_deref())?,
         };
         match claims.right_in(&self.space) {
-            Some(_) => Ok(claims),
+            Some(_) => Ok(Some(claims)),
             None => Err(Refusal::denied("this token is not for this space")),
         }
     }
