@@ -80,8 +80,10 @@ impl Plan {
         }
         let mut faults: Vec<_> =
             Fault::ALL.iter().filter(|_| rng.chance(500)).map(|fault| (0, *fault)).collect();
-        for (weight, _) in &mut faults {
-            *weight = 1 << rng.below(7);
+        for (weight, fault) in &mut faults {
+            // Clones write under one author: nothing else makes rivals of what documents are made of.
+            let more = if *fault == Fault::CloneProcess { 3 } else { 0 };
+            *weight = 1 << (rng.below(7) + more);
         }
         let access = if rng.chance(400) {
             Access::Tokens { valid_for: *rng.pick(&[20_000, 120_000, 3_600_000]).expect("not empty") }
@@ -142,10 +144,14 @@ impl Plan {
 }
 
 fn draw_actors(rng: &mut Rng) -> Vec<(Role, Option<Right>)> {
-    if rng.chance(500) {
-        return Vec::new();
-    }
     let mut actors = Vec::new();
+    // Readers who try to write.
+    if rng.chance(250) {
+        actors.push((Role::Noise, Some(Right::Read)));
+    }
+    if rng.chance(500) {
+        return actors;
+    }
     for _ in 0..rng.between(1, 2) {
         let role =
             *rng.pick(&[Role::Husks, Role::Husks, Role::Forks, Role::Noise, Role::Noise]).expect("not empty");
