@@ -262,6 +262,11 @@ impl Holder {
 
     // What the owner may ask.
 
+    /// What lets this holder in.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// What lets this holder in, from now on.
     pub fn set_token(&mut self, token: String) {
         if self.token.as_ref() == Some(&token) {

@@ -175,10 +175,35 @@ fn a_token_that_says_too_little_or_the_wrong_is_refused() {
         reason(&signer.keys(), &signer.sign(&claims))
     };
     assert_eq!(with("sub", json!(7)), "the token is malformed");
+    assert_eq!(with("sub", json!("")), "the token says no subject");
+    for relay in [json!("true"), json!(1), json!(null)] {
+        assert_eq!(with("relay", relay), "the token is malformed");
+    }
     assert_eq!(with("exp", json!("tomorrow")), "the token is malformed");
     assert_eq!(with("spaces", json!(["team"])), "the token is malformed");
     let said = "the token says a right that is neither read nor write";
     assert_eq!(with("spaces", json!({ "team": "admin" })), said);
+}
+
+/// Claims whose JSON has a member twice.
+struct Twice(&'static str);
+
+impl serde::Serialize for Twice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let claims = good();
+        let again = (self.0, &claims[self.0]);
+        let members = claims.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value));
+        serializer.collect_map([again].into_iter().chain(members))
+    }
+}
+
+#[test]
+fn a_token_that_says_something_twice_is_refused() {
+    let signer = Signer::ed25519("a");
+    for claim in ["sub", "exp", "spaces"] {
+        let token = encode(&Header::new(signer.algorithm), &Twice(claim), &signer.key).unwrap();
+        assert_eq!(reason(&signer.keys(), &token), "the token is malformed");
+    }
 }
 
 #[test]

@@ -71,7 +71,10 @@ fn algorithm_refused() -> Refusal {
 }
 
 fn claims(payload: Payload, now: Millis) -> Result<Claims, Refusal> {
-    let subject = payload.sub.ok_or_else(|| Refusal::denied("the token says no subject"))?;
+    let subject = payload
+        .sub
+        .filter(|subject| !subject.is_empty())
+        .ok_or_else(|| Refusal::denied("the token says no subject"))?;
     let expires_at = payload.exp.ok_or_else(|| Refusal::denied("the token says no time of expiry"))?;
     let expires_at = millis(expires_at).saturating_add(CLOCK_SKEW);
     if expires_at <= now {
