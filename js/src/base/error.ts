@@ -14,7 +14,9 @@ export type ErrorCode =
   | "corrupt"
   | "incompatible"
   | "invalid"
-  | "wasm";
+  | "wasm"
+  | "unsent"
+  | "unavailable";
 
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   "not-found",
@@ -30,6 +32,8 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   "incompatible",
   "invalid",
   "wasm",
+  "unsent",
+  "unavailable",
 ]);
 
 /** The one error this package throws. `code` is for programs, `message` for people, `cause` for debugging. */

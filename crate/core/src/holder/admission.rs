@@ -13,7 +13,7 @@ use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
 use crate::log::log::{Admission, Holding};
-use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
+use crate::storage::request::{StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
 /// Commits in the inbox whose reads are made along with those of the first.
@@ -36,7 +36,7 @@ impl Holder {
             self.step();
             let Some((pending, request)) = self.done.pop_front() else { break };
             if let Err(error) = self.answered(pending, &request, StorageAnswer::Written) {
-                self.fail(error.to_string());
+                self.fail(StorageFault::Corrupt, error.to_string());
             }
         }
         if !self.disk_failed()

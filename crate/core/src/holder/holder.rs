@@ -30,7 +30,7 @@ use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
-use crate::storage::request::StorageRequest;
+use crate::storage::request::{StorageFault, StorageRequest};
 use crate::wire::bodies::{Bye, Fresh, Head, RegionHead};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{Frame, FrameError};
@@ -511,11 +511,11 @@ impl Holder {
     }
 
     /// Storage can't be read, or holds what this code cannot read, or a relay could not write.
-    pub(super) fn fail(&mut self, reason: String) {
+    pub(super) fn fail(&mut self, fault: StorageFault, reason: String) {
         self.state = LogState::Failed;
         for link in self.links.ids() {
             self.close(link, CloseCode::Storage, "this holder's storage has failed");
         }
-        self.notices.push_back(Notice::Corrupt(reason));
+        self.notices.push_back(Notice::Corrupt(fault, reason));
     }
 }

@@ -11,8 +11,8 @@ use crate::holder::records;
 use crate::holder::role::Role;
 use crate::log::keys::{META_KEY, load_ranges};
 use crate::log::log::Log;
-use crate::log::meta::Meta;
-use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
+use crate::log::meta::{LAYOUT, Meta};
+use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 
 impl Holder {
     pub(super) fn load(&mut self) {
@@ -23,8 +23,18 @@ impl Holder {
         match answer {
             StorageAnswer::Values(values) => {
                 if let Some(value) = values.into_iter().next().flatten() {
+                    let layout = Meta::layout_of(&value)?;
+                    if layout != LAYOUT {
+                        let reason =
+                            format!("storage has layout {layout}, this version reads layout {LAYOUT}");
+                        self.fail(StorageFault::Incompatible, reason);
+                        return Ok(());
+                    }
                     let meta = Meta::decode(&value)?;
-                    self.check_space(&meta)?;
+                    if let Err(reason) = self.check_space(&meta) {
+                        self.fail(StorageFault::Incompatible, reason);
+                        return Ok(());
+                    }
                     self.log = Log::open(meta, self.limits.clone());
                 }
                 self.load_range(0, None);
@@ -42,14 +52,14 @@ impl Holder {
     }
 
     /// One storage holds one space: another one's documents must not get mixed with it.
-    fn check_space(&self, meta: &Meta) -> Result<(), Corrupt> {
+    fn check_space(&self, meta: &Meta) -> Result<(), String> {
         let Some(stored) = &meta.descriptor else { return Ok(()) };
         if stored.name != self.space {
-            return Err(Corrupt(format!("this storage holds the space {:?}", stored.name)));
+            return Err(format!("this storage holds the space {:?}", stored.name));
         }
         match &self.descriptor {
             Some(descriptor) if descriptor != stored => {
-                Err(Corrupt("this storage holds a space that was made with other options".into()))
+                Err("this storage holds a space that was made with other options".into())
             }
             _ => Ok(()),
         }

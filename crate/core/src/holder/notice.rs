@@ -3,7 +3,7 @@
 use crate::base::id::{DocId, LinkId};
 use crate::commit::descriptor::Descriptor;
 use crate::log::rows::Entry;
-use crate::storage::request::StorageAnswer;
+use crate::storage::request::{StorageAnswer, StorageFault};
 use crate::wire::bodies::{RegionHead, Stored};
 
 /// What the owner needs to hear.
@@ -11,8 +11,8 @@ use crate::wire::bodies::{RegionHead, Stored};
 pub(crate) enum Notice {
     /// The log is known; links may be opened.
     Opened,
-    /// Storage holds something that this code cannot read.
-    Corrupt(String),
+    /// Storage can't be used.
+    Corrupt(StorageFault, String),
     /// These commits are in the log now, in this order.
     Appended(Vec<Entry>),
     /// This commit, which was in the log before, has bytes now that it lacked.

@@ -11,7 +11,7 @@ use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
 use crate::storage::memory::MemoryStore;
-use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
+use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
 /// How long after a failed write storage is tried again.
@@ -45,8 +45,9 @@ impl Holder {
     pub(super) fn storage_answered(&mut self, id: RequestId, answer: StorageAnswer) {
         let Some((pending, request)) = self.pending.remove(&id) else { return };
         let answer = self.shadowed(&request, answer);
+        let fault = StorageFault::of(&answer);
         if let Err(error) = self.answered(pending, &request, answer) {
-            self.fail(error.to_string());
+            self.fail(fault, error.to_string());
         }
     }
 
@@ -146,7 +147,7 @@ impl Holder {
             (Pending::Append(_) | Pending::Filled { .. }, StorageAnswer::Failed(reason))
                 if self.is_relay() =>
             {
-                self.fail(reason);
+                self.fail(StorageFault::Failed, reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 self.disk_fails(flight.batch.clone(), reason.clone());

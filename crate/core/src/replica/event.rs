@@ -4,14 +4,15 @@ use crate::base::id::{CommitId, DocId};
 use crate::document::edit::EditError;
 use crate::document::value::Patch;
 use crate::replica::waits::WaitId;
+use crate::storage::request::StorageFault;
 
 /// What the application is told.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// What storage holds can be opened.
     Ready,
-    /// Storage holds what this version cannot read.
-    OpenFailed(String),
+    /// What storage holds can't be opened.
+    OpenFailed(StorageFault, String),
     /// A wait is over.
     Waited(WaitId),
     /// An `open` or `named` is answered.

@@ -13,7 +13,7 @@ use crate::replica::documents::Documents;
 use crate::replica::event::Event;
 use crate::replica::open::{Named, Open, Phase};
 use crate::replica::waits::{Wait, WaitId};
-use crate::storage::request::StorageAnswer;
+use crate::storage::request::{StorageAnswer, StorageFault};
 
 impl Documents {
     /// Begins what an `open` or a `named` asked for, once the log has been followed to its end.
@@ -88,9 +88,10 @@ impl Documents {
 
     /// Storage has answered with rows from this log seq on.
     pub fn loaded(&mut self, doc: DocId, from: u64, answer: StorageAnswer, holder: &mut Holder) {
+        let fault = StorageFault::of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
-            Err(error) => return self.tell(Event::OpenFailed(error.to_string())),
+            Err(error) => return self.tell(Event::OpenFailed(fault, error.to_string())),
         };
         let Some(indexed) = self.index.get(&doc) else { return };
         let Some(open) = self.open.get_mut(&doc) else { return };
@@ -103,7 +104,8 @@ impl Documents {
             return self.load(doc, bytes, holder);
         }
         let Some(last) = rows.entries.last().map(|entry| entry.at.seq) else {
-            return self.tell(Event::OpenFailed("commits of a document are missing".into()));
+            let reason = "commits of a document are missing".to_owned();
+            return self.tell(Event::OpenFailed(StorageFault::Corrupt, reason));
         };
         let wanted = &indexed.log_seqs[*read..];
         let of_doc = rows.entries.iter().filter(|entry| wanted.binary_search(&entry.at.seq).is_ok());

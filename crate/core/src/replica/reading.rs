@@ -9,7 +9,7 @@ use crate::log::rows::Entry;
 use crate::replica::event::Event;
 use crate::replica::own_commits::Ownership;
 use crate::replica::replica::Replica;
-use crate::storage::request::StorageAnswer;
+use crate::storage::request::{StorageAnswer, StorageFault};
 
 impl Replica {
     /// Reads on where the log has more than was followed.
@@ -33,9 +33,10 @@ impl Replica {
     /// Storage has answered.
     pub(super) fn log_read(&mut self, answer: StorageAnswer) {
         self.follow.is_reading = false;
+        let fault = StorageFault::of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
-            Err(error) => return self.tell(Event::OpenFailed(error.to_string())),
+            Err(error) => return self.tell(Event::OpenFailed(fault, error.to_string())),
         };
         if let Some(bytes) = rows.bytes_needed {
             return self.ask_for_log(bytes);

@@ -190,7 +190,7 @@ impl Replica {
     fn notice(&mut self, notice: Notice) {
         match notice {
             Notice::Opened => self.broadcast(&Message::Ask),
-            Notice::Corrupt(reason) => self.tell(Event::OpenFailed(reason)),
+            Notice::Corrupt(fault, reason) => self.tell(Event::OpenFailed(fault, reason)),
             Notice::Appended(entries) => {
                 self.broadcast(&Message::Grew);
                 self.appended(entries);

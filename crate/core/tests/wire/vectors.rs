@@ -69,7 +69,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
     };
     let record = |number: usize| records()[number].1.encode().into();
     let range = ChainRange { author: AuthorId([1; 16]), from: 1, to: 300, branch: None };
-    let branch = ChainRange { branch: Some(tips[0].id.short()), from: 2, to: 2, ..range.clone() };
+    let branch = ChainRange { branch: Some(tips[0].id.short()), from: 2, to: 2, ..range };
     vec![
         ("Hello, least", Frame::Hello(hello)),
         ("Hello, full", Frame::Hello(full)),

@@ -22,8 +22,8 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
     };
     match event {
         Event::Ready => opened(Outcome::Done),
-        Event::OpenFailed(message) => {
-            opened(Outcome::Failed(error::coded(error::STORAGE, &message)));
+        Event::OpenFailed(fault, message) => {
+            opened(Outcome::Failed(error::coded(fault.code(), &message)));
         }
         Event::Waited(wait) => waited(wait, &|_| Outcome::Done),
         Event::Opened { wait, doc, held } => waited(wait, &|answer| match (held, answer) {

@@ -136,7 +136,7 @@ impl World {
         let Some(process) = self.processes.get_mut(&id) else { return };
         match event {
             Event::Ready => process.is_ready = true,
-            Event::OpenFailed(reason) => self.fail(format!("a replica could not open: {reason}")),
+            Event::OpenFailed(_, reason) => self.fail(format!("a replica could not open: {reason}")),
             Event::Opened { doc, held: true, .. } => {
                 process.open.insert(doc);
             }
