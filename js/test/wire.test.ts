@@ -110,7 +110,7 @@ const FRAMES: [name: string, type: number, body: unknown][] = [
   ["Credit", 5, 1_048_576],
   ["Vector", 6, map({ 0: TIPS, 1: true, 2: false })],
   ["Vector that asks", 6, map({ 0: [], 1: true, 2: true, 3: TIPS })],
-  ["Quiet", 7, map({ 0: MARK, 1: 7, 2: DIGEST, 3: 0 })],
+  ["Quiet", 7, map({ 0: MARK, 1: 7, 2: DIGEST })],
   ["Agree", 8, MARK],
   [
     "Want",

@@ -256,7 +256,7 @@ impl Link {
 
     /// Asks whether both hold the same, as a replica does once a link has been still for a while.
     pub async fn agree(&mut self, head: Mark, digest: Digest) -> Result<()> {
-        let quiet = Quiet { head: Mark::START, read: head.seq, digest, holes: 0 };
+        let quiet = Quiet { head: Mark::START, read: head.seq, digest };
         self.sender.send(&Frame::Quiet(quiet).encode()).await?;
         match Frame::decode(self.receiver.receive().await?, &Limits::PROTOCOL)? {
             Frame::Agree(_) => Ok(()),

@@ -40,6 +40,21 @@ pub struct Limits {
     pub token_bytes_max: usize,
     /// Bytes of commits that a sender may have on the way and that the receiver has not stored yet.
     pub credit_bytes: u64,
+    /// A piece of a commit that is too large for a frame; only the last may be smaller.
+    pub piece_bytes: usize,
+    /// Bytes of commits in pieces that have not come whole, over all links of a holder.
+    pub pieces_bytes_max: usize,
+    /// Bytes that were sent on a link and that the other side is not known to have read: what comes
+    /// from the log waits beyond that.
+    pub unread_bytes: usize,
+    /// After so many bytes the other side is asked whether it has read them.
+    pub probe_bytes: usize,
+    /// Frames a second from whoever came in, beside those with commits.
+    pub frames_per_second: u64,
+    /// As many more of them at once.
+    pub frames_burst: u64,
+    /// Bytes read from storage for all links before other inputs have their turn.
+    pub turn_bytes: usize,
     /// Commits that wait for a cause, over all links of a holder.
     pub waiting_commits_max: usize,
     /// Bytes of commits that wait for a cause.
@@ -57,7 +72,7 @@ pub struct Limits {
     pub hello_cursors_max: usize,
     /// Tips in one `Vector` frame.
     pub vector_frame_tips_max: usize,
-    /// Tips in a vector that a peer may send.
+    /// Tips in a vector that a peer may send, and tips that are kept of the vectors of all peers.
     pub vector_tips_max: usize,
     /// Bytes asked of storage at once.
     pub read_bytes: usize,
@@ -92,6 +107,13 @@ impl Limits {
         regions_max: 64,
         token_bytes_max: 8 * 1024,
         credit_bytes: 4 * 1024 * 1024,
+        piece_bytes: 64 * 1024,
+        pieces_bytes_max: 64 * 1024 * 1024,
+        unread_bytes: 4 * 1024 * 1024,
+        probe_bytes: 64 * 1024,
+        frames_per_second: 1000,
+        frames_burst: 4000,
+        turn_bytes: 4 * 1024 * 1024,
         waiting_commits_max: 16_384,
         waiting_bytes_max: 32 * 1024 * 1024,
         holes_max: 1_000_000,

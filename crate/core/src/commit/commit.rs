@@ -205,6 +205,15 @@ impl Commit {
         is_filled
     }
 
+    /// Takes all bytes that this copy lacks, for whatever reason, from another copy of the same commit.
+    pub fn complete(&mut self, other: &Commit) {
+        for (bytes, theirs) in self.items.iter_mut().zip(&other.items).filter(|_| self.id == other.id) {
+            if matches!(theirs, ItemBytes::Present(_)) {
+                bytes.clone_from(theirs);
+            }
+        }
+    }
+
     /// As it travels and is stored.
     pub fn encode(&self) -> Vec<u8> {
         to_cbor(&Record { header: self.header_bytes.clone().into(), items: self.items.clone() })

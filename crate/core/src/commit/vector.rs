@@ -104,6 +104,13 @@ impl Vector {
         leaves.flatten()
     }
 
+    /// Of the tips after this one so many.
+    pub fn tips_after(&self, after: Option<&Tip>, most: usize) -> Vec<Tip> {
+        let mut tips = Vec::new();
+        self.root.collect(after, 0, most, &mut tips);
+        tips
+    }
+
     /// How many tips there are.
     pub fn len(&self) -> usize {
         self.len
@@ -159,6 +166,25 @@ impl Node {
                     *self = Node::Branch(Box::new(branch));
                 }
                 is_more
+            }
+        }
+    }
+
+    fn collect(&self, after: Option<&Tip>, depth: usize, most: usize, tips: &mut Vec<Tip>) {
+        match self {
+            Node::Leaf(leaf) => {
+                let start = after.map_or(0, |after| leaf.partition_point(|tip| tip <= after));
+                tips.extend(leaf[start..].iter().take(most - tips.len()));
+            }
+            Node::Branch(branch) => {
+                let first = after.map_or(0, |after| nibble(&after.author, depth));
+                for (number, child) in branch.children.iter().enumerate().skip(first) {
+                    if tips.len() == most {
+                        return;
+                    }
+                    // What is in later children comes after in any case.
+                    child.collect(after.filter(|_| number == first), depth + 1, most, tips);
+                }
             }
         }
     }
@@ -277,6 +303,19 @@ mod tests {
         vector.advance(tip([1; 16], 2, 3), Some(&CommitId([1; 32])));
         assert_eq!(vector.of(&AuthorId([1; 16])).len(), 2);
         assert_ne!(vector.digest(), before);
+    }
+
+    #[test]
+    fn tips_are_told_in_parts_that_come_to_all_of_them() {
+        let vector = Vector::from_tips((0..500).map(|number| tip(author(number), 1, 1)));
+        let mut told = Vec::new();
+        while told.len() < vector.len() {
+            let part = vector.tips_after(told.last(), 7);
+            assert!(!part.is_empty() && part.len() <= 7);
+            told.extend(part);
+        }
+        assert!(told.iter().eq(vector.tips()));
+        assert!(vector.tips_after(told.last(), 7).is_empty());
     }
 
     #[test]

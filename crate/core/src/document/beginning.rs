@@ -6,11 +6,12 @@
 //! this replica's own initial value of that key is withdrawn. Automerge can't take a change back, so
 //! the document is built anew; that happens at most once for each key, and not after the first edit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use automerge::legacy::{Key, ObjectId};
 use automerge::{Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, Value as Held};
 
+use crate::base::id_map::IdSet;
 use crate::document::edit::EditError;
 use crate::document::forks::Rank;
 use crate::document::genesis::{Genesis, GenesisKey, MapId, entries, map_actor};
@@ -29,10 +30,10 @@ pub struct Beginning {
     /// The number of each key, by the map it is in.
     numbers: BTreeMap<(Option<MapId>, String), usize>,
     /// Changes of this genesis that are applied and not in the log.
-    unlogged: BTreeSet<ChangeHash>,
+    unlogged: IdSet<ChangeHash>,
     /// Keys whose initial values stay, because changes made here follow them: the genesis that comes with
     /// these has them in any case.
-    held: BTreeSet<usize>,
+    held: IdSet<usize>,
 }
 
 /// What changes of the log have done to a key.
@@ -56,7 +57,7 @@ impl Beginning {
         };
         let numbers = keys.iter().enumerate().map(number).collect();
         let touches = vec![Touch::Untouched; keys.len()];
-        let (unlogged, held) = (BTreeSet::new(), BTreeSet::new());
+        let (unlogged, held) = (IdSet::new(), IdSet::new());
         Ok(Self { name, generation, initial, keys, touches, numbers, unlogged, held })
     }
 
@@ -70,7 +71,7 @@ impl Beginning {
     }
 
     /// Changes of this genesis that are applied and not in the log.
-    pub(super) fn unlogged(&self) -> &BTreeSet<ChangeHash> {
+    pub(super) fn unlogged(&self) -> &IdSet<ChangeHash> {
         &self.unlogged
     }
 
@@ -81,7 +82,7 @@ impl Beginning {
 
     /// Makes the initial values stay that a change with these dependencies follows.
     pub(super) fn hold(&mut self, deps: &[ChangeHash]) {
-        let deps: BTreeSet<_> = deps.iter().filter(|dep| self.unlogged.contains(dep)).collect();
+        let deps: IdSet<_> = deps.iter().copied().filter(|dep| self.unlogged.contains(dep)).collect();
         let is_followed = |key: &GenesisKey| key.changes.iter().any(|change| deps.contains(&change.hash()));
         let mut ways: Vec<_> =
             (0..self.keys.len()).filter(|number| is_followed(&self.keys[*number])).collect();
@@ -130,7 +131,7 @@ impl Beginning {
             for change in &outcome.added {
                 has_touched |= self.note(change);
             }
-            let is_good = |wanted: BTreeSet<_>| self.unlogged.is_subset(&wanted);
+            let is_good = |wanted: IdSet<_>| self.unlogged.is_subset(&wanted);
             if !self.is_contested(history) && (!has_touched || is_good(self.wanted_changes())) {
                 return outcome;
             }
@@ -167,7 +168,7 @@ impl Beginning {
         wanted
     }
 
-    fn wanted_changes(&self) -> BTreeSet<ChangeHash> {
+    fn wanted_changes(&self) -> IdSet<ChangeHash> {
         let wanted = self.wanted();
         wanted.iter().flat_map(|number| &self.keys[*number].changes).map(Change::hash).collect()
     }

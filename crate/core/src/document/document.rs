@@ -5,12 +5,11 @@
 //! wins, see [`crate::document::forks`]; the other and what depends on it are quarantined, at every
 //! replica alike. A change that cannot be applied is quarantined too, and never its neighbours.
 
-use std::collections::BTreeSet;
-
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, Change, ChangeHash, LoadOptions, ObjType, ROOT, TextEncoding};
 
 use crate::base::id::{AuthorId, DocId};
+use crate::base::id_map::IdSet;
 use crate::commit::commit::Commit;
 use crate::commit::kind::Kind;
 use crate::document::beginning::{Beginning, is_all_held, overlay};
@@ -198,12 +197,12 @@ impl Document {
     /// Takes the last change made by [`Document::change`] back: it was not accepted.
     pub fn forget_last(&mut self) {
         if let Some(last) = self.history.doc.get_last_local_change() {
-            self.remove(&BTreeSet::from([last.hash()]));
+            self.remove(&IdSet::from([last.hash()]));
         }
     }
 
     /// Builds the document anew without these changes, and without what depends on them.
-    fn remove(&mut self, hashes: &BTreeSet<ChangeHash>) -> Applied {
+    fn remove(&mut self, hashes: &IdSet<ChangeHash>) -> Applied {
         let outcome = self.history.remove(hashes);
         self.applied(outcome)
     }

@@ -12,8 +12,8 @@
 //! has not lost has an earlier turn; unless it gives a turn to a rival that was alone, and that before
 //! it lost. Only otherwise the whole set has to be decided again.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::id_map::{IdMap, IdSet, Key};
+use std::collections::BTreeMap;
 
 use automerge::{ActorId, ChangeHash};
 
@@ -42,11 +42,17 @@ pub(super) struct Node {
     pub deps: Vec<ChangeHash>,
 }
 
+impl Key for ChangeHash {
+    fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+}
+
 /// A set of changes that has all they depend on.
-pub(super) type Graph = BTreeMap<ChangeHash, Node>;
+pub(super) type Graph = IdMap<ChangeHash, Node>;
 
 /// The changes that lose, or depend on one that does, each with the turn by which it lost.
-pub(super) fn losers(graph: &Graph) -> BTreeMap<ChangeHash, Turn> {
+pub(super) fn losers(graph: &Graph) -> IdMap<ChangeHash, Turn> {
     let mut by_seq: BTreeMap<(&ActorId, u64), Vec<ChangeHash>> = BTreeMap::new();
     for (hash, node) in graph {
         by_seq.entry((&node.actor, node.seq)).or_default().push(*hash);
@@ -59,8 +65,8 @@ pub(super) fn losers(graph: &Graph) -> BTreeMap<ChangeHash, Turn> {
         .collect();
     turns.sort_unstable();
     let dependents = dependents(graph);
-    let mut winners = BTreeSet::new();
-    let mut losers = BTreeMap::new();
+    let mut winners = IdSet::new();
+    let mut losers = IdMap::new();
     for turn in turns {
         let (_, _, contender) = turn;
         if losers.contains_key(&contender) {
@@ -84,23 +90,23 @@ pub(super) fn losers(graph: &Graph) -> BTreeMap<ChangeHash, Turn> {
 fn lose(
     rival: ChangeHash,
     turn: Turn,
-    dependents: &BTreeMap<ChangeHash, Vec<ChangeHash>>,
-    losers: &mut BTreeMap<ChangeHash, Turn>,
+    dependents: &IdMap<ChangeHash, Vec<ChangeHash>>,
+    losers: &mut IdMap<ChangeHash, Turn>,
 ) {
     let mut ways = vec![rival];
     while let Some(loser) = ways.pop() {
-        if let Entry::Vacant(entry) = losers.entry(loser) {
-            entry.insert(turn);
+        if !losers.contains_key(&loser) {
+            losers.insert(loser, turn);
             ways.extend(dependents.get(&loser).into_iter().flatten());
         }
     }
 }
 
-fn dependents(graph: &Graph) -> BTreeMap<ChangeHash, Vec<ChangeHash>> {
-    let mut dependents: BTreeMap<_, Vec<_>> = BTreeMap::new();
+fn dependents(graph: &Graph) -> IdMap<ChangeHash, Vec<ChangeHash>> {
+    let mut dependents: IdMap<_, Vec<_>> = IdMap::new();
     for (hash, node) in graph {
         for dep in &node.deps {
-            dependents.entry(*dep).or_default().push(*hash);
+            dependents.get_or_default(*dep).push(*hash);
         }
     }
     dependents

@@ -4,10 +4,11 @@
 //! the order in which they came. A change that comes costs as much as it depends on, not as much as
 //! is held. Only where it may win over a change that is held are all of them looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use automerge::{ActorId, Automerge, Change, ChangeHash, PatchLog, TextEncoding};
 
+use crate::base::id_map::{IdMap, IdSet};
 use crate::document::budget::Budget;
 use crate::document::forks::{Graph, Node, Rank, Turn, losers};
 use crate::document::quarantine::{Quarantine, Why};
@@ -19,12 +20,12 @@ pub(super) struct History {
     /// The hashes of the changes applied, by actor, in the order of their seqs.
     applied: BTreeMap<ActorId, Vec<ChangeHash>>,
     /// The ranks of changes applied, where they are not [`Rank::Author`].
-    ranks: BTreeMap<ChangeHash, Rank>,
+    ranks: IdMap<ChangeHash, Rank>,
     pub quarantine: Quarantine,
     /// Changes that count as applied, and are given to Automerge in one go: it takes about as long
     /// for many as for one, which is in proportion to the objects they touch.
     batch: Vec<Change>,
-    batch_hashes: BTreeSet<ChangeHash>,
+    batch_hashes: IdSet<ChangeHash>,
     /// A change made here has rivals: who wins is to be decided with the next change that comes.
     is_undecided: bool,
     /// How many changes were looked at to decide what to apply.
@@ -52,10 +53,10 @@ impl History {
             doc: empty(actor),
             budget,
             applied: BTreeMap::new(),
-            ranks: BTreeMap::new(),
+            ranks: IdMap::new(),
             quarantine: Quarantine::default(),
             batch: Vec::new(),
-            batch_hashes: BTreeSet::new(),
+            batch_hashes: IdSet::new(),
             is_undecided: false,
             examined: 0,
         }
@@ -85,7 +86,7 @@ impl History {
     }
 
     /// Builds the document anew from all that is held but these changes, and what depends on them.
-    pub fn remove(&mut self, hashes: &BTreeSet<ChangeHash>) -> Outcome {
+    pub fn remove(&mut self, hashes: &IdSet<ChangeHash>) -> Outcome {
         let actor = self.doc.get_actor().clone();
         let applied = self.doc.get_changes(&[]).into_iter();
         let mut changes: Vec<_> = applied.map(|change| (self.rank(&change.hash()), change)).collect();

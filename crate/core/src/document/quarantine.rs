@@ -4,22 +4,23 @@
 //! until that change comes. The others are *kept back*: all they depend on is held, and they, or
 //! what they depend on, lost to another change or may not be applied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use automerge::{ActorId, Change, ChangeHash};
 
+use crate::base::id_map::{IdMap, IdSet};
 use crate::document::forks::{Rank, Turn};
 
 #[derive(Clone, Default)]
 pub(super) struct Quarantine {
-    waiting: BTreeMap<ChangeHash, (Change, Rank)>,
+    waiting: IdMap<ChangeHash, (Change, Rank)>,
     /// For a change that is not held, or waits: the changes to look at when it is there.
-    waiting_for: BTreeMap<ChangeHash, BTreeSet<ChangeHash>>,
-    kept_back: BTreeMap<ChangeHash, KeptBack>,
+    waiting_for: IdMap<ChangeHash, IdSet<ChangeHash>>,
+    kept_back: IdMap<ChangeHash, KeptBack>,
     /// The changes kept back, by actor and seq.
-    by_seq: BTreeMap<(ActorId, u64), BTreeSet<ChangeHash>>,
+    by_seq: BTreeMap<(ActorId, u64), IdSet<ChangeHash>>,
     /// For a change kept back: those kept back that depend on it.
-    dependents: BTreeMap<ChangeHash, BTreeSet<ChangeHash>>,
+    dependents: IdMap<ChangeHash, IdSet<ChangeHash>>,
 }
 
 #[derive(Clone)]
@@ -63,7 +64,7 @@ impl Quarantine {
 
     pub fn wait(&mut self, change: Change, rank: Rank, missing: ChangeHash) {
         let hash = change.hash();
-        self.waiting_for.entry(missing).or_default().insert(hash);
+        self.waiting_for.get_or_default(missing).insert(hash);
         self.waiting.insert(hash, (change, rank));
     }
 
@@ -112,7 +113,7 @@ impl Quarantine {
         let hash = change.hash();
         self.by_seq.entry((change.actor_id().clone(), change.seq())).or_default().insert(hash);
         for dep in change.deps() {
-            self.dependents.entry(*dep).or_default().insert(hash);
+            self.dependents.get_or_default(*dep).insert(hash);
         }
         self.kept_back.insert(hash, KeptBack { change, rank, why });
     }
@@ -120,9 +121,14 @@ impl Quarantine {
     pub fn release(&mut self, hash: &ChangeHash) -> Option<KeptBack> {
         let kept_back = self.kept_back.remove(hash)?;
         let change = &kept_back.change;
-        remove(&mut self.by_seq, &(change.actor_id().clone(), change.seq()), hash);
+        let place = (change.actor_id().clone(), change.seq());
+        if self.by_seq.get_mut(&place).is_some_and(|set| takes_last(set, hash)) {
+            self.by_seq.remove(&place);
+        }
         for dep in change.deps() {
-            remove(&mut self.dependents, dep, hash);
+            if self.dependents.get_mut(dep).is_some_and(|set| takes_last(set, hash)) {
+                self.dependents.remove(dep);
+            }
         }
         Some(kept_back)
     }
@@ -135,11 +141,8 @@ impl Quarantine {
     }
 }
 
-fn remove<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<ChangeHash>>, key: &K, hash: &ChangeHash) {
-    if let Some(set) = sets.get_mut(key) {
-        set.remove(hash);
-        if set.is_empty() {
-            sets.remove(key);
-        }
-    }
+/// Takes the hash out of the set, and says whether nothing is left.
+fn takes_last(set: &mut IdSet<ChangeHash>, hash: &ChangeHash) -> bool {
+    set.remove(hash);
+    set.is_empty()
 }

@@ -19,8 +19,11 @@ impl Holder {
     ///
     /// This is the seam at which a promise is made: every commit of every frame up to `read` is in the
     /// log and durable, and up to `whole` every byte is there or a delete in the log explains its
-    /// absence.
+    /// absence. What limits `whole` is durable first.
     pub(super) fn acknowledge(&mut self) {
+        if self.log.has_unwritten_holes() {
+            return;
+        }
         let at = self.log.mark(self.stored);
         for id in core::mem::take(&mut self.touched) {
             let Some(session) = self.links.session_mut(id) else { continue };
@@ -82,13 +85,13 @@ impl Holder {
 
     pub(super) fn ask_whether_equal(&mut self, id: LinkId) {
         let now = self.now;
-        let holes = self.log.holes().len() as u64;
         let (head, digest) = (self.log.mark(self.stored), self.log.vector().digest());
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved_at = now;
         session.stillness = Stillness::Asked;
+        session.may_be_told = true;
         let read = session.receive.read.seq;
-        self.send(id, &Frame::Quiet(Quiet { head, read, digest, holes }));
+        self.send(id, &Frame::Quiet(Quiet { head, read, digest }));
     }
 
     pub(super) fn quiet_came(&mut self, id: LinkId, quiet: Quiet) {
@@ -120,7 +123,10 @@ impl Holder {
 
     fn agreed_at(&mut self, id: LinkId, head: Mark, is_settled: bool) {
         let Some(session) = self.links.session_mut(id) else { return };
-        if is_settled && head.seq >= session.receive.read.seq && !session.receive.has_frames() {
+        // Where bytes are missing here, the other may have them: equal digests do not say that all of its
+        // log was read.
+        let has_all = is_settled && self.log.holes().is_empty() && !session.receive.has_frames();
+        if has_all && head.seq >= session.receive.read.seq {
             session.receive.read = head;
         }
         self.note_peer(id);
@@ -140,7 +146,7 @@ impl Holder {
             let deleted = commit.items().filter(|(_, bytes)| matches!(bytes, ItemBytes::Deleted(_)));
             for doc in deleted.filter_map(|(item, _)| item.doc) {
                 if !self.log.is_deleted(&doc) {
-                    session.owed_deletes.entry(doc).or_insert(None);
+                    session.owed_deletes.get_or_insert_with(doc, || None);
                 }
             }
         }

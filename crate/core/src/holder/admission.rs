@@ -13,6 +13,7 @@ use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
 use crate::log::log::{Admission, Holding};
+use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
@@ -172,7 +173,7 @@ impl Holder {
         let header = commit.header();
         let (author, seq) = (header.author, header.seq);
         let own = self.is_own(origins);
-        let bringer = origins.iter().find_map(|origin| self.bringer(origin));
+        let bringer = origins.iter().filter_map(Origin::link_of_whole).find_map(|link| self.bringer(link));
         self.note_deletes_owed(&commit, origins);
         let branches = self.log.vector().of(&author).len();
         self.log.stage(commit, own, bringer);
@@ -239,15 +240,15 @@ impl Holder {
         origins.iter().any(|origin| match origin {
             Origin::Own(_) => true,
             Origin::Again { own } => *own,
-            Origin::Stream(link, ..) | Origin::Answer(link) => {
+            Origin::Stream(link, ..) | Origin::Answer(link, _) => {
                 self.is_relay() && self.links.session(*link).is_none_or(|session| !session.is_mesh)
             }
         })
     }
 
     /// The log that something came from, and up to which number everything from there is in this one.
-    fn bringer(&self, origin: &Origin) -> Option<(LogId, u64)> {
-        let session = self.links.session(origin.link()?)?;
+    fn bringer(&self, link: LinkId) -> Option<(LogId, u64)> {
+        let session = self.links.session(link)?;
         let whole = self.log.holes().whole_of(&session.peer.log).unwrap_or(u64::MAX);
         Some((session.peer.log, whole.min(session.receive.read.seq)))
     }
@@ -270,14 +271,16 @@ impl Holder {
         self.counters.commits_in += flight.entries.len() as u64;
         for (entry, origins) in flight.entries.iter().zip(&flight.origins) {
             self.arrived(origins, &entry.commit);
-            for link in origins.iter().filter_map(Origin::link) {
+            // Who lacks bytes of it is sent it as it is here.
+            for link in origins.iter().filter_map(Origin::link_of_whole) {
                 if let Some(session) = self.links.session_mut(link) {
                     session.send.came_from_peer(entry.at.seq, &self.limits);
                 }
             }
             self.named_arrived(&entry.commit.id(), Some(entry.at.seq));
         }
-        if flight.entries.iter().any(|entry| entry.commit.header().deletes().next().is_some()) {
+        let closes_holes = |entry: &Entry| entry.again || entry.commit.header().deletes().next().is_some();
+        if flight.entries.iter().any(closes_holes) {
             self.holes_have_closed();
         }
         self.push_live(before, &flight.entries);
@@ -290,19 +293,19 @@ impl Holder {
         let hole = self.log.holes().seq_of(&commit.id());
         for origin in origins {
             if let Some(seq) = hole
-                && let Some(bringer) = self.bringer(origin)
+                && let Some(bringer) = origin.link_of_whole().and_then(|link| self.bringer(link))
             {
                 self.log.brought_hole(seq, bringer);
             }
             match origin {
-                Origin::Stream(id, frame, bytes) => {
+                Origin::Stream(id, frame, bytes, _) => {
                     if let Some(session) = self.links.session_mut(*id) {
                         session.receive.arrived(*frame, &commit.id());
                         self.touched.insert(*id);
                         self.done_with(*id, *bytes);
                     }
                 }
-                Origin::Answer(id) => {
+                Origin::Answer(id, _) => {
                     self.touched.insert(*id);
                 }
                 Origin::Own(_) | Origin::Again { .. } => self.intake.own_is_stored(origin),
@@ -342,14 +345,20 @@ impl Holder {
     }
 
     fn name_arrived(&mut self, named: &Named) {
-        let bringer = self.bringer(&Origin::Answer(named.link));
+        let bringer = self.bringer(named.link);
         if let Some(bringer) = bringer {
             // The tip stands for all before it in its chain.
             let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
             let holes = self.log.holes();
-            let seqs = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
-            for seq in seqs.collect::<Vec<_>>() {
-                self.log.brought_hole(seq, bringer);
+            let ids: Vec<_> = holes.tips().filter(is_named).map(|tip| tip.id).collect();
+            for id in &ids {
+                if let Some(seq) = self.log.holes().seq_of(id) {
+                    self.log.brought_hole(seq, bringer);
+                }
+            }
+            // It may not have had the bytes when it was asked before.
+            if let Some(session) = self.links.session_mut(named.link) {
+                session.asked_holes.retain(|asked| !ids.contains(asked));
             }
         }
         if let Some(session) = self.links.session_mut(named.link) {

@@ -4,102 +4,170 @@ use minicbor::bytes::ByteVec;
 
 use crate::base::id::LinkId;
 use crate::holder::holder::Holder;
-use crate::holder::pending::{AnswerJob, Pending, rows_of};
-use crate::link::sending::Framing;
+use crate::holder::pending::{Pending, rows_of};
+use crate::link::sending::{Begun, Framing};
+use crate::link::session::Answering;
+use crate::log::finding::Finding;
 use crate::log::keys::rows_after;
-use crate::storage::request::{Corrupt, StorageAnswer};
+use crate::storage::request::{Corrupt, StorageAnswer, StorageRequest};
 use crate::wire::bodies::{Answer, Want};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
+
+/// An answer takes so many times the bytes that it may have to be read, where what was asked for is
+/// scattered over the log; then it is cut.
+const READ_FACTOR: u64 = 8;
 
 impl Holder {
     pub(super) fn want_came(&mut self, id: LinkId, want: Want) {
         if want.ranges.len() > self.limits.want_ranges_max {
             return self.close(id, CloseCode::TooLarge, "too much was asked for at once");
         }
-        self.answer_want(id, want);
-    }
-
-    pub(super) fn answer_want(&mut self, id: LinkId, want: Want) {
-        match self.log.find(&want.ranges) {
-            Err(reads) => {
-                let read = reads.into_iter().next().expect("an error names what to read");
-                self.intake.lookups += 1;
-                self.request(Pending::FindFor(id, want), read);
-            }
-            Ok(left) => {
-                let job =
-                    AnswerJob { link: id, nonce: want.nonce, left: left.into(), bytes: 0, read_bytes: 0 };
-                self.answer_on(job);
-            }
+        let (vector, most) = (self.log.vector(), self.limits.waiting_commits_max);
+        let Some(session) = self.links.session_mut(id) else { return };
+        if session.answering.is_some() {
+            return self.close(id, CloseCode::Flow, "a question before the last one was answered");
         }
+        session.answering = Some(Answering {
+            nonce: want.nonce,
+            finding: Finding::new(&want.ranges, vector, most),
+            left: None,
+            bytes: 0,
+            read: 0,
+            read_bytes: 0,
+            begun: None,
+        });
+        self.feed(id);
     }
 
-    /// Reads the next commit of an answer, or ends it.
-    fn answer_on(&mut self, job: AnswerJob) {
-        let next = job.left.front().copied().filter(|_| job.bytes < self.limits.answer_bytes);
-        match next {
+    /// Looks up or reads what an answer needs next, or ends it.
+    pub(super) fn answer_on(&mut self, id: LinkId) {
+        let (stored, limits) = (self.stored.seq, self.limits.clone());
+        let Some(answering) = self.links.session_mut(id).and_then(|session| session.answering.as_mut())
+        else {
+            return;
+        };
+        let left = match &mut answering.left {
+            Some(left) => left,
+            None => {
+                if let Some(read) = answering.finding.go_on() {
+                    return self.read_for(id, Pending::FindFor(id), read);
+                }
+                let mut found = answering.finding.found();
+                found.retain(|seq| *seq <= stored);
+                answering.left.insert(found)
+            }
+        };
+        let is_full = answering.bytes >= limits.answer_bytes
+            || (answering.bytes > 0 && answering.read >= READ_FACTOR * limits.answer_bytes);
+        match left.front().filter(|_| !is_full || answering.begun.is_some()) {
             Some(seq) => {
-                let request = rows_after(seq - 1, job.read_bytes);
-                self.request(Pending::AnswerRead(job), request);
+                let (seq, read_bytes) = (*seq, answering.read_bytes);
+                self.read_for(id, Pending::AnswerRead(id, seq), rows_after(seq - 1, read_bytes));
             }
             None => {
-                let cut = !job.left.is_empty();
-                let answer = Answer { nonce: job.nonce, records: Vec::new(), more: false, cut };
-                self.send(job.link, &Frame::Answer(answer));
+                let cut = !left.is_empty() || answering.finding.is_cut;
+                let answer = Answer { nonce: answering.nonce, records: Vec::new(), more: false, cut };
+                if let Some(session) = self.links.session_mut(id) {
+                    session.answering = None;
+                }
+                self.send(id, &Frame::Answer(answer));
             }
         }
     }
 
-    pub(super) fn answer_read(&mut self, mut job: AnswerJob, answer: StorageAnswer) -> Result<(), Corrupt> {
+    /// Where some of what is asked for lies has been read.
+    pub(super) fn found_for(
+        &mut self,
+        id: LinkId,
+        request: &StorageRequest,
+        answer: StorageAnswer,
+    ) -> Result<(), Corrupt> {
+        self.charge_read(id, &answer);
+        let Some(session) = self.links.session_mut(id) else { return Ok(()) };
+        session.send.reading = false;
+        if let Some(answering) = &mut session.answering {
+            answering.finding.learn(request, answer)?;
+        }
+        self.feed(id);
+        Ok(())
+    }
+
+    pub(super) fn answer_read(&mut self, id: LinkId, seq: u64, answer: StorageAnswer) -> Result<(), Corrupt> {
+        self.charge_read(id, &answer);
+        let Some(session) = self.links.session_mut(id) else { return Ok(()) };
+        session.send.reading = false;
+        let room = session.unread.room(&self.limits);
+        let Some(answering) = &mut session.answering else { return Ok(()) };
+        if let StorageAnswer::Scanned { entries, .. } = &answer {
+            answering.read += entries.iter().map(|(_, value)| value.len() as u64).sum::<u64>();
+        }
         let mut rows = rows_of(answer)?;
         if let Some(bytes) = rows.bytes_needed {
-            job.read_bytes = bytes;
-            self.answer_on(job);
+            answering.read_bytes = bytes;
+            self.read_for(id, Pending::AnswerRead(id, seq), rows_after(seq - 1, bytes));
             return Ok(());
-        }
-        job.read_bytes = 0;
-        let mut frames = Vec::new();
-        let mut records: Vec<ByteVec> = Vec::new();
-        let mut bytes = 0;
-        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false };
-        for entry in &mut rows.entries {
-            if job.left.front() != Some(&entry.at.seq) {
-                continue;
-            }
-            job.left.pop_front();
-            self.log.justify(&mut entry.commit);
-            let record = entry.commit.encode();
-            job.bytes += record.len() as u64;
-            if framing.fits(bytes, record.len()) {
-                bytes += record.len() + 8;
-                records.push(record.into());
-            } else {
-                frames.extend(part(&job, &mut records));
-                bytes = 0;
-                frames.extend(framing.pieces(&record, true));
-                // The frame after its last piece says which answer it is of.
-                let empty = Answer { nonce: job.nonce, records: Vec::new(), more: true, cut: false };
-                frames.push(Frame::Answer(empty));
-            }
         }
         if rows.entries.is_empty() {
             return Err(Corrupt("a commit of the index is not in the log".into()));
         }
-        frames.extend(part(&job, &mut records));
-        for frame in frames {
-            self.send(job.link, &frame);
+        answering.read_bytes = 0;
+        let Some(left) = &mut answering.left else { return Ok(()) };
+        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false, room };
+        let (mut frames, mut records): (Vec<Frame>, Vec<ByteVec>) = (Vec::new(), Vec::new());
+        let (mut bytes, mut used, mut is_torn) = (0, 0, false);
+        let part = |records: Vec<ByteVec>| {
+            Frame::Answer(Answer { nonce: answering.nonce, records, more: true, cut: false })
+        };
+        for entry in &mut rows.entries {
+            if left.front() != Some(&entry.at.seq) {
+                continue;
+            }
+            if used >= room {
+                break;
+            }
+            self.log.justify(&mut entry.commit);
+            let record = entry.commit.encode();
+            let begun = answering.begun.take();
+            is_torn = begun.is_some_and(|begun| begun.of != record.len());
+            if is_torn {
+                break;
+            }
+            let is_large = !framing.fits(0, record.len());
+            if !records.is_empty() && (is_large || !framing.fits(bytes, record.len())) {
+                frames.push(part(core::mem::take(&mut records)));
+                bytes = 0;
+            }
+            if is_large {
+                let from = begun.map_or(0, |begun| begun.bytes);
+                let left_room = Framing { room: room - used, ..framing };
+                let (pieces, end) = left_room.pieces(&record, from, true);
+                frames.extend(pieces);
+                used += end - from;
+                if end < record.len() {
+                    answering.begun = Some(Begun { seq: entry.at.seq, bytes: end, of: record.len() });
+                    break;
+                }
+                // The frame after its last piece says which answer it is of.
+                frames.push(part(Vec::new()));
+            } else {
+                bytes += record.len() + 8;
+                used += record.len() + 8;
+                records.push(record.into());
+            }
+            left.pop_front();
         }
-        self.answer_on(job);
+        if !records.is_empty() {
+            frames.push(part(records));
+        }
+        answering.bytes += used as u64;
+        for frame in frames {
+            self.send(id, &frame);
+        }
+        if is_torn {
+            self.close(id, CloseCode::GoingAway, "a commit changed while it was being sent");
+        }
+        self.feed(id);
         Ok(())
     }
-}
-
-/// What was gathered so far of an answer of which more follows.
-fn part(job: &AnswerJob, records: &mut Vec<ByteVec>) -> Option<Frame> {
-    let records = core::mem::take(records);
-    if records.is_empty() {
-        return None;
-    }
-    Some(Frame::Answer(Answer { nonce: job.nonce, records, more: true, cut: false }))
 }

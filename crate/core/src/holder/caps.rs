@@ -1,7 +1,10 @@
 //! What a relay takes from others at most, and what it counts.
 
+use crate::base::pace::Rate;
+
 /// What a relay of a space takes from others at most. A subject is a token's; where tokens are not
-/// asked for, everybody is one.
+/// asked for, everybody is one. All of this is counted in each space by itself: a subject has its share
+/// in every space that its token lets it into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// Bytes of commits a second from one connection; more waits. A commit counts as 256 bytes more
@@ -9,6 +12,11 @@ pub struct Caps {
     pub connection_bytes_per_second: u64,
     /// The same for all connections of a subject together.
     pub subject_bytes_per_second: u64,
+    /// Bytes read from storage a second for one connection: what it is sent of the log, what it asks
+    /// for, and what it makes this relay compare; more waits.
+    pub connection_reads_per_second: u64,
+    /// The same for all connections of a subject together.
+    pub subject_reads_per_second: u64,
     /// Bytes of commits stored in the space.
     pub space_bytes_max: u64,
     /// Bytes of commits stored that a subject brought.
@@ -28,6 +36,8 @@ impl Default for Caps {
         Self {
             connection_bytes_per_second: 16 << 20,
             subject_bytes_per_second: 64 << 20,
+            connection_reads_per_second: 64 << 20,
+            subject_reads_per_second: 128 << 20,
             space_bytes_max: 16 << 30,
             subject_bytes_max: 16 << 30,
             space_authors_max: 1_000_000,
@@ -35,6 +45,19 @@ impl Default for Caps {
             space_connections_max: 100_000,
             subject_connections_max: 100_000,
         }
+    }
+}
+
+impl Caps {
+    /// So much is read at once before a link waits for its time.
+    const READ_BURST: u64 = 1 << 20;
+
+    pub(super) fn connection_reads(&self) -> Rate {
+        Rate { per_second: self.connection_reads_per_second, burst: Self::READ_BURST }
+    }
+
+    pub(super) fn subject_reads(&self) -> Rate {
+        Rate { per_second: self.subject_reads_per_second, burst: 4 * Self::READ_BURST }
     }
 }
 

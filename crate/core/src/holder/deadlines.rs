@@ -35,6 +35,7 @@ impl Holder {
     /// Does what is due.
     pub(super) fn check_timers(&mut self) {
         self.links.next_timer(&self.limits);
+        self.take_turns();
         for id in self.links.due(self.now) {
             self.ring(id);
         }
@@ -55,15 +56,26 @@ impl Holder {
                 }
                 Some((_, Timer::Quiet)) => self.ask_whether_equal(id),
                 Some((_, Timer::Grant)) => self.grant_more(id),
+                Some((_, Timer::Turn)) => {
+                    if let Some(session) = self.links.session_mut(id) {
+                        session.work_at = None;
+                    }
+                    self.feed(id);
+                }
+                Some((_, Timer::Renewal)) => self.verify_renewal(id),
             }
         }
     }
 
     /// One deadline for all that waits for time.
     pub(super) fn schedule(&mut self) {
+        for id in core::mem::take(&mut self.overfull) {
+            self.close(id, CloseCode::GoingAway, "this connection reads too slowly");
+        }
         let links = self.links.next_timer(&self.limits);
         let patience = self.patience_ends();
-        let next = [links, patience, self.disk.retry_at(), self.owner_deadline].into_iter().flatten().min();
+        let all = [links, patience, self.disk.retry_at(), self.owner_deadline, self.turns.next()];
+        let next = all.into_iter().flatten().min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.is_open());
         if next != self.deadline {

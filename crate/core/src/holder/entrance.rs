@@ -1,19 +1,21 @@
 //! Who may come in, and what whoever came in may do.
 
 use crate::base::id::LinkId;
-use crate::base::limits::COMMIT_COST_BYTES;
 use crate::base::time::Millis;
-use crate::holder::gate::Pace;
+use crate::holder::gate::Granting;
 use crate::holder::greeting::terms_of;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
 use crate::link::link::Phase;
-use crate::link::session::{End, Grant, renew_at};
+use crate::link::session::{End, Grant, Renewal, renew_at};
 use crate::wire::access::{Claims, Refusal, Right};
 use crate::wire::bodies::Terms;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
+
+/// How long after a token the next one is verified on a link.
+const RENEW_WAIT: Millis = 1_000;
 
 impl Holder {
     /// The verdict on the token that a link was greeted with, or on its renewal.
@@ -34,7 +36,7 @@ impl Holder {
             self.gate.count_out(&before);
         }
         let connections = self.links.len() - self.links.mesh_len();
-        if let Err(refusal) = self.gate.count_in(&grant.subject, connections) {
+        if let Err(refusal) = self.gate.count_in(&grant.subject, connections, now) {
             self.forget_grant(id);
             return self.close(id, refusal.code, refusal.reason);
         }
@@ -48,9 +50,14 @@ impl Holder {
                 let terms = terms_of(Some(&grant), now);
                 if let End::Accepter(accepted) = &mut session.end {
                     accepted.grant = Some(grant);
+                    accepted.renewal = match accepted.renewal.take() {
+                        Some(Renewal::Asked(Some(next))) => Some(Renewal::Waits(next)),
+                        _ => None,
+                    };
                 }
                 link.phase = Phase::Up(session);
                 self.send(id, &Frame::Terms(terms));
+                self.verify_renewal(id);
             }
             phase => link.phase = phase,
         }
@@ -76,7 +83,34 @@ impl Holder {
         if token.len() > self.limits.token_bytes_max {
             return self.close(id, CloseCode::TooLarge, "a token over the limit");
         }
-        self.effects.push_back(Effect::Authorize(id, Some(token)));
+        let Some(accepted) = self.links.session_mut(id).and_then(|session| session.accepted()) else {
+            return;
+        };
+        // One is verified at a time, and of those that come meanwhile the newest counts.
+        match &mut accepted.renewal {
+            Some(Renewal::Asked(next)) => *next = Some(token),
+            renewal => *renewal = Some(Renewal::Waits(token)),
+        }
+        self.verify_renewal(id);
+    }
+
+    /// Has another token verified, where it is time to.
+    pub(super) fn verify_renewal(&mut self, id: LinkId) {
+        let now = self.now;
+        let Some(accepted) = self.links.session_mut(id).and_then(|session| session.accepted()) else {
+            return;
+        };
+        if accepted.renew_at > now {
+            return;
+        }
+        match accepted.renewal.take() {
+            Some(Renewal::Waits(token)) => {
+                accepted.renewal = Some(Renewal::Asked(None));
+                accepted.renew_at = now + RENEW_WAIT;
+                self.effects.push_back(Effect::Authorize(id, Some(token)));
+            }
+            other => accepted.renewal = other,
+        }
     }
 
     pub(super) fn terms_came(&mut self, id: LinkId, terms: Terms) {
@@ -100,7 +134,7 @@ impl Holder {
     /// than the caps allow.
     pub(super) fn done_with(&mut self, id: LinkId, bytes: usize) {
         let Some(session) = self.links.session_mut(id) else { return };
-        session.receive.owe(bytes as u64, COMMIT_COST_BYTES as u64);
+        session.receive.owe(bytes as u64);
         self.grant_more(id);
     }
 
@@ -112,12 +146,12 @@ impl Holder {
         }
         let subject = session.grant().map(|grant| grant.subject.clone()).filter(|_| !session.is_mesh);
         if let Some(subject) = subject {
-            match self.gate.pace(&subject, session.receive.cost(), session.receive.grant_at, now) {
-                Pace::At(at) => {
+            match self.gate.pace(&subject, session.receive.owed, session.receive.grant_at, now) {
+                Granting::At(at) => {
                     session.receive.grant_at = at;
                     return;
                 }
-                Pace::Now { next_at } => session.receive.grant_at = next_at,
+                Granting::Now { next_at } => session.receive.grant_at = next_at,
             }
         }
         let grant = session.receive.grant();

@@ -8,11 +8,13 @@ use crate::base::position::Position;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::pending::{Pending, rows_of};
+use crate::holder::turns::ask_what_was_read;
 use crate::link::sending::{Framing, frames_of};
 use crate::log::keys::rows_after;
 use crate::log::rows::Entry;
 use crate::storage::request::{Corrupt, StorageAnswer};
 use crate::wire::bodies::Commits;
+use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 
 /// What all links are sent that may be sent everything.
@@ -42,7 +44,8 @@ impl Holder {
     /// same, which is encoded once.
     pub(super) fn push_live(&mut self, before: Position, entries: &[Entry]) {
         let now = self.now;
-        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false };
+        let (limits, marker) = (&self.limits, self.log.marker());
+        let framing = Framing { limits, marker, is_mesh: false, room: usize::MAX };
         let mut shared: Option<Shared> = None;
         let mut others = Vec::new();
         for (id, session) in self.links.sessions_mut() {
@@ -54,16 +57,23 @@ impl Holder {
                 session.moved(now);
                 continue;
             }
-            if session.is_mesh || session.send.sent.seq != before.seq || !session.send.is_plain() {
+            let is_behind = session.send.sent.seq != before.seq || session.send.begun.is_some();
+            if session.is_mesh || is_behind || !session.send.is_plain() {
                 others.push(id);
                 continue;
             }
             let shared = shared.get_or_insert_with(|| Shared::new(before, entries, framing));
-            if session.send.send_all(shared.bytes, shared.end) {
+            let has_room = shared.bytes <= session.unread.room(limits) as u64;
+            if has_room && session.send.send_all(shared.bytes, shared.end) {
                 session.moved(now);
                 self.counters.commits_out += entries.len() as u64;
-                let frames = shared.frames.iter();
-                self.effects.extend(frames.map(|frame| Effect::Send(id, frame.clone())));
+                for frame in &shared.frames {
+                    self.effects.push_back(Effect::Send(id, frame.clone()));
+                    let asks = session.unread.sent(frame.len(), limits);
+                    if asks {
+                        ask_what_was_read(id, &mut session.unread, &mut self.rng, &mut self.effects);
+                    }
+                }
             } else {
                 others.push(id);
             }
@@ -76,7 +86,7 @@ impl Holder {
     fn push_to(&mut self, id: LinkId, before: Position, entries: &[Entry]) {
         let now = self.now;
         let Some(session) = self.links.session_mut(id) else { return };
-        if session.send.sent.seq != before.seq {
+        if session.send.sent.seq != before.seq || session.send.begun.is_some() {
             return self.feed(id);
         }
         session.moved(now);
@@ -91,40 +101,21 @@ impl Holder {
 
     fn send_entries(&mut self, id: LinkId, entries: &[Entry]) {
         let Some(session) = self.links.session_mut(id) else { return };
-        let is_mesh = session.is_mesh;
-        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh };
+        let (is_mesh, room) = (session.is_mesh, session.unread.room(&self.limits));
+        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh, room };
         for frame in session.send.frames_for(entries, framing) {
             if let Frame::Commits(Commits { records, .. }) = &frame {
                 self.counters.commits_out += records.len() as u64;
             }
             self.send(id, &frame);
         }
+        self.end_where_torn(id);
     }
 
-    /// Sends a commit, out of turn, to links that were sent it without its bytes.
-    pub(super) fn send_again(&mut self, entry: &Entry, except: &[LinkId]) {
-        let sent = self.links.sessions().filter(|(id, session)| {
-            let send = &session.send;
-            send.started && !send.is_muted && send.sent.seq >= entry.at.seq && !except.contains(id)
-        });
-        let record = entry.commit.encode();
-        for id in sent.map(|(id, _)| id).collect::<Vec<_>>() {
-            let Some(session) = self.links.session_mut(id) else { continue };
-            session.moved(self.now);
-            // What has to be said is said: the peer bears a commit over what it granted.
-            session.send.credit -= (record.len() + COMMIT_COST_BYTES) as i64;
-            let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false };
-            let mut commits = Commits { records: Vec::new(), to: None, named: Vec::new() };
-            let mut frames = Vec::new();
-            if framing.fits(0, record.len()) {
-                commits.records.push(record.clone().into());
-            } else {
-                frames = framing.pieces(&record, false);
-            }
-            frames.push(Frame::Commits(commits));
-            for frame in frames {
-                self.send(id, &frame);
-            }
+    /// Half of a commit was sent, and the rest of what was is not to be had any more.
+    fn end_where_torn(&mut self, id: LinkId) {
+        if self.links.session(id).is_some_and(|session| session.send.is_torn) {
+            self.close(id, CloseCode::GoingAway, "a commit changed while it was being sent");
         }
     }
 
@@ -134,27 +125,15 @@ impl Holder {
         }
     }
 
-    /// Reads on in the log for a link that is behind and may be sent more.
-    pub(super) fn feed(&mut self, id: LinkId) {
-        let stored = self.stored;
-        let bytes = self.limits.read_bytes;
-        let Some(session) = self.links.session_mut(id) else { return };
-        if session.send.may_send() && session.send.sent.seq < stored.seq {
-            session.send.reading = true;
-            let request = rows_after(session.send.sent.seq, bytes);
-            self.request(Pending::Feed(id), request);
-        }
-    }
-
-    pub(super) fn feed_read(&mut self, id: LinkId, answer: StorageAnswer) -> Result<(), Corrupt> {
+    pub(super) fn feed_read(&mut self, id: LinkId, seq: u64, answer: StorageAnswer) -> Result<(), Corrupt> {
+        self.charge_read(id, &answer);
         let mut rows = rows_of(answer)?;
         let stored = self.stored;
         let Some(session) = self.links.session_mut(id) else { return Ok(()) };
         session.send.reading = false;
         if let Some(bytes) = rows.bytes_needed {
             session.send.reading = true;
-            let request = rows_after(session.send.sent.seq, bytes);
-            self.request(Pending::Feed(id), request);
+            self.request(Pending::Feed(id, seq), rows_after(seq - 1, bytes));
             return Ok(());
         }
         session.moved(self.now);

@@ -1,19 +1,15 @@
 //! Bytes that were missing, and have come.
 
-use std::collections::BTreeMap;
-
 use crate::base::id::{CommitId, LinkId};
+use crate::base::id_map::IdMap;
 use crate::holder::holder::Holder;
-use crate::holder::notice::Notice;
-use crate::holder::pending::{Incoming, Origin, Pending};
+use crate::holder::pending::{InFlight, Incoming, Pending};
 use crate::link::session::{Purpose, Wanted};
 use crate::log::keys::rows_after;
 use crate::log::rows::{edit_rows, read_rows};
 use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
 use crate::wire::bodies::{ChainRange, Want};
 use crate::wire::frame::Frame;
-
-use crate::log::rows::Entry;
 
 impl Holder {
     /// The commit at that position lacks bytes that have come: its row is to be written anew.
@@ -43,43 +39,26 @@ impl Holder {
             }
             let is_filled = entry.commit.fill(&incoming.commit);
             self.log.justify(&mut entry.commit);
-            filled = Some(entry.clone());
+            filled = Some(entry.commit.clone());
             is_filled
         })?;
-        let Some(entry) = filled.filter(|_| !edits.puts.is_empty()) else {
+        let Some(commit) = filled.filter(|_| !edits.puts.is_empty()) else {
             // It was filled meanwhile, by another process that shares the log.
             self.log.filled(seq, &incoming.commit);
             self.arrived(&incoming.origins, &incoming.commit);
             return Ok(());
         };
-        self.log.filled(seq, &entry.commit);
-        let (hole_puts, hole_deletes) = self.log.take_holes();
-        let (guard, put) = self.log.write_meta();
-        let puts = edits.puts.into_iter().chain(hole_puts).chain([put]).collect();
-        let deletes = edits.deletes.into_iter().chain(hole_deletes).collect();
-        let batch = WriteBatch { guard: Some(guard), puts, deletes };
-        self.write(Pending::Filled { entry, origins: incoming.origins }, batch);
+        self.log.stage_again(seq, commit);
+        let Some(staged) = self.log.take_staged() else { return Ok(()) };
+        let puts = edits.puts.into_iter().chain(staged.puts).collect();
+        let deletes = edits.deletes.into_iter().chain(staged.deletes).collect();
+        let mut batch = WriteBatch { guard: Some(staged.guard), puts, deletes };
+        self.take_records(&mut batch);
+        let origins = vec![incoming.origins];
+        let flight = InFlight { batch: batch.clone(), entries: staged.entries, origins };
+        self.appending = true;
+        self.write(Pending::Append(flight), batch);
         Ok(())
-    }
-
-    /// Another process that shares the log has filled this commit.
-    pub fn filled_elsewhere(&mut self, entry: &Entry) {
-        if self.log.holes().seq_of(&entry.commit.id()) == Some(entry.at.seq) {
-            self.log.filled(entry.at.seq, &entry.commit);
-            self.holes_have_closed();
-        }
-    }
-
-    /// The bytes are durable: whoever lacks them is sent the commit again.
-    pub(super) fn filled(&mut self, entry: Entry, origins: &[Origin]) {
-        self.writing -= 1;
-        self.arrived(origins, &entry.commit);
-        self.named_arrived(&entry.commit.id(), None);
-        let bringers: Vec<LinkId> = origins.iter().filter_map(Origin::link).collect();
-        self.send_again(&entry, &bringers);
-        self.holes_have_closed();
-        self.acknowledge();
-        self.notices.push_back(Notice::Filled(entry));
     }
 
     /// Asks every link for bytes that are missing, each link once for each commit.
@@ -89,7 +68,7 @@ impl Holder {
         }
         let free =
             self.links.sessions().filter(|(_, session)| session.wanted.is_none() && session.send.started);
-        let mut questions: BTreeMap<LinkId, Vec<(CommitId, ChainRange)>> = BTreeMap::new();
+        let mut questions: IdMap<LinkId, Vec<(CommitId, ChainRange)>> = IdMap::new();
         for (id, session) in free {
             let unasked = self.log.holes().tips().filter(|tip| !session.asked_holes.contains(&tip.id));
             let ranges = unasked.map(|tip| {

@@ -1,14 +1,19 @@
 //! What comes in on links that are up.
 
+use std::collections::BTreeMap;
+
 use crate::base::id::LinkId;
 use crate::base::limits::{COMMIT_COST_BYTES, NAMED_COST_BYTES};
 use crate::base::mutation::Mutation;
+use crate::base::pace::Rate;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::error::CommitError;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
-use crate::holder::pending::{Incoming, Named, Origin};
+use crate::holder::pending::{Brought, Incoming, Named, Origin};
+use crate::link::receiving::PieceFault;
+use crate::link::session::Session;
 use crate::wire::bodies::{Commits, Fresh, Head, Piece};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -24,8 +29,13 @@ impl Holder {
                 self.effects.push_back(Effect::Close(id, 1000, String::new()));
                 return self.gone(id, Some((bye.code, bye.reason)));
             }
-            Frame::Unknown => return,
             _ => {}
+        }
+        if !is_paid(&frame) && !self.pay_for_frame(id) {
+            return self.close(id, CloseCode::Flow, "too many frames");
+        }
+        if frame == Frame::Unknown {
+            return;
         }
         let Some(session) = self.links.session_mut(id) else {
             return self.close(id, CloseCode::OutOfOrder, "a frame before the greeting");
@@ -48,6 +58,9 @@ impl Holder {
                 self.send(id, &Frame::Head(Head { nonce, at }));
             }
             Frame::Head(Head { nonce, at: Some(at) }) => {
+                if session.unread.answered(nonce, &self.limits) {
+                    return self.feed(id);
+                }
                 session.their_head = session.their_head.max(at.seq);
                 self.notices.push_back(Notice::HeadOf(id, nonce, at.seq));
             }
@@ -108,7 +121,8 @@ impl Holder {
         self.intake.named.extend(named);
         let incoming = commits
             .into_iter()
-            .map(|(commit, bytes)| Incoming { origins: vec![Origin::Stream(id, number, bytes)], commit });
+            .map(|(commit, bytes)| (Origin::Stream(id, number, bytes, Brought::of(&commit)), commit))
+            .map(|(origin, commit)| Incoming { origins: vec![origin], commit });
         self.intake.inbox.extend(incoming);
     }
 
@@ -121,14 +135,61 @@ impl Holder {
         }
         let receive = &mut session.receive;
         let pieces = if piece.answer { &mut receive.answer } else { &mut receive.stream };
-        if pieces.push(&piece.bytes, piece.last, now, &self.limits).is_err() {
-            return self.close(id, CloseCode::TooLarge, "a commit over the limit");
+        match pieces.push(&piece.bytes, piece.last, now, &self.limits) {
+            Ok(()) => {}
+            Err(PieceFault::Small) => {
+                return self.close(id, CloseCode::Malformed, "a piece smaller than pieces are");
+            }
+            Err(PieceFault::Large) => {
+                return self.close(id, CloseCode::TooLarge, "a commit over the limit");
+            }
         }
         if piece.answer {
             self.answer_grows(id, piece.bytes.len());
         } else if receive.spend(piece.bytes.len(), &self.limits).is_err() {
             self.close(id, CloseCode::Flow, "more was sent than was granted");
         }
+        self.bound_pieces();
+    }
+
+    /// Commits that have not come whole are bounded over all links: of whoever has begun most, the link
+    /// that was silent longest has to begin again.
+    fn bound_pieces(&mut self) {
+        let pieces = |session: &Session| session.receive.stream.bytes() + session.receive.answer.bytes();
+        let mut all = 0;
+        for (_, session) in self.links.sessions() {
+            all += pieces(session);
+        }
+        if all <= self.limits.pieces_bytes_max {
+            return;
+        }
+        let subject =
+            |session: &Session| session.grant().map_or(String::new(), |grant| grant.subject.clone());
+        let mut by_subject = BTreeMap::<String, usize>::new();
+        for (_, session) in self.links.sessions().filter(|(_, session)| !session.is_mesh) {
+            *by_subject.entry(subject(session)).or_default() += pieces(session);
+        }
+        let most = by_subject.into_iter().max_by_key(|(_, bytes)| *bytes).map(|(subject, _)| subject);
+        let theirs = self.links.sessions().filter(|(_, session)| {
+            !session.is_mesh && pieces(session) > 0 && most.as_ref() == Some(&subject(session))
+        });
+        let oldest = theirs
+            .min_by_key(|(_, session)| session.receive.stream.came_at.max(session.receive.answer.came_at));
+        if let Some(id) = oldest.map(|(id, _)| id) {
+            self.close(id, CloseCode::GoingAway, "too many commits come in pieces; connect again");
+        }
+    }
+
+    /// Frames that nothing else bounds have a rate, from whoever came in.
+    fn pay_for_frame(&mut self, id: LinkId) -> bool {
+        let rate = Rate { per_second: self.limits.frames_per_second, burst: self.limits.frames_burst };
+        let now = self.now;
+        let Some(link) = self.links.get_mut(id) else { return true };
+        if link.is_dialer() || link.session().is_some_and(|session| session.is_mesh) {
+            return true;
+        }
+        link.frames.spend(1, rate, now);
+        link.frames.free_at(rate) <= now
     }
 
     pub(super) fn close_for(&mut self, id: LinkId, error: &CommitError) {
@@ -145,4 +206,15 @@ impl Holder {
 fn is_readable(commit: &Commit) -> bool {
     let is_change = |bytes: &Vec<u8>| bytes.is_empty() || bytes.starts_with(&[0x85, 0x6f, 0x4a, 0x83]);
     commit.items().all(|(_, bytes)| !matches!(bytes, ItemBytes::Present(bytes) if !is_change(bytes)))
+}
+
+/// Whether something else bounds such frames: credit, or what was asked for.
+fn is_paid(frame: &Frame) -> bool {
+    match frame {
+        Frame::Commits(commits) => !commits.records.is_empty() || !commits.named.is_empty(),
+        Frame::Vector(part) => !part.tips.is_empty() || !part.hole_tips.is_empty(),
+        Frame::Answer(answer) => !answer.records.is_empty(),
+        Frame::Piece(_) => true,
+        _ => false,
+    }
 }

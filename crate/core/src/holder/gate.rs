@@ -8,6 +8,8 @@ use minicbor::{Decode, Encode};
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::hash::hash16;
 use crate::base::id::LinkId;
+use crate::base::id_map::IdMap;
+use crate::base::pace::Pace;
 use crate::base::time::Millis;
 use crate::holder::caps::Caps;
 use crate::storage::request::{Corrupt, StorageRequest, WriteBatch};
@@ -36,9 +38,18 @@ pub(super) struct Gate {
     dirty: BTreeSet<Vec<u8>>,
     connections: BTreeMap<String, u64>,
     /// Subjects of links that are gone and of which something may be left in the inbox.
-    departed: BTreeMap<LinkId, String>,
-    /// When a subject may be granted more.
-    paces: BTreeMap<String, Millis>,
+    departed: IdMap<LinkId, String>,
+    /// How fast a subject brings and has things read.
+    paces: BTreeMap<String, SubjectPace>,
+    /// Accounts of subjects whose last link has gone.
+    idle: BTreeSet<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct SubjectPace {
+    /// When it may be granted more.
+    grant_at: Millis,
+    reads: Pace,
 }
 
 /// What a commit adds to what is stored.
@@ -132,7 +143,8 @@ impl Gate {
     ///
     /// # Errors
     /// There may not.
-    pub fn count_in(&mut self, subject: &str, connections: usize) -> Result<(), Refusal> {
+    pub fn count_in(&mut self, subject: &str, connections: usize, now: Millis) -> Result<(), Refusal> {
+        self.forget_recovered(now);
         let Some(caps) = self.caps else { return Ok(()) };
         let refuse = |reason: &str| Err(Refusal { code: CloseCode::Full, reason: reason.into() });
         if connections as u64 > caps.space_connections_max {
@@ -143,12 +155,14 @@ impl Gate {
             return refuse("this token has too many connections");
         }
         *count += 1;
+        self.idle.remove(&subject_key(subject));
         Ok(())
     }
 
     /// Counts a link that has been counted in before.
     pub fn count_again(&mut self, subject: &str) {
         *self.connections.entry(subject.to_owned()).or_default() += 1;
+        self.idle.remove(&subject_key(subject));
     }
 
     /// A link has gone, or has another subject now.
@@ -157,7 +171,7 @@ impl Gate {
             *count = count.saturating_sub(1);
             if *count == 0 {
                 self.connections.remove(subject);
-                self.paces.remove(subject);
+                self.idle.insert(subject_key(subject));
             }
         }
     }
@@ -171,27 +185,61 @@ impl Gate {
         self.departed.remove(&link);
     }
 
-    /// Nothing is left of links that are gone.
+    /// Nothing is left of links that are gone, and nothing is being written: what can be read again of
+    /// subjects without a link is not kept.
     pub fn forget_departed(&mut self) {
         self.departed.clear();
+        for key in core::mem::take(&mut self.idle) {
+            if self.dirty.contains(&key) {
+                self.idle.insert(key);
+            } else {
+                self.usage.remove(&key);
+            }
+        }
+    }
+
+    /// Keeps the paces of subjects that have a link or are still to wait: whoever comes again goes on
+    /// where it was. Now and then, so that each costs little.
+    fn forget_recovered(&mut self, now: Millis) {
+        if self.paces.len() > 2 * self.connections.len() + 16 {
+            let is_kept = |subject: &String, pace: &SubjectPace| {
+                self.connections.contains_key(subject) || pace.grant_at > now || !pace.reads.is_paid(now)
+            };
+            self.paces.retain(|subject, pace| is_kept(subject, pace));
+        }
+    }
+
+    /// When more may be read for a link of this subject, of which this was read.
+    pub fn reads_free_at(&self, subject: &str, link: &Pace) -> Millis {
+        let Some(caps) = self.caps else { return 0 };
+        let of_subject = self.paces.get(subject).map_or(0, |pace| pace.reads.free_at(caps.subject_reads()));
+        link.free_at(caps.connection_reads()).max(of_subject)
+    }
+
+    /// So much was read for a link of this subject.
+    pub fn charge_reads(&mut self, subject: &str, link: &mut Pace, bytes: u64, now: Millis) {
+        let Some(caps) = self.caps else { return };
+        link.spend(bytes, caps.connection_reads(), now);
+        self.paces.entry(subject.to_owned()).or_default().reads.spend(bytes, caps.subject_reads(), now);
     }
 
     /// When a link of this subject may be granted more that has cost so much: now, or at the time
     /// given. Granted, its own and its subject's next time are later.
-    pub fn pace(&mut self, subject: &str, cost: u64, grant_at: Millis, now: Millis) -> Pace {
-        let Some(caps) = self.caps else { return Pace::Now { next_at: 0 } };
-        let at = grant_at.max(self.paces.get(subject).copied().unwrap_or(0));
+    pub fn pace(&mut self, subject: &str, cost: u64, grant_at: Millis, now: Millis) -> Granting {
+        let Some(caps) = self.caps else { return Granting::Now { next_at: 0 } };
+        let at = grant_at.max(self.paces.get(subject).map_or(0, |pace| pace.grant_at));
         if at > now {
-            return Pace::At(at);
+            return Granting::At(at);
         }
         let wait = |rate: u64| cost.saturating_mul(1000) / rate.max(1);
-        self.paces.insert(subject.to_owned(), now + wait(caps.subject_bytes_per_second));
-        Pace::Now { next_at: now + wait(caps.connection_bytes_per_second) }
+        self.paces.entry(subject.to_owned()).or_default().grant_at =
+            now + wait(caps.subject_bytes_per_second);
+        Granting::Now { next_at: now + wait(caps.connection_bytes_per_second) }
     }
 }
 
 /// When more may be granted.
-pub(super) enum Pace {
+pub(super) enum Granting {
     Now {
         /// The link's next time.
         next_at: Millis,

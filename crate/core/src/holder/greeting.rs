@@ -83,6 +83,14 @@ impl Holder {
         {
             return self.close(id, CloseCode::TooLarge, "too many regions, or too long a name");
         }
+        if hello.token.as_ref().is_some_and(|token| token.len() > self.limits.token_bytes_max) {
+            return self.close(id, CloseCode::TooLarge, "a token over the limit");
+        }
+        if let (Some(own), Some(region)) = (self.role.region(), &hello.region)
+            && !own.all.contains(region)
+        {
+            return self.close(id, CloseCode::Denied, "a relay of a region that is not known here");
+        }
         let now = self.now;
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };
@@ -247,7 +255,7 @@ impl Holder {
         let is_mesh = is_relay && hello.region.is_some();
         let terms = terms_of(grant.as_ref(), now);
         // What it may know of other regions by the commits that it brought before.
-        let accepted = Accepted { grant, brought: self.stored.seq, told_stored: Vec::new() };
+        let accepted = Accepted { grant, brought: self.stored.seq, ..Accepted::default() };
         let peer = Peer { log: hello.log, region: hello.region.clone() };
         let mut session = Session::new(End::Accepter(accepted), peer, is_mesh, &self.limits, now);
         session.send.grant(hello.credit, &self.limits);
@@ -285,7 +293,7 @@ impl Holder {
             };
             self.meet(id, record);
         }
-        self.say_what_is_missing(id);
+        self.say_what_is_missing(id, false);
         match from {
             Some(from) => self.start_stream(id, from),
             None => self.reconcile(id, told, &hello),
@@ -342,7 +350,7 @@ impl Holder {
         if let Some(cursor) = theirs.filter(|_| is_relay) {
             self.check_cursor(id, cursor, Which::Seen);
         }
-        self.say_what_is_missing(id);
+        self.say_what_is_missing(id, sent.holes > 0);
         if hello.resumed {
             self.start_stream(id, acked);
         } else {
@@ -367,10 +375,12 @@ impl Holder {
         self.note_peer(id);
     }
 
-    /// The other side takes what was missing for stored, unless it hears otherwise.
-    fn say_what_is_missing(&mut self, id: LinkId) {
+    /// Where this side had holes as it greeted, the other does not know what of its log is whole here
+    /// until it is told.
+    fn say_what_is_missing(&mut self, id: LinkId, had_holes: bool) {
         let Some(session) = self.links.session_mut(id) else { return };
-        if self.log.holes().whole_of(&session.peer.log).is_some() {
+        if had_holes || !self.log.holes().is_empty() {
+            session.receive.whole_told = Some(0);
             self.touched.insert(id);
         }
     }

@@ -5,10 +5,12 @@
 //! that write is durable are they acknowledged, sent on and told to the owner. What comes in
 //! meanwhile is in the next write, so load makes writes larger, not more.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use std::collections::VecDeque;
+
 use crate::base::id::{LinkId, LogId, RequestId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::mutation::{Mutation, ambient_number};
 use crate::base::position::{Marker, Position};
@@ -26,6 +28,7 @@ use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::peers::Peers;
 use crate::holder::pending::{Incoming, Origin, Pending};
 use crate::holder::role::Role;
+use crate::holder::turns::Turns;
 use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
 use crate::log::log::Log;
@@ -80,19 +83,22 @@ pub(crate) struct Holder {
     pub(super) intake: Intake,
     pub(super) gate: Gate,
     pub(super) counters: RelayCounters,
+    pub(super) turns: Turns,
+    /// Links that read much too slowly.
+    pub(super) overfull: IdSet<LinkId>,
     /// Frames that came before the log was known.
     pub(super) early: Vec<(LinkId, Vec<u8>)>,
     /// Links that received something since the last write, to be acknowledged after the next.
-    pub(super) touched: BTreeSet<LinkId>,
+    pub(super) touched: IdSet<LinkId>,
     /// Links that came up, or whose commits were acknowledged, since the owner last looked.
-    pub(super) bringers: BTreeSet<LinkId>,
+    pub(super) bringers: IdSet<LinkId>,
     /// What is known of peers is to be written as soon as nothing else is under way.
     pub(super) save_peers_due: bool,
     /// Writes under way.
     pub(super) writing: u32,
     /// A write of commits is under way.
     pub(super) appending: bool,
-    pub(super) pending: BTreeMap<RequestId, (Pending, StorageRequest)>,
+    pub(super) pending: IdMap<RequestId, (Pending, StorageRequest)>,
     next_request: u64,
     next_nonce: u64,
     pub(super) scrubbing: bool,
@@ -135,13 +141,15 @@ impl Holder {
             intake: Intake::default(),
             gate: Gate::new(config.caps),
             counters: RelayCounters::default(),
+            turns: Turns::default(),
+            overfull: IdSet::new(),
             early: Vec::new(),
-            touched: BTreeSet::new(),
-            bringers: BTreeSet::new(),
+            touched: IdSet::new(),
+            bringers: IdSet::new(),
             save_peers_due: false,
             writing: 0,
             appending: false,
-            pending: BTreeMap::new(),
+            pending: IdMap::new(),
             next_request: 0,
             next_nonce: 0,
             scrubbing: false,
@@ -206,7 +214,7 @@ impl Holder {
     }
 
     /// Links that came up, or whose commits were acknowledged, since this was last asked.
-    pub fn take_bringers(&mut self) -> BTreeSet<LinkId> {
+    pub fn take_bringers(&mut self) -> IdSet<LinkId> {
         core::mem::take(&mut self.bringers)
     }
 
@@ -489,10 +497,6 @@ impl Holder {
 
     pub(super) fn is_relay(&self) -> bool {
         self.role.is_relay()
-    }
-
-    pub fn send(&mut self, id: LinkId, frame: &Frame) {
-        self.effects.push_back(Effect::Send(id, frame.encode().into()));
     }
 
     pub(super) fn request(&mut self, pending: Pending, request: StorageRequest) {

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use crate::base::id::LinkId;
 use crate::holder::pending::{Incoming, Named, Origin};
 use crate::holder::waiting::WaitingRoom;
-use crate::wire::bodies::Want;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Intake {
@@ -15,8 +14,6 @@ pub(super) struct Intake {
     pub waiting: WaitingRoom,
     /// Reads under way without which nothing can be admitted.
     pub lookups: usize,
-    /// Questions of peers, to be answered once the log is known again.
-    pub wants: Vec<(LinkId, Want)>,
     /// Commits in the inbox that storage refused before.
     pub again: usize,
     saved: u64,
@@ -61,7 +58,7 @@ impl Intake {
                 self.again -= 1;
                 self.has_saved_more = true;
             }
-            Origin::Stream(..) | Origin::Answer(_) => {}
+            Origin::Stream(..) | Origin::Answer(..) => {}
         }
     }
 

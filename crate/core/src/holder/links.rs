@@ -1,38 +1,38 @@
 //! The links of a holder, and when something is due on each.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::base::id::LinkId;
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
+use crate::link::unread::Unread;
 
 /// The first number of links that the core dials. Hosts number those they accept from below.
 const FIRST_DIALED: u64 = 1 << 32;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Links {
-    links: BTreeMap<LinkId, Link>,
+    links: IdMap<LinkId, Link>,
     next_dialed: u64,
     /// Links between relays that are up.
-    mesh: BTreeSet<LinkId>,
+    mesh: IdSet<LinkId>,
     /// Links whose next timer may be another one.
-    changed: BTreeSet<LinkId>,
+    changed: IdSet<LinkId>,
     /// The next timer of each link that has one.
-    timers: BTreeMap<LinkId, Millis>,
-    due: BTreeSet<(Millis, LinkId)>,
+    timers: IdMap<LinkId, Millis>,
+    due: IdSet<(Millis, LinkId)>,
 }
 
 impl Links {
     pub fn new() -> Self {
         Self {
-            links: BTreeMap::new(),
+            links: IdMap::new(),
             next_dialed: FIRST_DIALED,
-            mesh: BTreeSet::new(),
-            changed: BTreeSet::new(),
-            timers: BTreeMap::new(),
-            due: BTreeSet::new(),
+            mesh: IdSet::new(),
+            changed: IdSet::new(),
+            timers: IdMap::new(),
+            due: IdSet::new(),
         }
     }
 
@@ -59,6 +59,11 @@ impl Links {
 
     pub fn session_mut(&mut self, id: LinkId) -> Option<&mut Session> {
         self.get_mut(id)?.session_mut()
+    }
+
+    /// What was sent on a link and not read: nothing is ever due for it.
+    pub fn unread_mut(&mut self, id: LinkId) -> Option<&mut Unread> {
+        Some(&mut self.links.get_mut(&id)?.session_mut()?.unread)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {

@@ -139,12 +139,11 @@ impl Holder {
         // What waited may have its causes now, or have to ask for others.
         let waiting = self.intake.waiting.release_all();
         self.intake.put_before(waiting.into_iter().rev());
-        for (link, want) in core::mem::take(&mut self.intake.wants) {
-            self.answer_want(link, want);
-        }
         for (link, bytes) in core::mem::take(&mut self.early) {
             self.received(link, &bytes);
         }
+        // Vectors were not told meanwhile.
+        self.feed_all();
     }
 
     /// Another process has written: what is in memory of the log is read again.
@@ -177,18 +176,14 @@ impl Holder {
         if self.limits.is_mutated(Mutation::StaleAnswers) {
             return;
         }
-        let is_of_log = |pending: &Pending| {
-            matches!(pending, Pending::Lookup | Pending::FindFor(..) | Pending::FillRead { .. })
-        };
+        let is_of_log = |pending: &Pending| matches!(pending, Pending::Lookup | Pending::FillRead { .. });
         let stale: Vec<RequestId> =
             self.pending.iter().filter(|(_, (pending, _))| is_of_log(pending)).map(|(id, _)| *id).collect();
         for id in stale {
             let Some((pending, _)) = self.pending.remove(&id) else { continue };
             self.intake.lookups -= 1;
-            match pending {
-                Pending::FillRead { incoming, .. } => self.intake.put_before([incoming]),
-                Pending::FindFor(link, want) => self.intake.wants.push((link, want)),
-                _ => {}
+            if let Pending::FillRead { incoming, .. } = pending {
+                self.intake.put_before([incoming]);
             }
         }
     }

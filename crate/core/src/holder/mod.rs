@@ -25,5 +25,7 @@ mod reconcile;
 pub mod records;
 pub(crate) mod role;
 mod scrub;
+mod turns;
+mod vectors;
 mod waiting;
 mod writes;

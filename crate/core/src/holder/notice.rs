@@ -15,8 +15,6 @@ pub(crate) enum Notice {
     Corrupt(StorageFault, String),
     /// These commits are in the log now, in this order.
     Appended(Vec<Entry>),
-    /// This commit, which was in the log before, has bytes now that it lacked.
-    Filled(Entry),
     /// So many of the process's own commits, from the first, are durable.
     Saved(u64),
     /// Own commits up to this could not be written; the holder goes on from memory.
@@ -58,6 +56,4 @@ pub(crate) enum OwnerRequest {
     Follow,
     /// A document's commits, from this one of the log on.
     Document(DocId, u64),
-    /// The commit at this position, which another process has filled.
-    Filled(u64),
 }

@@ -1,9 +1,8 @@
 //! What is known of the holders that this one has met: how far each has read the other's log.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::base::cbor::to_cbor;
 use crate::base::id::LogId;
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::position::Cursor;
 use crate::base::time::Millis;
 use crate::holder::records::{self, PeerRecord};
@@ -12,8 +11,8 @@ use crate::storage::request::WriteBatch;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peers {
-    records: BTreeMap<LogId, PeerRecord>,
-    dirty: BTreeSet<LogId>,
+    records: IdMap<LogId, PeerRecord>,
+    dirty: IdSet<LogId>,
 }
 
 impl Peers {
@@ -47,7 +46,7 @@ impl Peers {
 
     /// Takes in what storage holds of a peer.
     pub fn load(&mut self, record: PeerRecord) {
-        self.records.entry(record.cursor.log).or_insert(record);
+        self.records.get_or_insert_with(record.cursor.log, || record);
     }
 
     /// A link is up with a peer of which this is known. What was met at the same place under another

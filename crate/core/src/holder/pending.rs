@@ -1,8 +1,7 @@
 //! What is under way in a holder: what came in, and what was asked of storage.
 
-use std::collections::{BTreeSet, VecDeque};
-
 use crate::base::id::{DocId, LinkId};
+use crate::base::id_map::IdSet;
 use crate::base::position::Cursor;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
@@ -11,7 +10,7 @@ use crate::holder::notice::OwnerRequest;
 use crate::link::receiving::FrameNumber;
 use crate::log::rows::{Entry, RowsRead, read_rows};
 use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
-use crate::wire::bodies::{ChainRange, Want};
+use crate::wire::bodies::ChainRange;
 
 /// Where a commit came from.
 #[derive(Clone, Copy, Debug)]
@@ -21,17 +20,40 @@ pub(super) enum Origin {
     /// It was in memory in place of storage, or in a write that another process overtook.
     Again { own: bool },
     /// The stream of a link, which spent so many bytes of credit on it.
-    Stream(LinkId, FrameNumber, usize),
+    Stream(LinkId, FrameNumber, usize, Brought),
     /// An answer on a link.
-    Answer(LinkId),
+    Answer(LinkId, Brought),
+}
+
+/// What a link has brought of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// All bytes, or deletes in their place: the other side says that it has all.
+    All,
+    /// Some bytes are missing at the other side too.
+    Part,
+}
+
+impl Brought {
+    pub fn of(commit: &Commit) -> Self {
+        if commit.has_holes() { Self::Part } else { Self::All }
+    }
 }
 
 impl Origin {
     /// The link that brought it.
     pub fn link(&self) -> Option<LinkId> {
         match self {
-            Origin::Stream(link, ..) | Origin::Answer(link) => Some(*link),
+            Origin::Stream(link, ..) | Origin::Answer(link, _) => Some(*link),
             Origin::Own(_) | Origin::Again { .. } => None,
+        }
+    }
+
+    /// The link that brought it, if the other side has all of it.
+    pub fn link_of_whole(&self) -> Option<LinkId> {
+        match self {
+            Origin::Stream(link, _, _, Brought::All) | Origin::Answer(link, Brought::All) => Some(*link),
+            _ => None,
         }
     }
 }
@@ -69,17 +91,13 @@ pub(super) enum Pending {
         seq: u64,
         incoming: Incoming,
     },
-    Filled {
-        entry: Entry,
-        origins: Vec<Origin>,
-    },
     Records,
     Scrub {
-        docs: BTreeSet<DocId>,
+        docs: IdSet<DocId>,
         from: u64,
     },
     Scrubbed {
-        docs: BTreeSet<DocId>,
+        docs: IdSet<DocId>,
     },
     Flush,
     CheckCursor {
@@ -87,9 +105,10 @@ pub(super) enum Pending {
         cursor: Cursor,
         which: Which,
     },
-    Feed(LinkId),
-    FindFor(LinkId, Want),
-    AnswerRead(AnswerJob),
+    /// The log from this commit on, for a link.
+    Feed(LinkId, u64),
+    FindFor(LinkId),
+    AnswerRead(LinkId, u64),
     Owner(OwnerRequest),
 }
 
@@ -107,17 +126,6 @@ pub(super) struct InFlight {
     pub entries: Vec<Entry>,
     /// Whoever brought each.
     pub origins: Vec<Vec<Origin>>,
-}
-
-/// An answer under way.
-#[derive(Clone, Debug)]
-pub(super) struct AnswerJob {
-    pub link: LinkId,
-    pub nonce: u64,
-    /// Positions of the commits still to be sent, in this order.
-    pub left: VecDeque<u64>,
-    pub bytes: u64,
-    pub read_bytes: usize,
 }
 
 /// A question for missing causes: what is missing, by the link that should have it, and since when.

@@ -1,13 +1,14 @@
 //! Questions for commits that are missing: causes of what waits, and bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::base::id::LinkId;
+use crate::base::id_map::IdMap;
 use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::holder::holder::Holder;
-use crate::holder::pending::{Incoming, Missing, Origin};
+use crate::holder::pending::{Brought, Incoming, Missing, Origin};
 use crate::link::session::{Purpose, Wanted};
 use crate::log::log::Admission;
 use crate::wire::bodies::{Answer, ChainRange, Want};
@@ -26,7 +27,7 @@ impl Holder {
         let is_new = !self.intake.waiting.contains(&id);
         let links: Vec<_> = incoming.origins.iter().filter_map(Origin::link).collect();
         for origin in &incoming.origins {
-            if let Origin::Answer(link) = origin
+            if let Origin::Answer(link, _) = origin
                 && let Some(wanted) = self.links.session_mut(*link).and_then(|s| s.wanted.as_mut())
                 && is_new
             {
@@ -49,7 +50,7 @@ impl Holder {
     /// See [`Mutation::WaitingCounts`] and [`Mutation::WaitingRefunds`].
     fn count_waiting(&mut self, incoming: &Incoming) {
         for origin in &incoming.origins {
-            let Origin::Stream(link, frame, bytes) = *origin else { continue };
+            let Origin::Stream(link, frame, bytes, _) = *origin else { continue };
             if self.limits.is_mutated(Mutation::WaitingRefunds) {
                 self.done_with(link, bytes);
             }
@@ -116,9 +117,9 @@ impl Holder {
     }
 
     /// What is to be asked of each link that has no question under way.
-    fn missing_by_link(&self) -> BTreeMap<LinkId, BTreeSet<ChainRange>> {
+    fn missing_by_link(&self) -> IdMap<LinkId, BTreeSet<ChainRange>> {
         let is_urgent = self.intake.waiting.is_half_full(&self.limits);
-        let mut missing: BTreeMap<LinkId, BTreeSet<ChainRange>> = BTreeMap::new();
+        let mut missing: IdMap<LinkId, BTreeSet<ChainRange>> = IdMap::new();
         for Missing { link, came_at, ranges } in self.intake.waiting.missing() {
             let Some(session) = self.links.session(link).filter(|session| session.wanted.is_none()) else {
                 continue;
@@ -130,7 +131,7 @@ impl Holder {
             for range in ranges {
                 let asked = missing.get(&link).map_or(0, BTreeSet::len);
                 if asked < self.limits.want_ranges_max && !self.intake.waiting.holds(range.author, range.to) {
-                    missing.entry(link).or_default().insert(self.still_missing(range));
+                    missing.get_or_default(link).insert(self.still_missing(range));
                 }
             }
         }
@@ -184,7 +185,8 @@ impl Holder {
         self.answer_grows(id, bytes);
         // Before what waits in the inbox: much of that may be waiting for these.
         let incoming = commits.into_iter().rev();
-        self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![Origin::Answer(id)], commit }));
+        let origin = |commit: &Commit| Origin::Answer(id, Brought::of(commit));
+        self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![origin(&commit)], commit }));
     }
 
     /// An answer has credit of its own, and no more than that.

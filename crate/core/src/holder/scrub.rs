@@ -1,9 +1,8 @@
 //! The bytes of deleted documents are taken out of the log's rows, a few rows at a time, when
 //! nothing else is to be done.
 
-use std::collections::BTreeSet;
-
 use crate::base::id::DocId;
+use crate::base::id_map::IdSet;
 use crate::holder::holder::Holder;
 use crate::holder::pending::Pending;
 use crate::log::keys::rows_after;
@@ -18,14 +17,14 @@ impl Holder {
         }
     }
 
-    fn scrub_from(&mut self, from: u64, docs: BTreeSet<DocId>) {
+    fn scrub_from(&mut self, from: u64, docs: IdSet<DocId>) {
         self.scrubbing = true;
         self.request(Pending::Scrub { docs, from }, rows_after(from, self.limits.read_bytes));
     }
 
     pub(super) fn scrub_read(
         &mut self,
-        docs: BTreeSet<DocId>,
+        docs: IdSet<DocId>,
         from: u64,
         answer: StorageAnswer,
     ) -> Result<(), Corrupt> {

@@ -1,9 +1,8 @@
 //! The waiting room: commits whose causes are not all in the log, and commits that other relays have
 //! named and that have not come.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::base::id::{AuthorId, CommitId, LinkId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
@@ -21,14 +20,14 @@ pub(super) struct Waiting {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct WaitingRoom {
-    commits: BTreeMap<CommitId, Waiting>,
-    by_cause: BTreeMap<(AuthorId, u64), BTreeSet<CommitId>>,
+    commits: IdMap<CommitId, Waiting>,
+    by_cause: IdMap<(AuthorId, u64), IdSet<CommitId>>,
     /// How many commits wait of each author and number.
-    places: BTreeMap<(AuthorId, u64), usize>,
+    places: IdMap<(AuthorId, u64), usize>,
     bytes: usize,
     /// What other relays have named and is not in the log, with what is missing of its chain. Bound
     /// by those links' credit.
-    named: BTreeMap<CommitId, Vec<(Named, ChainRange)>>,
+    named: IdMap<CommitId, Vec<(Named, ChainRange)>>,
 }
 
 impl WaitingRoom {
@@ -55,6 +54,10 @@ impl WaitingRoom {
     ) -> Result<(), Box<Incoming>> {
         let Incoming { commit, origins } = incoming;
         if let Some(waiting) = self.commits.get_mut(&commit.id()) {
+            // One copy may have bytes that the other lacks.
+            self.bytes -= waiting.commit.size();
+            waiting.commit.complete(&commit);
+            self.bytes += waiting.commit.size();
             waiting.origins.extend(origins);
             return Ok(());
         }
@@ -64,10 +67,10 @@ impl WaitingRoom {
             return Err(Box::new(Incoming { commit, origins }));
         }
         for range in &missing {
-            self.by_cause.entry((range.author, range.to)).or_default().insert(commit.id());
+            self.by_cause.get_or_default((range.author, range.to)).insert(commit.id());
         }
         self.bytes += commit.size();
-        *self.places.entry(place(&commit)).or_default() += 1;
+        *self.places.get_or_default(place(&commit)) += 1;
         let id = commit.id();
         self.commits.insert(id, Waiting { commit, origins, missing, came_at: now });
         Ok(())
@@ -132,7 +135,7 @@ impl WaitingRoom {
     }
 
     pub fn wait_for(&mut self, named: Named, missing: ChainRange) {
-        self.named.entry(named.tip.id).or_default().push((named, missing));
+        self.named.get_or_default(named.tip.id).push((named, missing));
     }
 
     pub fn take_named(&mut self, id: &CommitId) -> Vec<Named> {

@@ -102,31 +102,21 @@ impl Holder {
                 self.intake.lookups -= 1;
                 self.learn(request, answer)
             }
-            Pending::FindFor(link, want) => {
-                self.intake.lookups -= 1;
-                self.learn(request, answer)?;
-                self.answer_want(link, want);
-                Ok(())
-            }
+            Pending::FindFor(link) => self.found_for(link, request, answer),
             Pending::CheckCursor { link, cursor, which } => self.cursor_read(link, cursor, which, answer),
             Pending::Scrub { docs, from } => self.scrub_read(docs, from, answer),
-            Pending::Feed(link) => self.feed_read(link, answer),
-            Pending::AnswerRead(job) => self.answer_read(job, answer),
+            Pending::Feed(link, seq) => self.feed_read(link, seq, answer),
+            Pending::AnswerRead(link, seq) => self.answer_read(link, seq, answer),
             Pending::FillRead { seq, incoming } => self.fill_read(seq, incoming, answer),
             Pending::Owner(what) => {
                 self.notices.push_back(Notice::Storage(what, answer));
                 Ok(())
             }
-            write => self.written(write, request, answer),
+            write => self.written(write, answer),
         }
     }
 
-    fn written(
-        &mut self,
-        pending: Pending,
-        request: &StorageRequest,
-        answer: StorageAnswer,
-    ) -> Result<(), Corrupt> {
+    fn written(&mut self, pending: Pending, answer: StorageAnswer) -> Result<(), Corrupt> {
         match (pending, answer) {
             (Pending::Append(flight), StorageAnswer::Written) => {
                 if let Disk::Failing { reason, .. } = &self.disk {
@@ -144,26 +134,13 @@ impl Holder {
                 self.reload();
             }
             // A relay acknowledges nothing from memory: it stops.
-            (Pending::Append(_) | Pending::Filled { .. }, StorageAnswer::Failed(reason))
-                if self.is_relay() =>
-            {
+            (Pending::Append(_) | Pending::Records, StorageAnswer::Failed(reason)) if self.is_relay() => {
                 self.fail(StorageFault::Failed, reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 self.disk_fails(flight.batch.clone(), reason.clone());
                 self.not_saved(&flight, reason);
                 self.appended(flight);
-            }
-            (Pending::Filled { entry, origins }, StorageAnswer::GuardFailed) => {
-                self.intake.put_before([Incoming { origins, commit: entry.commit }]);
-                self.writing -= 1;
-                self.reload();
-            }
-            (Pending::Filled { entry, origins }, answer) => {
-                if let (StorageAnswer::Failed(reason), StorageRequest::Write(batch)) = (answer, request) {
-                    self.disk_fails(batch.clone(), reason);
-                }
-                self.filled(entry, &origins);
             }
             (Pending::Flush, StorageAnswer::Written) => {
                 self.disk = Disk::Healthy;

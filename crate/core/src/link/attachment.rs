@@ -6,10 +6,12 @@ use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::LogId;
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
+use crate::base::pace::Pace;
 use crate::base::position::{Mark, Position};
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
 use crate::link::session::{Accepted, End, Grant, Peer, Session};
+use crate::link::unread::Unread;
 use crate::wire::access::Right;
 
 /// Everything that is outstanding on a link which [is attachable](Session::is_attachable).
@@ -48,6 +50,11 @@ struct Attachment {
     grant: Option<KeptGrant>,
     #[n(15)]
     whole_told: Option<u64>,
+    /// Bytes that were sent since it was last asked what was read, and the questions before.
+    #[n(16)]
+    unread: u64,
+    #[n(17)]
+    asked: Vec<(u64, u64)>,
 }
 
 #[derive(Encode, Decode)]
@@ -68,6 +75,7 @@ impl Link {
             |session: &Session| session.send.started && limits.is_mutated(Mutation::SleepOnFrames);
         let session = self.session().filter(|session| session.is_attachable() || is_forced(session))?;
         let End::Accepter(accepted) = &session.end else { return None };
+        let (unread, asked) = session.unread.keep()?;
         let grant = accepted.grant.as_ref().map(|grant| KeptGrant {
             subject: grant.subject.clone(),
             may_write: grant.right == Right::Write,
@@ -91,6 +99,8 @@ impl Link {
             told_stored: accepted.told_stored.clone(),
             grant,
             whole_told: session.receive.whole_told,
+            unread,
+            asked,
         }))
     }
 
@@ -102,10 +112,16 @@ impl Link {
             right: if grant.may_write { Right::Write } else { Right::Read },
             expires_at: grant.expires_at,
         });
-        let end = End::Accepter(Accepted { grant, brought: kept.brought, told_stored: kept.told_stored });
+        let end = End::Accepter(Accepted {
+            grant,
+            brought: kept.brought,
+            told_stored: kept.told_stored,
+            ..Accepted::default()
+        });
         let peer = Peer { log: kept.log, region: kept.region };
         let mut session = Session::new(end, peer, kept.is_mesh, limits, now);
         session.their_head = kept.their_head;
+        session.unread = Unread::resume(kept.unread, kept.asked, limits);
         session.receive.read = kept.read;
         session.receive.window = kept.window;
         session.receive.owed = if limits.is_mutated(Mutation::ForgetOwed) { 0 } else { kept.owed };
@@ -115,6 +131,6 @@ impl Link {
         session.send.read_acked = kept.read_acked;
         session.send.whole_acked = kept.whole_acked;
         session.send.marked = kept.marked;
-        Some(Self { heard_at: now, phase: Phase::Up(Box::new(session)) })
+        Some(Self { heard_at: now, frames: Pace::default(), phase: Phase::Up(Box::new(session)) })
     }
 }

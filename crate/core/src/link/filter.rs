@@ -1,24 +1,51 @@
 //! What a peer said it holds, so that a pass over the log skips it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::base::id::{AuthorId, CommitId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::commit::vector::{Tip, Vector};
 use crate::log::rows::Entry;
 
-/// What a peer told of what it holds.
+/// What a peer told of what it holds. Of that only what matters to a pass over this log is kept: the
+/// tips of authors that are in it, and no more of each than this log has and one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holdings {
-    pub tips: Vec<Tip>,
+    tips: IdMap<AuthorId, BTreeSet<Tip>>,
     /// Commits that it holds without all of their bytes: it lacks them.
-    pub holes: Vec<Tip>,
+    holes: IdSet<CommitId>,
+    /// How many tips were told.
+    pub told: usize,
+}
+
+impl Holdings {
+    /// Takes in a part of what a peer tells; `ours` is this log's vector.
+    pub fn take(&mut self, tips: &[Tip], holes: &[Tip], ours: &Vector) {
+        self.told += tips.len() + holes.len();
+        for tip in tips {
+            let most = ours.of(&tip.author).len() + 1;
+            if most > 1 {
+                let kept = self.tips.get_or_default(tip.author);
+                if kept.len() < most {
+                    kept.insert(*tip);
+                }
+            }
+        }
+        let held = holes.iter().filter(|tip| !ours.of(&tip.author).is_empty());
+        self.holes.extend(held.map(|tip| tip.id));
+    }
+
+    /// How many entries are kept.
+    pub fn len(&self) -> usize {
+        self.tips.len() + self.holes.len()
+    }
 }
 
 /// What is skipped in one pass over the log as it was when the pass began.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter {
-    held: BTreeMap<AuthorId, Held>,
-    holes: BTreeSet<CommitId>,
+    held: IdMap<AuthorId, Held>,
+    holes: IdSet<CommitId>,
     pub until: u64,
 }
 
@@ -37,18 +64,23 @@ enum Held {
 
 impl Filter {
     pub fn new(theirs: Holdings, ours: &Vector, until: u64) -> Self {
-        let vector = Vector::from_tips(theirs.tips);
-        let mut held = BTreeMap::new();
-        for tip in vector.tips() {
-            let rule = match (vector.of(&tip.author), ours.of(&tip.author)) {
+        let mut held = IdMap::new();
+        for (author, theirs) in theirs.tips {
+            let theirs: Vec<_> = theirs.into_iter().collect();
+            let rule = match (theirs.as_slice(), ours.of(&author)) {
                 (theirs, ours) if theirs == ours => Held::All,
                 ([theirs], [ours]) if theirs.seq > ours.seq => Held::Before(ours.seq),
                 ([theirs], [ours]) if theirs.seq < ours.seq => Held::Through(*theirs),
                 _ => continue,
             };
-            held.insert(tip.author, rule);
+            held.insert(author, rule);
         }
-        Self { held, holes: theirs.holes.into_iter().map(|tip| tip.id).collect(), until }
+        Self { held, holes: theirs.holes, until }
+    }
+
+    /// How many entries are kept.
+    pub fn len(&self) -> usize {
+        self.held.len() + self.holes.len()
     }
 
     /// Whether the peer certainly holds this commit: it must not seem acknowledged otherwise.

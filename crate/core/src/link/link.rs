@@ -1,5 +1,6 @@
 //! A connection, from dialling to its end.
 
+use crate::base::pace::Pace;
 use crate::base::position::Position;
 use crate::base::time::Millis;
 use crate::commit::digest::Digest;
@@ -10,6 +11,8 @@ use crate::wire::bodies::Hello;
 pub(crate) struct Link {
     /// When the other side was last heard, or the connection opened.
     pub heard_at: Millis,
+    /// The frames that came in, beside those with commits.
+    pub frames: Pace,
     pub phase: Phase,
 }
 
@@ -44,11 +47,11 @@ pub(crate) struct Greeting {
 
 impl Link {
     pub fn dialing(url: String, now: Millis) -> Self {
-        Self { heard_at: now, phase: Phase::Dialing { url, since: now } }
+        Self { heard_at: now, frames: Pace::default(), phase: Phase::Dialing { url, since: now } }
     }
 
     pub fn arriving(now: Millis) -> Self {
-        Self { heard_at: now, phase: Phase::Arriving { since: now } }
+        Self { heard_at: now, frames: Pace::default(), phase: Phase::Arriving { since: now } }
     }
 
     pub fn session(&self) -> Option<&Session> {

@@ -10,3 +10,4 @@ pub(crate) mod receiving;
 pub(crate) mod sending;
 pub(crate) mod session;
 pub(crate) mod timers;
+pub(crate) mod unread;

@@ -1,11 +1,11 @@
 //! What comes in on a link: which frames are not in the log yet, and how much more may come.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::base::id::CommitId;
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::position::Mark;
 use crate::base::time::Millis;
+use crate::link::sending::FRAME_HEAD_BYTES;
 
 /// The number of a frame of commits on its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +15,20 @@ pub(crate) struct FrameNumber(u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FlowViolation;
 
+/// Why a piece is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PieceFault {
+    /// It is smaller than pieces are, or the commit would have fitted into a frame.
+    Small,
+    /// No commit is so large, or commits in pieces come without the frame that says where they belong.
+    Large,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Receive {
     /// All of the peer's log up to here is in ours, maybe without some bytes.
     pub read: Mark,
-    frames: BTreeMap<u64, InFrame>,
+    frames: IdMap<u64, InFrame>,
     next_frame: u64,
     pub stream: Pieces,
     pub answer: Pieces,
@@ -27,8 +36,6 @@ pub(crate) struct Receive {
     pub window: i64,
     /// Bytes that are done with and not granted again yet.
     pub owed: u64,
-    /// What those cost, where a relay minds how fast they come.
-    cost: u64,
     /// When more may be granted.
     pub grant_at: Millis,
     /// Up to which number the peer was told that nothing is missing, if something is.
@@ -39,7 +46,7 @@ pub(crate) struct Receive {
 #[derive(Clone, Debug)]
 struct InFrame {
     to: Option<Mark>,
-    outstanding: BTreeSet<CommitId>,
+    outstanding: IdSet<CommitId>,
 }
 
 /// Commits that come in pieces. The frame after their last piece says where they belong.
@@ -55,28 +62,28 @@ impl Pieces {
     /// Takes a piece.
     ///
     /// # Errors
-    /// [`FlowViolation`]: no commit is so large, or commits in pieces come without the frame that says
-    /// where they belong.
-    pub fn push(
-        &mut self,
-        bytes: &[u8],
-        last: bool,
-        now: Millis,
-        limits: &Limits,
-    ) -> Result<(), FlowViolation> {
+    /// Why the peer must not send it.
+    pub fn push(&mut self, bytes: &[u8], last: bool, now: Millis, limits: &Limits) -> Result<(), PieceFault> {
         self.came_at = now;
-        let kept: usize = self.whole.iter().map(Vec::len).sum();
+        let body_bytes = limits.frame_bytes_max - FRAME_HEAD_BYTES;
+        let is_whole = last && self.partial.len() + bytes.len() > body_bytes;
+        if !is_whole && (last || bytes.len() < limits.piece_bytes.min(body_bytes)) {
+            return Err(PieceFault::Small);
+        }
         // What fits into frames is not sent in pieces: two commits in a row that do not are possible.
-        if kept + self.partial.len() + bytes.len()
-            > 2 * (limits.commit_bytes_max + 2 * limits.header_bytes_max)
-        {
-            return Err(FlowViolation);
+        if self.bytes() + bytes.len() > 2 * (limits.commit_bytes_max + 2 * limits.header_bytes_max) {
+            return Err(PieceFault::Large);
         }
         self.partial.extend_from_slice(bytes);
         if last {
             self.whole.push(core::mem::take(&mut self.partial));
         }
         Ok(())
+    }
+
+    /// How much is kept.
+    pub fn bytes(&self) -> usize {
+        self.partial.len() + self.whole.iter().map(Vec::len).sum::<usize>()
     }
 
     /// The commits that came whole.
@@ -93,13 +100,12 @@ impl Receive {
     pub fn new(limits: &Limits) -> Self {
         Self {
             read: Mark::START,
-            frames: BTreeMap::new(),
+            frames: IdMap::new(),
             next_frame: 0,
             stream: Pieces::default(),
             answer: Pieces::default(),
             window: limits.credit_bytes as i64,
             owed: 0,
-            cost: 0,
             grant_at: 0,
             whole_told: None,
         }
@@ -107,8 +113,14 @@ impl Receive {
 
     /// Takes note of a frame of commits of the stream; its number on this link.
     pub fn frame(&mut self, to: Option<Mark>, ids: impl IntoIterator<Item = CommitId>) -> FrameNumber {
+        let outstanding: IdSet<_> = ids.into_iter().collect();
+        // A frame without commits is settled with the one before it: nothing more is kept for it.
+        if let Some((number, last)) = self.frames.last_mut().filter(|_| outstanding.is_empty()) {
+            last.to = to.or(last.to);
+            return FrameNumber(*number);
+        }
         let number = FrameNumber(self.next_frame);
-        self.frames.insert(number.0, InFrame { to, outstanding: ids.into_iter().collect() });
+        self.frames.insert(number.0, InFrame { to, outstanding });
         self.next_frame += 1;
         number
     }
@@ -135,19 +147,13 @@ impl Receive {
     }
 
     /// Those bytes are done with, and may be granted again.
-    pub fn owe(&mut self, bytes: u64, cost: u64) {
+    pub fn owe(&mut self, bytes: u64) {
         self.owed += bytes;
-        self.cost += bytes + cost;
-    }
-
-    pub fn cost(&self) -> u64 {
-        self.cost
     }
 
     /// What is owed is granted.
     pub fn grant(&mut self) -> u64 {
         let grant = core::mem::take(&mut self.owed);
-        self.cost = 0;
         self.window += grant as i64;
         grant
     }
@@ -162,11 +168,8 @@ impl Receive {
     /// The position up to which all is in the log, if it has moved.
     pub fn advance(&mut self) -> Option<Mark> {
         let mut moved = None;
-        while let Some(frame) = self.frames.first_entry() {
-            if !frame.get().outstanding.is_empty() {
-                break;
-            }
-            moved = frame.remove().to.or(moved);
+        while self.frames.first_key_value().is_some_and(|(_, frame)| frame.outstanding.is_empty()) {
+            moved = self.frames.pop_first().and_then(|(_, frame)| frame.to).or(moved);
         }
         if let Some(to) = moved {
             self.read = to;

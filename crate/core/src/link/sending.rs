@@ -15,7 +15,7 @@ use crate::wire::bodies::{Commits, Piece};
 use crate::wire::frame::Frame;
 
 /// What of a frame is not left for records.
-const FRAME_HEAD_BYTES: usize = 128;
+pub(super) const FRAME_HEAD_BYTES: usize = 128;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Sending {
@@ -27,6 +27,10 @@ pub(crate) struct Sending {
     pub credit: i64,
     /// Storage is being read for this link.
     pub reading: bool,
+    /// How much of the next commit was sent, where there was no room for all of it.
+    pub begun: Option<Begun>,
+    /// What was begun is not what it was: bytes of it came or went meanwhile.
+    pub is_torn: bool,
     echo: VecDeque<(u64, u64)>,
     /// How far the peer is known to have stored this holder's log, bytes or no bytes.
     pub read_acked: u64,
@@ -40,6 +44,17 @@ pub(crate) struct Sending {
     pub is_muted: bool,
     /// How far the peer had stored this log when its own was so long: (of this log, of the peer's).
     acks: VecDeque<(u64, u64)>,
+}
+
+/// A commit in pieces of which a part was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// Its position in the log.
+    pub seq: u64,
+    /// So much was sent.
+    pub bytes: usize,
+    /// Of so much.
+    pub of: usize,
 }
 
 /// What is done about a commit that a link has come to.
@@ -58,6 +73,8 @@ pub(crate) struct Framing<'a> {
     pub marker: &'a Marker,
     /// What did not come from a client is named, not sent.
     pub is_mesh: bool,
+    /// So many bytes may be sent now; the frame that reaches it is the last.
+    pub room: usize,
 }
 
 impl Framing<'_> {
@@ -70,14 +87,18 @@ impl Framing<'_> {
         bytes + record <= self.body_bytes()
     }
 
-    /// A record too large for a frame, cut.
-    pub fn pieces(&self, record: &[u8], answer: bool) -> Vec<Frame> {
-        let count = record.len().div_ceil(self.body_bytes());
-        let pieces = record.chunks(self.body_bytes()).enumerate();
-        let piece = |(number, piece): (usize, &[u8])| {
-            Frame::Piece(Piece { bytes: piece.to_vec().into(), last: number + 1 == count, answer })
-        };
-        pieces.map(piece).collect()
+    /// The pieces of a record that is too large for a frame from this byte on, as far as there is room;
+    /// and how many bytes of it are sent then.
+    pub fn pieces(&self, record: &[u8], from: usize, answer: bool) -> (Vec<Frame>, usize) {
+        let size = self.limits.piece_bytes.min(self.body_bytes());
+        let (mut at, mut frames) = (from, Vec::new());
+        while at < record.len() && at - from < self.room {
+            let end = record.len().min(at + size);
+            let bytes = record[at..end].to_vec().into();
+            frames.push(Frame::Piece(Piece { bytes, last: end == record.len(), answer }));
+            at = end;
+        }
+        (frames, at)
     }
 }
 
@@ -118,6 +139,8 @@ impl Sending {
             filter: None,
             credit: 0,
             reading: false,
+            begun: None,
+            is_torn: false,
             echo: VecDeque::new(),
             read_acked: 0,
             whole_acked: 0,
@@ -129,12 +152,14 @@ impl Sending {
     }
 
     pub fn may_send(&self) -> bool {
-        self.started && !self.reading && !self.is_muted && self.credit > 0
+        // A commit that was begun is sent to its end.
+        let has_credit = self.credit > 0 || self.begun.is_some();
+        self.started && !self.reading && !self.is_muted && has_credit
     }
 
     /// So much more may be sent.
     pub fn grant(&mut self, bytes: u64, limits: &Limits) {
-        let most = 64 * limits.credit_bytes as i64;
+        let most = limits.credit_bytes as i64;
         self.credit = self.credit.saturating_add_unsigned(bytes).min(most);
         if limits.is_mutated(Mutation::IgnoreCredit) {
             self.credit = i64::MAX / 2;
@@ -146,6 +171,7 @@ impl Sending {
         self.sent = from;
         self.marked = from.seq;
         self.filter = None;
+        self.begun = None;
         self.echo.clear();
     }
 
@@ -161,6 +187,11 @@ impl Sending {
         self.filter.is_some()
     }
 
+    /// How many entries of what the peer holds are kept.
+    pub fn filter_len(&self) -> usize {
+        self.filter.as_ref().map_or(0, Filter::len)
+    }
+
     /// How far the peer has been given all. Within a pass nothing is certain before its end: what was
     /// skipped may yet turn out to be of another branch.
     fn position(&self) -> Option<Position> {
@@ -174,12 +205,18 @@ impl Sending {
         let mut frames = Vec::new();
         let mut filling = Filling::default();
         let mut told = None;
+        let mut used = 0;
         for entry in entries.iter().filter(|entry| entry.at.seq > start.seq) {
-            if self.credit <= 0 {
+            let begun = self.begun.map_or(0, |begun| begun.bytes);
+            if (self.credit <= 0 && begun == 0) || used >= framing.room {
                 break;
             }
             let due = self.due(entry, framing.is_mesh);
             let record = if matches!(due, Due::Sending) { entry.commit.encode() } else { Vec::new() };
+            if self.begun.is_some_and(|begun| begun.of != record.len()) {
+                self.is_torn = true;
+                break;
+            }
             let is_large = !framing.fits(0, record.len());
             let more = if matches!(due, Due::Naming) { NAMED_COST_BYTES } else { record.len() };
             if filling.bytes > 0 && (is_large || !framing.fits(filling.bytes, more)) {
@@ -192,10 +229,24 @@ impl Sending {
                     self.credit -= filling.name(entry) as i64;
                 }
                 Due::Sending => {
-                    self.credit -= (record.len() + COMMIT_COST_BYTES) as i64;
+                    if begun == 0 {
+                        self.credit -= (record.len() + COMMIT_COST_BYTES) as i64;
+                    }
                     if is_large {
-                        frames.extend(framing.pieces(&record, false));
+                        let left = Framing { room: framing.room - used, ..framing };
+                        let (pieces, end) = left.pieces(&record, begun, false);
+                        frames.extend(pieces);
+                        used += end - begun;
+                        self.begun = (end < record.len()).then_some(Begun {
+                            seq: entry.at.seq,
+                            bytes: end,
+                            of: record.len(),
+                        });
+                        if self.begun.is_some() {
+                            break;
+                        }
                     } else {
+                        used += record.len() + 8;
                         filling.bytes += record.len() + 8;
                         filling.records.push(record.into());
                     }
@@ -204,7 +255,7 @@ impl Sending {
             self.sent = entry.at;
         }
         let to = self.position().filter(|to| to.seq > start.seq && told != Some(*to));
-        let is_place_due = matches!(frames.last(), Some(Frame::Piece(_)));
+        let is_place_due = matches!(frames.last(), Some(Frame::Piece(piece)) if piece.last);
         self.marked = to.or(told).map_or(self.marked, |to| to.seq);
         if to.is_some() || filling.bytes > 0 || is_place_due {
             frames.push(filling.close(to.map(|at| framing.marker.mark(at))));
@@ -229,6 +280,17 @@ impl Sending {
         true
     }
 
+    /// The commit that is to be read next for this link: one that was begun, or the one after what was
+    /// sent, if there is more in the log.
+    pub fn next_read(&self, stored: u64) -> Option<u64> {
+        if !self.may_send() {
+            return None;
+        }
+        let begun = self.begun.map(|begun| begun.seq);
+        let next = (self.sent.seq < stored).then_some(self.sent.seq + 1).filter(|_| self.credit > 0);
+        begun.or(next)
+    }
+
     fn due(&self, entry: &Entry, is_mesh: bool) -> Due {
         if self.is_echo(entry.at.seq) {
             return Due::Nothing;
@@ -237,7 +299,8 @@ impl Sending {
             Some(filter) if filter.covers(entry) => Due::Nothing,
             // What it lacks by its own account comes by no other way.
             Some(filter) if entry.at.seq <= filter.until => Due::Sending,
-            _ if is_mesh && !entry.own => Due::Naming,
+            // A name says that all bytes are here.
+            _ if is_mesh && !entry.own && !entry.again && !entry.commit.has_holes() => Due::Naming,
             _ => Due::Sending,
         }
     }
@@ -319,5 +382,5 @@ pub(crate) fn frames_of(before: Position, entries: &[Entry], framing: Framing<'_
     let mut sending = Sending::new();
     sending.start(before);
     sending.credit = i64::MAX;
-    sending.frames_for(entries, Framing { is_mesh: false, ..framing })
+    sending.frames_for(entries, Framing { is_mesh: false, room: usize::MAX, ..framing })
 }

@@ -1,14 +1,19 @@
 //! A link on which commits flow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::id::{CommitId, DocId, LogId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
+use crate::base::pace::Pace;
 use crate::base::position::Position;
 use crate::base::time::Millis;
+use crate::commit::vector::Tip;
 use crate::link::filter::Holdings;
 use crate::link::receiving::Receive;
-use crate::link::sending::Sending;
+use crate::link::sending::{Begun, Sending};
+use crate::link::unread::Unread;
+use crate::log::finding::Finding;
 use crate::wire::access::Right;
 use crate::wire::bodies::{ChainRange, Stored, Terms};
 
@@ -32,12 +37,25 @@ pub(crate) struct Session {
     pub receive: Receive,
     pub send: Sending,
     pub exchange: Exchange,
+    /// This side's vector, as far as it was told.
+    pub telling: Option<Telling>,
+    /// Whether the other side may say that both do not hold the same: it was asked.
+    pub may_be_told: bool,
+    /// When both last began to compare what they hold after the link had been still.
+    pub compared_at: Option<Millis>,
+    /// The question of the peer that is being answered.
+    pub answering: Option<Answering>,
+    pub unread: Unread,
+    /// What was read from storage for this link.
+    pub work: Pace,
+    /// When more may be, where that has to wait.
+    pub work_at: Option<Millis>,
     pub wanted: Option<Wanted>,
     /// Commits without bytes that this peer was asked for.
-    pub asked_holes: BTreeSet<CommitId>,
+    pub asked_holes: IdSet<CommitId>,
     /// Documents that the peer says are deleted, and by which position of its log the delete must
     /// have come: the end that it tells next, because the delete may be past the one told before.
-    pub owed_deletes: BTreeMap<DocId, Option<u64>>,
+    pub owed_deletes: IdMap<DocId, Option<u64>>,
 }
 
 /// Which end of the connection this holder is.
@@ -72,6 +90,19 @@ pub(crate) struct Accepted {
     pub brought: u64,
     /// By region: up to which number of this log the other side was told that it is stored there.
     pub told_stored: Vec<u64>,
+    /// Another token of the other side that is being verified, or is to be.
+    pub renewal: Option<Renewal>,
+    /// When another token may be verified.
+    pub renew_at: Millis,
+}
+
+/// A token in place of the one before.
+#[derive(Clone, Debug)]
+pub(crate) enum Renewal {
+    /// It is being verified. The newest that came meanwhile follows.
+    Asked(Option<String>),
+    /// It is verified when it is time to.
+    Waits(String),
 }
 
 /// What a token allows.
@@ -107,6 +138,34 @@ pub(crate) enum Exchange {
     Awaiting(Holdings),
     /// The other's vector is here, and a pass with it begins as soon as nothing is being stored.
     Ready(Holdings),
+}
+
+/// How far this side's vector was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Telling {
+    /// Whether the other side is to say what it holds, too.
+    pub answer: bool,
+    /// The last tip that was told.
+    pub after: Option<Tip>,
+    /// The position of the last hole that was told, once all tips are.
+    pub holes_after: Option<u64>,
+}
+
+/// An answer to a peer under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Answering {
+    pub nonce: u64,
+    pub finding: Finding,
+    /// Positions of the commits still to be sent, in this order, once they are known.
+    pub left: Option<VecDeque<u64>>,
+    /// Bytes of commits that were sent.
+    pub bytes: u64,
+    /// Bytes that were read for it.
+    pub read: u64,
+    /// How much is read at once: a large commit takes more.
+    pub read_bytes: usize,
+    /// So much of the next commit was sent in pieces.
+    pub begun: Option<Begun>,
 }
 
 /// A request that is under way.
@@ -162,9 +221,16 @@ impl Session {
             receive: Receive::new(limits),
             send: Sending::new(),
             exchange: Exchange::None,
+            telling: None,
+            may_be_told: false,
+            compared_at: None,
+            answering: None,
+            unread: Unread::default(),
+            work: Pace::default(),
+            work_at: None,
             wanted: None,
-            asked_holes: BTreeSet::new(),
-            owed_deletes: BTreeMap::new(),
+            asked_holes: IdSet::new(),
+            owed_deletes: IdMap::new(),
         }
     }
 
@@ -181,6 +247,13 @@ impl Session {
 
     pub fn accepted(&mut self) -> Option<&mut Accepted> {
         match &mut self.end {
+            End::Accepter(accepted) => Some(accepted),
+            End::Dialer(_) => None,
+        }
+    }
+
+    fn accepted_ref(&self) -> Option<&Accepted> {
+        match &self.end {
             End::Accepter(accepted) => Some(accepted),
             End::Dialer(_) => None,
         }
@@ -222,6 +295,12 @@ impl Session {
             && self.receive.is_settled()
             && self.send.started
             && self.send.sent.seq == stored.seq
+            && self.has_sent_all()
+    }
+
+    /// Nothing of what was begun is left to be sent: it would be lost with the memory.
+    fn has_sent_all(&self) -> bool {
+        self.telling.is_none() && self.answering.is_none() && self.send.begun.is_none()
     }
 
     /// Each side has what the other had when it greeted, and this side's own is acknowledged.
@@ -244,5 +323,7 @@ impl Session {
             && self.receive.is_settled()
             && self.wanted.is_none()
             && self.owed_deletes.is_empty()
+            && self.has_sent_all()
+            && self.accepted_ref().is_none_or(|accepted| accepted.renewal.is_none())
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
-use crate::link::session::{Session, Stillness};
+use crate::link::session::{Accepted, End, Renewal, Session, Stillness};
 
 /// How long a connection may take to open.
 const DIAL_WAIT: Millis = 10_000;
@@ -35,6 +35,10 @@ pub(crate) enum Timer {
     Quiet,
     /// Rings when more may be granted that had to wait for its time.
     Grant,
+    /// Rings when more may be read for the link that had to wait for its time.
+    Turn,
+    /// Rings when another token may be verified that had to wait for its time.
+    Renewal,
     /// Rings when the other side's token is no longer good: the link ends.
     Expiry,
 }
@@ -64,7 +68,7 @@ fn first((at, _): &(Millis, Timer)) -> Millis {
 }
 
 impl Session {
-    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 5] {
+    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 7] {
         let is_agreed = self.stillness == Stillness::Agreed && !self.is_exchanging();
         // Who may not bring what it holds need not ask whether both hold the same.
         let minds = self.is_dialer() && !self.send.is_muted;
@@ -77,7 +81,16 @@ impl Session {
                 .then_some((self.moved_at + QUIET_WAIT, Timer::Quiet)),
             half.map(|pieces| (pieces.came_at + PIECE_WAIT, Timer::Piece)).min_by_key(first),
             self.is_grant_due(limits).then_some((self.receive.grant_at, Timer::Grant)),
+            self.work_at.map(|at| (at, Timer::Turn)),
+            self.renewal_due().map(|at| (at, Timer::Renewal)),
         ]
+    }
+
+    fn renewal_due(&self) -> Option<Millis> {
+        match &self.end {
+            End::Accepter(Accepted { renewal: Some(Renewal::Waits(_)), renew_at, .. }) => Some(*renew_at),
+            _ => None,
+        }
     }
 
     /// Whether enough is owed to be worth a frame.

@@ -4,12 +4,11 @@
 //! before are in `c` entries of 32, and those of later branches of a fork in an `s` entry each. What
 //! was read is kept in memory for the chains lately used.
 
-use std::collections::BTreeMap;
-
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::{AuthorId, CommitId, ShortId};
+use crate::base::id_map::IdMap;
 use crate::commit::vector::Tip;
 use crate::log::keys::{author_of_key, branch_key, branches_scan, chain_key, chunk_key};
 use crate::storage::request::{Corrupt, StorageRequest};
@@ -48,9 +47,9 @@ pub(super) struct Chain {
 #[derive(Clone, Debug, Default)]
 pub(super) struct HotChain {
     pub chain: Chain,
-    chunks: BTreeMap<u64, Vec<Slot>>,
+    chunks: IdMap<u64, Vec<Slot>>,
     /// Commits of later branches; `None` until read. Read for forked authors alone.
-    branches: Option<BTreeMap<u64, Vec<Slot>>>,
+    branches: Option<IdMap<u64, Vec<Slot>>>,
 }
 
 /// Slots that were looked up.
@@ -63,7 +62,7 @@ pub(super) enum Lookup {
 /// The chains of which more than the tips is in memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HotChains {
-    chains: BTreeMap<AuthorId, HotChain>,
+    chains: IdMap<AuthorId, HotChain>,
 }
 
 impl HotChains {
@@ -84,7 +83,7 @@ impl HotChains {
 
     /// A chain of which nothing is in storage.
     pub fn begin(&mut self, author: AuthorId) {
-        self.chains.entry(author).or_default().branches = Some(BTreeMap::new());
+        self.chains.get_or_default(author).branches = Some(IdMap::new());
     }
 
     /// What must be read before a commit of this author can be indexed.
@@ -127,7 +126,7 @@ impl HotChains {
         match key[0] {
             b't' => {
                 let chain = value.map(from_cbor).transpose()?.unwrap_or_default();
-                self.chains.entry(author).or_insert_with(|| HotChain { chain, ..HotChain::default() });
+                self.chains.get_or_insert_with(author, || HotChain { chain, ..HotChain::default() });
             }
             b'c' => {
                 let chunk: Vec<Slot> = value.map(from_cbor).transpose()?.unwrap_or_default();
@@ -144,11 +143,11 @@ impl HotChains {
     pub fn learn_branches(&mut self, from: &[u8], entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Corrupt> {
         let Some((author, _)) = author_of_key(from) else { return Ok(()) };
         let Some(hot) = self.chains.get_mut(&author) else { return Ok(()) };
-        let mut branches = BTreeMap::<u64, Vec<Slot>>::new();
+        let mut branches = IdMap::<u64, Vec<Slot>>::new();
         for (key, value) in entries {
             let Some((_, rest)) = author_of_key(key) else { continue };
             let Some(seq) = rest.first_chunk() else { continue };
-            branches.entry(u64::from_be_bytes(*seq)).or_default().push(from_cbor(value)?);
+            branches.get_or_default(u64::from_be_bytes(*seq)).push(from_cbor(value)?);
         }
         hot.branches = Some(branches);
         Ok(())
@@ -177,10 +176,10 @@ impl HotChain {
         puts.push((branch_key(&tip.author, tip.seq, &slot.id), to_cbor(&slot)));
         // Of an author forked before, a map that was not read would lack the other branches.
         if self.branches.is_none() && chain.tips.len() <= 1 {
-            self.branches = Some(BTreeMap::new());
+            self.branches = Some(IdMap::new());
         }
         if let Some(branches) = &mut self.branches {
-            branches.entry(tip.seq).or_default().push(slot);
+            branches.get_or_default(tip.seq).push(slot);
         }
     }
 }

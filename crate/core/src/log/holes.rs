@@ -5,11 +5,10 @@
 //! says that a document was deleted and the delete is not in this log, the item is a hole: it does not
 //! count as stored for whoever brought it, and everybody is asked for the bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use minicbor::{Decode, Encode};
 
 use crate::base::id::{CommitId, DocId, LogId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 
@@ -32,12 +31,12 @@ pub struct Hole {
 /// All holes of a log, by position.
 #[derive(Clone, Debug, Default)]
 pub struct Holes {
-    by_seq: BTreeMap<u64, Hole>,
-    seqs: BTreeMap<CommitId, u64>,
-    by_doc: BTreeMap<DocId, BTreeSet<u64>>,
+    by_seq: IdMap<u64, Hole>,
+    seqs: IdMap<CommitId, u64>,
+    by_doc: IdMap<DocId, IdSet<u64>>,
     /// By the log that brought them: the numbers up to which everything is whole, each with how many
     /// holes say so.
-    whole: BTreeMap<LogId, BTreeMap<u64, usize>>,
+    whole: IdMap<LogId, IdMap<u64, usize>>,
 }
 
 impl Holes {
@@ -54,6 +53,11 @@ impl Holes {
     /// The commits that lack bytes.
     pub fn tips(&self) -> impl Iterator<Item = &Tip> {
         self.by_seq.values().map(|hole| &hole.tip)
+    }
+
+    /// Of those after this position so many, with their positions.
+    pub fn tips_after(&self, seq: u64, most: usize) -> Vec<(u64, Tip)> {
+        self.by_seq.range(seq + 1..).take(most).map(|(seq, hole)| (*seq, hole.tip)).collect()
     }
 
     /// The position of a commit that lacks bytes.
@@ -74,10 +78,10 @@ impl Holes {
     pub(super) fn insert(&mut self, seq: u64, hole: Hole) {
         self.seqs.insert(hole.tip.id, seq);
         for doc in &hole.docs {
-            self.by_doc.entry(*doc).or_default().insert(seq);
+            self.by_doc.get_or_default(*doc).insert(seq);
         }
         for (log, whole) in &hole.bringers {
-            *self.whole.entry(*log).or_default().entry(*whole).or_default() += 1;
+            *self.whole.get_or_default(*log).get_or_default(*whole) += 1;
         }
         self.by_seq.insert(seq, hole);
     }
@@ -125,7 +129,7 @@ impl Holes {
 
     /// The document is deleted: its bytes are missed no more. The positions of the holes that are
     /// closed by it, or smaller now.
-    pub(super) fn close(&mut self, doc: &DocId) -> BTreeSet<u64> {
+    pub(super) fn close(&mut self, doc: &DocId) -> IdSet<u64> {
         let seqs = self.by_doc.get(doc).cloned().unwrap_or_default();
         for seq in &seqs {
             let Some(mut hole) = self.remove(*seq) else { continue };

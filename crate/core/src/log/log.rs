@@ -5,13 +5,14 @@
 //! tips, and the chains lately used) and says which keys of storage it needs to know more. It does
 //! no I/O: it plans reads and hands over puts. [`keys`](crate::log::keys) has the layout.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::{AuthorId, CommitId, DocId, LogId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
@@ -19,7 +20,7 @@ use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::descriptor::Descriptor;
 use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
-use crate::log::chain::{CHUNK, Chain, HotChains, Lookup, Slot};
+use crate::log::chain::{CHUNK, Chain, HotChains, Lookup};
 use crate::log::holes::{Hole, Holes};
 use crate::log::keys::{META_KEY, chain_key, doc_key, hole_key, hole_seq, tips_of};
 use crate::log::meta::Meta;
@@ -50,9 +51,9 @@ pub struct Log {
     chain_start: Option<CommitId>,
     vector: Vector,
     uncovered: BTreeSet<Tip>,
-    deleted: BTreeMap<DocId, After>,
+    deleted: IdMap<DocId, After>,
     /// Deleted documents whose bytes may still be in rows written before.
-    unscrubbed: BTreeSet<DocId>,
+    unscrubbed: IdSet<DocId>,
     holes: Holes,
     hot: HotChains,
     staged: Staged,
@@ -62,8 +63,8 @@ pub struct Log {
 struct Staged {
     entries: Vec<Entry>,
     bytes: usize,
-    dirty: BTreeSet<AuthorId>,
-    dirty_holes: BTreeSet<u64>,
+    dirty: IdSet<AuthorId>,
+    dirty_holes: IdSet<u64>,
     puts: Entries,
     before: Option<Position>,
 }
@@ -124,8 +125,8 @@ impl Log {
             meta,
             vector: Vector::default(),
             uncovered: BTreeSet::new(),
-            deleted: BTreeMap::new(),
-            unscrubbed: BTreeSet::new(),
+            deleted: IdMap::new(),
+            unscrubbed: IdSet::new(),
             holes: Holes::default(),
             hot: HotChains::default(),
             staged: Staged::default(),
@@ -195,19 +196,19 @@ impl Log {
     }
 
     /// Deleted documents whose bytes may still be in rows written before.
-    pub fn unscrubbed(&self) -> &BTreeSet<DocId> {
+    pub fn unscrubbed(&self) -> &IdSet<DocId> {
         &self.unscrubbed
     }
 
     /// The bytes of these documents are gone from all rows: what to write.
-    pub fn scrubbed(&mut self, docs: &BTreeSet<DocId>) -> Entries {
+    pub fn scrubbed(&mut self, docs: &IdSet<DocId>) -> Entries {
         self.unscrubbed.retain(|doc| !docs.contains(doc));
         let deletes = docs.iter().filter_map(|doc| Some((doc, *self.deleted.get(doc)?)));
         deletes.map(|(doc, delete)| (doc_key(doc), deleted_value(delete, true))).collect()
     }
 
     /// The bytes of these documents are still in the rows after all.
-    pub fn not_scrubbed(&mut self, docs: BTreeSet<DocId>) {
+    pub fn not_scrubbed(&mut self, docs: IdSet<DocId>) {
         self.unscrubbed.extend(docs);
     }
 
@@ -351,46 +352,6 @@ impl Log {
         }
     }
 
-    /// The positions of these parts of chains as far as they are held: in log order, so that causes
-    /// come first. Where a branch of a fork is meant its last commit comes first and those before it
-    /// follow: whoever asks does not know where the branch begins, and an answer that is cut must not
-    /// bring the same commits each time.
-    ///
-    /// # Errors
-    /// What must be read first.
-    pub fn find(&self, ranges: &[ChainRange]) -> Result<Vec<u64>, Vec<StorageRequest>> {
-        let mut in_order = BTreeSet::new();
-        let mut from_ends = Vec::new();
-        let mut reads = Vec::new();
-        for range in ranges {
-            let last = range.to.min(self.vector.seq(&range.author));
-            for seq in (range.from.max(1)..=last).rev() {
-                match self.hot.find(&range.author, seq) {
-                    Lookup::Slots(slots) => {
-                        let is_meant = |slot: &&Slot| {
-                            seq < range.to || range.branch.is_none_or(|branch| branch == slot.id)
-                        };
-                        let found = slots.iter().filter(is_meant).map(|slot| slot.log_seq);
-                        match range.branch {
-                            Some(_) => from_ends.extend(found),
-                            None => in_order.extend(found),
-                        }
-                    }
-                    Lookup::Reads(read) => {
-                        if reads.last() != Some(&read) {
-                            reads.push(read);
-                        }
-                    }
-                }
-            }
-            // The first of a chain are needed first.
-            while in_order.len() > self.limits.waiting_commits_max {
-                in_order.pop_last();
-            }
-        }
-        if reads.is_empty() { Ok(in_order.into_iter().chain(from_ends).collect()) } else { Err(reads) }
-    }
-
     /// Appends a commit that [`Log::admit`] found ready, to be written by the next
     /// [`Log::take_staged`]. `bringer` is the log that it was brought from, and up to which number
     /// everything from there is whole.
@@ -408,7 +369,18 @@ impl Log {
             self.staged.dirty_holes.insert(seq);
         }
         self.staged.bytes += commit.size();
-        self.staged.entries.push(Entry { at: self.meta.head, commit, own });
+        self.staged.entries.push(Entry { at: self.meta.head, commit, own, again: false });
+    }
+
+    /// Appends a commit again that is in the log at `seq`, with bytes that it lacked there: whoever has
+    /// read the log to its end has the bytes too. The index of chains keeps the first position, which
+    /// is in causal order.
+    pub fn stage_again(&mut self, seq: u64, commit: Commit) {
+        self.staged.before.get_or_insert(self.meta.head);
+        self.filled(seq, &commit);
+        self.meta.head = self.meta.head.then(&commit.id());
+        self.staged.bytes += commit.size();
+        self.staged.entries.push(Entry { at: self.meta.head, commit, own: false, again: true });
     }
 
     /// A commit that is in the log without some of its bytes was brought from that log too.
@@ -448,6 +420,27 @@ impl Log {
 
     /// Takes in a commit that another process of this holder has appended to the shared log.
     pub fn follow(&mut self, entry: &Entry) {
+        if entry.again {
+            self.follow_again(entry);
+        } else {
+            self.follow_first(entry);
+        }
+        self.staged = Staged::default();
+        self.stored_meta = Some(self.meta.encode());
+    }
+
+    /// The row where the commit is first may have been read with its bytes in it: then there is no hole.
+    fn follow_again(&mut self, entry: &Entry) {
+        let id = entry.commit.id();
+        self.meta.head = self.meta.head.then(&id);
+        if let Some(seq) = self.holes.seq_of(&id) {
+            let mut commit = entry.commit.clone();
+            self.justify(&mut commit);
+            self.filled(seq, &commit);
+        }
+    }
+
+    fn follow_first(&mut self, entry: &Entry) {
         // Whoever deleted a document may be gone before its bytes are.
         self.take_deletes(&entry.commit);
         self.index(&entry.commit);
@@ -456,8 +449,6 @@ impl Log {
         if commit.has_holes() {
             self.holes.insert(entry.at.seq, Hole::new(&commit, None));
         }
-        self.staged = Staged::default();
-        self.stored_meta = Some(self.meta.encode());
     }
 
     /// See [`Mutation::BelieveDeleted`].

@@ -1,6 +1,7 @@
 //! The log of commits that a holder keeps.
 
 pub(crate) mod chain;
+pub(crate) mod finding;
 pub mod holes;
 pub mod keys;
 pub mod log;

@@ -20,6 +20,8 @@ pub struct Entry {
     /// Whether it was made by this holder: this process, another that shares the log, or one that
     /// did. For a relay, whether it came from a client.
     pub own: bool,
+    /// Whether it is in the log before, without bytes that this entry has.
+    pub again: bool,
 }
 
 /// Commits that follow one another in the log.
@@ -38,10 +40,16 @@ struct Row {
 struct RowRecord {
     #[n(0)]
     record: ByteVec,
-    /// See [`Entry::own`].
+    /// [`OTHERS`], [`OWN`] or [`AGAIN`].
     #[n(1)]
-    own: bool,
+    origin: u8,
 }
+
+const OTHERS: u8 = 0;
+/// See [`Entry::own`].
+const OWN: u8 = 1;
+/// See [`Entry::again`].
+const AGAIN: u8 = 2;
 
 /// What a scan of rows gave.
 #[derive(Debug)]
@@ -136,18 +144,23 @@ pub(super) fn put_rows(
 
 impl RowRecord {
     fn of(entry: &Entry) -> Self {
-        Self { record: entry.commit.encode().into(), own: entry.own }
+        let origin = match (entry.again, entry.own) {
+            (true, _) => AGAIN,
+            (false, true) => OWN,
+            (false, false) => OTHERS,
+        };
+        Self { record: entry.commit.encode().into(), origin }
     }
 }
 
 impl Row {
     fn entries(&self) -> Result<Vec<Entry>, Corrupt> {
         let mut at = self.before;
-        let entries = self.records.iter().map(|RowRecord { record, own }| {
+        let entries = self.records.iter().map(|RowRecord { record, origin }| {
             // What is stored was within the limits when it came.
             let commit = Commit::decode(record, &Limits::PROTOCOL)?;
             at = at.then(&commit.id());
-            Ok(Entry { at, commit, own: *own })
+            Ok(Entry { at, commit, own: *origin == OWN, again: *origin == AGAIN })
         });
         entries.collect()
     }

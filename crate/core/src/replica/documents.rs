@@ -1,8 +1,9 @@
 //! The documents of a space: an index of those held, and those that are open.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::id::{AuthorId, DocId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::kind::Kind;
 use crate::document::budget::Budget;
@@ -15,11 +16,11 @@ use crate::replica::open::{Open, Phase};
 
 #[derive(Clone, Default)]
 pub(crate) struct Documents {
-    pub(super) index: BTreeMap<DocId, Indexed>,
-    pub(super) open: BTreeMap<DocId, Open>,
+    pub(super) index: IdMap<DocId, Indexed>,
+    pub(super) open: IdMap<DocId, Open>,
     /// Closed for the application, and kept until the log has all that was made in them.
-    pub(super) closing: BTreeSet<DocId>,
-    deleted: BTreeSet<DocId>,
+    pub(super) closing: IdSet<DocId>,
+    deleted: IdSet<DocId>,
     events: VecDeque<Event>,
 }
 
@@ -62,11 +63,11 @@ impl Documents {
             let commits = doc.log_seqs.len() as u64;
             (*id, DocInfo { id: *id, name: doc.name.clone(), bytes: doc.bytes, commits })
         });
-        let mut infos: BTreeMap<_, _> = held.collect();
+        let mut infos: IdMap<_, _> = held.collect();
         for (id, open) in &self.open {
             if open.is_ready() {
                 let name = open.document.beginning().map(|beginning| beginning.name().to_owned());
-                infos.entry(*id).or_insert(DocInfo { id: *id, name, bytes: 0, commits: 0 });
+                infos.get_or_insert_with(*id, || DocInfo { id: *id, name, bytes: 0, commits: 0 });
             }
         }
         infos.into_values().collect()
@@ -141,8 +142,8 @@ impl Documents {
     /// Takes in commits in log order: documents that are open change, all are indexed. `is_ready`:
     /// the application is told of documents that were not known before.
     pub fn follow(&mut self, entries: &[Entry], log: &Log, is_ready: bool) {
-        let mut changed: BTreeMap<DocId, Vec<&Commit>> = BTreeMap::new();
-        let mut gone = BTreeSet::new();
+        let mut changed: IdMap<DocId, Vec<&Commit>> = IdMap::new();
+        let mut gone = IdSet::new();
         for entry in entries {
             for (item, bytes) in entry.commit.items() {
                 let Some(doc) = item.doc else { continue };
@@ -158,12 +159,14 @@ impl Documents {
                             }
                             _ => None,
                         };
-                        let is_new = self.index_item(doc, entry.at.seq, item.len, genesis.as_ref());
+                        // A commit with bytes that it lacked is indexed where it is first.
+                        let place = (!entry.again).then_some(entry.at.seq);
+                        let is_new = self.index_item(doc, place, item.len, genesis.as_ref());
                         if is_new && is_ready {
                             self.tell(Event::Held { doc });
                         }
                         if self.open.get(&doc).is_some_and(Open::is_ready) {
-                            let commits = changed.entry(doc).or_default();
+                            let commits = changed.get_or_default(doc);
                             if commits.last().is_none_or(|last| last.id() != entry.commit.id()) {
                                 commits.push(&entry.commit);
                             }
@@ -180,21 +183,22 @@ impl Documents {
         }
     }
 
-    /// A commit that was followed before has bytes now that it lacked.
-    pub fn filled(&mut self, entry: &Entry) {
-        let docs: BTreeSet<_> = entry.commit.header().items.iter().filter_map(|item| item.doc).collect();
-        for doc in docs {
-            self.apply(doc, [&entry.commit]);
-        }
-    }
-
-    /// Whether the document was not held before.
-    fn index_item(&mut self, doc: DocId, log_seq: u64, bytes: u64, genesis: Option<&Genesis>) -> bool {
+    /// Takes note of an item, where that of a commit that comes for the first time is. Whether the
+    /// document was not held before.
+    fn index_item(
+        &mut self,
+        doc: DocId,
+        log_seq: Option<u64>,
+        bytes: u64,
+        genesis: Option<&Genesis>,
+    ) -> bool {
         let is_new = !self.index.contains_key(&doc);
-        let indexed = self.index.entry(doc).or_default();
-        indexed.bytes += bytes;
-        if indexed.log_seqs.last() != Some(&log_seq) {
-            indexed.log_seqs.push(log_seq);
+        let indexed = self.index.get_or_default(doc);
+        if let Some(log_seq) = log_seq {
+            indexed.bytes += bytes;
+            if indexed.log_seqs.last() != Some(&log_seq) {
+                indexed.log_seqs.push(log_seq);
+            }
         }
         if let Some(genesis) = genesis {
             indexed.name = Some(genesis.name.clone());

@@ -1,9 +1,10 @@
 //! The commits that this process made: their chain, and where they are in the log. And where those
 //! of other processes that share the log are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::base::id::{AuthorId, CommitId, DocId};
+use crate::base::id_map::IdMap;
 use crate::base::limits::Limits;
 use crate::commit::commit::Commit;
 use crate::commit::error::CommitError;
@@ -28,9 +29,9 @@ pub(crate) struct OwnCommits {
     /// The log seq of each commit of this process, by its number minus 1; none until it is in the log.
     log_seqs: Vec<Option<u64>>,
     /// The numbers of those that are not in the log yet.
-    pending: BTreeMap<CommitId, u64>,
+    pending: IdMap<CommitId, u64>,
     /// The numbers of those that are in a log in memory only, while storage fails.
-    in_memory: BTreeMap<CommitId, u64>,
+    in_memory: IdMap<CommitId, u64>,
     /// Log seqs of all commits made by processes of this holder, in rising order.
     holder_seqs: Vec<u64>,
     /// How many of them were known before the log was read from its start again.
@@ -57,8 +58,8 @@ impl OwnCommits {
             made: 0,
             saved: 0,
             log_seqs: Vec::new(),
-            pending: BTreeMap::new(),
-            in_memory: BTreeMap::new(),
+            pending: IdMap::new(),
+            in_memory: IdMap::new(),
             holder_seqs: Vec::new(),
             holder_known: 0,
         }
@@ -146,6 +147,11 @@ impl OwnCommits {
 
     /// An entry of the log is followed. `in_memory`: the log's end is in memory only.
     pub fn logged(&mut self, entry: &Entry, in_memory: bool) -> Ownership {
+        // Where bytes are missing it counts once they are there: the log has it once more then.
+        let is_known = entry.again && !self.pending.contains_key(&entry.commit.id());
+        if is_known || entry.commit.has_holes() {
+            return Ownership::Other;
+        }
         let header = entry.commit.header();
         // Another process that shares the log may have got a commit of this one from a relay before.
         if entry.own || header.author == self.author {

@@ -53,33 +53,6 @@ impl Replica {
         self.follow_entries(&entries);
     }
 
-    /// The holder has bytes now that a commit lacked.
-    pub(super) fn filled(&mut self, entry: &Entry) {
-        if entry.at.seq <= self.follow.seq {
-            self.documents.filled(entry);
-            self.tell_of_documents();
-        }
-    }
-
-    /// Another process has filled the commit at that position: it is read again.
-    pub(super) fn ask_for_filled(&mut self, seq: u64, bytes: usize) {
-        if seq > 0 {
-            self.holder.ask_storage(OwnerRequest::Filled(seq), rows_after(seq - 1, bytes));
-        }
-    }
-
-    /// Storage has answered.
-    pub(super) fn filled_read(&mut self, seq: u64, answer: StorageAnswer) {
-        let Ok(rows) = rows_of(answer) else { return };
-        if let Some(bytes) = rows.bytes_needed {
-            return self.ask_for_filled(seq, bytes);
-        }
-        if let Some(entry) = rows.entries.iter().find(|entry| entry.at.seq == seq) {
-            self.holder.filled_elsewhere(entry);
-            self.filled(entry);
-        }
-    }
-
     /// The holder has appended these.
     pub(super) fn appended(&mut self, entries: Vec<Entry>) {
         if entries.first().is_some_and(|first| first.at.seq == self.follow.seq + 1) {

@@ -212,7 +212,6 @@ impl Replica {
                 self.tell(Event::Status);
             }
             Notice::Storage(OwnerRequest::Follow, answer) => self.log_read(answer),
-            Notice::Storage(OwnerRequest::Filled(seq), answer) => self.filled_read(seq, answer),
             Notice::Storage(OwnerRequest::Document(doc, from), answer) => {
                 self.documents.loaded(doc, from, answer, &mut self.holder);
                 self.tell_of_documents();
@@ -225,10 +224,6 @@ impl Replica {
             Notice::Acked(link) => self.note_elsewhere(link),
             Notice::StoredElsewhere(link, stored) => self.stored_elsewhere(link, stored),
             Notice::Incompatible(descriptor) => self.incompatible(descriptor),
-            Notice::Filled(entry) => {
-                self.broadcast(&Message::Filled { seq: entry.at.seq });
-                self.filled(&entry);
-            }
             Notice::LinkClosed(link, why) => {
                 self.dialer.link_closed(link, why, &mut self.holder, self.now);
                 self.waits.ask_again();
@@ -363,7 +358,6 @@ impl Replica {
     fn heard(&mut self, bytes: &[u8]) {
         match Message::decode(bytes) {
             Some(Message::Grew) => self.holder.log_moved(self.now),
-            Some(Message::Filled { seq }) => self.ask_for_filled(seq, 0),
             Some(Message::Ask) => self.tabs.forget_broadcast(),
             Some(Message::View(view)) if !self.dialer.online => {
                 self.tabs.set_leader(view);

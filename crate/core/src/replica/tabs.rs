@@ -103,12 +103,6 @@ pub(crate) enum Message {
     /// This process links to relays from now on: ask it.
     #[n(5)]
     Leads,
-    /// The commit at this position of the log has bytes now that it lacked.
-    #[n(6)]
-    Filled {
-        #[n(0)]
-        seq: u64,
-    },
 }
 
 impl Message {

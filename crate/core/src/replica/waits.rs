@@ -3,12 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::{DocId, LinkId};
+use crate::base::id_map::{IdMap, Key};
 use crate::document::value::Value;
 use crate::wire::bodies::RegionHead;
 
 /// Something the application waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WaitId(pub u64);
+
+impl Key for WaitId {
+    fn bytes(&self) -> [u8; 32] {
+        self.0.bytes()
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Wait {
@@ -48,9 +55,9 @@ pub(crate) enum Wait {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Waits {
     next: u64,
-    waits: BTreeMap<WaitId, Wait>,
+    waits: IdMap<WaitId, Wait>,
     /// Waits on behalf of another process, by the number it gave.
-    for_tabs: BTreeMap<WaitId, u64>,
+    for_tabs: IdMap<WaitId, u64>,
 }
 
 impl Waits {
@@ -163,7 +170,7 @@ impl Waits {
     /// Numbers of the waits to ask the linking process about.
     pub fn ask_leader(&mut self) -> Vec<(u64, Option<u32>)> {
         let mut nonces = Vec::new();
-        for (id, wait) in &mut self.waits {
+        for (id, wait) in self.waits.iter_mut() {
             let (asked, regions) = match wait {
                 Wait::Synced { asked: asked @ None, log_seq: None, .. } => (asked, None),
                 Wait::Fresh { regions, asked: asked @ None, log_seq: None, .. } => (asked, Some(*regions)),

@@ -200,9 +200,6 @@ pub struct Quiet {
     /// Of the sender's vector.
     #[n(2)]
     pub digest: Digest,
-    /// How many commits the sender holds without all of their bytes.
-    #[n(3)]
-    pub holes: u64,
 }
 
 /// A request for part of a chain that commits already sent depend on.

@@ -188,7 +188,7 @@ mod tests {
             Frame::Ack(Ack { read: 4, whole: Some(3), at: Mark::START, complete: true }),
             Frame::Credit(5),
             Frame::Vector(VectorPart { tips: vec![tip], last: true, answer: true, hole_tips: vec![tip] }),
-            Frame::Quiet(Quiet { head: Mark::START, read: 2, digest: Vector::default().digest(), holes: 0 }),
+            Frame::Quiet(Quiet { head: Mark::START, read: 2, digest: Vector::default().digest() }),
             Frame::Agree(Mark::START),
             Frame::Stored(Stored {
                 region: "us".into(),

@@ -100,10 +100,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
             "Vector that asks",
             Frame::Vector(VectorPart { tips: Vec::new(), last: true, answer: true, hole_tips: tips.clone() }),
         ),
-        (
-            "Quiet",
-            Frame::Quiet(Quiet { head: mark, read: 7, digest: Vector::from_tips(tips).digest(), holes: 0 }),
-        ),
+        ("Quiet", Frame::Quiet(Quiet { head: mark, read: 7, digest: Vector::from_tips(tips).digest() })),
         ("Agree", Frame::Agree(mark)),
         ("Want", Frame::Want(Want { nonce: 9, ranges: vec![range, branch] })),
         ("Answer", Frame::Answer(Answer { nonce: 9, records: vec![record(0)], more: true, cut: false })),

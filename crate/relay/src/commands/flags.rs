@@ -149,6 +149,7 @@ impl Limits {
             subject_authors_max: self.subject_authors_max,
             space_connections_max: self.space_connections_max,
             subject_connections_max: self.subject_connections_max,
+            ..Caps::default()
         }
     }
 }

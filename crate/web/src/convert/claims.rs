@@ -112,6 +112,7 @@ impl RelayCaps {
             subject_authors_max: cap(self.subject_authors_max, default.subject_authors_max),
             space_connections_max: cap(self.space_connections_max, default.space_connections_max),
             subject_connections_max: cap(self.subject_connections_max, default.subject_connections_max),
+            ..default
         }
     }
 }

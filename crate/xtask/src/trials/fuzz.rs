@@ -101,7 +101,7 @@ fn seed() -> Result<()> {
 }
 
 fn from_hex(hex: &str) -> Result<Vec<u8>> {
-    if hex.len() % 2 != 0 || !hex.is_ascii() {
+    if !hex.len().is_multiple_of(2) || !hex.is_ascii() {
         bail!("{hex} is not hexadecimal");
     }
     let digits = (0..hex.len()).step_by(2);

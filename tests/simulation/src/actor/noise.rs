@@ -81,12 +81,9 @@ impl Actor {
                 answer: rng.chance(500),
                 hole_tips: (0..rng.below(2)).map(|_| self.any_tip(rng)).collect(),
             }),
-            11 => Frame::Quiet(Quiet {
-                head: mark,
-                read: rng.below(100),
-                digest: Vector::default().digest(),
-                holes: rng.below(3),
-            }),
+            11 => {
+                Frame::Quiet(Quiet { head: mark, read: rng.below(100), digest: Vector::default().digest() })
+            }
             12 => Frame::Agree(mark),
             13 | 14 => {
                 let count =

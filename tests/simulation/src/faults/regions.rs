@@ -34,7 +34,6 @@ impl World {
 
     pub fn put_back(&mut self, region: usize, copy: Disk, is_wiped: bool) {
         self.disks[region].restore(copy);
-        self.history.delivered.retain(|(from, to), _| *from != region && *to != region);
         self.forget_promises(region, is_wiped);
     }
 

@@ -1,7 +1,5 @@
 //! Laws of what is sent: acknowledgements are true, and nothing is sent on before it is durable.
 
-use std::collections::BTreeSet;
-
 use eyot_core::base::id::{CommitId, LinkId};
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::commit::Commit;
@@ -14,6 +12,15 @@ use crate::base::ids::ProcessId;
 use crate::plan::plan::{Access, REGIONS};
 use crate::world::world::World;
 
+/// What is said of commits.
+#[derive(Clone, Copy)]
+enum Bytes {
+    /// They are there, perhaps without bytes.
+    Any,
+    /// They are there with all bytes.
+    All,
+}
+
 impl World {
     /// Notes what is brought to a relay, and whether it may be.
     pub fn note_brought(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
@@ -24,8 +31,6 @@ impl World {
         let is_dialled = link.0 >= 1 << 32;
         let may_write = is_dialled || process.rights.get(&link) == Some(&Right::Write);
         let disk = process.disk;
-        let connection = self.connection_of(id, link).and_then(|id| self.connections.get(&id));
-        let from = connection.and_then(|c| c.disks.into_iter().find(|other| *other != disk));
         let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
         let mut ids = commits_in(&frame);
         if let Frame::Piece(piece) = &frame {
@@ -36,9 +41,6 @@ impl World {
                 let commit = Commit::decode(&record, &Limits::PROTOCOL).ok();
                 ids.extend(commit.map(|commit| commit.id()));
             }
-        }
-        if let Some(from) = from.filter(|_| !ids.is_empty()) {
-            self.history.delivered.entry((from, disk)).or_default().extend(ids.iter().copied());
         }
         if may_write {
             self.history.brought[disk].extend(ids);
@@ -88,9 +90,9 @@ impl World {
                     (at.seq > head).then(|| format!("acknowledged at {} with {head} on disk", at.seq));
                 // Of what was not read nothing is believed.
                 let whole = whole.map_or(read, |whole| whole.min(read));
-                early.or_else(|| self.check_ack(id, link, read, &self.history.ever)).or_else(|| {
-                    self.check_ack(id, link, whole, &self.history.ever_whole).map(|broken| broken + " whole")
-                })
+                early
+                    .or_else(|| self.check_ack(id, link, read, Bytes::Any))
+                    .or_else(|| self.check_ack(id, link, whole, Bytes::All).map(|broken| broken + " whole"))
             }
             (_, Frame::Hello(hello)) if link.0 < 1 << 32 && hello.token.is_some() => {
                 Some("a relay told its own token to whoever came in".into())
@@ -111,41 +113,23 @@ impl World {
     fn check_stored(&mut self, disk: usize, stored: &Stored) -> Option<String> {
         self.outcome.count("words of what other regions have stored", 1);
         let region = REGIONS.iter().position(|region| *region == stored.region)?;
-        let missing = self.first_missing(disk, region, stored.upto, &self.history.ever_whole)?;
+        let missing = self.first_missing(disk, region, stored.upto, Bytes::All)?;
         Some(format!("disk {disk} says that {} has {missing:?}, which it never had", stored.region))
     }
 
-    /// What of the last commits of a relay's log up to there a region never had.
-    fn first_missing(
-        &self,
-        disk: usize,
-        region: usize,
-        upto: u64,
-        had: &[BTreeSet<CommitId>],
-    ) -> Option<CommitId> {
-        let (other, log) = (&self.disks[region], &self.disks[disk]);
-        let recent = log.log.range(upto.saturating_sub(64)..=upto).map(|(_, id)| *id);
-        let brought = self.history.delivered.get(&(disk, region));
-        // Who lacks the bytes itself has brought none. Of a commit that is held without its bytes only
-        // whoever brought it hears so.
-        let is_excused = |id: &CommitId| {
-            if !self.is_open && self.history.lacked.contains(id) {
-                return true;
-            }
-            let is_brought = brought.is_some_and(|brought| brought.contains(id));
-            !log.is_whole(id) || (!is_brought && other.durable.contains_key(id))
-        };
-        recent.filter(|id| !is_excused(id)).find(|id| !had[region].contains(id))
+    /// What of the last commits of a disk's log up to there a region never had. A commit whose bytes
+    /// came late to that disk says nothing of them before the place in the log at which it was whole.
+    fn first_missing(&self, disk: usize, region: usize, upto: u64, bytes: Bytes) -> Option<CommitId> {
+        let log = &self.disks[disk];
+        let mut recent = log.log.range(upto.saturating_sub(64)..=upto).map(|(_, id)| *id);
+        recent.find(|id| match bytes {
+            Bytes::Any => !self.history.ever[region].contains(id),
+            Bytes::All => log.is_whole_by(id, upto) && !self.history.ever_whole[region].contains(id),
+        })
     }
 
     /// All of the other's log up to there is on this relay's disk, or was.
-    fn check_ack(
-        &self,
-        id: ProcessId,
-        link: LinkId,
-        upto: u64,
-        had: &[BTreeSet<CommitId>],
-    ) -> Option<String> {
+    fn check_ack(&self, id: ProcessId, link: LinkId, upto: u64, bytes: Bytes) -> Option<String> {
         let process = &self.processes[&id];
         let connection = self.connections.get(process.links.get(&link)?)?;
         let other = connection.disks.into_iter().find(|disk| *disk != process.disk)?;
@@ -153,7 +137,7 @@ impl World {
         if self.disks[other].is_outside || self.disks[other].has_failed {
             return None;
         }
-        let missing = self.first_missing(other, process.disk, upto, had)?;
+        let missing = self.first_missing(other, process.disk, upto, bytes)?;
         Some(format!("disk {} acknowledged {missing:?} of disk {other} and never had it", process.disk))
     }
 }

@@ -27,8 +27,6 @@ impl World {
         {
             self.fail(format!("{id:?} is on disk {disk} and nobody who may write brought it"));
         }
-        let lacked = unseen.iter().filter(|id| !unseen_whole.contains(id)).copied();
-        self.history.lacked.extend(lacked);
         self.history.ever[disk].extend(unseen);
         self.history.ever_whole[disk].extend(unseen_whole);
     }

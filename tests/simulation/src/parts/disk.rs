@@ -31,6 +31,9 @@ pub struct Disk {
     pub durable: BTreeMap<CommitId, (AuthorId, u64)>,
     /// The documents of items whose bytes are absent from those.
     bare: BTreeMap<CommitId, BTreeSet<DocId>>,
+    /// The place in the log from which on a commit is there with all bytes, or with deletes in their
+    /// place.
+    whole_at: BTreeMap<CommitId, u64>,
     /// The documents that the log deletes.
     deleted: BTreeSet<DocId>,
     /// The commits in the order of the log.
@@ -74,11 +77,12 @@ impl Disk {
         let rows = batch.puts.iter().filter(|(key, _)| key.first() == Some(&b'b')).cloned();
         let rows: Vec<_> = rows.collect();
         let entries = read_rows(&rows, false).expect("rows are written whole").entries;
+        let end = self.log.last_key_value().map_or(0, |(seq, _)| *seq);
         for entry in &entries {
             let (id, header) = (entry.commit.id(), entry.commit.header());
             self.log.insert(entry.at.seq, id);
             for doc in header.deletes() {
-                self.delete(doc);
+                self.delete(doc, entry.at.seq);
             }
             if self.durable.insert(id, (header.author, header.seq)).is_none() {
                 self.unseen.insert(id);
@@ -87,6 +91,9 @@ impl Disk {
         }
         for entry in &entries {
             self.note_bytes(&entry.commit);
+            if entry.at.seq > end && self.is_whole(&entry.commit.id()) {
+                self.whole_at.entry(entry.commit.id()).or_insert(entry.at.seq);
+            }
         }
         let meta = batch.puts.iter().find(|(key, _)| key == b"m");
         if let Some(meta) = meta.and_then(|(_, value)| Meta::decode(value).ok()) {
@@ -108,11 +115,14 @@ impl Disk {
         }
     }
 
-    fn delete(&mut self, doc: DocId) {
+    fn delete(&mut self, doc: DocId, seq: u64) {
         if self.deleted.insert(doc) {
             let bare = self.bare.iter().filter(|(_, docs)| docs.contains(&doc));
             let whole = bare.map(|(id, _)| *id).filter(|id| self.is_whole(id));
-            self.unseen_whole.extend(whole.collect::<Vec<_>>());
+            for id in whole.collect::<Vec<_>>() {
+                self.unseen_whole.insert(id);
+                self.whole_at.entry(id).or_insert(seq);
+            }
         }
     }
 
@@ -129,6 +139,11 @@ impl Disk {
     /// Whether a commit is durable with all its bytes, or with deletes that explain their absence.
     pub fn is_whole(&self, id: &CommitId) -> bool {
         self.bare.get(id).is_some_and(|docs| docs.is_subset(&self.deleted))
+    }
+
+    /// Whether a commit is there with all bytes at or before this place in the log.
+    pub fn is_whole_by(&self, id: &CommitId, seq: u64) -> bool {
+        self.whole_at.get(id).is_some_and(|at| *at <= seq)
     }
 
     /// The documents of a durable commit whose bytes are missing, and nothing explains it.

@@ -39,15 +39,11 @@ pub struct History {
     pub ever: Vec<BTreeSet<CommitId>>,
     /// By region: all that was ever there with all its bytes.
     pub ever_whole: Vec<BTreeSet<CommitId>>,
-    /// What was once on some relay's disk without all its bytes.
-    pub lacked: BTreeSet<CommitId>,
     /// By region: all that somebody brought who may write.
     pub brought: Vec<BTreeSet<CommitId>>,
     pub promises: Vec<Promise>,
     /// The disks of replicas that somebody kept commits from, and said that that was all.
     pub deceived: BTreeSet<usize>,
-    /// From which disk to which relay's: the commits that frames have brought.
-    pub delivered: BTreeMap<(usize, usize), BTreeSet<CommitId>>,
     /// The beginnings of commits that are brought to relays in pieces, of the stream or of an answer.
     pub pieces: BTreeMap<(ProcessId, LinkId, bool), Vec<u8>>,
 }
@@ -57,11 +53,9 @@ impl History {
         Self {
             ever: vec![BTreeSet::new(); regions],
             ever_whole: vec![BTreeSet::new(); regions],
-            lacked: BTreeSet::new(),
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
             deceived: BTreeSet::new(),
-            delivered: BTreeMap::new(),
             pieces: BTreeMap::new(),
         }
     }

@@ -9,6 +9,7 @@ use super::bytes::{Reader, write_prefixed};
 use super::chunk::HASH_BYTES;
 use super::limits::ACTOR_LIST_BYTES_MAX;
 use crate::base::id::{AuthorId, CommitId, ShortId};
+use crate::base::id_map::IdMap;
 use crate::commit::header::After;
 
 /// The changes of one document by the commits that hold them: of each commit the last change whose
@@ -19,7 +20,7 @@ use crate::commit::header::After;
 /// document does not take the change, so that it depends on the commits and not on the order they came in.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    authors: BTreeMap<AuthorId, Vec<Block>>,
+    authors: IdMap<AuthorId, Vec<Block>>,
     lists: Lists,
     len: usize,
 }
@@ -110,7 +111,7 @@ impl Changes {
             max_op,
             actors: self.lists.id(change.other_actor_ids().iter().map(automerge::ActorId::to_bytes)),
         };
-        let blocks = self.authors.entry(author).or_default();
+        let blocks = self.authors.get_or_default(author);
         self.len += usize::from(put(blocks, entry));
     }
 

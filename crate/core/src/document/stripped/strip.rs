@@ -9,6 +9,7 @@ use super::chunk::{Chunk, HASH_BYTES};
 use super::item::{Actor, Chain, Dep, Item, ItemError, Older};
 use super::limits::{ACTOR_SOURCES_MAX, COMMITS_LOOKED_AT_MAX, Limits};
 use crate::base::id::{AuthorId, CommitId};
+use crate::base::id_map::IdMap;
 use crate::commit::header::{After, Header};
 
 /// What the header of a commit says, as far as stripping needs it.
@@ -224,13 +225,13 @@ impl<'a> References<'a> {
 
 /// What the causes of a commit say about dependencies.
 struct Causes<'a> {
-    by_hash: BTreeMap<[u8; HASH_BYTES], (Dep, Held<'a>)>,
+    by_hash: IdMap<[u8; HASH_BYTES], (Dep, Held<'a>)>,
 }
 
 impl<'a> Causes<'a> {
     /// Of each cause the change in its commit, or the one before in what is known of that author.
     fn new(context: &Context<'_>, changes: &'a Changes) -> Self {
-        let mut by_hash = BTreeMap::new();
+        let mut by_hash = IdMap::new();
         for (index, after) in context.after.iter().enumerate() {
             let (dep, held) = if let Some(held) = changes.get(after) {
                 (Dep::After(index), held)
@@ -240,7 +241,7 @@ impl<'a> Causes<'a> {
             } else {
                 continue;
             };
-            by_hash.entry(held.hash).or_insert((dep, held));
+            by_hash.get_or_insert_with(held.hash, || (dep, held));
         }
         Self { by_hash }
     }
