@@ -16,11 +16,12 @@ const { values } = parseArgs({
     peer: { type: "string", multiple: true, default: [] },
     "peer-token": { type: "string" },
     "jwt-key": { type: "string" },
+    "jwt-secret": { type: "string" },
   },
 });
 if (values.data === undefined) {
   console.error(`usage: node serve.mjs --data DIR [--region NAME] [--port NUMBER] [--origin URL …]
-                    [--peer REGION=URL …] [--peer-token FILE] [--jwt-key FILE]`);
+                    [--peer REGION=URL …] [--peer-token FILE] [--jwt-key FILE | --jwt-secret FILE]`);
   process.exit(2);
 }
 
@@ -28,21 +29,31 @@ if (values.data === undefined) {
 async function variables() {
   const file = async (path) => (await readFile(path, "utf8")).trim();
   const key = values["jwt-key"] && (await file(values["jwt-key"]));
-  if (key === undefined) console.error("warning: without --jwt-key, whoever reaches this relay may read and write");
+  const secret = values["jwt-secret"] && (await file(values["jwt-secret"]));
+  if (key !== undefined && secret !== undefined) throw new Error("only one of --jwt-key and --jwt-secret can be");
+  // A public key that is no JSON must not be taken for a secret, because everybody knows it.
+  if (key !== undefined && !/^[{[]/.test(key))
+    throw new Error("--jwt-key: keys are given as JSON: a JWK, several or a JWKS");
+  const isOpen = key === undefined && secret === undefined;
+  if (isOpen)
+    console.error("warning: without --jwt-key or --jwt-secret, whoever reaches this relay may read and write");
   return {
     REGION: values.region,
     ...(values.origin.length > 0 && { ORIGINS: values.origin.join(" ") }),
     ...(values.peer.length > 0 && { PEERS: values.peer.join(" ") }),
     ...(values["peer-token"] && { PEER_TOKEN: await file(values["peer-token"]) }),
-    // A file of keys is JSON, any other is a secret.
-    ...(key === undefined ? { AUTH: "open" } : { [/^[{[]/.test(key) ? "JWT_KEYS" : "JWT_SECRET"]: key }),
+    ...(isOpen ? { AUTH: "open" } : { JWT_KEYS: key, JWT_SECRET: secret }),
   };
 }
 
 const parent = process.ppid;
+const told = await variables().catch(({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
 const folder = await bundle();
 try {
-  const relay = await start({ folder, data: values.data, port: Number(values.port), variables: await variables() });
+  const relay = await start({ folder, data: values.data, port: Number(values.port), variables: told });
   console.log(`workerd pid ${relay.pid}`);
   console.log(`ready ${relay.url}`);
 

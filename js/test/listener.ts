@@ -7,6 +7,8 @@ import { WebSocketServer, type WebSocket } from "ws";
 export interface Dial {
   /** The path that was asked for. */
   path: string;
+  /** The subprotocols that were offered. */
+  protocols: string | undefined;
   socket: WebSocket;
   /** Resolves with the first frame. */
   hello: Promise<Buffer>;
@@ -54,9 +56,9 @@ export class Listener {
     await once(this.#server, "close");
   }
 
-  #dialled(socket: WebSocket, { url = "" }: IncomingMessage): void {
+  #dialled(socket: WebSocket, { url = "", headers }: IncomingMessage): void {
     const hello = new Promise<Buffer>((resolve) => socket.once("message", (frame) => resolve(frame as Buffer)));
-    const dial = { path: url, socket, hello };
+    const dial = { path: url, protocols: headers["sec-websocket-protocol"], socket, hello };
     const waiting = this.#waiting.shift();
     if (waiting === undefined) this.#dials.push(dial);
     else waiting(dial);

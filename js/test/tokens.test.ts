@@ -1,6 +1,5 @@
 /** What lets a replica in, and what happens where there is nothing that does. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { describe, it } from "node:test";
 import { EyotError, memory, openSpace, type Space, type SpaceOptions, type Status } from "./eyot.js";
 import { Listener } from "./listener.js";
@@ -24,6 +23,13 @@ describe("a token", () => {
       const { path, hello } = await listener.dial();
       assert.ok((await hello).includes("token of Ada"));
       assert.doesNotMatch(path, /token/);
+    }));
+
+  it("is offered in the handshake where it is a JWT, beside the protocol, which alone is selected", () =>
+    inSpace("eyJh.eyJz.c2ln-_", async (_, listener) => {
+      const { socket, protocols } = await listener.dial();
+      assert.equal(protocols, "eyot.v1,eyot.token.eyJh.eyJz.c2ln-_");
+      assert.equal(socket.protocol, "eyot.v1");
     }));
 
   it("is asked for afresh whenever a link opens", () => {
@@ -113,11 +119,10 @@ describe("a token", () => {
         heard();
         return new Promise((resolve) => (give = resolve));
       },
-      async (_, listener) => {
-        const { socket } = await listener.dial();
+      async (space, listener) => {
         await asking;
-        socket.close();
-        await once(socket, "close");
+        space.setOnline(false);
+        space.setOnline(true);
         give("token of Ada");
         const { hello } = await listener.dial();
         assert.ok((await hello).includes("token of Ada"));

@@ -35,6 +35,6 @@ export default {
       full = pathname === "/disk/full";
       return new Response();
     }
-    return routeRelay(request, env);
+    return routeRelay(request, env, { keys: "open" });
   },
 };

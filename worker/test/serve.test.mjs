@@ -40,20 +40,45 @@ test("a served relay checks tokens with the keys in a file, or with the secret i
   const shared = secretKey();
   const folder = await mkdtemp(join(tmpdir(), "eyot-keys-"));
   context.after(() => rm(folder, { recursive: true, force: true }));
-  for (const [file, text, signer] of [
-    ["keys", JSON.stringify({ keys: [key.jwk] }), key],
-    ["secret", `${shared.secret}\n`, shared],
+  for (const [flag, text, signer] of [
+    ["--jwt-key", JSON.stringify({ keys: [key.jwk] }), key],
+    ["--jwt-secret", `${shared.secret}\n`, shared],
   ]) {
-    await writeFile(join(folder, file), text);
-    const { url } = await serve(context, process.execPath, [SERVE, "--jwt-key", join(folder, file)]);
-    const [good, none] = await Promise.all([connect({ url }), connect({ url })]);
-    good.socket.send(await greeting("space", await sign(signer)));
-    none.socket.send(await greeting("space"));
+    await writeFile(join(folder, "file"), text);
+    const { url } = await serve(context, process.execPath, [SERVE, flag, join(folder, "file")]);
+    const token = await sign(signer);
+    const [good, none] = await Promise.all([connect({ url }, "space", { token }), connect({ url })]);
+    good.socket.send(await greeting("space", token));
     assert.match((await none.closed).reason, /a token is needed/);
     assert.equal(good.socket.readyState, good.socket.OPEN);
     good.socket.terminate();
   }
 });
+
+test("a file with a public key that is no JSON is not taken for a secret", async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), "eyot-keys-"));
+  context.after(() => rm(folder, { recursive: true, force: true }));
+  for (const text of [
+    `ssh-ed25519 ${"A".repeat(68)}`,
+    "MCowBQYDK2VwAyEA0KLoEXYkgQQWAPAUHJOMBmIrEhVFP8zKJvmHYi+3mYg=",
+    "-----BEGIN PUBLIC KEY-----\nMCow",
+    "https://keys.example/jwks.json",
+    '"{}"',
+    "",
+  ]) {
+    await writeFile(join(folder, "file"), text);
+    const args = [SERVE, "--data", folder, "--jwt-key", join(folder, "file")];
+    const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const said = textOf(server.stderr);
+    const [code] = await once(server, "exit");
+    assert.equal(code, 1, text);
+    assert.match(await said, /--jwt-key: keys are given as JSON/);
+  }
+});
+
+async function textOf(stream) {
+  return Buffer.concat(await stream.toArray()).toString();
+}
 
 test("a served relay whose workerd dies fails", async (context) => {
   const { server, pid } = await serve(context, process.execPath, [SERVE]);

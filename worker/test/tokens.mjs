@@ -1,6 +1,6 @@
 // Keys, and tokens signed with them.
 
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { CompactSign, exportJWK, generateKeyPair, SignJWT } from "jose";
 
 const HOUR_MS = 3_600_000;
 
@@ -23,6 +23,12 @@ export function sign({ alg, kid, key, crit }, claims = {}) {
   // Whoever verifies need not know what whoever signs must.
   const options = { crit: Object.fromEntries((crit ?? []).map((name) => [name, true])) };
   return new SignJWT(JSON.parse(JSON.stringify(all))).setProtectedHeader(header).sign(key, options);
+}
+
+/** A token whose payload was changed as text before it was signed. */
+export function signText({ alg, kid, key }, change) {
+  const payload = change(JSON.stringify({ sub: "alice", exp: at(HOUR_MS), spaces: { space: "write" } }));
+  return new CompactSign(Buffer.from(payload)).setProtectedHeader({ alg, kid }).sign(key);
 }
 
 /** A time so many milliseconds from now, as tokens say it. */

@@ -32,7 +32,9 @@ export async function world(context, entry) {
     data,
     /** Starts a relay over that data; `port` lets one take the place of another, `variables` are the Worker's. */
     async relay({ variables = {}, ...options } = {}) {
-      const relay = await start({ folder, data, variables: { REGION: "eu", ...variables }, ...options });
+      const isOpen = variables.JWT_KEYS === undefined && variables.JWT_SECRET === undefined;
+      const all = { REGION: "eu", ...(isOpen && { AUTH: "open" }), ...variables };
+      const relay = await start({ folder, data, variables: all, ...options });
       ends.push(() => relay.stop());
       return relay;
     },
@@ -120,8 +122,9 @@ export async function until(source, holds, what) {
 }
 
 /** A bare WebSocket to a relay, opened; `closed` resolves with the code and the reason. */
-export async function connect(relay, space = "space", headers = {}) {
-  const socket = new WebSocket(`${relay.url}/v1/${space}`, "eyot.v1", { headers, closeTimeout: CLOSE_MS });
+export async function connect(relay, space = "space", { token, ...headers } = {}) {
+  const protocols = ["eyot.v1", ...(token === undefined ? [] : [`eyot.token.${token}`])];
+  const socket = new WebSocket(`${relay.url}/v1/${space}`, protocols, { headers, closeTimeout: CLOSE_MS });
   const closed = once(socket, "close").then(([code, reason]) => ({ code, reason: reason.toString() }));
   await once(socket, "open");
   return { socket, closed };

@@ -17,7 +17,7 @@ use lexopt::prelude::*;
 
 use self::build::{package, wasm};
 use self::serve::{demo, workerd};
-use self::trials::{bench, drill, simulation};
+use self::trials::{bench, drill, fuzz, simulation};
 
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
@@ -33,6 +33,7 @@ Usage: cargo xtask COMMAND
        [--json] [--smoke]                --smoke: half a second of each
   sim --seeds N [--seed S] [--steps K]            the simulation, alone
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
+  fuzz [--minutes N] [--only TARGET[,…]] bytes that mean no good, for each decoder and for a relay (nightly Rust)
   pack                                   the npm tarball; its path is the last line
   wasm                                   crate/web as js/wasm/
   size [--functions N] [--group]         the sizes in the client's Wasm, by crate and by function; --group: the
@@ -82,6 +83,7 @@ fn command(mut arguments: lexopt::Parser) -> Result<()> {
         "size" => size(arguments),
         "sim" => sim(arguments),
         "drill" => drill(arguments),
+        "fuzz" => fuzz(arguments),
         "bench" => bench(arguments),
         "relay" => relay(arguments),
         "demo" => demo(arguments),
@@ -147,6 +149,18 @@ fn drill(mut arguments: lexopt::Parser) -> Result<()> {
         }
     }
     drill.run()
+}
+
+fn fuzz(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut fuzz = fuzz::Fuzz { minutes: 1.0, only: Vec::new() };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("minutes") => fuzz.minutes = arguments.value()?.parse()?,
+            Long("only") => fuzz.only.extend(arguments.value()?.string()?.split(',').map(str::to_owned)),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    fuzz.run()
 }
 
 fn bench(mut arguments: lexopt::Parser) -> Result<()> {

@@ -4,8 +4,6 @@ import type { Socket } from "./platform.js";
 
 export interface Attachment {
   link: number;
-  /** The region of the relay at the other end, if it is an object of the same namespace. */
-  from: string | undefined;
   /** When the connection's token expires, in milliseconds since 1970. */
   expiresAt: number;
   /** The core's part. Empty until the link can be resumed. */

@@ -1,6 +1,7 @@
 /** Opens links to the relays of other regions. */
 
-import { PROTOCOL, relayObject } from "./object.js";
+import { offer, trusted } from "./admission.js";
+import { relayObject } from "./object.js";
 import type { Socket } from "./platform.js";
 import { type Peer, type Setup, tell } from "./setup.js";
 
@@ -9,13 +10,13 @@ export function addressOf({ region, url }: Peer): string {
   return url ?? `object:${region}`;
 }
 
-/** Opens a link to the peer at that address. The socket has no events before its `accept` is called. */
-export async function dial(address: string, setup: Setup, env: unknown): Promise<Socket> {
+/** Opens a link to the peer at that address, with the token for peers elsewhere. The socket has no events before its `accept` is called. */
+export async function dial(address: string, setup: Setup, token: string | undefined, env: unknown): Promise<Socket> {
   const peer = setup.peers.find((peer) => addressOf(peer) === address);
   if (peer === undefined) throw new Error(`there is no relay at ${address}`);
   const { webSocket: socket, status } = (await (peer.url === undefined
     ? dialObject(peer.region, setup, env)
-    : fetch(spaceUrl(peer.url, setup.space), { headers: upgrade() }))) as Response & { webSocket?: Socket | null };
+    : fetch(spaceUrl(peer.url, setup.space), { headers: upgrade(token) }))) as Response & { webSocket?: Socket | null };
   if (socket == null) throw new Error(`${address} answers with ${status}`);
   socket.binaryType = "arraybuffer";
   return socket;
@@ -25,7 +26,11 @@ export async function dial(address: string, setup: Setup, env: unknown): Promise
 function dialObject(region: string, setup: Setup, env: unknown): Promise<Response> {
   const object = relayObject(env, setup.space, region);
   const others = setup.peers.filter((peer) => peer.region !== region);
-  const told = { from: setup.region, setup: { ...setup, region, peers: [...others, { region: setup.region }] } };
+  const told = {
+    setup: { ...setup, region, peers: [...others, { region: setup.region }] },
+    comer: { claims: trusted(`relay ${setup.region}`) },
+    from: setup.region,
+  };
   return object.fetch(new Request(spaceUrl("ws://relay", setup.space), { headers: tell(told, upgrade()) }));
 }
 
@@ -33,6 +38,6 @@ function spaceUrl(base: string, space: string): string {
   return `${base.replace(/^ws/, "http").replace(/\/$/, "")}/v1/${encodeURIComponent(space)}`;
 }
 
-function upgrade(): Headers {
-  return new Headers({ upgrade: "websocket", "sec-websocket-protocol": PROTOCOL });
+function upgrade(token?: string): Headers {
+  return new Headers({ upgrade: "websocket", "sec-websocket-protocol": offer(token) });
 }

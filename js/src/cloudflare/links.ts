@@ -1,12 +1,11 @@
 /** The links of a relay: their sockets, by the number that the core knows each link by. Counts them for the metrics. */
 
+import { closeSocket } from "./close.js";
 import { countClosed, counters } from "./metrics.js";
 import type { Socket } from "./platform.js";
 
 /** Links that the core dials have numbers from here on. All others are connections that this relay accepted. */
 const DIALLED_MIN = 2 ** 32;
-/** Limit of WebSocket for a close reason. */
-const REASON_BYTES_MAX = 123;
 
 export class Links {
   readonly #sockets = new Map<number, Socket>();
@@ -85,14 +84,4 @@ export class Links {
 
 export function isDialled(link: number): boolean {
   return link >= DIALLED_MIN;
-}
-
-export function closeSocket(socket: Socket, code: number, reason: string): void {
-  let shortened = reason;
-  while (new TextEncoder().encode(shortened).length > REASON_BYTES_MAX) shortened = shortened.slice(0, -1);
-  try {
-    socket.close(code, shortened);
-  } catch {
-    // The socket was closed already.
-  }
 }

@@ -11,6 +11,7 @@ export const counters = {
   accepted: 0,
   commitsIn: 0,
   commitsOut: 0,
+  forks: 0,
   framesIn: 0,
   framesOut: 0,
   bytesIn: 0,
@@ -51,6 +52,9 @@ export function metrics(): string {
     series("origins_refused", "Connections refused for their page's origin", [["", counters.originsRefused]]),
     series("region_links", "Links to relays of other regions that were dialled", links),
     series("commits", "Commits stored and sent", direction(counters.commitsIn, counters.commitsOut)),
+    series("forks", "Branches begun by authors that had one: replicas quarantine their changes where they clash", [
+      ["", counters.forks],
+    ]),
     series("frames", "Frames received and sent", direction(counters.framesIn, counters.framesOut)),
     series("bytes", "Bytes of frames received and sent", direction(counters.bytesIn, counters.bytesOut)),
   ].join("\n");

@@ -6,6 +6,12 @@ import type { Namespace } from "./platform.js";
 /** Name of the Durable Object binding in the Worker's configuration. */
 const BINDING = "SPACE_RELAY";
 
+/**
+ * Name of the secret with the token for relays elsewhere. An object reads it whenever it wakes; it must have
+ * `"relay": true` and the right to `write`.
+ */
+const PEER_TOKEN = "PEER_TOKEN";
+
 /** The WebSocket subprotocol of relays. */
 export const PROTOCOL = "eyot.v1";
 
@@ -14,4 +20,10 @@ export function relayObject(env: unknown, space: string, region: string): Return
   const namespace = (env as Record<string, Namespace | undefined>)[BINDING];
   if (namespace === undefined) throw new TypeError(`eyot: the binding ${BINDING} of a Durable Object is missing`);
   return namespace.get(namespace.idFromName(`${space}\n${region}`), hintOf(region));
+}
+
+/** The token with which this relay comes to relays elsewhere. */
+export function peerToken(env: unknown): string | undefined {
+  const token = (env as Record<string, unknown>)[PEER_TOKEN];
+  return typeof token === "string" && token !== "" ? token : undefined;
 }

@@ -1,6 +1,10 @@
 /** The options of `routeRelay`. */
 
-import type { Keys } from "./keys.js";
+import { checkKeys, type Keys } from "./keys.js";
+
+/** The same as in the protocol. */
+const REGION_BYTES_MAX = 48;
+const REGIONS_MAX = 64;
 
 /** How a Worker's relays are to run. */
 export interface RelayOptions {
@@ -12,13 +16,14 @@ export interface RelayOptions {
    * `enam`, `apac`; with `region` or `peers`, only the region of the request.
    */
   regions?: readonly string[];
-  /** Relays of further regions that run elsewhere: their addresses, as clients use them, by region. */
+  /**
+   * Relays of further regions that run elsewhere: their addresses, as clients use them, by region. The token for them is
+   * the Worker's secret `PEER_TOKEN`. It needs `"relay": true` and the right to `write`.
+   */
   peers?: Readonly<Record<string, string>>;
-  /** Token that this relay sends to those `peers`. It needs `"relay": true` and the right to `write`. */
-  peerToken?: string;
   /**
    * What tokens (JWT: EdDSA, ES256 or HS256) are checked with. `"open"`: everybody may read and write every space whose
-   * name they know. Without keys a relay refuses everybody, except on a loopback address, where it is open.
+   * name they know. Without keys a relay refuses everybody.
    */
   keys?: Keys | "open";
   /** The origins whose pages may connect. Default: all. Clients that are not pages send no origin and may connect. */
@@ -39,4 +44,52 @@ export interface RelayCaps {
   subjectAuthorsMax: number;
   spaceConnectionsMax: number;
   subjectConnectionsMax: number;
+}
+
+const CAPS: readonly string[] = [
+  "connectionBytesPerSecond",
+  "subjectBytesPerSecond",
+  "spaceBytesMax",
+  "subjectBytesMax",
+  "spaceAuthorsMax",
+  "subjectAuthorsMax",
+  "spaceConnectionsMax",
+  "subjectConnectionsMax",
+] satisfies (keyof RelayCaps)[];
+
+/** Throws a `TypeError` if the options can't be meant, so that a mistake shows at the first request. */
+export function checkOptions({ keys, regions, peers, caps }: RelayOptions): void {
+  if (keys !== undefined && keys !== "open") checkKeys(keys);
+  const names = [...(regions ?? []), ...Object.keys(peers ?? {})];
+  if (regions?.length === 0) throw wrong("regions: there is none");
+  if (names.length > REGIONS_MAX) throw wrong(`regions: there are more than ${REGIONS_MAX}`);
+  for (const name of names) {
+    if (!isRegion(name)) throw wrong(`regions: a region has a name of 1 to ${REGION_BYTES_MAX} bytes`);
+  }
+  for (const [region, url] of Object.entries(peers ?? {})) {
+    // The address is not shown, because it may have a password.
+    if (!isAddress(url)) throw wrong(`peers: the address of ${region} does not begin with ws:// or wss://`);
+  }
+  for (const [name, cap] of Object.entries(caps ?? {})) {
+    if (!CAPS.includes(name)) throw wrong(`caps: there is no ${name}`);
+    if (typeof cap !== "number" || !(cap >= 0)) throw wrong(`caps: ${name} is a number, 0 or more`);
+  }
+}
+
+export function isRegion(name: unknown): name is string {
+  if (typeof name !== "string" || name === "") return false;
+  return new TextEncoder().encode(name).length <= REGION_BYTES_MAX;
+}
+
+function isAddress(url: unknown): boolean {
+  if (typeof url !== "string") return false;
+  try {
+    return ["ws:", "wss:"].includes(new URL(url).protocol);
+  } catch {
+    return false;
+  }
+}
+
+function wrong(message: string): TypeError {
+  return new TypeError(`eyot: ${message}`);
 }

@@ -23,6 +23,8 @@ declare global {
 /** A `DurableObjectState`. */
 export interface Context {
   readonly storage: Storage;
+  /** The script's own entry points, if its compatibility date is 2025-11-17 or later. */
+  readonly exports?: { readonly default?: { fetch(request: Request): Promise<Response> } };
   acceptWebSocket(socket: Socket): void;
   getWebSockets(): Socket[];
   setWebSocketAutoResponse(pair: object): void;

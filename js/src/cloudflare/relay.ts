@@ -3,18 +3,26 @@
  * Everything it needs to go on is in its storage and in the attachments of its connections.
  */
 
-import { CLOSE_DONE, CLOSE_GOING_AWAY, CLOSE_GONE, CLOSE_MALFORMED, CLOSE_STORAGE } from "../base/close-codes.js";
+import {
+  CLOSE_DONE,
+  CLOSE_EXPIRED,
+  CLOSE_GOING_AWAY,
+  CLOSE_GONE,
+  CLOSE_MALFORMED,
+  CLOSE_STORAGE,
+} from "../base/close-codes.js";
 import { readAttachment, writeAttachment } from "./attachment.js";
-import { authorize } from "./authorize.js";
+import { closeSocket } from "./close.js";
 import { addressOf, dial } from "./dial.js";
-import { failInstance, RelayEngine, type RelayOutput, startInstance } from "./instance.js";
-import { closeSocket, isDialled, Links } from "./links.js";
+import { failInstance, type RelayClaims, RelayEngine, type RelayOutput, startInstance } from "./instance.js";
+import { isDialled, Links } from "./links.js";
 import { counters } from "./metrics.js";
-import { PROTOCOL } from "./object.js";
+import { peerToken, PROTOCOL } from "./object.js";
 import type { Context, Socket } from "./platform.js";
-import { readSetup, saveSetup, type Setup, toldBy } from "./setup.js";
+import { Refused } from "./refused.js";
+import { askWorker } from "./renewal.js";
+import { type Comer, readSetup, saveSetup, type Setup, toldBy } from "./setup.js";
 import { sqlStore } from "./store.js";
-import { TokenRefused } from "./token.js";
 import { Wakes } from "./wakes.js";
 
 /** An object may hold 10 GB. The rest is for what the rows of the log take besides commits. */
@@ -26,6 +34,8 @@ export class SpaceRelay {
   readonly #env: unknown;
   readonly #wakes: Wakes;
   readonly #links = new Links();
+  /** Who has come, by link, until the core asks. */
+  readonly #comers = new Map<number, Comer>();
   #setup: Setup | undefined;
   #engine: RelayEngine | undefined;
   /** The Wasm instance of the engine. */
@@ -54,7 +64,8 @@ export class SpaceRelay {
     this.#context.acceptWebSocket(socket);
     this.#links.add(link, socket);
     counters.accepted += 1;
-    writeAttachment(socket, { link, from: told.from, expiresAt: Infinity, state: new Uint8Array() });
+    writeAttachment(socket, { link, expiresAt: Infinity, state: new Uint8Array() });
+    this.#comers.set(link, told.comer);
     this.#run(engine, () => engine.opened(link));
     const headers = { "sec-websocket-protocol": PROTOCOL };
     return new Response(null, { status: 101, webSocket: client, headers } as ResponseInit);
@@ -101,6 +112,7 @@ export class SpaceRelay {
   }
 
   #closed(engine: RelayEngine, link: number, code: number): void {
+    this.#comers.delete(link);
     if (this.#links.ended(link, code)) this.#run(engine, () => engine.closed(link));
   }
 
@@ -140,7 +152,7 @@ export class SpaceRelay {
         space: setup.space,
         region: setup.region,
         peers: setup.peers.map((peer) => ({ region: peer.region, url: addressOf(peer) })),
-        token: setup.peerToken,
+        token: peerToken(this.#env),
         caps: { spaceBytesMax: SPACE_BYTES_MAX, ...setup.caps },
         seed: crypto.getRandomValues(new Uint8Array(32)),
         store: sqlStore(this.#context.storage),
@@ -179,6 +191,7 @@ export class SpaceRelay {
       const after = engine.counters();
       counters.commitsIn += after.commitsIn - before.commitsIn;
       counters.commitsOut += after.commitsOut - before.commitsOut;
+      counters.forks += after.forks - before.forks;
     } catch (error) {
       this.#fail(error);
       return;
@@ -203,7 +216,7 @@ export class SpaceRelay {
     let socket: Socket;
     try {
       // An engine is made from a setup, so there is one.
-      socket = await dial(address, this.#setup!, this.#env);
+      socket = await dial(address, this.#setup!, peerToken(this.#env), this.#env);
     } catch (error) {
       counters.regionLinksFailed += 1;
       console.warn(`eyot: there is no link to the relay at ${address}:`, String(error));
@@ -226,20 +239,29 @@ export class SpaceRelay {
     this.#run(engine, () => engine.opened(link));
   }
 
+  /** Answers for the token in a link's greeting, or for a later one. */
   async #authorize(engine: RelayEngine, link: number, token: string | undefined): Promise<void> {
-    const asking = this.#links.get(link);
-    if (asking === undefined) return;
-    const verdict = await authorize(token, readAttachment(asking).from, this.#setup!.keys);
-    const socket = this.#links.get(link);
-    if (this.#engine !== engine || socket === undefined) return;
-    if (verdict instanceof TokenRefused) {
-      this.#run(engine, () => engine.refused(link, verdict.hasExpired, verdict.message), link);
+    const comer = this.#comers.get(link);
+    this.#comers.delete(link);
+    let claims: RelayClaims;
+    try {
+      claims = claimsOf(comer, token) ?? (await askWorker(this.#context, this.#setup!.space, token ?? ""));
+    } catch (error) {
+      if (this.#engine !== engine || this.#links.get(link) === undefined) return;
+      if (error instanceof Refused && error.code !== CLOSE_GOING_AWAY) {
+        this.#run(engine, () => engine.refused(link, error.code === CLOSE_EXPIRED, error.message), link);
+      } else {
+        // The link goes on by the token that it has, until that expires.
+        console.error("eyot: a fresh token can't be checked now:", String(error));
+      }
       return;
     }
-    const { expiresAt = Infinity } = verdict;
+    const socket = this.#links.get(link);
+    if (this.#engine !== engine || socket === undefined) return;
+    const { expiresAt = Infinity } = claims;
     writeAttachment(socket, { ...readAttachment(socket), expiresAt });
     this.#wakes.expires(expiresAt);
-    this.#run(engine, () => engine.authorized(link, verdict), link);
+    this.#run(engine, () => engine.authorized(link, claims), link);
   }
 
   /** Stores the core's part of a link's attachment. Links that were dialled end with the object's memory. */
@@ -262,4 +284,10 @@ export class SpaceRelay {
     for (const socket of this.#context.getWebSockets()) closeSocket(socket, CLOSE_STORAGE, reason);
     console.error("eyot: the relay has failed:", isStorage ? message : error);
   }
+}
+
+/** What the Worker has found out about whoever greets with this token; undefined if it was of another token. */
+function claimsOf(comer: Comer | undefined, token: string | undefined): RelayClaims | undefined {
+  const isOfAnother = token !== undefined && comer?.token !== undefined && comer.token !== token;
+  return isOfAnother ? undefined : comer?.claims;
 }

@@ -1,10 +1,13 @@
 /** Routes a Worker's requests to its relays: answers them, or passes them on to the object of a space in a region. */
 
-import { checkKeys, type Keys } from "./keys.js";
+import { admit, protocolsOf, tokenOffered } from "./admission.js";
+import type { Keys } from "./keys.js";
 import { counters, metrics } from "./metrics.js";
 import { PROTOCOL, relayObject } from "./object.js";
-import type { RelayOptions } from "./options.js";
+import { checkOptions, isRegion, type RelayOptions } from "./options.js";
 import { type ClientPlace, nearest, REGIONS_DEFAULT } from "./place.js";
+import { refuse, Refused } from "./refused.js";
+import { judge } from "./renewal.js";
 import { type Peer, type Setup, tell } from "./setup.js";
 
 const NAME_BYTES_MAX = 256;
@@ -13,8 +16,8 @@ const NAME_BYTES_MAX = 256;
  * Answers a request to one of a relay's addresses. Resolves with undefined for any other request, so that you can answer
  * it yourself.
  *
- * `GET /v1/SPACE` (WebSocket), `GET /health`, `GET /metrics`, `GET /v1/regions`. `/at/REGION` before
- * any of them names the region.
+ * `GET /v1/SPACE` (WebSocket), `GET /v1/SPACE/token`, `GET /health`, `GET /metrics`, `GET /v1/regions`. `/at/REGION`
+ * before any of them names the region.
  */
 export async function routeRelay(
   request: Request,
@@ -26,9 +29,9 @@ export async function routeRelay(
   const route = readRoute(path ?? "");
   if (route === undefined) return undefined;
   if (request.method !== "GET") return text(405, "only GET is answered here", { allow: "GET" });
-  const keys = options.keys ?? openIfLoopback(url.hostname);
+  checkOptions(options);
+  const { keys } = options;
   if (keys === undefined) return text(503, NO_KEYS);
-  if (keys !== "open") checkKeys(keys);
   const origin = request.headers.get("origin");
   if (origin !== null && options.origins !== undefined && !options.origins.includes(origin)) {
     counters.originsRefused += 1;
@@ -47,12 +50,14 @@ export async function routeRelay(
     case "metrics":
       return text(200, metrics(), { "content-type": "text/plain; version=0.0.4" });
     case "space":
+    case "token":
       if (route.space === undefined) return text(400, `a space has a name of at most ${NAME_BYTES_MAX} bytes`);
-      return connect(request, env, setupOf(route.space, region, keys, regions, options));
+      if (route.kind === "token") return judge(request, route.space, keys);
+      return connect(request, env, keys, setupOf(route.space, region, regions, options));
   }
 }
 
-type Route = { kind: "health" | "metrics" | "regions" } | { kind: "space"; space: string | undefined };
+type Route = { kind: "health" | "metrics" | "regions" } | { kind: "space" | "token"; space: string | undefined };
 
 const ROUTES: Readonly<Record<string, Route>> = {
   "/health": { kind: "health" },
@@ -61,8 +66,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
 };
 
 function readRoute(path: string): Route | undefined {
-  const name = /^\/v1\/([^/]+)$/.exec(path)?.[1];
-  return ROUTES[path] ?? (name === undefined ? undefined : { kind: "space", space: readSpace(name) });
+  const [, name, token] = /^\/v1\/([^/]+)(\/token)?$/.exec(path) ?? [];
+  if (Object.hasOwn(ROUTES, path)) return ROUTES[path];
+  return name === undefined ? undefined : { kind: token === undefined ? "space" : "token", space: readSpace(name) };
 }
 
 /** Decodes the name of a space in a URL; undefined if it is malformed or too long. */
@@ -76,17 +82,6 @@ function readSpace(encoded: string): string | undefined {
 }
 
 const NO_KEYS = 'this relay was given no keys to check tokens with, nor told to be open (`keys: "open"`)';
-const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
-let hasWarned = false;
-
-/** Without keys, a relay is open on a loopback address and refuses everybody on any other. */
-function openIfLoopback(hostname: string): "open" | undefined {
-  if (!LOOPBACK.includes(hostname)) return undefined;
-  if (!hasWarned) console.warn("eyot: without keys this relay is open: whoever reaches it may read and write");
-  hasWarned = true;
-  return "open";
-}
-
 /** The regions that have objects here. Empty: any region that `region` returns has one. */
 function regionsOf({ regions, region, peers }: RelayOptions): readonly string[] {
   return regions ?? (region === undefined && peers === undefined ? REGIONS_DEFAULT : []);
@@ -94,7 +89,7 @@ function regionsOf({ regions, region, peers }: RelayOptions): readonly string[] 
 
 function regionOf(request: Request, regions: readonly string[], { region }: RelayOptions): string {
   const wanted = region?.(request);
-  if (wanted !== undefined && (regions.length === 0 || regions.includes(wanted))) return wanted;
+  if (isRegion(wanted) && (regions.length === 0 || regions.includes(wanted))) return wanted;
   const { cf } = request as { cf?: ClientPlace };
   return nearest(regions.length > 0 ? regions : REGIONS_DEFAULT, cf) ?? "weur";
 }
@@ -113,30 +108,31 @@ function relayList(
 }
 
 /** What the object of a space in a region is told. */
-function setupOf(
-  space: string,
-  region: string,
-  keys: Keys | "open",
-  regions: readonly string[],
-  { peers = {}, peerToken, caps }: RelayOptions,
-): Setup {
+function setupOf(space: string, region: string, regions: readonly string[], { peers = {}, caps }: RelayOptions): Setup {
   const elsewhere: Peer[] = Object.entries(peers).map(([name, url]) => ({ region: name, url }));
   const here: Peer[] = regions.filter((name) => !Object.hasOwn(peers, name)).map((name) => ({ region: name }));
   const others = [...here, ...elsewhere].filter((peer) => peer.region !== region);
-  return { space, region, keys, peers: others, peerToken, caps };
+  return { space, region, peers: others, ...(caps && { caps }) };
 }
 
-/** Passes a WebSocket request on to the object of the space. */
-function connect(request: Request, env: unknown, setup: Setup): Response | Promise<Response> {
+/** Passes a WebSocket request on to the object of the space, once it is known who comes. */
+async function connect(request: Request, env: unknown, keys: Keys | "open", setup: Setup): Promise<Response> {
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return text(426, "a space is spoken to over WebSocket", { upgrade: "websocket", connection: "upgrade" });
   }
-  const protocols = request.headers.get("sec-websocket-protocol")?.split(",") ?? [];
-  if (!protocols.some((protocol) => protocol.trim() === PROTOCOL)) {
-    return text(400, `the subprotocol ${PROTOCOL} must be asked for`);
+  const protocols = protocolsOf(request);
+  if (!protocols.includes(PROTOCOL)) return text(400, `the subprotocol ${PROTOCOL} must be asked for`);
+  try {
+    const comer = await admit(tokenOffered(protocols), setup.space, keys);
+    const headers = new Headers(request.headers);
+    // The object needs no copy of the token.
+    headers.set("sec-websocket-protocol", PROTOCOL);
+    const relay = relayObject(env, setup.space, setup.region);
+    return await relay.fetch(new Request(request, { headers: tell({ setup, comer }, headers) }));
+  } catch (error) {
+    if (error instanceof Refused) return refuse(error);
+    throw error;
   }
-  const relay = relayObject(env, setup.space, setup.region);
-  return relay.fetch(new Request(request, { headers: tell({ setup }, new Headers(request.headers)) }));
 }
 
 function text(status: number, body: string, headers: Record<string, string> = {}): Response {

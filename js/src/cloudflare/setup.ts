@@ -1,19 +1,18 @@
 /**
- * What a relay's object is told to serve. The object cannot see the options of `routeRelay`, so each request carries the
- * setup in a header, and the object stores it for when an alarm or a message wakes it.
+ * What a relay's object is told. The object cannot see the options of `routeRelay`, so each request carries them in a
+ * header. The object stores the setup for when an alarm or a message wakes it. The setup has no secrets: tokens and
+ * keys are never stored.
  */
 
-import type { Keys } from "./keys.js";
+import type { RelayClaims } from "./instance.js";
 import type { RelayCaps } from "./options.js";
 import type { SqlStorage } from "./platform.js";
 
 export interface Setup {
   space: string;
   region: string;
-  keys: Keys | "open";
   /** The relays of the other regions. */
   peers: Peer[];
-  peerToken?: string;
   caps?: Partial<RelayCaps>;
 }
 
@@ -23,21 +22,29 @@ export interface Peer {
   url?: string;
 }
 
+/** Who comes: what the Worker has found out before it passed the request on. */
+export interface Comer {
+  claims: RelayClaims;
+  /** The token that says so. Absent: none was needed. */
+  token?: string;
+}
+
 /** What a request tells an object. */
 export interface Told {
   setup: Setup;
-  /**
-   * The region of the relay that sends the request, if one does. This can be trusted, because `routeRelay` replaces the
-   * header in all requests from outside.
-   */
+  comer: Comer;
+  /** The region of the relay that sends the request, if an object of the same namespace does. */
   from?: string;
 }
 
-/** The name contains `secret` because the platform's logs leave out the values of such headers. */
+/**
+ * This can be trusted, because `routeRelay` replaces the header in all requests from outside. The name contains `secret`
+ * because the platform's logs leave out the values of such headers.
+ */
 const HEADER = "x-eyot-secret";
 const TABLE = "CREATE TABLE IF NOT EXISTS setup (id INTEGER PRIMARY KEY, told TEXT NOT NULL)";
 
-/** Puts the setup into headers, replacing any that is there. */
+/** Puts this into headers, replacing any that is there. */
 export function tell(told: Told, headers: Headers = new Headers()): Headers {
   headers.set(HEADER, encodeURIComponent(JSON.stringify(told)));
   return headers;

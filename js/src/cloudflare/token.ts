@@ -1,29 +1,22 @@
 /** Verifies a token (a JWT) and reads what its bearer may do. */
 
-import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
+import { base64url, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
+import { CLOSE_DENIED, CLOSE_EXPIRED } from "../base/close-codes.js";
 import type { RelayClaims } from "./instance.js";
 import { type Algorithm, type Key, type Keys, keysOf } from "./keys.js";
-
-/** Why a token was refused. The message goes to the client and contains no part of the token. */
-export class TokenRefused extends Error {
-  constructor(
-    reason: string,
-    readonly hasExpired = false,
-  ) {
-    super(reason);
-  }
-}
+import { Refused } from "./refused.js";
 
 const ALGORITHMS: readonly string[] = ["EdDSA", "ES256", "HS256"] satisfies Algorithm[];
+const CLAIMS = ["sub", "exp", "nbf", "spaces", "relay"];
 /** Tolerated difference between the clock of the token's issuer and the relay's. */
 const SKEW_SECONDS = 5;
 
 /**
  * What a token says: `{"sub": "alice", "exp": 1790000000, "spaces": {"team": "write", "public/*": "read"}}`, and
- * `"relay": true` where its bearer is a relay of another region. Rejects with `TokenRefused`.
+ * `"relay": true` where its bearer is a relay of another region. Rejects with `Refused`, and with `NoKeys` if there are no
+ * keys to verify it with now.
  */
-export async function verifyToken(token: string | undefined, keys: Keys): Promise<RelayClaims> {
-  if (token === undefined) throw new TokenRefused("a token is needed");
+export async function verifyToken(token: string, keys: Keys): Promise<RelayClaims> {
   const { algorithm, id } = readHeader(token);
   for (const candidate of await candidates(keys, algorithm, id)) {
     try {
@@ -32,13 +25,14 @@ export async function verifyToken(token: string | undefined, keys: Keys): Promis
         clockTolerance: SKEW_SECONDS,
         requiredClaims: ["exp"],
       });
+      checkRepeats(token);
       return readClaims(payload);
     } catch (error) {
       if (error instanceof errors.JWSSignatureVerificationFailed) continue;
       throw refusal(error);
     }
   }
-  throw new TokenRefused("the token was not signed by a key of this relay");
+  throw denied("the token was not signed by a key of this relay");
 }
 
 function readHeader(token: string): { algorithm: string; id: string | undefined } {
@@ -46,7 +40,7 @@ function readHeader(token: string): { algorithm: string; id: string | undefined 
   try {
     header = decodeProtectedHeader(token);
   } catch {
-    throw new TokenRefused("the token is malformed");
+    throw malformed();
   }
   const { alg, kid } = header;
   if (alg === undefined || !ALGORITHMS.includes(alg)) throw notAccepted();
@@ -56,7 +50,7 @@ function readHeader(token: string): { algorithm: string; id: string | undefined 
 /** The keys that may have signed a token. If it names an unknown key, the list of keys is fetched again. */
 async function candidates(keys: Keys, algorithm: string, id: string | undefined): Promise<readonly Key[]> {
   const find = async (unknown: boolean) => {
-    const fitting = (await available(keys, unknown)).filter((key) => key.algorithm === algorithm);
+    const fitting = (await keysOf(keys, unknown)).filter((key) => key.algorithm === algorithm);
     return { fitting, named: fitting.filter((key) => id === undefined || key.id === undefined || key.id === id) };
   };
   let { fitting, named } = await find(false);
@@ -65,22 +59,34 @@ async function candidates(keys: Keys, algorithm: string, id: string | undefined)
   return named;
 }
 
-async function available(keys: Keys, unknown: boolean): Promise<readonly Key[]> {
-  try {
-    return await keysOf(keys, unknown);
-  } catch {
-    throw new TokenRefused("the relay can't get its keys");
+/** JSON takes the last of several claims of one name, others the first. No issuer means either. */
+function checkRepeats(token: string): void {
+  const [, payload = ""] = token.split(".");
+  const names = memberNames(new TextDecoder().decode(base64url.decode(payload)));
+  if (CLAIMS.some((claim) => names.indexOf(claim) !== names.lastIndexOf(claim))) throw malformed();
+}
+
+/** The names of the members of an object, as often as they appear in its JSON. */
+function memberNames(json: string): string[] {
+  const names: string[] = [];
+  let depth = 0;
+  for (const [token, colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
+    if (token === "{" || token === "[") depth += 1;
+    else if (token === "}" || token === "]") depth -= 1;
+    else if (depth === 1 && colon !== undefined) names.push(JSON.parse(token.slice(0, -colon.length)) as string);
   }
+  return names;
 }
 
 function readClaims({ sub, exp, spaces, relay }: JWTPayload): RelayClaims {
-  if (typeof sub !== "string" || sub === "") throw new TokenRefused("the token says no subject");
+  if (typeof sub !== "string" || sub === "") throw denied("the token says no subject");
+  if (relay !== undefined && typeof relay !== "boolean") throw malformed();
   if (typeof spaces !== "object" || spaces === null || Array.isArray(spaces)) {
-    throw new TokenRefused("the token says no spaces");
+    throw denied("the token says no spaces");
   }
   const rights = Object.entries(spaces as Record<string, unknown>);
   if (!rights.every(([, right]) => right === "read" || right === "write")) {
-    throw new TokenRefused("the token says a right that is neither read nor write");
+    throw denied("the token says a right that is neither read nor write");
   }
   return {
     subject: sub,
@@ -91,18 +97,26 @@ function readClaims({ sub, exp, spaces, relay }: JWTPayload): RelayClaims {
 }
 
 function refusal(error: unknown): unknown {
-  if (error instanceof errors.JWTExpired) return new TokenRefused("the token has expired", true);
+  if (error instanceof errors.JWTExpired) return new Refused(CLOSE_EXPIRED, "the token has expired");
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.claim === "exp") return new TokenRefused("the token says no time of expiry");
-    if (error.claim === "nbf" && error.reason === "check_failed") return new TokenRefused("the token is not valid yet");
+    if (error.claim === "exp") return denied("the token says no time of expiry");
+    if (error.claim === "nbf" && error.reason === "check_failed") return denied("the token is not valid yet");
   }
   if (error instanceof errors.JOSENotSupported) {
-    return new TokenRefused("the token asks for what is not understood here");
+    return denied("the token asks for what is not understood here");
   }
-  if (error instanceof errors.JOSEError) return new TokenRefused("the token is malformed");
+  if (error instanceof errors.JOSEError) return malformed();
   return error;
 }
 
-function notAccepted(): TokenRefused {
-  return new TokenRefused("the token's algorithm is not accepted here");
+function notAccepted(): Refused {
+  return denied("the token's algorithm is not accepted here");
+}
+
+function malformed(): Refused {
+  return denied("the token is malformed");
+}
+
+function denied(reason: string): Refused {
+  return new Refused(CLOSE_DENIED, reason);
 }

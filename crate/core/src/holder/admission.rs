@@ -16,7 +16,7 @@ use crate::link::session::Session;
 use crate::log::holes::Word;
 use crate::log::log::{Admission, Holding};
 use crate::log::rows::Entry;
-use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
+use crate::storage::request::{StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
 /// Commits in the inbox whose reads are made along with those of the first.
@@ -39,7 +39,7 @@ impl Holder {
             self.step();
             let Some((pending, request)) = self.done.pop_front() else { break };
             if let Err(error) = self.answered(pending, &request, StorageAnswer::Written) {
-                self.fail("corrupt", error.to_string());
+                self.fail(StorageFault::Corrupt, error.to_string());
             }
         }
         if !self.disk_failed()

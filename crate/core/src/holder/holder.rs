@@ -33,7 +33,7 @@ use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
-use crate::storage::request::StorageRequest;
+use crate::storage::request::{StorageFault, StorageRequest};
 use crate::wire::bodies::{Bye, Fresh, Head, RegionHead};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{Frame, FrameError};
@@ -269,6 +269,11 @@ impl Holder {
     }
 
     // What the owner may ask.
+
+    /// What lets this holder in.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
 
     /// What lets this holder in, from now on.
     pub fn set_token(&mut self, token: String) {
@@ -521,11 +526,11 @@ impl Holder {
     }
 
     /// Storage can't be read, or holds what this code cannot read, or a relay could not write.
-    pub(super) fn fail(&mut self, code: &'static str, reason: String) {
+    pub(super) fn fail(&mut self, fault: StorageFault, reason: String) {
         self.state = LogState::Failed;
         for link in self.links.ids() {
             self.close(link, CloseCode::Storage, "this holder's storage has failed");
         }
-        self.notices.push_back(Notice::Failed(code, reason));
+        self.notices.push_back(Notice::Failed(fault, reason));
     }
 }

@@ -11,8 +11,8 @@ use crate::holder::records;
 use crate::holder::role::Role;
 use crate::log::keys::{META_KEY, load_ranges};
 use crate::log::log::Log;
-use crate::log::meta::Meta;
-use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
+use crate::log::meta::{LAYOUT, Meta};
+use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 
 impl Holder {
     pub(super) fn load(&mut self) {
@@ -23,9 +23,16 @@ impl Holder {
         match answer {
             StorageAnswer::Values(values) => {
                 if let Some(value) = values.into_iter().next().flatten() {
+                    let layout = Meta::layout_of(&value)?;
+                    if layout != LAYOUT {
+                        let reason =
+                            format!("storage has layout {layout}, this version reads layout {LAYOUT}");
+                        self.fail(StorageFault::Incompatible, reason);
+                        return Ok(());
+                    }
                     let meta = Meta::decode(&value)?;
                     if let Some(reason) = self.other_space(&meta) {
-                        self.fail("incompatible", reason);
+                        self.fail(StorageFault::Incompatible, reason);
                         return Ok(());
                     }
                     self.log = Log::open(meta, self.limits.clone());

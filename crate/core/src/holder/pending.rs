@@ -155,14 +155,6 @@ pub(crate) fn rows_of(answer: StorageAnswer) -> Result<RowsRead, Corrupt> {
     }
 }
 
-/// The code of an error of reading that answer.
-pub(crate) fn code_of(answer: &StorageAnswer) -> &'static str {
-    match answer {
-        StorageAnswer::Failed(_) => "storage",
-        _ => "corrupt",
-    }
-}
-
 pub(super) fn unexpected(answer: &StorageAnswer) -> Corrupt {
     match answer {
         StorageAnswer::Failed(reason) => Corrupt(reason.clone()),

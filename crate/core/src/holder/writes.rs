@@ -7,11 +7,11 @@ use crate::base::time::Millis;
 use crate::holder::disk::Disk;
 use crate::holder::holder::Holder;
 use crate::holder::notice::{Notice, OwnerRequest};
-use crate::holder::pending::{InFlight, Incoming, Origin, Pending, code_of, unexpected};
+use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
 use crate::storage::memory::MemoryStore;
-use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
+use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
 /// How long after a failed write storage is tried again.
@@ -53,9 +53,9 @@ impl Holder {
             }
             _ => self.shadowed(&request, answer),
         };
-        let code = code_of(&answer);
+        let fault = StorageFault::of(&answer);
         if let Err(error) = self.answered(pending, &request, answer) {
-            self.fail(code, error.to_string());
+            self.fail(fault, error.to_string());
         }
     }
 
@@ -143,7 +143,7 @@ impl Holder {
             }
             // A relay acknowledges nothing from memory: it stops.
             (Pending::Append(_) | Pending::Records, StorageAnswer::Failed(reason)) if self.is_relay() => {
-                self.fail("storage", reason);
+                self.fail(StorageFault::Failed, reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 self.disk_fails(flight.batch.clone(), reason.clone());

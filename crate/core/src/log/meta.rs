@@ -28,6 +28,14 @@ pub struct Meta {
     pub descriptor: Option<Descriptor>,
 }
 
+/// What every version writes.
+#[derive(Decode)]
+#[cbor(map)]
+struct Layout {
+    #[n(0)]
+    layout: u32,
+}
+
 impl Meta {
     /// Of an empty log.
     pub fn new(marker: Marker, descriptor: Option<Descriptor>) -> Self {
@@ -37,14 +45,17 @@ impl Meta {
     /// From storage.
     ///
     /// # Errors
-    /// Storage holds what this code did not write, or what a later version wrote.
+    /// Storage holds what this code did not write.
     pub fn decode(value: &[u8]) -> Result<Self, Corrupt> {
-        let meta: Self = from_cbor(value)?;
-        if meta.layout == LAYOUT {
-            Ok(meta)
-        } else {
-            Err(Corrupt(format!("storage has layout {}, this version reads layout {LAYOUT}", meta.layout)))
-        }
+        Ok(from_cbor(value)?)
+    }
+
+    /// The layout of the writer, whatever else it wrote.
+    ///
+    /// # Errors
+    /// Storage holds what no version wrote.
+    pub fn layout_of(value: &[u8]) -> Result<u32, Corrupt> {
+        Ok(from_cbor::<Layout>(value)?.layout)
     }
 
     /// As it is stored.
@@ -59,10 +70,12 @@ mod tests {
     use crate::base::id::LogId;
 
     #[test]
-    fn storage_of_another_layout_is_not_opened() {
+    fn the_layout_of_any_version_can_be_read() {
         let meta = Meta::new(Marker::new(LogId([1; 16]), [2; 32], 0), Some(Descriptor::plain("team")));
         assert_eq!(Meta::decode(&meta.encode()), Ok(meta.clone()));
-        let later = Meta { layout: LAYOUT + 1, ..meta };
-        assert!(Meta::decode(&later.encode()).is_err());
+        assert_eq!(Meta::layout_of(&meta.encode()), Ok(LAYOUT));
+        let later = to_cbor(&std::collections::BTreeMap::from([(0u8, 7u8)]));
+        assert_eq!(Meta::layout_of(&later), Ok(7));
+        assert!(Meta::decode(&later).is_err());
     }
 }

@@ -122,6 +122,11 @@ impl Relay {
         self.now
     }
 
+    /// What lets this relay in at those of other regions.
+    pub fn token(&self) -> Option<&str> {
+        self.holder.token()
+    }
+
     /// What a link needs to go on after this relay was dropped and made again. Empty while the link
     /// could not: it must be closed then. An older attachment costs only bytes sent twice.
     pub fn attachment(&self, link: LinkId) -> Vec<u8> {

@@ -318,6 +318,11 @@ impl Replica {
         self.holder.peers().latest().into_iter().map(|peer| peer.url.clone()).collect()
     }
 
+    /// The bearer token for relays.
+    pub fn token(&self) -> Option<&str> {
+        self.holder.token()
+    }
+
     /// The bearer token for relays from now on.
     pub fn set_token(&mut self, token: String) {
         self.holder.set_token(token);

@@ -4,6 +4,7 @@ use crate::base::id::{CommitId, DocId};
 use crate::document::edit::EditError;
 use crate::document::value::Patch;
 use crate::replica::waits::WaitId;
+use crate::storage::request::StorageFault;
 
 /// What the application is told.
 #[derive(Clone, Debug)]
@@ -13,8 +14,8 @@ pub enum Event {
     /// The replica can't be opened, or can't go on: storage can't be read, or holds what this version
     /// cannot read, or another space.
     Failed {
-        /// What kind of error that is: `storage`, `corrupt` or `incompatible`.
-        code: &'static str,
+        /// What kind of error that is.
+        fault: StorageFault,
         /// What storage said, or holds.
         message: String,
     },
@@ -33,8 +34,8 @@ pub enum Event {
     NotOpened {
         /// Which.
         wait: WaitId,
-        /// What kind of error that is: `storage` or `corrupt`.
-        code: &'static str,
+        /// What kind of error that is.
+        fault: StorageFault,
         /// What storage said.
         message: String,
     },

@@ -6,14 +6,14 @@ use crate::document::document::Document;
 use crate::document::value::Value;
 use crate::holder::holder::Holder;
 use crate::holder::notice::OwnerRequest;
-use crate::holder::pending::{code_of, rows_of};
+use crate::holder::pending::rows_of;
 use crate::log::keys::rows_after;
 use crate::log::log::Log;
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
 use crate::replica::open::{Named, Open, Phase};
 use crate::replica::waits::{Wait, WaitId};
-use crate::storage::request::StorageAnswer;
+use crate::storage::request::{StorageAnswer, StorageFault};
 
 impl Documents {
     /// Begins what an `open` or a `named` asked for, once the log has been followed to its end.
@@ -109,10 +109,10 @@ impl Documents {
 
     /// Storage has answered with rows from this log seq on.
     pub fn loaded(&mut self, doc: DocId, from: u64, answer: StorageAnswer, holder: &mut Holder) {
-        let code = code_of(&answer);
+        let fault = StorageFault::of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
-            Err(error) => return self.not_opened(doc, code, &error.to_string()),
+            Err(error) => return self.not_opened(doc, fault, &error.to_string()),
         };
         let Some(indexed) = self.index.get(&doc) else { return };
         let Some(open) = self.open.get_mut(&doc) else { return };
@@ -125,7 +125,7 @@ impl Documents {
             return holder.ask_storage(OwnerRequest::Document(doc, from), rows_after(from - 1, bytes));
         }
         let Some(last) = rows.entries.last().map(|entry| entry.at.seq) else {
-            return self.not_opened(doc, "storage", "commits of the document can't be read");
+            return self.not_opened(doc, StorageFault::Corrupt, "commits of the document are missing");
         };
         let wanted = &indexed.log_seqs[*read..];
         let of_doc = rows.entries.iter().filter(|entry| wanted.binary_search(&entry.at.seq).is_ok());
@@ -135,11 +135,11 @@ impl Documents {
     }
 
     /// Whoever waits for the document is told why it can't be read. It may be opened again.
-    fn not_opened(&mut self, doc: DocId, code: &'static str, message: &str) {
+    fn not_opened(&mut self, doc: DocId, fault: StorageFault, message: &str) {
         let Some(open) = self.open.remove(&doc) else { return };
         let Phase::Loading { waits, .. } = open.phase else { return };
         for wait in waits {
-            self.tell(Event::NotOpened { wait, code, message: message.to_owned() });
+            self.tell(Event::NotOpened { wait, fault, message: message.to_owned() });
         }
     }
 

@@ -190,7 +190,7 @@ impl Replica {
     fn notice(&mut self, notice: Notice) {
         match notice {
             Notice::Opened => self.broadcast(&Message::Ask),
-            Notice::Failed(code, message) => self.tell(Event::Failed { code, message }),
+            Notice::Failed(fault, message) => self.tell(Event::Failed { fault, message }),
             Notice::Appended(entries) => {
                 self.broadcast(&Message::Grew);
                 self.appended(entries);

@@ -174,41 +174,36 @@ fn a_token_that_says_too_little_or_the_wrong_is_refused() {
         claims[claim] = value;
         reason(&signer.keys(), &signer.sign(&claims))
     };
-    assert_eq!(with("sub", json!(7)), "the token says no subject");
+    assert_eq!(with("sub", json!(7)), "the token is malformed");
     assert_eq!(with("sub", json!("")), "the token says no subject");
-    assert_eq!(with("exp", json!("tomorrow")), "the token says no time of expiry");
-    assert_eq!(with("nbf", json!("tomorrow")), "the token is malformed");
-    assert_eq!(with("spaces", json!(["team"])), "the token says no spaces");
+    for relay in [json!("true"), json!(1), json!(null)] {
+        assert_eq!(with("relay", relay), "the token is malformed");
+    }
+    assert_eq!(with("exp", json!("tomorrow")), "the token is malformed");
+    assert_eq!(with("spaces", json!(["team"])), "the token is malformed");
     let said = "the token says a right that is neither read nor write";
     assert_eq!(with("spaces", json!({ "team": "admin" })), said);
 }
 
-#[test]
-fn only_the_word_true_makes_a_relay_of_its_bearer() {
-    let signer = Signer::ed25519("a");
-    for other in [json!("true"), json!(1), json!(null), json!(false)] {
-        let mut claims = good();
-        claims["relay"] = other;
-        assert!(!check(&signer.keys(), &signer.sign(&claims)).unwrap().is_relay, "{claims}");
+/// Claims whose JSON has a member twice.
+struct Twice(&'static str);
+
+impl serde::Serialize for Twice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let claims = good();
+        let again = (self.0, &claims[self.0]);
+        let members = claims.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value));
+        serializer.collect_map([again].into_iter().chain(members))
     }
 }
 
 #[test]
-fn a_token_that_says_twice_when_it_expires_is_malformed() {
-    #[derive(serde::Serialize)]
-    struct Twice<'a>(#[serde(serialize_with = "twice")] &'a str);
-    fn twice<S: serde::Serializer>(_: &&str, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("sub", "ada")?;
-        map.serialize_entry("exp", &(NOW / 1000 + 60))?;
-        map.serialize_entry("exp", &(NOW / 1000 - 60))?;
-        map.serialize_entry("spaces", &json!({ "team": "write" }))?;
-        map.end()
-    }
+fn a_token_that_says_something_twice_is_refused() {
     let signer = Signer::ed25519("a");
-    let token = encode(&Header::new(signer.algorithm), &Twice(""), &signer.key).unwrap();
-    assert_eq!(reason(&signer.keys(), &token), "the token is malformed");
+    for claim in ["sub", "exp", "spaces"] {
+        let token = encode(&Header::new(signer.algorithm), &Twice(claim), &signer.key).unwrap();
+        assert_eq!(reason(&signer.keys(), &token), "the token is malformed");
+    }
 }
 
 #[test]

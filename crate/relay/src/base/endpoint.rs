@@ -2,6 +2,9 @@
 
 /// WebSocket subprotocol of the link protocol.
 pub const SUBPROTOCOL: &str = "eyot.v1";
+
+/// Begins a second subprotocol that offers the token.
+pub const TOKEN_PREFIX: &str = "eyot.token.";
 /// Text message that asks the other host for a [`PONG`]. The core sees neither.
 pub const PING: &str = "ping";
 /// Answer to a [`PING`].

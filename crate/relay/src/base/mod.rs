@@ -7,5 +7,5 @@ mod link;
 
 pub use clock::now;
 pub use config::Config;
-pub use endpoint::{PING, PONG, SUBPROTOCOL, TEXT_REFUSED, percent_decode, space_url};
+pub use endpoint::{PING, PONG, SUBPROTOCOL, TEXT_REFUSED, TOKEN_PREFIX, percent_decode, space_url};
 pub use link::{LinkKey, LinkOrigin, MachineId};

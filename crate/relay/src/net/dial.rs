@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 use super::context::ConnectionContext;
 use super::peers::{Peer, Peers};
 use super::timeouts::{CLOSE_WAIT, STALL};
-use crate::base::{PONG, SUBPROTOCOL, TEXT_REFUSED, space_url};
+use crate::base::{PONG, SUBPROTOCOL, TEXT_REFUSED, TOKEN_PREFIX, space_url};
 use crate::queues::{DialRequest, Inbox, LinkEvent, Outbox, Outgoing, ShardEvent};
 
 /// How long a connection may take to open, with TLS and the WebSocket handshake.
@@ -43,10 +43,10 @@ pub async fn run_dialer(mut requests: UnboundedReceiver<DialRequest>, context: A
 
 /// Opens a link and runs it until one side closes it.
 async fn dial(request: DialRequest, peer: Arc<Peer>, inbox: Inbox) {
-    let DialRequest { space, link, url, outbox } = request;
+    let DialRequest { space, link, url, token, outbox } = request;
     let push = |event| inbox.push(ShardEvent::Link(space.clone(), link, event));
     let connecting = peer.open(async {
-        match timeout(CONNECT_WAIT, connect(&url, &space)).await {
+        match timeout(CONNECT_WAIT, connect(&url, &space, token.as_deref())).await {
             Ok(Ok(stream)) => Ok(Some(stream)),
             Ok(Err(error)) => {
                 debug!(url, %error, "a relay of another region can't be reached");
@@ -85,9 +85,16 @@ async fn dial(request: DialRequest, peer: Arc<Peer>, inbox: Inbox) {
     push(LinkEvent::Closed);
 }
 
-async fn connect(url: &str, space: &str) -> Result<Stream, Box<Error>> {
+async fn connect(url: &str, space: &str, token: Option<&str>) -> Result<Stream, Box<Error>> {
     let mut request = space_url(url, space).into_client_request().map_err(Box::new)?;
-    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let offered = match token {
+        // For hosts that judge it before they answer the handshake. The greeting has it too.
+        Some(token) => format!("{SUBPROTOCOL}, {TOKEN_PREFIX}{token}"),
+        None => SUBPROTOCOL.to_owned(),
+    };
+    let offered =
+        HeaderValue::try_from(offered).map_err(|error| Box::new(Error::HttpFormat(error.into())))?;
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, offered);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(WRITE_BYTES)

@@ -16,6 +16,8 @@ pub struct DialRequest {
     pub link: LinkKey,
     /// Base URL of the other relay.
     pub url: String,
+    /// The token that the other relay is to let this one in for.
+    pub token: Option<String>,
     /// Filled by the shard from now on, whether or not the link is open yet.
     pub outbox: Arc<Outbox>,
 }

@@ -246,7 +246,8 @@ impl Space {
         outbox.set_delay(config.peer_at(&url).and_then(|peer| config.delay_to(&peer.region)));
         self.links.dial(id, outbox.clone(), machine.id);
         let link = LinkKey { origin: LinkOrigin::Dialled(machine.id), id };
-        context.shard.dials.push(DialRequest { space: self.name.clone(), link, url, outbox });
+        let token = machine.relay.token().map(str::to_owned);
+        context.shard.dials.push(DialRequest { space: self.name.clone(), link, url, token, outbox });
     }
 
     fn authorize(&mut self, id: LinkId, token: Option<String>, context: &mut SpaceContext) {

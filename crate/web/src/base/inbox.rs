@@ -5,15 +5,12 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use eyot_core::base::id::LinkId;
 use eyot_core::holder::io as holder;
 use eyot_core::replica::io::Input;
 
 pub enum Message {
     /// For the replica.
     Input(Input),
-    /// A socket is open. The replica is told once there is a token for its Hello.
-    Opened(LinkId),
     /// A relay could not be reached, or closed the link before it said anything.
     Unreachable,
     /// This tab became the leader of the tabs that share a log, or no longer is.

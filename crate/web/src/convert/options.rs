@@ -33,7 +33,7 @@ pub struct EngineOptions {
     on_events: Function,
     /// Opens a WebSocket. Default: the global class.
     #[serde(default, deserialize_with = "optional_function")]
-    #[tsify(optional, type = "(url: string, protocol: string) => WebSocket")]
+    #[tsify(optional, type = "(url: string, protocols: string[]) => WebSocket")]
     connect: Option<Function>,
     /// Asks the relay at this address how it is: whether it is healthy.
     #[serde(with = "preserve")]

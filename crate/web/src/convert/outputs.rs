@@ -48,6 +48,8 @@ pub struct RelayCounters {
     commits_in: u64,
     /// Commits sent, counted once for each link.
     commits_out: u64,
+    /// Branches begun by authors that already had one.
+    forks: u64,
 }
 
 impl From<region::RegionView> for RegionView {
@@ -58,6 +60,7 @@ impl From<region::RegionView> for RegionView {
 
 impl From<caps::RelayCounters> for RelayCounters {
     fn from(counters: caps::RelayCounters) -> Self {
-        Self { commits_in: counters.commits_in, commits_out: counters.commits_out }
+        let caps::RelayCounters { commits_in, commits_out, forks } = counters;
+        Self { commits_in, commits_out, forks }
     }
 }

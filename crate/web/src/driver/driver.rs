@@ -10,13 +10,12 @@ use std::rc::{Rc, Weak};
 use eyot_core::base::id::{AuthorId, DocId, LinkId};
 use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
-use eyot_core::holder::io::Effect as HolderEffect;
+use eyot_core::holder::io::{Effect as HolderEffect, Input as HolderInput};
 use eyot_core::replica::event::ReplicaError;
 use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::replica::status::Status;
 use eyot_core::replica::waits::WaitId;
-use eyot_core::wire::close::CloseCode;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -300,7 +299,6 @@ impl Driver {
             match self.inbox.take() {
                 None => break,
                 Some(Message::Input(input)) => self.replica.borrow_mut().handle(input, js::now()),
-                Some(Message::Opened(link)) => self.greet(link),
                 Some(Message::Unreachable) => self.news.event(EngineEvent::Unreachable),
                 Some(Message::LeaderChanged) => self.link_if_wished(),
                 Some(Message::Kept) => self.look_for_kept(),
@@ -323,26 +321,30 @@ impl Driver {
         });
     }
 
-    /// Starts a link once there is a token for its Hello. Not at once, because the application may be
+    /// Opens a link once there is a token to open it with. Not at once, because the application may be
     /// asked for one, and it runs no code during a turn.
-    fn greet(&self, link: LinkId) {
+    fn dial(&self, link: LinkId, relay: &str) {
+        self.tokens.awaits(link);
+        let url = address(relay, &self.space);
         let this = self.this.clone();
         spawn_local(async move {
             let Some(token) = this.upgrade().map(|driver| driver.tokens.next()) else { return };
             let token = token.await;
             let Some(driver) = this.upgrade() else { return };
+            let is_wanted = driver.tokens.came_for(link);
             match token {
-                Ok(Some(token)) if !driver.sockets.is_open(link) => driver.tokens.keep(token),
+                Ok(Some(token)) if !is_wanted => driver.tokens.keep(token),
                 Ok(Some(token)) if !driver.let_in(&token) => {}
-                Ok(token) => {
+                Ok(token) if is_wanted => {
                     if let Some(token) = token {
                         driver.set_token(token);
                     }
-                    driver.sockets.start(link);
+                    let token = driver.replica.borrow().token().map(str::to_owned);
+                    driver.sockets.dial(link, &url, token.as_deref());
                 }
-                Err(_) => {
-                    driver.sockets.fail(link, CloseCode::GoingAway, "there is no token to open the link with")
-                }
+                // There is no token to open the link with.
+                Err(_) if is_wanted => driver.inbox.push(HolderInput::LinkClosed(link)),
+                _ => {}
             }
         });
     }
@@ -373,9 +375,12 @@ impl Driver {
 
     fn do_holder_effect(&self, effect: HolderEffect) {
         match effect {
-            HolderEffect::Dial(link, relay) => self.sockets.dial(link, &address(&relay, &self.space)),
+            HolderEffect::Dial(link, relay) => self.dial(link, &relay),
             HolderEffect::Send(link, frame) => self.sockets.send(link, &frame),
-            HolderEffect::Close(link, code, reason) => self.sockets.close(link, code, &reason),
+            HolderEffect::Close(link, code, reason) => {
+                self.tokens.came_for(link);
+                self.sockets.close(link, code, &reason);
+            }
             HolderEffect::Storage(id, request) => self.storage.request(id, request),
             HolderEffect::SetTimer(at) => self.timer.set(at),
             // Nobody dials a replica.

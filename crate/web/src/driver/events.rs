@@ -22,9 +22,9 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
     };
     match event {
         Event::Ready => opened(Outcome::Done),
-        Event::Failed { code, message } => match promises.take_opening() {
-            Some(settle) => news.settle(settle, Outcome::Failed(error::coded(code, &message))),
-            None => news.event(EngineEvent::Failed { code: code.into(), message }),
+        Event::Failed { fault, message } => match promises.take_opening() {
+            Some(settle) => news.settle(settle, Outcome::Failed(error::coded(fault.code(), &message))),
+            None => news.event(EngineEvent::Failed { code: fault.code().into(), message }),
         },
         Event::Waited(wait) => waited(wait, &|_| Outcome::Done),
         Event::Opened { wait, doc, held } => waited(wait, &|answer| match (held, answer) {
@@ -32,8 +32,8 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
             (true, Answer::Named) => Outcome::Named(doc),
             (true, _) => Outcome::Value(doc),
         }),
-        Event::NotOpened { wait, code, message } => {
-            waited(wait, &|_| Outcome::Failed(error::coded(code, &message)));
+        Event::NotOpened { wait, fault, message } => {
+            waited(wait, &|_| Outcome::Failed(error::coded(fault.code(), &message)));
         }
         Event::Patches { doc, patches } => {
             if !news.will_reset(doc) {

@@ -1,7 +1,9 @@
 //! The tokens that links are opened with, where the application is asked for them.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
+use eyot_core::base::id::LinkId;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 
@@ -17,15 +19,27 @@ pub fn subject(token: &str) -> Option<String> {
 }
 
 pub struct Tokens {
-    /// `() => Promise<string>`, asked whenever a link opens.
+    /// `() => Promise<string>`, asked for each link before it is opened.
     ask: Option<Function>,
+    /// Links that a token is being asked for.
+    awaiting: RefCell<BTreeSet<LinkId>>,
     /// A token that arrived after the link it was asked for had closed. The next link gets it.
     late: RefCell<Option<String>>,
 }
 
 impl Tokens {
     pub fn new(ask: Option<Function>) -> Self {
-        Self { ask, late: RefCell::default() }
+        Self { ask, awaiting: RefCell::default(), late: RefCell::default() }
+    }
+
+    /// A link is to be opened once there is a token.
+    pub fn awaits(&self, link: LinkId) {
+        self.awaiting.borrow_mut().insert(link);
+    }
+
+    /// Nothing is awaited for a link any more. False: it was closed meanwhile.
+    pub fn came_for(&self, link: LinkId) -> bool {
+        self.awaiting.borrow_mut().remove(&link)
     }
 
     /// A token for a link that opens. `None`: the replica's own is used.

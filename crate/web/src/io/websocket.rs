@@ -21,6 +21,9 @@ use crate::base::{js, platform};
 
 /// The subprotocol that both sides must speak.
 const PROTOCOL: &str = "eyot.v1";
+/// Offered beside it: the token, for hosts that judge it before they answer the handshake. Scripts of
+/// a page can give a WebSocket no other header.
+const TOKEN_PREFIX: &str = "eyot.token.";
 /// A close reason can't be longer, in bytes.
 const REASON_BYTES_MAX: usize = 123;
 /// Asks whether a link is alive. Hosts answer this text without waking the relay.
@@ -31,7 +34,7 @@ const PONG: &str = "pong";
 pub struct Sockets {
     this: Weak<Sockets>,
     inbox: Rc<Inbox>,
-    /// Opens one: `(url, protocol) => WebSocket`. The default is the global class.
+    /// Opens one: `(url, protocols) => WebSocket`. The default is the global class.
     connect: Option<Function>,
     resources: Resources,
     sockets: RefCell<BTreeMap<LinkId, Rc<Socket>>>,
@@ -42,17 +45,10 @@ struct Socket {
     resources: Resources,
     /// By the kind of event.
     listeners: [(&'static str, Listener); 4],
-    phase: RefCell<Phase>,
     heard: Cell<Heard>,
 }
 
 type Listener = Closure<dyn Fn(Event)>;
-
-enum Phase {
-    /// The replica doesn't know yet that the socket is open. What came in waits here.
-    Held(Vec<Input>),
-    Live,
-}
 
 /// Whether a relay has said anything on a link.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,9 +63,9 @@ impl Sockets {
         Rc::new_cyclic(|this| Self { this: this.clone(), inbox, connect, resources, sockets })
     }
 
-    /// Opens a socket. The inbox gets `Message::Opened`; the replica is told once `start` is called.
-    pub fn dial(&self, link: LinkId, url: &str) {
-        match self.connect(link, url) {
+    /// Opens a socket, with this token where there is one.
+    pub fn dial(&self, link: LinkId, url: &str, token: Option<&str>) {
+        match self.connect(link, url, token) {
             Ok(socket) => {
                 self.sockets.borrow_mut().insert(link, Rc::new(socket));
             }
@@ -77,21 +73,6 @@ impl Sockets {
                 self.inbox.push(Message::Unreachable);
                 self.inbox.push(HolderInput::LinkClosed(link));
             }
-        }
-    }
-
-    /// Whether frames can be sent.
-    pub fn is_open(&self, link: LinkId) -> bool {
-        self.get(link).is_some_and(|socket| socket.raw.ready_state() == WebSocket::OPEN)
-    }
-
-    /// Tells the replica that a link is open, and what has come in meanwhile.
-    pub fn start(&self, link: LinkId) {
-        let Some(socket) = self.get(link) else { return };
-        self.inbox.push(HolderInput::LinkOpened(link));
-        let held = socket.phase.replace(Phase::Live);
-        if let Phase::Held(inputs) = held {
-            inputs.into_iter().for_each(|input| self.inbox.push(input));
         }
     }
 
@@ -121,19 +102,22 @@ impl Sockets {
     }
 
     /// Closes a link for a reason of the host's, and reports that to the replica.
-    pub fn fail(&self, link: LinkId, code: CloseCode, reason: &str) {
+    fn fail(&self, link: LinkId, code: CloseCode, reason: &str) {
         if let Some(socket) = self.take(link) {
             socket.close(code as u16, reason);
             self.inbox.push(HolderInput::LinkClosed(link));
         }
     }
 
-    fn connect(&self, link: LinkId, url: &str) -> Result<Socket, JsValue> {
+    fn connect(&self, link: LinkId, url: &str, token: Option<&str>) -> Result<Socket, JsValue> {
+        let protocols = js_sys::Array::of1(&PROTOCOL.into());
+        // Other characters can't be part of a header, nor are they of a JWT. Hello has the token too.
+        if let Some(token) = token.filter(|token| token.bytes().all(is_token_character)) {
+            protocols.push(&format!("{TOKEN_PREFIX}{token}").into());
+        }
         let raw: WebSocket = match &self.connect {
-            Some(connect) => {
-                connect.call2(&JsValue::UNDEFINED, &url.into(), &PROTOCOL.into())?.unchecked_into()
-            }
-            None => WebSocket::new_with_str(url, PROTOCOL)?,
+            Some(connect) => connect.call2(&JsValue::UNDEFINED, &url.into(), &protocols)?.unchecked_into(),
+            None => WebSocket::new_with_str_sequence(url, &protocols)?,
         };
         raw.set_binary_type(BinaryType::Arraybuffer);
         let listeners = [
@@ -148,8 +132,7 @@ impl Sockets {
         }
         self.resources.add(&raw);
         let resources = self.resources.clone();
-        let phase = RefCell::new(Phase::Held(Vec::new()));
-        Ok(Socket { raw, resources, listeners, phase, heard: Cell::new(Heard::Nothing) })
+        Ok(Socket { raw, resources, listeners, heard: Cell::new(Heard::Nothing) })
     }
 
     fn listener(&self, listen: impl Fn(&Self, Event) + 'static) -> Listener {
@@ -163,7 +146,7 @@ impl Sockets {
 
     fn opened(&self, link: LinkId) {
         if self.get(link).is_some() {
-            self.inbox.push(Message::Opened(link));
+            self.inbox.push(HolderInput::LinkOpened(link));
         }
     }
 
@@ -179,16 +162,7 @@ impl Sockets {
             }
         };
         socket.heard.set(Heard::Something);
-        let live = match &mut *socket.phase.borrow_mut() {
-            Phase::Live => Some(input),
-            Phase::Held(inputs) => {
-                inputs.push(input);
-                None
-            }
-        };
-        if let Some(input) = live {
-            self.inbox.push(input);
-        }
+        self.inbox.push(input);
     }
 
     fn closed(&self, link: LinkId) {
@@ -229,6 +203,10 @@ impl Drop for Socket {
         self.resources.remove(&self.raw);
         self.stop_listening();
     }
+}
+
+fn is_token_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 fn shortened(reason: &str) -> &str {

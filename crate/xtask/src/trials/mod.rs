@@ -2,4 +2,5 @@
 
 pub mod bench;
 pub mod drill;
+pub mod fuzz;
 pub mod simulation;

@@ -1,0 +1,63 @@
+/**
+ * Decides who may come in, in the Worker and with the keys that it has now. An object is made, and called, only for
+ * whoever may come in.
+ */
+
+import { CLOSE_DENIED, CLOSE_GOING_AWAY, CLOSE_TOO_LARGE } from "../base/close-codes.js";
+import type { RelayClaims } from "./instance.js";
+import { type Keys, NoKeys } from "./keys.js";
+import { PROTOCOL } from "./object.js";
+import { Refused } from "./refused.js";
+import type { Comer } from "./setup.js";
+import { verifyToken } from "./token.js";
+
+/** Offered beside it: the token. Scripts of a page can give a WebSocket no other header. */
+const TOKEN_PREFIX = "eyot.token.";
+/** The same as in the protocol. */
+const TOKEN_BYTES_MAX = 8 * 1024;
+
+/** What a relay that is open says of everybody, and a relay of another region of the same namespace. */
+export function trusted(subject: string): RelayClaims {
+  return { subject, spaces: [["*", "write"]], isRelay: true };
+}
+
+/** The subprotocols that a request offers. */
+export function protocolsOf(request: Request): string[] {
+  return (
+    request.headers
+      .get("sec-websocket-protocol")
+      ?.split(",")
+      .map((one) => one.trim()) ?? []
+  );
+}
+
+/** The token that a request offers. */
+export function tokenOffered(protocols: readonly string[]): string | undefined {
+  return protocols.find((one) => one.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length);
+}
+
+/** The subprotocols with which a link is opened. */
+export function offer(token: string | undefined): string {
+  return token === undefined ? PROTOCOL : `${PROTOCOL}, ${TOKEN_PREFIX}${token}`;
+}
+
+/** Whoever comes to a space with this token. Rejects with `Refused`. */
+export async function admit(token: string | undefined, space: string, keys: Keys | "open"): Promise<Comer> {
+  if (keys === "open") return { claims: trusted("") };
+  if (token === undefined) throw new Refused(CLOSE_DENIED, "a token is needed, offered as a subprotocol");
+  if (token.length > TOKEN_BYTES_MAX) throw new Refused(CLOSE_TOO_LARGE, "a token over the limit");
+  const claims = await verifyToken(token, keys).catch((error: unknown) => {
+    if (error instanceof Refused) throw error;
+    if (!(error instanceof NoKeys)) console.error("eyot: a token can't be checked:", String(error));
+    throw new Refused(CLOSE_GOING_AWAY, "the relay can't get its keys; try again");
+  });
+  const spaces = claims.spaces.filter(([pattern]) => names(pattern, space));
+  if (spaces.length === 0) throw new Refused(CLOSE_DENIED, "the token is not for this space");
+  // The object serves one space, so it is told no other rights.
+  return { claims: { ...claims, spaces }, token };
+}
+
+/** Whether a pattern of a token, a name or a prefix that ends in `*`, names a space. */
+function names(pattern: string, space: string): boolean {
+  return pattern.endsWith("*") ? space.startsWith(pattern.slice(0, -1)) : space === pattern;
+}

@@ -1,0 +1,211 @@
+// The golden vectors of the wire, read by another CBOR library than wrote them and compared with what
+// `crate/core/docs/protocol.md` says: the numbers of frames and fields, and what is hashed.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { decode } from "cborg";
+
+const GOLDEN = new URL("../../crate/core/tests/golden/wire.txt", import.meta.url);
+
+type Body = Map<number, unknown>;
+
+const lines = new Map(
+  readFileSync(GOLDEN, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [, name = "", hexes = ""] = /^(.*): (.*)$/.exec(line) ?? [];
+      return [name, hexes.split(" ").map((hex) => Uint8Array.from(Buffer.from(hex, "hex")))] as const;
+    }),
+);
+const golden = (name: string): Uint8Array[] => {
+  const found = lines.get(name);
+  assert.ok(found, `there is a vector ${name}`);
+  return found;
+};
+const read = (bytes: Uint8Array): unknown => decode(bytes, { useMaps: true });
+const filled = (length: number, byte: number) => new Uint8Array(length).fill(byte);
+const sha256 = (...parts: (Uint8Array | string)[]) => {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+};
+const number = (value: number, length: number) => {
+  const bytes = new Uint8Array(length);
+  new DataView(bytes.buffer).setUint32(length - 4, value);
+  return bytes;
+};
+
+// What the vectors are made of.
+const ONE = filled(16, 1);
+const TWO = filled(16, 2);
+const TIPS = [
+  [ONE, 9, filled(32, 0x22)],
+  [ONE, 9, filled(32, 0x33)],
+  [TWO, 300, filled(32, 0x44)],
+];
+const DESCRIPTOR = new Map<number, unknown>([
+  [0, "team ü"],
+  [1, 1],
+  [3, false],
+]);
+const START = [0, filled(8, 0), filled(8, 0)];
+const records = ["first", "second", "after another's"].map((name) => golden(`record ${name}`)) as [
+  record: Uint8Array,
+  header: Uint8Array,
+  id: Uint8Array,
+][];
+const first = golden("record first");
+const second = golden("record second");
+const positions = records.reduce(([hash], [, , id]) => [sha256(hash as Uint8Array, id).subarray(0, 16)] as const, [
+  filled(16, 0),
+] as readonly [Uint8Array]);
+const END = positions[0].subarray(0, 8);
+const MARK = [3, END, sha256(filled(32, 5), filled(16, 6), number(0, 4), number(3, 8), END).subarray(0, 8)];
+const TERMS = new Map<number, unknown>([
+  [0, true],
+  [1, 60_000],
+]);
+const digestOf = (tips: unknown[][]) =>
+  sha256(
+    Uint8Array.of(0),
+    ...tips.flatMap(([author, seq, id]) => [author as Uint8Array, number(seq as number, 8), id as Uint8Array]),
+  );
+const DIGEST = [1, digestOf(TIPS)];
+
+const FRAMES: [name: string, type: number, body: unknown][] = [
+  [
+    "Hello, full",
+    1,
+    map({
+      0: 1,
+      1: 1,
+      2: "team ü",
+      3: filled(16, 3),
+      4: "eu",
+      5: "a.b.c",
+      6: [[filled(16, 4), START, MARK]],
+      7: DIGEST,
+      8: true,
+      9: TIPS,
+      10: 4_194_304,
+      11: MARK,
+      12: ["eu", "us"],
+      13: TERMS,
+      14: DESCRIPTOR,
+      15: 0,
+      16: 1,
+      17: [TIPS[0]],
+      18: 0,
+    }),
+  ],
+  ["Commits", 2, map({ 0: [first[0], second[0]], 1: MARK })],
+  ["Commits, named", 2, map({ 0: [], 2: TIPS })],
+  ["Piece", 3, map({ 0: Uint8Array.of(1, 2, 3), 1: true, 2: false })],
+  ["Piece of an answer", 3, map({ 0: Uint8Array.of(4), 1: false, 2: true })],
+  ["Ack", 4, map({ 0: 300, 2: MARK, 3: true })],
+  ["Ack with a hole", 4, map({ 0: 300, 1: 12, 2: MARK, 3: false })],
+  ["Credit", 5, 1_048_576],
+  ["Vector", 6, map({ 0: TIPS, 1: true, 2: false })],
+  ["Vector that asks", 6, map({ 0: [], 1: true, 2: true, 3: TIPS })],
+  ["Quiet", 7, map({ 0: MARK, 1: 7, 2: DIGEST })],
+  ["Agree", 8, MARK],
+  [
+    "Want",
+    9,
+    map({
+      0: 9,
+      1: [
+        [ONE, 1, 300],
+        [ONE, 2, 2, filled(16, 0x22)],
+      ],
+    }),
+  ],
+  ["Answer", 10, map({ 0: 9, 1: [first[0]], 2: true, 3: false })],
+  ["Answer, cut", 10, map({ 0: 9, 1: [], 2: false, 3: true })],
+  ["Head, asked", 11, map({ 0: 10 })],
+  ["Head", 11, map({ 0: 10, 1: MARK })],
+  ["Bye", 12, map({ 0: 4004, 1: "no" })],
+  ["Bye with a descriptor", 12, map({ 0: 4003, 1: "é", 2: DESCRIPTOR })],
+  ["Stored", 13, map({ 0: "us", 1: filled(16, 5), 2: 300, 3: true, 4: 0 })],
+  ["Fresh, asked", 14, map({ 0: 11 })],
+  ["Fresh", 14, map({ 0: 11, 1: map({ 0: "us", 1: MARK }) })],
+  ["Token", 15, "a.b.c"],
+  ["Terms", 16, TERMS],
+  ["Terms without an end", 16, map({ 0: false })],
+];
+
+for (const [name, type, body] of FRAMES) {
+  test(`${name} has the fields that the protocol names`, () => {
+    assert.deepEqual(read(golden(`frame ${name}`)[0]!), [type, body]);
+  });
+}
+
+test("the least greeting leaves out what is absent", () => {
+  const [type, body] = read(golden("frame Hello, least")[0]!) as [number, Body];
+  assert.equal(type, 1);
+  for (const absent of [4, 5, 7, 9, 12, 14, 17]) assert.equal(body.has(absent), false, String(absent));
+});
+
+test("there is a vector of every frame", () => {
+  assert.deepEqual(
+    new Set(FRAMES.map(([, type]) => type)),
+    new Set(Array.from({ length: 16 }, (_, index) => index + 1)),
+  );
+  const names = [...lines.keys()].filter((name) => name.startsWith("frame "));
+  assert.equal(names.length, FRAMES.length + 1);
+});
+
+test("a record is a header and its items, and the commit's id is the header's hash", () => {
+  for (const [record, header, id] of records) {
+    const [headerBytes, items] = read(record) as [Uint8Array, Uint8Array[]];
+    assert.deepEqual(headerBytes, header);
+    assert.deepEqual(id, sha256(header));
+    const described = (read(header) as Body).get(6) as [unknown, number, number, Uint8Array | undefined][];
+    assert.equal(items.length, described.length);
+    for (const [index, [, , length, hash]] of described.entries()) {
+      assert.equal(items[index]!.length, length);
+      assert.deepEqual(hash ?? undefined, length === 0 ? undefined : sha256(items[index]!));
+    }
+  }
+});
+
+test("headers have the fields that the protocol names, and chains begin in their space", () => {
+  const [bytes, chainStartOf3] = golden("descriptor plain") as [Uint8Array, Uint8Array];
+  assert.deepEqual(read(bytes), DESCRIPTOR);
+  const space = sha256("eyot space", bytes);
+  assert.deepEqual(chainStartOf3, sha256("eyot chain", space, number(3, 4)));
+
+  const [one, two, three] = records.map(([, header]) => read(header) as Body) as [Body, Body, Body];
+  for (const header of [one, two, three]) assert.equal(header.get(0), 1);
+  assert.deepEqual([one.get(1), one.get(2), one.get(4), one.get(5)], [ONE, 1, [], 1_790_000_000_000]);
+  assert.deepEqual(one.get(3), sha256("eyot chain", space, number(0, 4)));
+  assert.deepEqual([two.get(2), two.get(3)], [2, sha256(first[1]!)]);
+  const kinds = (two.get(6) as unknown[][]).map(([doc, kind, length]) => [doc, kind, length]);
+  assert.deepEqual(kinds, [
+    [filled(16, 7), 4, 0],
+    [filled(16, 8), 2, 30],
+  ]);
+  assert.deepEqual([three.get(1), three.get(4)], [TWO, [[ONE, 2, sha256(second[1]!).subarray(0, 16)]]]);
+});
+
+test("positions, marks and digests are what the protocol says that is hashed", () => {
+  assert.deepEqual(golden("running hash of three commits")[0], positions[0]);
+  assert.deepEqual(read(golden("mark of its end")[0]!), MARK);
+  assert.deepEqual(read(golden("digest of nothing")[0]!), [1, digestOf([])]);
+  assert.deepEqual(read(golden("digest of three")[0]!), DIGEST);
+
+  // Forty authors are more than a leaf takes: a branch by the first nibble of each.
+  const many = Array.from({ length: 40 }, (_, index) => [filled(16, index * 6), index + 1, filled(32, index)]);
+  const children = Array.from({ length: 16 }, (_, nibble) => {
+    const tips = many.filter(([author]) => (author as Uint8Array)[0]! >> 4 === nibble);
+    return tips.length === 0 ? [] : [Uint8Array.of(nibble), digestOf(tips)];
+  });
+  assert.deepEqual(read(golden("digest of forty")[0]!), [1, sha256(Uint8Array.of(1), ...children.flat())]);
+});
+
+function map(fields: Record<number, unknown>): Body {
+  return new Map(Object.entries(fields).map(([key, value]) => [Number(key), value]));
+}
