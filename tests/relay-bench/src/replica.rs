@@ -16,7 +16,7 @@ use eyot_core::commit::digest::Digest;
 use eyot_core::commit::header::After;
 use eyot_core::commit::kind::Kind;
 use eyot_core::commit::vector::{Tip, Vector};
-use eyot_core::wire::bodies::{Ack, Commits, Hello, Quiet};
+use eyot_core::wire::bodies::{Ack, Commits, Head, Hello, Quiet};
 use eyot_core::wire::frame::Frame;
 use minicbor::Decoder;
 use tokio::sync::Notify;
@@ -193,6 +193,8 @@ impl Link {
         let Some(last) = batches.last().map(|batch| batch.to.seq) else { return Ok(Histogram::default()) };
         let credit = Cell::new(self.theirs.credit as i64);
         let unacknowledged = RefCell::new(VecDeque::new());
+        // The relay asks now and then how far it was read.
+        let asked = RefCell::new(Vec::new());
         let moved = Notify::new();
         let (sender, receiver) = (&mut self.sender, &mut self.receiver);
         let relay_end = &mut self.relay_end;
@@ -204,6 +206,10 @@ impl Link {
                 }
                 while credit.get() <= 0 || unacknowledged.borrow().len() >= in_flight {
                     moved.notified().await;
+                }
+                let asked = std::mem::take(&mut *asked.borrow_mut());
+                for nonce in asked {
+                    sender.send(&has_read(nonce)).await?;
                 }
                 credit.set(credit.get() - batch.credit);
                 // From when it was due, not from when there was time for it: else a pause would hide itself.
@@ -224,6 +230,7 @@ impl Link {
                         *relay_end = ack.at;
                     }
                     Frame::Credit(bytes) => credit.set(credit.get() + bytes as i64),
+                    Frame::Head(Head { nonce, at: None }) => asked.borrow_mut().push(nonce),
                     Frame::Bye(bye) => bail!("the relay said goodbye: {} {}", bye.code, bye.reason),
                     _ => continue,
                 }
@@ -247,6 +254,9 @@ impl Link {
         let mut acked_at: Option<Instant> = None;
         while received < commits {
             let frame = Arrival::decode(self.receiver.receive().await?)?;
+            if let Some(nonce) = frame.asked {
+                self.sender.send(&has_read(nonce)).await?;
+            }
             received += frame.commits;
             owed += frame.credit;
             if frame.commits > 0 {
@@ -290,17 +300,31 @@ struct Arrival {
     commits: u64,
     credit: u64,
     to: Option<u64>,
+    /// The number of a question for how far was read.
+    asked: Option<u64>,
+}
+
+/// The answer to a question for how far was read.
+fn has_read(nonce: u64) -> Vec<u8> {
+    Frame::Head(Head { nonce, at: Some(Mark::START) }).encode()
 }
 
 impl Arrival {
     fn decode(frame: &[u8]) -> Result<Self> {
         const BYE: u8 = 12;
         const COMMITS: u8 = 2;
-        let mut arrival = Self { commits: 0, credit: 0, to: None };
+        const HEAD: u8 = 11;
+        let mut arrival = Self { commits: 0, credit: 0, to: None, asked: None };
         let mut d = Decoder::new(frame);
         d.array()?;
         match d.u8()? {
             COMMITS => {}
+            HEAD => {
+                if let Frame::Head(Head { nonce, at: None }) = Frame::decode(frame, &Limits::PROTOCOL)? {
+                    arrival.asked = Some(nonce);
+                }
+                return Ok(arrival);
+            }
             BYE => bail!("the relay said goodbye: {:?}", Frame::decode(frame, &Limits::PROTOCOL)?),
             _ => return Ok(arrival),
         }
