@@ -158,9 +158,12 @@ impl Documents {
                             }
                             _ => None,
                         };
-                        // A commit with bytes that it lacked is indexed where it is first.
-                        let place = (!entry.again).then_some(entry.at.seq);
-                        let is_new = self.index_item(doc, place, item.len, genesis.as_ref());
+                        // A commit with bytes that it lacked is indexed where it is first. While the
+                        // document is being read that place may have been read without them.
+                        let is_loading = self.open.get(&doc).is_some_and(|open| !open.is_ready());
+                        let place = (!entry.again || is_loading).then_some(entry.at.seq);
+                        let len = if entry.again { 0 } else { item.len };
+                        let is_new = self.index_item(doc, place, len, genesis.as_ref());
                         if is_new && is_ready {
                             self.tell(Event::Held { doc });
                         }
