@@ -145,7 +145,10 @@ async fn a_space_sleeps_when_nothing_happens_and_its_links_go_on() {
     ben.until_held(doc).await;
     ben.until_live().await;
     let asleep = "eyot_spaces{state=\"asleep\"}";
+    let loaded = "eyot_relays_loaded_total";
     for value in 2..5 {
+        // A page says what was a moment ago. One that comes after this says what was after it.
+        ada.during(relay.until_metric(loaded, |loaded| loaded >= (value - 1) as f64)).await;
         ada.during(relay.until_metric(asleep, |asleep| asleep == 1.0)).await;
         ada.change(doc, value);
         ada.until_stored().await;

@@ -69,7 +69,7 @@ async fn acknowledged_commits_survive_a_kill_in_the_midst_of_writing() {
 #[tokio::test]
 async fn relays_of_two_regions_bring_each_other_what_they_were_brought() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let us = Relay::start_with(folders[1].path(), &["--region", "us"]);
+    let us = Relay::start_with(folders[1].path(), &["--region", "us", "--peer", "eu=ws://127.0.0.1:9"]);
     let peer = format!("us={}", us.url);
     let eu = Relay::start_with(folders[0].path(), &["--region", "eu", "--peer", &peer]);
     let mut ada = Client::new(&eu.url, "a space/with marks", 1);
@@ -85,7 +85,7 @@ async fn relays_of_two_regions_bring_each_other_what_they_were_brought() {
 #[tokio::test]
 async fn what_another_region_lacks_is_brought_there_though_nobody_asks() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let us = Relay::start_with(folders[1].path(), &["--region", "us"]);
+    let us = Relay::start_with(folders[1].path(), &["--region", "us", "--peer", "eu=ws://127.0.0.1:9"]);
     let (us_url, us_address) = (us.url.clone(), us.address().to_owned());
     us.kill();
     let peer = format!("us={us_url}");
@@ -95,7 +95,9 @@ async fn what_another_region_lacks_is_brought_there_though_nobody_asks() {
     ada.until_stored().await;
     eu.kill();
     let mut command = common::eyot_relay();
-    command.args(["serve", "--region", "us", "--listen", &us_address, "--data"]).arg(folders[1].path());
+    command
+        .args(["serve", "--region", "us", "--peer", "eu=ws://127.0.0.1:9", "--listen", &us_address, "--data"])
+        .arg(folders[1].path());
     let us = Relay::spawn(command);
     let _eu = Relay::start_with(folders[0].path(), &["--region", "eu", "--peer", &peer]);
     let mut ben = Client::new(&us.url, "space", 2);
@@ -105,7 +107,7 @@ async fn what_another_region_lacks_is_brought_there_though_nobody_asks() {
 #[tokio::test]
 async fn a_simulated_delay_holds_back_what_goes_out_to_a_region() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let us_flags = ["--region", "us", "--simulate-delay", "eu=100"];
+    let us_flags = ["--region", "us", "--peer", "eu=ws://127.0.0.1:9", "--simulate-delay", "eu=100"];
     let us = Relay::start_with(folders[1].path(), &us_flags);
     let peer = format!("us={}", us.url);
     let eu_flags = ["--region", "eu", "--peer", &peer, "--simulate-delay", "us=100"];

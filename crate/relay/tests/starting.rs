@@ -231,7 +231,7 @@ async fn a_relay_that_is_told_to_stop_says_good_bye_and_keeps_everything() {
 async fn a_folder_can_be_inspected_while_it_is_served() {
     let data = tempfile::tempdir().unwrap();
     let us_data = tempfile::tempdir().unwrap();
-    let us = Relay::start_with(us_data.path(), &["--region", "us"]);
+    let us = Relay::start_with(us_data.path(), &["--region", "us", "--peer", "eu=ws://127.0.0.1:9"]);
     let peer = format!("us={}", us.url);
     let relay = Relay::start_with(data.path(), &["--region", "eu", "--idle-ms", "100", "--peer", &peer]);
     for (space, author) in [("team", 1), ("attic", 2)] {

@@ -167,7 +167,7 @@ async fn relays_of_other_regions_have_tokens_of_their_own() {
         token_of(SECRET, &json!({ "sub": "eu", "exp": expires, "spaces": spaces, "relay": true }));
     let token_file = folders[0].path().join("token");
     fs::write(&token_file, relay_token).unwrap();
-    let (us, _) = guarded(folders[1].path(), &["--region", "us"]);
+    let (us, _) = guarded(folders[1].path(), &["--region", "us", "--peer", "eu=ws://127.0.0.1:9"]);
     let peer = format!("us={}", us.url);
     let (eu, _) = guarded(
         folders[0].path(),

@@ -65,22 +65,19 @@ async fn dial(request: DialRequest, peer: Arc<Peer>, inbox: Inbox) {
         // Nobody wants it any more.
         () = outbox.closed() => Err(()),
     };
-    match connected {
-        Ok(Some(stream)) => {
-            push(LinkEvent::Opened(outbox.clone(), None));
-            let (sink, stream) = stream.split();
-            let reading = read(stream, |frame| inbox.push_frame(&space, link, frame), &push, &outbox);
-            let writing = write(sink, &outbox);
-            tokio::pin!(reading, writing);
-            tokio::select! {
-                () = &mut reading => {}
-                is_closed = &mut writing => if is_closed {
-                    let _ = timeout(CLOSE_WAIT, reading).await;
-                },
-                () = outbox.overflowed() => drop(timeout(CLOSE_WAIT, writing).await),
-            }
+    if let Ok(Some(stream)) = connected {
+        push(LinkEvent::Opened(outbox.clone(), None));
+        let (sink, stream) = stream.split();
+        let reading = read(stream, |frame| inbox.push_frame(&space, link, frame), &push, &outbox);
+        let writing = write(sink, &outbox);
+        tokio::pin!(reading, writing);
+        tokio::select! {
+            () = &mut reading => {}
+            is_closed = &mut writing => if is_closed {
+                let _ = timeout(CLOSE_WAIT, reading).await;
+            },
+            () = outbox.overflowed() => drop(timeout(CLOSE_WAIT, writing).await),
         }
-        Ok(None) | Err(()) => {}
     }
     push(LinkEvent::Closed);
 }
