@@ -9,19 +9,23 @@ function serviceWorker(): Plugin {
   return {
     name: "service-worker",
     apply: "build",
-    generateBundle(_, bundle) {
-      const files = [
-        "/",
-        ...Object.keys(bundle)
-          .filter((name) => name !== "index.html")
-          .map((name) => `/${name}`),
-      ];
-      const contents = Object.values(bundle).map((file) => (file.type === "asset" ? file.source : file.code));
-      const hash = createHash("sha256");
-      for (const content of contents) hash.update(content);
-      const source = readFileSync(fileURLToPath(new URL("src/sw.js", import.meta.url)), "utf8");
-      const constants = `const VERSION = ${JSON.stringify(hash.digest("hex").slice(0, 16))};\nconst FILES = ${JSON.stringify(files)};\n`;
-      this.emitFile({ type: "asset", fileName: "sw.js", source: constants + source });
+    generateBundle: {
+      // After the page is there: it decides with the rest what this build is.
+      order: "post",
+      handler(_, bundle) {
+        const files = [
+          "/",
+          ...Object.keys(bundle)
+            .filter((name) => name !== "index.html")
+            .map((name) => `/${name}`),
+        ];
+        const contents = Object.values(bundle).map((file) => (file.type === "asset" ? file.source : file.code));
+        const hash = createHash("sha256");
+        for (const content of contents) hash.update(content);
+        const source = readFileSync(fileURLToPath(new URL("src/sw.js", import.meta.url)), "utf8");
+        const constants = `const VERSION = ${JSON.stringify(hash.digest("hex").slice(0, 16))};\nconst FILES = ${JSON.stringify(files)};\n`;
+        this.emitFile({ type: "asset", fileName: "sw.js", source: constants + source });
+      },
     },
   };
 }

@@ -3,7 +3,16 @@
  * chunks, the .wasm files of the client and of `eyot/cloudflare`, and the types.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +22,11 @@ const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const WASM = { "eyot.wasm": "eyot_web_replica_bg.wasm", "eyot-relay.wasm": "eyot_web_relay_bg.wasm" };
 const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare"];
+
+const WASM_TYPES = `/** The file for \`initialize\` of eyot/slim. What an import of it gives is up to the bundler: an address, or a module. */
+declare const wasm: any;
+export default wasm;
+`;
 
 if (!Object.values(WASM).every((name) => existsSync(join(here, "wasm", name)))) {
   console.error("js/wasm is empty: `cargo xtask wasm` makes it");
@@ -57,6 +71,13 @@ function declarations() {
   // The types of an entry are beside the folders of `src`, as its script is, wherever its source is.
   for (const entry of [...ENTRIES, "conformance"]) {
     writeFileSync(join(dist, `types/${entry}.d.ts`), `export * from "./entries/${entry}.js";\n`);
+  }
+  writeFileSync(join(dist, "types/wasm.d.ts"), WASM_TYPES);
+  // The types of an entry name those of the engines. From `dist/types` they are where they are from `src`.
+  mkdirSync(join(dist, "wasm"));
+  for (const name of readdirSync(join(here, "wasm"))) {
+    if (/^eyot_web_(replica|relay)\.d\.ts$/.test(name))
+      copyFileSync(join(here, "wasm", name), join(dist, "wasm", name));
   }
 }
 

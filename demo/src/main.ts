@@ -16,7 +16,7 @@ declare global {
 const problem = document.querySelector<HTMLElement>("#problem")!;
 const params = new URLSearchParams(location.search);
 // A link must not send what this device holds to just anybody's relay.
-const relays = params.getAll("relay").filter((url) => ["127.0.0.1", "localhost"].includes(new URL(url).hostname));
+const relays = params.getAll("relay").filter(isLocal);
 const configured = String(import.meta.env.VITE_RELAYS ?? "").split(",");
 // Where the regions of `cargo xtask demo` are started and ended.
 const control = String(import.meta.env.VITE_CONTROL ?? "");
@@ -38,7 +38,17 @@ try {
 }
 
 if ("serviceWorker" in navigator && import.meta.env.PROD) {
-  void navigator.serviceWorker.register(new URL("/sw.js", location.href));
+  // Without it the page works as long as there is a network.
+  navigator.serviceWorker.register(new URL("/sw.js", location.href)).catch((error) => console.warn(error));
+}
+
+/** An address that is none is kept, for `openSpace` to say what is wrong with it. */
+function isLocal(url: string): boolean {
+  try {
+    return ["127.0.0.1", "localhost"].includes(new URL(url).hostname);
+  } catch {
+    return true;
+  }
 }
 
 /** Nothing more can be written: say so, rather than lose what is typed. */

@@ -4,6 +4,8 @@
  */
 import type { Space } from "eyot";
 
+import { randomId } from "./id.js";
+
 interface Person {
   name: string;
   hue: number;
@@ -69,7 +71,7 @@ function whoIAm(): { id: string; name: string; hue: number } {
   const held = sessionStorage.getItem("eyot-demo");
   if (held !== null) return JSON.parse(held) as { id: string; name: string; hue: number };
   const random = crypto.getRandomValues(new Uint16Array(2));
-  const me = { id: crypto.randomUUID(), name: ANIMALS[random[0]! % ANIMALS.length]!, hue: random[1]! % 360 };
+  const me = { id: randomId(), name: ANIMALS[random[0]! % ANIMALS.length]!, hue: random[1]! % 360 };
   sessionStorage.setItem("eyot-demo", JSON.stringify(me));
   return me;
 }

@@ -10,10 +10,7 @@ export function showStatus(space: Space): void {
   share.addEventListener("click", () => {
     const url = new URL(location.href);
     url.searchParams.set("space", space.name);
-    void navigator.clipboard.writeText(url.href).then(
-      () => (share.textContent = "Copied: open it in another window"),
-      () => (share.textContent = url.href),
-    );
+    void copy(url.href).then((text) => (share.textContent = text));
   });
   const show = (status: Status): void => {
     const text = describe(status);
@@ -22,6 +19,16 @@ export function showStatus(space: Space): void {
   };
   space.subscribe(show);
   show(space.status);
+}
+
+/** Copies the link, or shows it where that is not allowed: a page that came without encryption has no clipboard. */
+async function copy(link: string): Promise<string> {
+  try {
+    await navigator.clipboard.writeText(link);
+    return "Copied: open it in another window";
+  } catch {
+    return link;
+  }
 }
 
 function describe(status: Status): string {

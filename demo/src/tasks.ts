@@ -4,6 +4,8 @@
  */
 import type { Doc, Space } from "eyot";
 
+import { randomId } from "./id.js";
+
 interface Task {
   title: string;
   done: boolean;
@@ -26,7 +28,7 @@ export async function showTasks(space: Space): Promise<void> {
     if (title === "") return;
     const order = (inOrder(doc).at(-1)?.[1].order ?? 0) + 1;
     doc.change((draft) => {
-      draft.tasks[crypto.randomUUID()] = { title, done: false, order };
+      draft.tasks[randomId()] = { title, done: false, order };
     });
     input.value = "";
   });

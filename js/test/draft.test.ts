@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { EyotError } from "../src/base/error.js";
 import { DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op } from "../src/value/op.js";
 import { record, splice } from "../src/draft/record.js";
-import { snapshotRoot } from "../src/value/snapshot.js";
+import { DEPTH_MAX, snapshotRoot } from "../src/value/snapshot.js";
 import { AtomicString, Counter } from "../src/value/value.js";
 
 type Any = any;
@@ -83,6 +83,24 @@ describe("a draft reads its own writes", () => {
       list[0].first = true;
     });
     assert.deepEqual(value, { list: [{ n: 1, first: true }, { n: 2 }, { n: 3 }] });
+  });
+
+  it("methods that move items put texts in new places, and edit none of them into another", () => {
+    for (const move of [
+      (list: Any) => list.sort(),
+      (list: Any) => list.reverse(),
+      (list: Any) => list.copyWithin(0, 1),
+      (list: Any) => list.fill("beta", 0, 1),
+    ]) {
+      const { value, ops } = edit({ list: ["gamma", "beta", "alpha"] }, ({ list }) => assert.equal(move(list), list));
+      assert.deepEqual(value.list, move(["gamma", "beta", "alpha"]));
+      assert.ok(ops.every(([kind]) => kind === PUT) && ops.length > 0);
+    }
+    const { ops } = edit({ list: ["gamma", "beta"] }, ({ list }) => {
+      list.sort();
+      list[0] = "betas";
+    });
+    assert.deepEqual(ops[2], [SPLICE, ["list", 0], 4, 0, "s"]);
   });
 
   it("an item's draft keeps to its item when others come and go", () => {
@@ -261,8 +279,7 @@ describe("a draft refuses", () => {
   const cyclic: Any = {};
   cyclic.self = { cyclic };
   const values: [string, unknown][] = [
-    ["undefined", undefined],
-    ["undefined inside", { a: [undefined] }],
+    ["undefined in a list", { a: [undefined] }],
     ["functions", () => 1],
     ["symbols", Symbol("x")],
     ["values that contain themselves", cyclic],
@@ -282,10 +299,25 @@ describe("a draft refuses", () => {
     });
   }
 
-  it("more nesting than anything needs", () => {
+  it("more nesting than anything needs, in one value or step by step", () => {
     let deep: unknown = 1;
     for (let level = 0; level < 500; level++) deep = [deep];
     refuses("too-large", () => edit({}, (draft) => (draft.deep = deep)));
+    refuses("too-large", () =>
+      edit({}, (draft) => {
+        let map = draft;
+        for (let level = 0; level < 500; level++) {
+          map.list = [{}];
+          map = map.list[0];
+        }
+      }),
+    );
+    // The root counts.
+    let most: unknown = {};
+    for (let level = 1; level < DEPTH_MAX; level++) most = { most };
+    const { value } = edit(most as object, (draft) => (draft.same = draft.most.most));
+    assert.ok("most" in value.same);
+    refuses("too-large", () => edit({ most }, () => undefined));
   });
 
   it("lists with holes, and lists as maps", () => {
@@ -360,9 +392,31 @@ describe("a throw", () => {
   });
 });
 
-it("items pushed one by one cross as one insertion", () => {
-  const { ops } = edit({ list: [] }, ({ list }) => {
-    for (let n = 0; n < 3; n++) list.push(n);
-  });
-  assert.deepEqual(ops, [[INSERT, ["list", 0], [0, 1, 2]]]);
+it("items that come or go one by one, side by side, cross as one edit", () => {
+  const one = (fn: (list: Any) => void) => edit({ list: [1, 2, 3] }, ({ list }) => fn(list)).ops;
+  const times = (fn: (n: number) => void) => [0, 1, 2].forEach(fn);
+  assert.deepEqual(
+    one((list) => times((n) => list.push(n))),
+    [[INSERT, ["list", 3], [0, 1, 2]]],
+  );
+  assert.deepEqual(
+    one((list) => times((n) => list.unshift(n))),
+    [[INSERT, ["list", 0], [2, 1, 0]]],
+  );
+  assert.deepEqual(
+    one((list) => times((n) => list.splice(1 + (n > 1 ? 1 : 0), 0, n))),
+    [[INSERT, ["list", 1], [1, 2, 0]]],
+  );
+  assert.deepEqual(
+    one((list) => times(() => list.shift())),
+    [[DELETE, ["list", 0], 3]],
+  );
+  assert.deepEqual(
+    one((list) => times(() => list.pop())),
+    [[DELETE, ["list", 0], 3]],
+  );
+  // Not beside each other, or not only that.
+  assert.equal(one((list) => (list.splice(0, 1), list.splice(1, 1))).length, 2);
+  assert.equal(one((list) => (list.push(4), (list[0] = 9), list.push(5))).length, 3);
+  assert.equal(one((list) => (list.shift(), list.unshift(1), list.shift())).length, 3);
 });

@@ -7,7 +7,17 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { FolderStore } from "../src/storage/folder-store.js";
-import { customStore, directory, EyotError, openSpace, type AsyncStore, type Space, type Storage } from "./eyot.js";
+import type { OpenSpace } from "../src/space/space.js";
+import {
+  customStore,
+  directory,
+  EyotError,
+  memory,
+  openSpace,
+  type AsyncStore,
+  type Space,
+  type Storage,
+} from "./eyot.js";
 
 describe("storage that fails", () => {
   it("rejects saved and says so in the status, and edits go on in memory", () =>
@@ -104,6 +114,38 @@ describe("an engine that fails", () => {
       unhandled: 0,
     });
   });
+
+  it("is not one that was given arguments of another kind", async () => {
+    const space = (await openSpace("test", { storage: memory() })) as OpenSpace;
+    // The bindings refuse these before the engine is called.
+    const wrong: ((engine: Any) => unknown)[] = [
+      (engine) => engine.merge(new Uint8Array(16), undefined),
+      (engine) => engine.change(undefined, new Uint8Array(), undefined),
+      (engine) => engine.setRelays(undefined),
+    ];
+    for (const call of wrong) assert.throws(() => space.engine.call(call), { code: "invalid" });
+    assert.equal(space.status.error, undefined);
+    assert.equal(space.create({ n: 1 }).value.n, 1);
+    await space.close();
+  });
+
+  for (const kind of ["storage", "socket", "timer"]) {
+    it(`in a callback of a ${kind} does the same, and lets go of its socket and its storage`, async () => {
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        ...["--import", "tsx"],
+        new URL("./engine-trap.ts", import.meta.url).pathname,
+        kind,
+      ]);
+      assert.deepEqual(JSON.parse(stdout), {
+        waiting: ["wasm", "wasm", "wasm"],
+        status: ["closed", "wasm"],
+        told: true,
+        change: "wasm",
+        n: true,
+        thrown: [],
+      });
+    });
+  }
 });
 
 interface Disk {
@@ -148,3 +190,6 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
 function coded(code: EyotError["code"]): (error: unknown) => boolean {
   return (error) => error instanceof EyotError && error.code === code;
 }
+
+// Arguments of the wrong kind are the point of a test.
+type Any = any;

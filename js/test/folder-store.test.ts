@@ -155,6 +155,44 @@ describe("a disk that fails", () => {
     assert.ok((await stat(join(place, "eyot.log"))).size < 2_000_000);
     await store.close();
   });
+
+  it("and does not sync the folder of a log written anew takes no writes until it does", async () => {
+    const [place, disk] = [folder(), new FailingDisk()];
+    const store = await FolderStore.open(place, disk.files);
+    disk.failsFolder = true;
+    const { ino } = await stat(join(place, "eyot.log"));
+    const value = new Uint8Array(1024 * 1024);
+    // What is written before the log is written anew is saved, and what comes after is not.
+    let saved = 0;
+    const write = (n: number) => store.write({ puts: [[text("k"), value.fill(n)]], deletes: [] });
+    await assert.rejects(async () => {
+      for (let n = 1; n < 100; n++) {
+        await write(n);
+        saved = n;
+      }
+    }, /EIO/);
+    assert.notEqual((await stat(join(place, "eyot.log"))).ino, ino);
+    assert.equal((await store.get([text("k")]))[0]![0], saved);
+    disk.failsFolder = false;
+    await put(store, "after", "1");
+    await store.close();
+    const again = await FolderStore.open(place);
+    assert.deepEqual(await keys(again), ["after", "k"]);
+    await again.close();
+  });
+
+  it("and syncs no folder cannot be opened, and has lost nothing", async () => {
+    const [place, disk] = [folder(), new FailingDisk()];
+    const store = await FolderStore.open(place, disk.files);
+    await put(store, "a", "1");
+    await store.close();
+    disk.failsFolder = true;
+    await assert.rejects(FolderStore.open(place, disk.files), /EIO/);
+    disk.failsFolder = false;
+    const again = await FolderStore.open(place, disk.files);
+    assert.deepEqual(await keys(again), ["a"]);
+    await again.close();
+  });
 });
 
 describe("a log of mostly garbage", () => {
@@ -184,6 +222,28 @@ describe("a log of mostly garbage", () => {
 });
 
 describe("a folder that is open", () => {
+  it("and is about to be closed is opened again after that", async () => {
+    const place = folder();
+    for (let n = 0; n < 10; n++) {
+      const store = await FolderStore.open(place);
+      const written = put(store, `n${n}`, "1");
+      const closed = store.close();
+      const again = await FolderStore.open(place);
+      await Promise.all([written, closed]);
+      assert.equal((await keys(again)).length, n + 1);
+      await again.close();
+    }
+  });
+
+  it("and is deleted takes no more writes", async () => {
+    const place = folder();
+    const store = await FolderStore.open(place);
+    await put(store, "a", "1");
+    await rm(place, { recursive: true });
+    await assert.rejects(put(store, "b", "1"), { code: "storage", message: /deleted/ });
+    await store.close();
+  });
+
   it("cannot be opened again, here or in another process, until it is closed", async () => {
     const place = folder();
     const store = await FolderStore.open(place);
@@ -254,6 +314,8 @@ function child(place: string, task: "hold" | "write") {
 /** The real disk, until told otherwise: then writes stop half-way, and syncs and cuts fail. */
 class FailingDisk {
   full = false;
+  /** Syncs of the folder itself fail. */
+  failsFolder = false;
   fullFor: string | undefined;
   #left = Infinity;
 
@@ -277,6 +339,7 @@ class FailingDisk {
       }
     };
     const write = file.write.bind(file) as Any;
+    const syncOf = file.sync.bind(file);
     const half = async (bytes: Uint8Array, offset: number, length: number, position: number) => {
       const part = Math.ceil(length / 2);
       const result = await write(bytes, offset, part, position);
@@ -291,6 +354,10 @@ class FailingDisk {
         return own(...given);
       };
     };
-    return Object.assign(file, { write: half, datasync: cut("datasync"), truncate: cut("truncate") });
+    const sync = async () => {
+      if (this.failsFolder) throw Object.assign(new Error("EIO: the disk has failed"), { code: "EIO" });
+      return syncOf();
+    };
+    return Object.assign(file, { sync, write: half, datasync: cut("datasync"), truncate: cut("truncate") });
   }
 }

@@ -7,7 +7,16 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, mock } from "node:test";
-import { directory, EyotError, openSpace, type Space, type SpaceOptions, type Status } from "./eyot.js";
+import {
+  directory,
+  EyotError,
+  openSpace,
+  type ChangeEvent,
+  type DocInfo,
+  type Space,
+  type SpaceOptions,
+  type Status,
+} from "./eyot.js";
 import { OPEN, TestRelay, type Verdict } from "./relay.js";
 
 type Counted = { n: number };
@@ -60,6 +69,38 @@ describe("the status", () => {
       assert.equal(error?.code, "denied");
       assert.equal(unsent, 2);
       assert.equal(doc.value.n, 1);
+    }));
+});
+
+describe("documents of others", () => {
+  it("come, grow and go, and who follows them is told", () =>
+    inRegion(async (_, open) => {
+      const here = await open();
+      const there = await open();
+      const heardOf = (is: (list: readonly DocInfo[]) => boolean) =>
+        new Promise<void>((resolve) => {
+          const stop = there.subscribeDocuments((list) => is(list) && (stop(), resolve()));
+        });
+      const came = heardOf((list) => list.length === 1);
+      const doc = here.create({ n: 0 });
+      await came;
+      const grown = heardOf(([info]) => info?.commits === 2);
+      doc.change(increment);
+      await grown;
+      assert.equal(there.documents(), there.documents());
+
+      const copy = await there.open<Counted>(doc.id);
+      const { value } = copy;
+      const gone = heardOf((list) => list.length === 0);
+      const told = new Promise<ChangeEvent>((resolve) => copy.subscribe((_, event) => resolve(event)));
+      here.delete(doc.id);
+      assert.deepEqual(await told, { origin: "remote", patches: [], deleted: true });
+      await gone;
+      assert.equal(copy.deleted, true);
+      assert.equal(copy.value, value);
+      assert.throws(() => copy.change(increment), coded("not-found"));
+      assert.throws(() => copy.heads, coded("not-found"));
+      await assert.rejects(there.open(doc.id), coded("not-found"));
     }));
 });
 

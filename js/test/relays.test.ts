@@ -114,7 +114,7 @@ describe("a directory of relays", () => {
       await directory.stop();
       await inSpace(directory, async (space) => {
         await until(space, ({ state }) => state === "offline");
-        assert.equal(space.status.error, undefined);
+        assert.equal(space.status.error?.code, "unavailable");
         directory.answer = list(listener.address);
         await directory.start();
         await listener.dial();
@@ -146,9 +146,12 @@ describe("a directory of relays", () => {
 });
 
 describe("a directory that", { concurrency: true }, () => {
-  const bad: [string, RequestListener, EyotError["code"] | undefined][] = [
+  const bad: [string, RequestListener, EyotError["code"]][] = [
     ["fails", (_, response) => response.writeHead(500).end("no"), "invalid"],
-    ["hangs up", (request) => request.socket.destroy(), undefined],
+    ["hangs up", (request) => request.socket.destroy(), "unavailable"],
+    ["never answers", () => undefined, "unavailable"],
+    ["never ends its answer", (_, response) => response.writeHead(200).write("["), "unavailable"],
+    ["answers with more than a list", (_, response) => response.end(" ".repeat(1_000_000)), "invalid"],
     ["answers with a page", (_, response) => response.end("<!doctype html>"), "invalid"],
     ["answers with no list", (_, response) => response.end('{"url":"ws://relay.example"}'), "invalid"],
     ["lists nothing", list(), "invalid"],

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { EyotError, memory, openSpace, type Space, type SpaceOptions, type Status } from "./eyot.js";
 import { Listener } from "./listener.js";
+import type { RelayContext } from "../src/relays/context.js";
+import { Tokens } from "../src/relays/tokens.js";
 
 describe("a token", () => {
   it("that is none does not open a space, and is not repeated", async () => {
@@ -68,14 +70,43 @@ describe("a token", () => {
     );
   });
 
-  it("of no kind is as good as none", () =>
-    inSpace(
-      () => undefined as never,
-      async (space) => {
+  const bad: [string, () => unknown, RegExp][] = [
+    ["undefined", () => undefined, /a token is a string, not undefined/],
+    ["empty", () => "", /a token is not empty/],
+    ["too long", async () => "x".repeat(9_000), /at most 8192 bytes/],
+    ["half a character", () => "\ud83d", /well-formed/],
+    ["an object", async () => ({ token: "x" }), /a token is a string, not an object/],
+    ["a thrown string", () => thrown("sign in first"), /sign in first/],
+    ["a thrown object that has no text", () => thrown(Object.create(null)), /unknown error/],
+    ["a rejection with nothing", () => Promise.reject(), /undefined/],
+    ["a thenable that throws", () => ({ then: () => thrown(new Error("no")) }), /no/],
+  ];
+  for (const [what, token, message] of bad) {
+    it(`that is ${what} is told of`, () =>
+      inSpace(token as () => string, async (space) => {
         const { error } = await until(space, ({ error }) => error !== undefined);
         assert.equal(error?.code, "denied");
-      },
-    ));
+        assert.match(error.message, message);
+        assert.equal(space.create({ n: 1 }).value.n, 1);
+      }));
+  }
+
+  it("that never comes is told of, and the function is asked again", async () => {
+    let asked = 0;
+    let changes = 0;
+    const tokens = new Tokens(
+      () => (++asked === 1 ? new Promise<never>(() => undefined) : "token of Ada"),
+      { run: () => assert.fail("no engine here"), changed: () => (changes += 1) } as RelayContext,
+      1,
+    );
+    await assert.rejects(tokens.ask(), { code: "timeout" });
+    assert.equal(tokens.error?.code, "denied");
+    assert.match(tokens.error.message, /has not answered in time/);
+    assert.equal(await tokens.ask(), "token of Ada");
+    assert.equal(tokens.error, undefined);
+    assert.equal(changes, 2);
+    tokens.end();
+  });
 
   it("that comes when its link has gone is for the next, and nobody is asked twice at once", () => {
     let asked = 0;
@@ -121,4 +152,8 @@ function until(space: Space, is: (status: Status) => boolean): Promise<Status> {
     const stop = space.subscribe(look);
     look(space.status);
   });
+}
+
+function thrown(error: unknown): never {
+  throw error;
 }

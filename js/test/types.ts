@@ -16,20 +16,27 @@ interface Tasks {
 
 // The names that are there, no more and no fewer than these.
 type Later = {
-  doc: "conflicts" | "history" | "at" | "undo" | "redo" | "cursor" | "position";
-  space: "transact" | "query" | "presence";
+  doc: "conflicts" | "history" | "at" | "undo" | "redo" | "cursor" | "position" | "spans";
+  space:
+    | ("transact" | "query" | "presence" | "undo" | "redo" | "links" | "connect")
+    | ("invite" | "join" | "claims" | "moveTo" | "destroy");
 };
-type Ours = { doc: never; space: "online" | "setOnline" };
+type Ours = { doc: never; space: "online" | "setOnline" | "saved"; event: "deleted" };
 holds<Same<Exclude<keyof contract.Doc<Tasks>, Later["doc"]>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
 holds<Same<Exclude<keyof contract.Space, Later["space"]>, Exclude<keyof eyot.Space, Ours["space"]>>>();
 holds<Same<keyof contract.Commit, keyof eyot.Commit>>();
 holds<Same<keyof contract.Status, keyof eyot.Status>>();
 holds<Same<keyof contract.DocInfo, keyof eyot.DocInfo>>();
-holds<Same<keyof contract.ChangeEvent, keyof eyot.ChangeEvent>>();
+holds<Same<keyof contract.ChangeEvent, Exclude<keyof eyot.ChangeEvent, Ours["event"]>>>();
 holds<Same<keyof contract.Storage, keyof eyot.Storage>>();
 
 // A package's object does for a contract's.
-type ContractDoc = Omit<contract.Doc<Tasks>, Later["doc"]>;
+// The contract's `Value` and `Draft` take every object for an `AtomicString`, whose only member there is `toString`. What
+// they are to be is below.
+type ContractDoc = Omit<contract.Doc<Tasks>, Later["doc"] | "value" | "change" | "subscribe">;
+holds<Same<eyot.Value<Tasks>, { readonly title: string; readonly done: readonly boolean[] }>>();
+holds<Same<eyot.Draft<Readonly<Tasks>>, Tasks>>();
+holds<Same<ReturnType<eyot.Doc<Tasks>["change"]>, eyot.Commit>>();
 type ContractSpace = Omit<contract.Space, Later["space"] | "open" | "create" | "named" | typeof Symbol.asyncDispose>;
 fits<ContractDoc, eyot.Doc<Tasks>>();
 fits<ContractSpace, eyot.Space>();
@@ -46,7 +53,7 @@ holds<Same<contract.EyotError["code"], eyot.EyotError["code"]>>();
 holds<Same<contract.DocUrl, eyot.DocUrl>>();
 holds<Same<contract.DocId, eyot.DocId>>();
 holds<Same<contract.Path, eyot.Path>>();
-holds<Same<contract.Patch, eyot.Patch>>();
+fits<contract.Patch, eyot.Patch>();
 
 // Functions: whatever the contract lets one pass may be passed, and what comes back does.
 type Options = Pick<contract.SpaceOptions, "relays" | "token" | "storage" | "signal">;
@@ -69,6 +76,17 @@ fits<
 >();
 
 // Documents typed by an interface, and drafts typed like the document.
+interface Card {
+  title: string;
+  due?: Date;
+  votes: Counter;
+  file: Uint8Array;
+  tags: string[];
+  readonly link: eyot.DocId;
+  meta?: { [key: string]: eyot.Json };
+}
+type Counter = eyot.Counter;
+
 export async function use(space: eyot.Space): Promise<void> {
   const doc = space.create<Tasks>({ title: "", done: [] });
   doc.change((draft) => {
@@ -77,6 +95,58 @@ export async function use(space: eyot.Space): Promise<void> {
   });
   // @ts-expect-error a snapshot is immutable
   doc.value.title = "none";
+  // @ts-expect-error at any depth
+  doc.value.done.push(true);
   const title: string = (await space.open<Tasks>(doc.url)).value.title;
   doc.subscribe((value, { origin, patches }) => console.log(value.done.length, origin === "local", patches, title));
+}
+
+export function cards(space: eyot.Space, card: Card): void {
+  const doc = space.create({ cards: [card] });
+  doc.change(({ cards }) => {
+    cards[0]!.votes.increment();
+    cards[0]!.due = undefined;
+    cards[0]!.due = new Date(0);
+    cards[0]!.file[0] = 1;
+    cards[0]!.link = doc.id;
+    cards[0]!.meta = { any: [{ thing: null }] };
+    cards.push(card);
+    // @ts-expect-error a title is a string
+    cards[0]!.title = 1;
+  });
+  void space.open(doc.value.cards[0]!.link);
+  // @ts-expect-error bytes of a snapshot are not written to
+  doc.value.cards[0]!.file[0] = 1;
+  // What documents cannot hold, at any depth.
+  // @ts-expect-error a function
+  space.create({ a: [() => 1] });
+  // @ts-expect-error a map
+  space.create({ a: { b: new Map<string, string>() } });
+  // @ts-expect-error a symbol
+  void space.named("x", { a: Symbol("x") });
+  // @ts-expect-error other bytes than a Uint8Array
+  space.create({ a: new Uint16Array(1) });
+  // @ts-expect-error no object at all
+  space.create("text");
+}
+
+// Of an empty list in an initial value nothing is known: it takes whatever a document can hold.
+export function empty(space: eyot.Space): void {
+  const doc = space.create({ title: "Picnic", tasks: [] });
+  doc.change((list) => list.tasks.push("boat"));
+  doc.change(({ tasks }) => void tasks.push({ name: "boat", done: false }));
+  // @ts-expect-error a document cannot hold a function
+  doc.change(({ tasks }) => void tasks.push(() => 1));
+  console.log(doc.value.tasks.length);
+}
+
+// An undefined option is one that is left out, under exactOptionalPropertyTypes too.
+export function optional(token: string | undefined, signal: AbortSignal | undefined): eyot.SpaceOptions {
+  return { token, signal, relays: undefined, storage: undefined };
+}
+
+// The patches and values of a document whose type is not known are what documents can hold.
+export function unknown(value: eyot.Json): void {
+  // @ts-expect-error it may be anything of that
+  console.log(value.title);
 }

@@ -3,12 +3,18 @@ import assert from "node:assert/strict";
 import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
+import { nodeResolve } from "@rollup/plugin-node-resolve";
 import * as esbuild from "esbuild";
+import { rollup } from "rollup";
 import * as vite from "vite";
+import * as vite7 from "vite-7";
 import { IMPORT, page, project, PROGRAM, RESULT, serve, SHOW, visit } from "./project.mjs";
 
 const timeout = 120_000;
 const APP = IMPORT + PROGRAM + SHOW;
+/** Shows the error of `openSpace`. */
+const TELL = `import { openSpace } from "eyot";
+  openSpace("x").catch((error) => (document.title = error.code + ": " + error.message));`;
 
 let app;
 before(async () => (app = await project()), { timeout });
@@ -43,21 +49,32 @@ it("a page whose Wasm is missing gets an error that says so", { timeout }, async
   assert.match(await shows(app.folder, "missing/"), /^wasm: .*eyot\.wasm.*404/);
 });
 
-it("Vite's dev server", { timeout }, async () => {
-  await app.add({ "index.html": page("/vite.js"), "vite.js": APP });
-  const server = await vite.createServer({
-    root: app.folder,
-    configFile: false,
-    logLevel: "error",
-    server: { port: 0 },
-  });
+/** What a page comes to on a dev server. */
+async function develops({ createServer }, code, config = {}) {
+  await app.add({ "index.html": page("/vite.js"), "vite.js": code });
+  const common = { root: app.folder, configFile: false, logLevel: "error", server: { port: 0 } };
+  const server = await createServer({ ...common, ...config });
   await server.listen();
   try {
-    assert.equal(await visit(server.resolvedUrls.local[0]), RESULT);
+    return await visit(server.resolvedUrls.local[0]);
   } finally {
     await server.close();
   }
+}
+
+it("Vite's dev server", { timeout }, async () => {
+  assert.equal(await develops(vite, APP), RESULT);
 });
+
+it(
+  "Vite 7's dev server, with the line of configuration that the README gives and the error names",
+  { timeout },
+  async () => {
+    const cacheDir = join(app.folder, "node_modules/.vite");
+    assert.match(await develops(vite7, TELL, { cacheDir }), /^wasm: .*optimizeDeps: \{ exclude: \["eyot"\] \}/);
+    assert.equal(await develops(vite7, APP, { cacheDir, optimizeDeps: { exclude: ["eyot"] } }), RESULT);
+  },
+);
 
 it("Vite's build, with one Wasm file", { timeout }, async () => {
   await app.add({ "index.html": page("/vite.js"), "vite.js": APP });
@@ -76,6 +93,28 @@ const bundle = (folder, options) =>
     logLevel: "error",
     ...options,
   });
+
+it("Rollup, with the Wasm file put beside the bundle as the error says", { timeout }, async () => {
+  await app.add({ "rollup.js": APP, "rollup-tell.js": TELL, "rolled/index.html": page("rollup.js") });
+  await app.add({ "rolled/tell/index.html": page("../rollup-tell.js") });
+  for (const input of ["rollup.js", "rollup-tell.js"]) {
+    const bundle = await rollup({ input: join(app.folder, input), plugins: [nodeResolve({ browser: true })] });
+    await bundle.write({ dir: join(app.folder, "rolled"), format: "es" });
+    await bundle.close();
+  }
+  assert.match(
+    await shows(join(app.folder, "rolled"), "tell/"),
+    /^wasm: .*404.*put dist\/eyot\.wasm of the package there/,
+  );
+  await copyFile(join(app.folder, "node_modules/eyot/dist/eyot.wasm"), join(app.folder, "rolled/eyot.wasm"));
+  assert.equal(await shows(join(app.folder, "rolled")), RESULT);
+});
+
+it("a bundle that is no ES module gets an error that names eyot/slim", { timeout }, async () => {
+  await app.add({ "iife.js": TELL, "iife/index.html": page("iife.js") });
+  await bundle("iife", { entryPoints: ["iife.js"], format: "iife", logLevel: "silent" });
+  assert.match(await shows(join(app.folder, "iife")), /^wasm: .*no ES module: use eyot\/slim/);
+});
 
 it("esbuild, with the Wasm file put beside the bundle", { timeout }, async () => {
   await app.add({ "esbuild.js": APP, "out/index.html": page("esbuild.js") });

@@ -35,39 +35,57 @@ describe("the tarball", () => {
 
   it("has types that stand alone, for each way of resolving modules", async () => {
     await app.add({
-      "app.ts": `import { openSpace, splice, Counter, type Space, type Doc } from "eyot";
+      "app.ts": `import { openSpace, splice, Counter, type Space, type Doc, type Json, type SpaceOptions } from "eyot";
         import { routeRelay, SpaceRelay, type RelayOptions } from "eyot/cloudflare";
         import { storeConformance } from "eyot/conformance";
         import { initialize } from "eyot/slim";
+        import wasm from "eyot/wasm";
         const space: Space = await openSpace("x", { relays: ["wss://x"], token: async () => "t" });
         const doc: Doc<{ title: string; count: Counter }> = space.create({ title: "", count: new Counter() });
         doc.change((draft) => { splice(draft, ["title"], 0, 0, "x"); draft.count.increment(2); });
         initialize(new Response());
-        const options: RelayOptions = { keys: "open", caps: { spaceBytesMax: 1 } };
-        await routeRelay(new Request("https://x"), {}, options);
+        initialize(new URL(wasm, import.meta.url));
+        const relay: RelayOptions = { keys: "open", caps: { spaceBytesMax: 1 } };
+        await routeRelay(new Request("https://x"), {}, relay);
         new SpaceRelay({}, {});
         storeConformance("a store", { open: async () => { throw new Error(); } });
+        export const options = (token: string | undefined): SpaceOptions => ({ token });
+        const list: Doc<{ due?: Date; next?: { id: string } }> = space.create({});
+        list.change((draft) => { delete draft.due; draft.next = { id: "x" }; });
+        export const disposed = async (): Promise<void> => { await using other = await openSpace("y"); other.create({}); };
         // @ts-expect-error there is no such option
-        await openSpace("x", { relay: "wss://x" });`,
+        await openSpace("x", { relay: "wss://x" });
+        // @ts-expect-error there is no such cap
+        export const caps: RelayOptions = { keys: "open", caps: { nonsense: 1 } };
+        // @ts-expect-error a value that may be anything a document holds is not simply anything
+        export const length = (value: Json): number => value.length;`,
     });
-    for (const resolution of ["bundler", "nodenext"]) {
-      const module = resolution === "bundler" ? "esnext" : "nodenext";
-      const flags = [
-        "--strict",
-        "--noEmit",
-        "--target",
-        "es2022",
-        "--lib",
-        "es2022,esnext.disposable,dom",
-        "--types",
-        "",
-      ];
-      await run(process.execPath, [tsc, ...flags, "--module", module, "--moduleResolution", resolution, "app.ts"], {
-        cwd: app.folder,
-      });
+    await compiles("app.ts");
+  });
+
+  it("has READMEs whose examples compile as they are", async () => {
+    const readmes = { "package.ts": "js/README.md", "repository.ts": "README.md" };
+    for (const [name, readme] of Object.entries(readmes)) {
+      const text = await readFile(new URL(`../../${readme}`, import.meta.url), "utf8");
+      const [, example] = /^```js\n([^]*?)^```$/m.exec(text);
+      await app.add({ [name]: `declare const process: { argv: [string, string, string] };\n${example}` });
+      await compiles(name);
     }
   });
 });
+
+/** Compiles as strictly as can be, the types of the package too, for a project that knows little of the platform. */
+async function compiles(name) {
+  for (const resolution of ["bundler", "nodenext"]) {
+    const module = resolution === "bundler" ? "esnext" : "nodenext";
+    const flags = ["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--noEmit"];
+    const place = ["--target", "es2022", "--lib", "es2022,dom", "--types", ""];
+    const args = [tsc, ...flags, ...place, "--skipLibCheck", "false", "--module", module];
+    await run(process.execPath, [...args, "--moduleResolution", resolution, name], { cwd: app.folder }).catch(
+      (failed) => assert.fail(`${name} by ${resolution}: ${failed.stdout}`),
+    );
+  }
+}
 
 describe("in Node", () => {
   it("one import makes a document and changes it", async () => {

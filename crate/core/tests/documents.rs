@@ -36,7 +36,7 @@ fn orders<T: Clone>(of: &[T]) -> Vec<Vec<T>> {
 
 /// Law: the document is a function of the set of changes, whatever their order. Its heads, and how
 /// many changes are quarantined.
-fn agreed(changes: &[(AuthorId, Vec<u8>)]) -> (Vec<String>, usize) {
+fn agreed(changes: &[(AuthorId, Vec<u8>)]) -> (Vec<String>, u64) {
     let mut outcomes: Vec<_> = orders(changes)
         .into_iter()
         .map(|order| {
@@ -44,7 +44,7 @@ fn agreed(changes: &[(AuthorId, Vec<u8>)]) -> (Vec<String>, usize) {
             for (author, bytes) in &order {
                 document.apply([(Source::Commit(*author), bytes.as_slice())]);
             }
-            (document.heads(), document.quarantined())
+            (document.heads(), document.quarantined().count())
         })
         .collect();
     outcomes.dedup();
@@ -124,28 +124,28 @@ fn a_change_over_the_budget_waits_and_its_neighbours_do_not() {
     let large = a.change(&ops, None, 0).unwrap().unwrap();
     let mut b = Document::new(B, Budget::default());
     let small = change(&mut b, "k", 1);
-    let budget = Budget { operations: 50, ..Budget::default() };
+    let budget = Budget { commit_operations: 50, ..Budget::default() };
     let mut document = Document::new(AuthorId([9; 16]), budget);
     document.apply([(Source::Commit(A), large.raw_bytes()), (Source::Commit(B), small.as_slice())]);
     assert_eq!(document.heads(), b.heads());
-    assert_eq!(document.quarantined(), 1);
+    assert_eq!(document.quarantined().too_large, 1);
 }
 
 #[test]
 fn an_item_of_many_changes_is_over_the_budget_as_a_whole() {
     let mut a = Document::new(A, Budget::default());
     let changes: Vec<_> = (0..60).map(|i| change(&mut a, "k", i)).collect();
-    let budget = Budget { operations: 50, ..Budget::default() };
+    let budget = Budget { commit_operations: 50, ..Budget::default() };
     let mut document = Document::new(B, budget);
     document.apply([(Source::Commit(A), changes.concat().as_slice())]);
-    assert_eq!((document.heads().len(), document.quarantined()), (0, 60));
+    assert_eq!((document.heads().len(), document.quarantined().too_large), (0, 60));
     assert!(!document.allows(&changes.concat()));
     // In items that are within it they count.
     for item in changes.chunks(30) {
         document.apply([(Source::Commit(A), item.concat().as_slice())]);
     }
     assert_eq!(document.heads(), a.heads());
-    let tight = Budget { inflated_bytes: changes.concat().len() as u64 - 1, ..Budget::default() };
+    let tight = Budget { commit_bytes: changes.concat().len() as u64 - 1, ..Budget::default() };
     assert!(!Document::new(B, tight).allows(&changes.concat()));
 }
 
@@ -160,7 +160,7 @@ fn bytes_that_are_no_change_are_counted_and_nothing_else() {
         (Source::Commit(A), good.as_slice()),
     ]);
     assert_eq!(document.heads(), a.heads());
-    assert_eq!(document.quarantined(), 2);
+    assert_eq!(document.quarantined().malformed, 2);
 }
 
 fn initial(entries: &[(&str, Value)]) -> Value {
@@ -184,6 +184,63 @@ fn values_read_back_as_they_were_written() {
     let list = scalars.into_iter().map(Value::Scalar).chain([Value::Text("añ🙂".into())]).collect();
     let value = initial(&[("list", Value::List(list))]);
     assert_eq!(decode_value(&encode_value(&value)).unwrap(), value);
+}
+
+/// Law: what is put or inserted is what comes out, here and at whoever reads it.
+#[test]
+fn a_value_is_made_as_it_was_given() {
+    let leaf = |text: &str| Value::Text(text.into());
+    let scalar = |scalar: ScalarValue| Value::Scalar(scalar);
+    let scalars = [
+        ScalarValue::counter(3),
+        ScalarValue::Str("whole".into()),
+        ScalarValue::Timestamp(-7),
+        ScalarValue::Bytes(vec![0, 255]),
+    ];
+    let item = initial(&[("text", leaf("a😀b")), ("list", Value::List(scalars.map(scalar).into()))]);
+    let list = Value::List(vec![item.clone(), leaf(""), Value::List(Vec::new()), leaf("last")]);
+    let at = |path: &[Prop]| path.to_vec();
+    let key = || Prop::Map("list".into());
+    let ops = [
+        Op::Put { path: at(&[key()]), value: list },
+        Op::Insert { path: at(&[key(), Prop::Seq(1)]), values: vec![item.clone(), leaf("new")] },
+        Op::Put { path: at(&[key(), Prop::Seq(5)]), value: item.clone() },
+    ];
+    let mut document = Document::new(A, Budget::default());
+    let change = document.change(&ops, None, 0).unwrap().unwrap();
+    let expected = [item.clone(), item.clone(), leaf("new"), leaf(""), Value::List(Vec::new()), item];
+    let mut reader = Document::new(B, Budget::default());
+    reader.apply([(Source::Commit(A), change.raw_bytes())]);
+    for document in [&document, &reader] {
+        let value = decode_value(&document.value()).unwrap();
+        assert_eq!(value, initial(&[("list", Value::List(expected.clone().into()))]));
+    }
+    let beyond = Op::Insert { path: at(&[key(), Prop::Seq(7)]), values: vec![leaf("x")] };
+    assert!(document.change(&[beyond], None, 0).is_err());
+}
+
+/// Law: keys come in the order of their code points, whoever set them and in whatever order.
+#[test]
+fn the_keys_of_a_map_come_in_the_order_of_their_code_points() {
+    // In UTF-16 the last two would be the other way round.
+    let sorted = ["", "10", "9", "B", "a", "b", "ä", "\u{ff5a}", "😀"];
+    let mut document = Document::new(A, Budget::default());
+    for key in sorted.iter().rev().skip(1).chain(["😀"].iter()) {
+        change(&mut document, key, 1);
+    }
+    let mut reader = Document::new(B, Budget::default());
+    for change in document.automerge().get_changes(&[]) {
+        reader.apply([(Source::Commit(A), change.raw_bytes())]);
+    }
+    for document in [&document, &reader] {
+        let value = document.value();
+        let mut decoder = minicbor::Decoder::new(&value);
+        assert_eq!(decoder.map().unwrap(), Some(sorted.len() as u64));
+        for key in sorted {
+            assert_eq!(decoder.str().unwrap(), key);
+            decoder.skip().unwrap();
+        }
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn open(space: &str, store: &mut MemoryStore, is_broken: bool) -> Option<&'stati
                     if is_refused { StorageAnswer::Failed("no disk".into()) } else { store.answer(&request) };
                 replica.handle(holder::Input::Storage(id, answer), 0);
             }
-            Some(Effect::App(Event::OpenFailed(fault, _))) => code = code.or(Some(fault.code())),
+            Some(Effect::App(Event::Failed { code: failed, .. })) => code = code.or(Some(failed)),
             Some(_) => {}
             None if is_made || code.is_some() => return code,
             None => {

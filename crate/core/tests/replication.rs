@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use common::{World, int, put};
 use eyot_core::automerge::{Prop, ScalarValue};
+use eyot_core::base::id::DocId;
 use eyot_core::base::limits::Limits;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::relay::region::RelayPeer;
-use eyot_core::replica::event::Event;
+use eyot_core::replica::event::{Event, ReplicaError};
 use eyot_core::replica::status::State;
 use eyot_core::storage::memory::MemoryStore;
 
@@ -272,4 +273,84 @@ fn a_region_whose_log_is_new_is_no_part_of_a_read_quorum_before_it_has_met_all_o
     world.restart_relay(3);
     world.pass(1_000);
     assert!(is_over(&world), "there is no other region");
+}
+
+#[test]
+fn what_a_process_could_not_store_before_it_ended_is_taken_in_by_the_next_and_once_only() {
+    let mut world = World::new(1);
+    let doc = world.call(0, |r, now| r.create(&[put("n", int(0))], None, now)).unwrap().doc;
+    assert_eq!(world.nodes[0].replica.unstored(), None);
+    // Nothing is asked of storage any more: the first is in a write, the others wait for its end.
+    let now = world.now;
+    let replica = &mut world.nodes[0].replica;
+    for n in 1..4 {
+        replica.change(doc, &[put("n", int(n))], None, now).unwrap();
+    }
+    let unstored = replica.unstored().unwrap();
+    let value = replica.value(doc).unwrap();
+    let store = world.nodes[0].store.clone();
+
+    let mut world = World::new(0);
+    let next = world.join(1, store);
+    assert!(!world.nodes[next].replica.holds_unstored(&unstored));
+    for _ in 0..2 {
+        world.call(next, |r, now| r.take_unstored(&unstored, now)).unwrap();
+        assert!(world.nodes[next].replica.holds_unstored(&unstored));
+        assert!(world.open(next, doc));
+        assert_eq!(world.nodes[next].replica.value(doc).unwrap(), value);
+        assert_eq!(world.nodes[next].replica.documents()[0].commits, 4);
+    }
+    assert!(world.call(next, |r, now| r.take_unstored(b"no such bytes", now)).is_err());
+}
+
+#[test]
+fn whoever_waits_for_a_document_that_is_deleted_meanwhile_is_answered() {
+    let mut world = World::new(1);
+    let made = world.call(0, |replica, now| replica.create(&[], None, now)).unwrap();
+    world.call(0, |replica, _| replica.close_document(made.doc));
+    let waits = world.call(0, |replica, now| {
+        let waits = [replica.open(made.doc), replica.open(made.doc)];
+        replica.delete(made.doc, now).unwrap();
+        waits
+    });
+    for wait in waits {
+        assert_eq!(world.opened(0, wait), (made.doc, false));
+    }
+    // Its name begins anew.
+    let initial = map([("title", Value::Text("untitled".into()))]);
+    let first = world.named(0, "board", &initial);
+    world.call(0, |replica, now| replica.change(first, &[put("k", int(1))], None, now)).unwrap();
+    world.call(0, |replica, _| replica.close_document(first));
+    let wait = world.call(0, |replica, now| {
+        let wait = replica.named("board", &initial).unwrap();
+        replica.delete(first, now).unwrap();
+        wait
+    });
+    assert_eq!(world.opened(0, wait), (DocId::named("board", 1), true));
+}
+
+#[test]
+fn whoever_has_a_document_open_is_told_that_it_was_deleted() {
+    let mut world = World::new(3);
+    let made = world.call(0, |replica, now| replica.create(&[put("k", int(1))], None, now)).unwrap();
+    assert!(world.open(1, made.doc));
+    world.call(0, |replica, now| replica.delete(made.doc, now)).unwrap();
+    // The one who deletes, one who has it open, and one who only holds it.
+    for node in &world.nodes {
+        let told = node.events.iter().filter(|e| matches!(e, Event::Deleted { doc } if *doc == made.doc));
+        assert_eq!(told.count(), 1);
+    }
+    assert!(matches!(world.nodes[1].replica.value(made.doc), Err(ReplicaError::Closed)));
+}
+
+#[test]
+fn a_named_document_comes_to_others_with_its_first_edit_and_not_before() {
+    let mut world = World::new(2);
+    let initial = map([("title", Value::Text("untitled".into()))]);
+    let doc = world.named(0, "board", &initial);
+    assert!(!world.open(1, doc));
+    assert!(ReplicaError::NotFound.to_string().contains("comes with its first edit"));
+    world.call(0, |replica, now| replica.change(doc, &[put("k", int(1))], None, now)).unwrap();
+    assert!(world.open(1, doc));
+    assert_eq!(world.nodes[1].replica.value(doc).unwrap(), world.nodes[0].replica.value(doc).unwrap());
 }

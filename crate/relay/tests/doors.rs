@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Relay, close_code, connect, request, try_connect};
+use common::{Relay, close_code, connect, hello, request, send, try_connect};
+use eyot_core::wire::frame::Frame;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -28,19 +29,45 @@ async fn health_says_the_region_and_regions_are_the_directory() {
 }
 
 #[tokio::test]
-async fn a_relay_without_a_public_address_names_the_one_it_is_asked_at() {
+async fn a_relay_without_a_public_address_names_the_one_it_was_reached_at() {
     let data = tempfile::tempdir().unwrap();
     let relay = Relay::start(data.path());
-    let (_, body) = relay.get("/v1/regions").await;
-    assert_eq!(json_of(&body), json!([{ "region": "eu", "url": relay.url }]));
+    // Whoever asks may say any host.
+    for host in [&[][..], &[("host", "evil.example")]] {
+        let (_, _, body) = request(relay.address(), "GET /v1/regions HTTP/1.1", host).await;
+        assert_eq!(json_of(&body), json!([{ "region": "eu", "url": relay.url }]));
+    }
+}
+
+#[tokio::test]
+async fn a_relay_without_tokens_serves_pages_of_this_machine_only() {
+    let data = tempfile::tempdir().unwrap();
+    let get_in = async |relay: &Relay, origin: &'static str| {
+        try_connect(&relay.url, "a", Some("eyot.v1"), Some(origin)).await.is_ok()
+    };
+    for flags in [&[][..], &["--auth", "open"]] {
+        let relay = Relay::start_with(data.path(), &[&["--region", "eu"], flags].concat());
+        assert!(get_in(&relay, "http://localhost:5173").await);
+        assert!(get_in(&relay, "http://127.0.0.1:8080").await);
+        assert!(!get_in(&relay, "https://evil.example").await);
+        assert!(!get_in(&relay, "null").await);
+    }
+    let relay = Relay::start_with(data.path(), &["--region", "eu", "--origin", "*"]);
+    assert!(get_in(&relay, "https://app.example").await);
 }
 
 #[tokio::test]
 async fn what_is_no_connection_to_a_space_is_told_why() {
     let data = tempfile::tempdir().unwrap();
     let relay = Relay::start(data.path());
-    let upgrade = [("upgrade", "websocket")];
-    let spoken = [("upgrade", "websocket"), ("sec-websocket-protocol", "other, eyot.v1")];
+    let upgrade = [("upgrade", "websocket"), ("connection", "keep-alive, Upgrade")];
+    let spoken = [upgrade[0], upgrade[1], ("sec-websocket-protocol", "other, eyot.v1")];
+    let unconnected = [
+        upgrade[0],
+        spoken[2],
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    ];
     let long = format!("GET /v1/{} HTTP/1.1", "a".repeat(257));
     for (line, headers, status, text) in [
         ("GET / HTTP/1.1", &[][..], 404, "there is nothing here"),
@@ -51,6 +78,7 @@ async fn what_is_no_connection_to_a_space_is_told_why() {
         ("GET /v1/%f0 HTTP/1.1", &upgrade, 400, "a space has a name of at most 256 bytes"),
         (&long, &upgrade, 400, "a space has a name of at most 256 bytes"),
         ("GET /v1/a HTTP/1.1", &[], 426, "a space is spoken to over WebSocket"),
+        ("GET /v1/a HTTP/1.1", &unconnected, 426, "a space is spoken to over WebSocket"),
         ("GET /v1/a HTTP/1.1", &upgrade, 400, "the subprotocol eyot.v1 must be asked for"),
         ("GET /v1/a HTTP/1.1", &spoken, 400, "only version 13 of WebSocket is spoken here"),
     ] {
@@ -115,8 +143,13 @@ async fn a_close_is_answered_with_its_code() {
 async fn a_relay_has_as_many_connections_as_it_may() {
     let data = tempfile::tempdir().unwrap();
     let relay = Relay::start_with(data.path(), &["--region", "eu", "--connections-max", "2"]);
-    let _first = connect(&relay.url, "a").await;
-    let _second = connect(&relay.url, "b").await;
+    let mut streams = Vec::new();
+    for space in ["a", "b"] {
+        let mut stream = connect(&relay.url, space).await;
+        send(&mut stream, &Frame::Hello(hello(space))).await;
+        streams.push(stream);
+    }
+    // Whoever has come before there were so many may still stand at the door.
     relay.until_metric("eyot_connections", |open| open == 2.0).await;
     let refused = try_connect(&relay.url, "a", Some("eyot.v1"), None).await.unwrap_err();
     assert_eq!(refused.status(), 503);

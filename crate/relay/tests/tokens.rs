@@ -19,7 +19,7 @@ const SECRET: &str = "a secret that nobody would ever guess";
 fn guarded(folder: &Path, flags: &[&str]) -> (Relay, PathBuf) {
     let file = folder.join("secret");
     fs::write(&file, format!("{SECRET}\n")).unwrap();
-    let flags = [flags, &["--jwt-key", file.to_str().unwrap()]].concat();
+    let flags = [flags, &["--jwt-secret", file.to_str().unwrap()]].concat();
     (Relay::start_with(&folder.join("data"), &flags), file)
 }
 
@@ -85,7 +85,7 @@ async fn who_may_only_read_reads() {
     let value = ada.replica.value(doc).unwrap();
     ben.until("the change is there", |ben| ben.replica.value(doc).unwrap() == value).await;
     assert_eq!(ben.replica.status().unsent, 1);
-    assert_eq!(relay.metric("eyot_commits_total{direction=\"in\"}").await, 2.0);
+    relay.until_metric("eyot_commits_total{direction=\"in\"}", |commits| commits == 2.0).await;
 }
 
 #[tokio::test]

@@ -6,13 +6,15 @@ use eyot_core::document::value::{decode_ops, decode_value, encode_patches};
 use js_sys::Promise;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 
 use crate::base::{death, error};
 use crate::convert::documents::{HeldDoc, Made};
 use crate::convert::options::{EngineOptions, Options};
 use crate::convert::status::EngineStatus;
 use crate::convert::{values, write};
-use crate::driver::{Answer, Driver};
+use crate::driver::driver::Driver;
+use crate::driver::promises::Answer;
 
 /// One replica of one space.
 #[wasm_bindgen]
@@ -153,10 +155,7 @@ impl Engine {
     /// The relays there are, from now on.
     #[wasm_bindgen(js_name = setRelays)]
     pub fn set_relays(&self, relays: Vec<String>) -> Result<(), JsValue> {
-        self.driver.call(|replica, _| {
-            replica.set_relays(relays);
-            Ok(())
-        })
+        self.driver.set_relays(relays)
     }
 
     /// The relays that this replica has met, in this session or an earlier one.
@@ -173,10 +172,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Saves what can be saved, and closes links and storage.
-    pub async fn close(&self) -> Result<(), JsValue> {
+    /// Saves what can be saved, and closes links and storage. `free` this engine after that, and not while
+    /// another call is under way.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn close(&self) -> Result<Promise, JsValue> {
         death::check()?;
         let driver = Rc::clone(&self.driver);
-        driver.close().await
+        driver.closing();
+        Ok(future_to_promise(async move { driver.close().await.map(|()| JsValue::UNDEFINED) }))
     }
 }

@@ -7,6 +7,9 @@
 //! One rule holds everywhere: JavaScript is never called while Rust holds state. Whatever the
 //! application must hear is queued, and told once nothing is borrowed any more.
 
+// `driver/driver.rs` is the driver.
+#![allow(clippy::module_inception)]
+
 mod base;
 mod convert;
 #[cfg(feature = "replica")]

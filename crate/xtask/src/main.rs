@@ -29,7 +29,9 @@ Usage: cargo xtask COMMAND
   drill [--rounds N] [--json]            three regions, each killed in its turn while replicas write
   bench relay [--only PART] [--json]     what one native relay takes: memory, commits and deliveries a second;
                                          --smoke: a little of each
-  sim --seeds N [--seed S] [--steps K] [--open]   the simulation, alone
+  bench hostile [--only ATTACK] [--runs N]   what attacks cost an honest writer and the relay; of N runs the best;
+       [--json] [--smoke]                --smoke: half a second of each
+  sim --seeds N [--seed S] [--steps K]            the simulation, alone
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
   fuzz [--minutes N] [--only TARGET[,…]] bytes that mean no good, for each decoder and for a relay (nightly Rust)
   pack                                   the npm tarball; its path is the last line
@@ -106,13 +108,12 @@ fn test(mut arguments: lexopt::Parser) -> Result<()> {
 
 fn sim(mut arguments: lexopt::Parser) -> Result<()> {
     let (mut seeds, mut seed, mut steps) = (None, None, None);
-    let (mut is_table, mut is_open, mut mutation) = (false, false, None);
+    let (mut is_table, mut mutation) = (false, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seeds") => seeds = Some(arguments.value()?.parse()?),
             Long("seed") => seed = Some(arguments.value()?.parse()?),
             Long("steps") => steps = Some(arguments.value()?.parse()?),
-            Long("open") => is_open = true,
             Long("mutations") => is_table = true,
             Long("mutation") => mutation = Some(arguments.value()?.string()?),
             other => return Err(other.unexpected().into()),
@@ -121,7 +122,7 @@ fn sim(mut arguments: lexopt::Parser) -> Result<()> {
     if is_table || mutation.is_some() {
         return simulation::run_with_faults(seeds, seed, is_table, mutation);
     }
-    simulation::run(seeds.context("--seeds is missing")?, seed, steps, is_open)?;
+    simulation::run(seeds.context("--seeds is missing")?, seed, steps)?;
     Ok(())
 }
 
@@ -163,16 +164,18 @@ fn fuzz(mut arguments: lexopt::Parser) -> Result<()> {
 }
 
 fn bench(mut arguments: lexopt::Parser) -> Result<()> {
-    match arguments.next()? {
-        Some(Value(what)) if what == "relay" => {}
-        _ => bail!("what is to be measured? `cargo xtask bench relay`"),
-    }
-    let mut bench = bench::Relay::default();
+    let hostile = match arguments.next()? {
+        Some(Value(what)) if what == "relay" => false,
+        Some(Value(what)) if what == "hostile" => true,
+        _ => bail!("what is to be measured? `cargo xtask bench relay` or `cargo xtask bench hostile`"),
+    };
+    let mut bench = bench::Relay { hostile, ..bench::Relay::default() };
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("only") => bench.only = Some(arguments.value()?.string()?),
             Long("json") => bench.json = true,
             Long("smoke") => bench.smoke = true,
+            Long("runs") if hostile => bench.runs = Some(arguments.value()?.parse()?),
             other => return Err(other.unexpected().into()),
         }
     }

@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::base::run::{cargo, npm_script, program, run};
+use crate::base::run::{cargo, npm_script, program, run, run_and_read, show};
 use crate::base::setup;
 use crate::build::{native, package};
-use crate::trials::drill::Drill;
-use crate::trials::{bench, simulation};
+use crate::trials::simulation;
 use crate::{floors, purity};
 
 struct Stage {
@@ -71,7 +70,12 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "browser", what: "browsers", quick: false, run: |_| browser() },
     Stage { name: "drill", what: "three regions, each killed in its turn", quick: false, run: |_| drilled() },
-    Stage { name: "bench", what: "a little of every measure of the relay", quick: false, run: |_| benched() },
+    Stage {
+        name: "bench",
+        what: "a little of every measure of the relay, and of every attack",
+        quick: false,
+        run: |_| benched(),
+    },
     Stage { name: "readme", what: "the example of README.md", quick: false, run: |_| readme() },
     Stage { name: "table", what: "sizes and speeds", quick: false, run: table },
 ];
@@ -176,7 +180,7 @@ fn rust() -> Result<()> {
 }
 
 fn simulated(findings: &mut Findings) -> Result<()> {
-    findings.simulated_steps_per_second = Some(simulation::run(SEEDS, None, Some(STEPS), false)?);
+    findings.simulated_steps_per_second = Some(simulation::run(SEEDS, None, Some(STEPS))?);
     Ok(())
 }
 
@@ -207,22 +211,32 @@ fn readme() -> Result<()> {
 
 fn drilled() -> Result<()> {
     run(&mut npm_script("drill", "tests"))?;
-    Drill { rounds: 1, json: false }.run()
+    json_of(&["drill", "--rounds", "1"])
 }
 
 fn benched() -> Result<()> {
-    bench::Relay { smoke: true, ..bench::Relay::default() }.run()
+    json_of(&["bench", "relay", "--smoke"])?;
+    json_of(&["bench", "hostile", "--smoke"])
+}
+
+/// Runs a command of this program with `--json`, and sees to it that JSON is all that it prints.
+fn json_of(arguments: &[&str]) -> Result<()> {
+    let own = std::env::current_exe()?;
+    let printed = run_and_read(program(own, arguments).arg("--json"))?;
+    serde_json::from_str::<serde::de::IgnoredAny>(&printed)
+        .with_context(|| format!("`{} --json` prints something else than JSON", arguments.join(" ")))?;
+    Ok(())
 }
 
 fn table(findings: &mut Findings) -> Result<()> {
     package::build()?;
     let steps_per_second = match findings.simulated_steps_per_second {
         Some(measured) => measured,
-        None => simulation::run(TABLE_SEEDS, None, Some(STEPS), false)?,
+        None => simulation::run(TABLE_SEEDS, None, Some(STEPS))?,
     };
     let mut table = npm_script("table", "tests");
     table.env("EYOT_CHROMIUM", setup::chromium()?);
-    run(table.args(["--", "--simulated-steps-per-second", &steps_per_second.to_string()]))
+    show(table.args(["--", "--simulated-steps-per-second", &steps_per_second.to_string()]))
 }
 
 #[cfg(test)]

@@ -63,6 +63,12 @@ export function isCode(code: unknown): code is ErrorCode {
   return typeof code === "string" && CODES.has(code);
 }
 
+/** The text of whatever was thrown. It never throws itself, although the application may have thrown anything. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    const message: unknown = error instanceof Error ? error.message : error;
+    return String(message);
+  } catch {
+    return "unknown error";
+  }
 }

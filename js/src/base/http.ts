@@ -23,3 +23,18 @@ export async function ask<R>(
     end();
   }
 }
+
+/** The text of a response; undefined where it has more bytes than that. */
+export async function textOf({ body }: Response, bytesMax: number): Promise<string | undefined> {
+  if (body === null) return "";
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  let text = "";
+  let bytes = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    bytes += next.value.length;
+    if (bytes > bytesMax) return undefined;
+    text += decoder.decode(next.value, { stream: true });
+  }
+  return text + decoder.decode();
+}

@@ -4,10 +4,10 @@
  * value shares everything else with the old one.
  */
 import { invalid } from "../base/error.js";
-import { INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op, type OpPath } from "../value/op.js";
+import { DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op, type OpPath } from "../value/op.js";
 import { align, applyEdit, difference, wellFormed } from "../value/text.js";
 import { snapshot } from "../value/snapshot.js";
-import { Counter, setKey, wholeNumber, type Container, type ValueMap } from "../value/value.js";
+import { Counter, setKey, spliceList, wholeNumber, type Container, type ValueMap } from "../value/value.js";
 
 /** Collects the edits of one `change`. */
 export class Recorder {
@@ -16,24 +16,41 @@ export class Recorder {
   readonly ops: Op[] = [];
   /** The text that each `RETEXT` replaced. */
   readonly before = new Map<Op, string>();
-  /** The last edit if it was an insertion: one that continues it is added to it. */
-  #grows: { list: Draft; end: number; values: unknown[] } | undefined;
+  /** The last edit if it was an insertion: one inside it or beside it is added to it. */
+  #grows: { list: Draft; start: number; values: unknown[] } | undefined;
+  /** The last edit if it was a deletion: one beside it is added to it. */
+  #shrinks: { list: Draft; op: [typeof DELETE, OpPath, number] } | undefined;
 
   constructor(readonly adopt: (owner: Draft, key: string | number, value: object) => Child | undefined) {}
 
   add(op: Op): void {
-    this.#grows = undefined;
+    this.#grows = this.#shrinks = undefined;
     this.ops.push(op);
   }
 
   insert(list: Draft, path: OpPath, index: number, values: unknown[]): void {
-    if (this.#grows?.list === list && this.#grows.end === index) {
-      for (const value of values) this.#grows.values.push(value);
-      this.#grows.end += values.length;
+    const grows = this.#grows;
+    if (grows?.list === list && index >= grows.start && index <= grows.start + grows.values.length) {
+      spliceList(grows.values, index - grows.start, 0, values);
       return;
     }
     this.add([INSERT, [...path, index], values]);
-    this.#grows = { list, end: index + values.length, values };
+    this.#grows = { list, start: index, values };
+  }
+
+  remove(list: Draft, path: OpPath, index: number, count: number): void {
+    if (this.#shrinks?.list === list) {
+      const { op } = this.#shrinks;
+      const first = op[1][path.length] as number;
+      if (index === first || index + count === first) {
+        op[1][path.length] = index;
+        op[2] += count;
+        return;
+      }
+    }
+    const op: [typeof DELETE, OpPath, number] = [DELETE, [...path, index], count];
+    this.add(op);
+    this.#shrinks = { list, op };
   }
 
   check(): void {
@@ -41,7 +58,25 @@ export class Recorder {
   }
 }
 
-export type Child = Draft | DraftCounter;
+export type Child = Draft | DraftCounter | Loan;
+
+/** Bytes or a date of a document inside `change`: a copy, which the application may edit in place. */
+export class Loan {
+  constructor(
+    public key: string | number,
+    readonly facade: Uint8Array | Date,
+  ) {}
+
+  /** Whether the copy still says what the document holds. */
+  isLike(value: unknown): boolean {
+    const { facade } = this;
+    if (facade instanceof Date) return value instanceof Date && value.getTime() === facade.getTime();
+    if (!(value instanceof Uint8Array)) return false;
+    // Bytes that were transferred to another thread are empty here, which is no edit.
+    if (facade.length === 0) return true;
+    return facade.every((byte, index) => byte === value[index]);
+  }
+}
 
 /** A container inside a draft, and the handler of the proxy that stands for it. */
 export abstract class Draft implements ProxyHandler<object> {
@@ -50,6 +85,8 @@ export abstract class Draft implements ProxyHandler<object> {
   protected children = new Map<string | number, Child>();
   /** False once this part was deleted or replaced. It can still be read, but not edited. */
   attached = true;
+  /** Whether a method is moving items: texts among them are put in their new places, not edited into each other. */
+  protected movesItems = false;
 
   constructor(
     readonly recorder: Recorder,
@@ -116,7 +153,6 @@ export abstract class Draft implements ProxyHandler<object> {
     if (typeof value !== "object" || value === null) return value;
     const known = this.children.get(key);
     if (known !== undefined) return known.facade;
-    if (value instanceof Date) return new Date(value);
     const child = this.recorder.adopt(this, key, value);
     if (child === undefined) return value;
     this.children.set(key, child);
@@ -135,18 +171,37 @@ export abstract class Draft implements ProxyHandler<object> {
   protected assign(key: string | number, exists: boolean, value: unknown): void {
     const old = exists ? at(this.now, key) : undefined;
     if (exists && this.#holds(key, old, value)) return;
-    if (typeof old === "string" && typeof value === "string") return this.#retext(key, old, wellFormed(value));
-    const taken = snapshot(value);
-    const op: Op = [PUT, [...this.path(), key], taken];
-    this.write(key, taken);
+    if (typeof old === "string" && typeof value === "string" && !this.movesItems) {
+      return this.#retext(key, old, wellFormed(value));
+    }
+    this.#put(key, value);
     this.forget(key);
-    this.recorder.add(op);
+  }
+
+  #put(key: string | number, value: unknown): void {
+    const path = this.path();
+    // All containers of the path stand above the value, the root included.
+    const taken = snapshot(value, path.length + 1);
+    this.write(key, taken);
+    this.recorder.add([PUT, [...path, key], taken]);
   }
 
   #holds(key: string | number, old: unknown, value: unknown): boolean {
     const child = this.children.get(key);
     if (child !== undefined && child.facade === value) return true;
-    return Object.is(old, value) && !(child instanceof Draft && child.edited);
+    if (!Object.is(old, value)) return false;
+    if (child instanceof Loan) return child.isLike(old);
+    if (!(child instanceof Draft)) return true;
+    child.settle();
+    return !child.edited;
+  }
+
+  /** Makes edits of what the application did in place to the bytes and dates in here. */
+  settle(): void {
+    for (const [key, child] of this.children) {
+      if (child instanceof Draft) child.settle();
+      else if (child instanceof Loan && !child.isLike(at(this.now, key))) this.#put(key, child.facade);
+    }
   }
 
   #retext(key: string | number, before: string, after: string): void {

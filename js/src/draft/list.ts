@@ -2,9 +2,8 @@
  * Lists inside a draft. Methods that insert or remove items are recorded as insertions and deletions. All other methods
  * of an array run unchanged, on the proxy.
  */
-import { Draft, draftOf, type Child, type Recorder } from "./draft.js";
+import { Draft, draftOf, Loan, type Child, type Recorder } from "./draft.js";
 import { invalid } from "../base/error.js";
-import { DELETE } from "../value/op.js";
 import { snapshot, thaw } from "../value/snapshot.js";
 import { spliceList, type ValueList } from "../value/value.js";
 
@@ -29,25 +28,39 @@ export class ListDraft extends Draft {
     return index !== undefined && Number.isInteger(index) && index >= 0 && index < this.length ? index : undefined;
   }
 
-  /** Removes `count` items at `start`, puts `values` in their place, and returns what was removed. */
-  replace(start: number, count: number, values: readonly unknown[]): unknown[] {
+  /** Removes `count` items at `start` and puts `values` in their place. */
+  replace(start: number, count: number, values: readonly unknown[]): void {
     // Everything that can throw comes first, so that a throw leaves the list as it was.
-    const taken = values.map(snapshot);
     const path = this.path();
-    if (count === 0 && taken.length === 0) return [];
-    const removed: unknown[] = [];
-    for (let index = start; index < start + count; index++) removed.push(this.#plain(index));
+    const taken = values.map((value) => snapshot(value, path.length + 1));
+    if (start + count > this.length) throw invalid("the list was made shorter while values were read for it");
+    if (count === 0 && taken.length === 0) return;
     spliceList(this.edit() as ValueList, start, count, taken);
     this.#shift(start, count, taken.length - count);
-    if (count > 0) this.recorder.add([DELETE, [...path, start], count]);
+    if (count > 0) this.recorder.remove(this, path, start, count);
     if (taken.length > 0) this.recorder.insert(this, path, start, taken);
-    return removed;
   }
 
-  /** A copy of the value at `index` that the application may change. */
-  #plain(index: number): unknown {
+  /** Copies of the values at `start`, which the application may change. */
+  copies(start: number, count: number): unknown[] {
+    return Array.from({ length: count }, (_, offset) => this.#copy(start + offset));
+  }
+
+  #copy(index: number): unknown {
     const child = this.children.get(index);
-    return thaw(child instanceof Draft && child.edited ? snapshot(child.facade) : (this.now as ValueList)[index]);
+    if (child instanceof Draft) child.settle();
+    const isEdited = child instanceof Loan || (child instanceof Draft && child.edited);
+    return thaw(isEdited ? snapshot(child.facade) : (this.now as ValueList)[index]);
+  }
+
+  /** Runs a method of arrays that moves whole items. */
+  move(method: (...args: never[]) => unknown, args: readonly unknown[]): unknown {
+    this.movesItems = true;
+    try {
+      return Reflect.apply(method, this.facade, args);
+    } finally {
+      this.movesItems = false;
+    }
   }
 
   /** Moves the drafts of items by `by` positions after `count` items at `start` were removed. */
@@ -134,7 +147,7 @@ const METHODS: object = Object.assign(Object.create(Array.prototype) as object, 
   },
   pop(this: unknown): unknown {
     const list = listOf(this);
-    return list.length === 0 ? undefined : list.replace(list.length - 1, 1, [])[0];
+    return list.length === 0 ? undefined : take(list, list.length - 1, 1)[0];
   },
   unshift(this: unknown, ...values: unknown[]): number {
     const list = listOf(this);
@@ -143,7 +156,7 @@ const METHODS: object = Object.assign(Object.create(Array.prototype) as object, 
   },
   shift(this: unknown): unknown {
     const list = listOf(this);
-    return list.length === 0 ? undefined : list.replace(0, 1, [])[0];
+    return list.length === 0 ? undefined : take(list, 0, 1)[0];
   },
   splice(this: unknown, ...given: [start?: number, count?: number, ...values: unknown[]]): unknown[] {
     const list = listOf(this);
@@ -152,9 +165,28 @@ const METHODS: object = Object.assign(Object.create(Array.prototype) as object, 
     const from = whole < 0 ? Math.max(0, list.length + whole) : Math.min(whole, list.length);
     const rest = list.length - from;
     const remove = given.length === 1 ? rest : Math.min(Math.max(Math.trunc(Number(count)) || 0, 0), rest);
-    return given.length === 0 ? [] : list.replace(from, remove, values);
+    return given.length === 0 ? [] : take(list, from, remove, values);
+  },
+  sort(this: unknown, ...args: unknown[]): unknown {
+    return listOf(this).move(Array.prototype.sort, args);
+  },
+  reverse(this: unknown): unknown {
+    return listOf(this).move(Array.prototype.reverse, []);
+  },
+  copyWithin(this: unknown, ...args: unknown[]): unknown {
+    return listOf(this).move(Array.prototype.copyWithin, args);
+  },
+  fill(this: unknown, ...args: unknown[]): unknown {
+    return listOf(this).move(Array.prototype.fill, args);
   },
 });
+
+/** Replaces items and returns copies of those that were there. */
+function take(list: ListDraft, start: number, count: number, values: readonly unknown[] = []): unknown[] {
+  const removed = list.copies(start, count);
+  list.replace(start, count, values);
+  return removed;
+}
 
 function indexOf(key: string): number | undefined {
   const index = Number(key);

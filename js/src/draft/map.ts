@@ -32,11 +32,12 @@ export class MapDraft extends Draft {
 
   set(_: object, key: string | symbol, value: unknown): boolean {
     const name = wellFormed(nameOf(key));
+    if (value === undefined) return this.deleteProperty(undefined, name);
     this.assign(name, Object.hasOwn(this.now, name), value);
     return true;
   }
 
-  deleteProperty(_: object, key: string | symbol): boolean {
+  deleteProperty(_: unknown, key: string | symbol): boolean {
     if (typeof key !== "string" || !Object.hasOwn(this.now, key)) return true;
     const op: Op = [DELETE, [...this.path(), key], 1];
     delete (this.edit() as ValueMap)[key];

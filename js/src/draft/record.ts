@@ -1,5 +1,6 @@
 /** Runs the application's edit on a draft of a document's value and collects what it did. */
-import { Draft, draftOf, DraftCounter, Recorder, type Child } from "./draft.js";
+import { Draft, draftOf, DraftCounter, Loan, Recorder, type Child } from "./draft.js";
+import { checkFunction, kindOf } from "../base/check.js";
 import { invalid } from "../base/error.js";
 import { ListDraft } from "./list.js";
 import { MapDraft } from "./map.js";
@@ -18,6 +19,7 @@ export interface Recording<T> {
 
 /** Runs `fn` on a draft of `base`. If `fn` throws, this throws the same, and nothing has changed. */
 export function record<T extends object>(base: T, fn: (draft: T) => unknown): Recording<T> {
+  checkFunction("what change() takes", fn);
   const recorder = new Recorder(adopt);
   const root = new MapDraft(recorder, undefined, "", base as ValueMap);
   try {
@@ -27,6 +29,7 @@ export function record<T extends object>(base: T, fn: (draft: T) => unknown): Re
       result.then(undefined, () => undefined);
       throw invalid("change() takes a function that is done when it returns, not an async one");
     }
+    root.settle();
     return { value: root.finish() as T, ops: recorder.ops, before: recorder.before };
   } finally {
     recorder.open = false;
@@ -37,15 +40,22 @@ export function record<T extends object>(base: T, fn: (draft: T) => unknown): Re
 export function splice(draft: object, path: Path, index: number, remove: number, insert = ""): void {
   let owner = draftOf(draft);
   if (owner === undefined) throw invalid("splice() edits a draft, inside change()");
-  const last = path[path.length - 1];
-  if (last === undefined) throw invalid("splice() needs the path of a text");
-  for (const key of path.slice(0, -1)) owner = owner.inside(key);
-  owner.spliceText(last, index, remove, wellFormed(String(insert)));
+  if (!Array.isArray(path) || !path.every((key) => typeof key === "string" || typeof key === "number")) {
+    throw invalid("splice() needs the path of a text: a list of keys and indices");
+  }
+  if (typeof insert !== "string") throw invalid(`splice() inserts a string, not ${kindOf(insert)}`);
+  const keys = path as Path;
+  const last = keys[keys.length - 1];
+  if (last === undefined) throw invalid("splice() needs the path of a text, from the draft that it is given");
+  for (const key of keys.slice(0, -1)) owner = owner.inside(key);
+  owner.spliceText(last, index, remove, wellFormed(insert));
 }
 
-/** The draft of a container or counter; undefined for values that are only replaced whole. */
+/** The draft of a container or counter, or a copy of bytes or a date; undefined for what is only replaced whole. */
 function adopt(owner: Draft, key: string | number, value: object): Child | undefined {
   if (value instanceof Counter) return new DraftCounter(owner, key, value.value);
+  if (value instanceof Uint8Array) return new Loan(key, value.slice());
+  if (value instanceof Date) return new Loan(key, new Date(value.getTime()));
   if (Array.isArray(value)) return new ListDraft(owner.recorder, owner, key, value);
   return isMap(value) ? new MapDraft(owner.recorder, owner, key, value) : undefined;
 }

@@ -8,6 +8,7 @@
 import init, {
   __wbg_reset_state,
   Engine,
+  onFailure,
   type EngineEvent,
   type EngineOptions,
   type EngineStatus,
@@ -28,6 +29,13 @@ interface InstanceUser {
   fail(error: EyotError): void;
 }
 
+// A trap may come in any call: of ours, of a timer, of a socket, of storage.
+onFailure((cause) => {
+  hasFailed = true;
+  const error = wasmError("eyot's engine has failed; open the space again", cause);
+  for (const user of [...users]) user.fail(error);
+});
+
 /** Compiles and starts the Wasm, once for all spaces. */
 export async function load(source: () => WasmSource | Promise<WasmSource>): Promise<void> {
   if (typeof WebAssembly === "undefined")
@@ -45,14 +53,6 @@ export async function load(source: () => WasmSource | Promise<WasmSource>): Prom
     __wbg_reset_state();
     hasFailed = false;
   }
-}
-
-/** Declares the instance dead and tells all its users. Returns the error that they got. */
-export function failInstance(cause: unknown): EyotError {
-  hasFailed = true;
-  const error = wasmError("eyot's engine has failed; open the space again", cause);
-  for (const user of [...users]) user.fail(error);
-  return error;
 }
 
 function wasmError(what: string, cause: unknown): EyotError {

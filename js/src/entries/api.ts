@@ -1,5 +1,6 @@
 /** What every entry of this package exports. */
 export { EyotError } from "../base/error.js";
+export type { ErrorCode } from "../base/error.js";
 export type { DocId, DocUrl } from "../base/id.js";
 export type { Wait } from "../base/wait.js";
 export { splice } from "../draft/record.js";
@@ -9,5 +10,5 @@ export type { Storage } from "../storage/choice.js";
 export type { AsyncStore, StoreScan, StoreWrite } from "../storage/store.js";
 export type { Patch, Path } from "../value/patch.js";
 export { AtomicString, Counter } from "../value/value.js";
-export type { Json } from "../value/value.js";
+export type { Draft, Json, Storable, Value } from "../value/value.js";
 export type * from "../space/types.js";

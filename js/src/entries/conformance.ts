@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { checkFunction, checkText } from "../base/check.js";
 import type { AsyncStore, StoreWrite } from "../storage/store.js";
 
 export interface StoreHarness {
@@ -20,6 +21,9 @@ const VALUE_BYTES_MAX = 1024 * 1024;
 
 /** Registers the tests. */
 export function storeConformance(name: string, harness: StoreHarness): void {
+  checkText("the name of a store", name);
+  checkFunction("the harness's open", (harness as Partial<StoreHarness> | undefined)?.open);
+  if (harness.crash !== undefined) checkFunction("the harness's crash", harness.crash);
   describe(`${name} is a store`, () => {
     let places = 0;
     const place = () => `conformance-${process.pid}-${++places}`;

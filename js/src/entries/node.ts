@@ -11,12 +11,14 @@ export function openSpace(name: string, options?: SpaceOptions): Promise<Space> 
 }
 
 async function readWasm(): Promise<BufferSource> {
-  const { readFile } = await import("node:fs/promises");
-  // Relative to the built module in `dist/`.
-  const url = new URL("./eyot.wasm", import.meta.url);
-  return readFile(url).catch((cause: unknown) => {
-    throw new EyotError("wasm", `eyot's WebAssembly cannot be read from ${url.href}`, { cause });
-  });
+  try {
+    const { readFile } = await import("node:fs/promises");
+    // Relative to the built module in `dist/`.
+    return await readFile(new URL("./eyot.wasm", import.meta.url));
+  } catch (cause) {
+    const hint = 'a bundler for servers has to leave eyot as it is (Next.js: serverExternalPackages: ["eyot"])';
+    throw new EyotError("wasm", `eyot's WebAssembly cannot be read from beside its script: ${hint}`, { cause });
+  }
 }
 
 async function openFolder(path: string) {

@@ -1,4 +1,5 @@
 /** The options of a space that concern relays: where they are and the token for them. */
+import { checkName, kindOf, optionsOf } from "../base/check.js";
 import { invalid } from "../base/error.js";
 
 /** Relay addresses (`wss://…`), or the URL of a directory that lists them as `[{ region, url }]`. */
@@ -9,10 +10,24 @@ export type TokenSource = string | (() => string | Promise<string>);
 
 const TOKEN_BYTES_MAX = 8 * 1024;
 
-/** Throws `invalid` for anything else. The error does not repeat the value, which may hold a secret by mistake. */
-export function checkRelays(relays: unknown): asserts relays is Relays {
-  if (Array.isArray(relays)) relays.forEach(checkAddress);
-  else checkDirectory((relays as { directory?: unknown } | null)?.directory);
+export const RELAYS_MAX = 64;
+
+/** A checked copy. Throws `invalid` for anything else. The error does not repeat the value, which may hold a secret. */
+export function relaysOf(relays: unknown): Relays {
+  if (Array.isArray(relays)) {
+    const list: unknown[] = [...(relays as unknown[])];
+    if (list.length > RELAYS_MAX) throw invalid(`relays lists at most ${RELAYS_MAX} addresses`);
+    return list.map((relay) => {
+      checkAddress(relay);
+      return relay;
+    });
+  }
+  if (typeof relays !== "object" || relays === null) {
+    throw invalid(`relays is a list of addresses, or { directory: "https://…" }, not ${kindOf(relays)}`);
+  }
+  const { directory } = optionsOf<{ directory?: string }>("relays", relays, ["directory"]);
+  checkDirectory(directory);
+  return { directory };
 }
 
 /** Refuses credentials and queries in an address, because addresses end up in logs. */
@@ -24,7 +39,7 @@ export function checkAddress(relay: unknown): asserts relay is string {
 function checkDirectory(directory: unknown): asserts directory is string {
   const url = typeof directory === "string" ? parsed(directory) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
-    throw invalid("relays is a list of addresses, or a directory's URL: http://… or https://…, without credentials");
+    throw invalid("the directory of relays is a URL: http://… or https://…, without credentials");
   }
 }
 
@@ -38,7 +53,5 @@ function parsed(url: string): URL | undefined {
 
 /** Throws `invalid` for anything that is not a token. The error does not repeat the value. */
 export function checkToken(token: unknown): asserts token is string {
-  if (typeof token !== "string" || token === "" || token.length > TOKEN_BYTES_MAX) {
-    throw invalid(`a token is a string of at most ${TOKEN_BYTES_MAX} bytes`);
-  }
+  checkName("a token", token, TOKEN_BYTES_MAX);
 }

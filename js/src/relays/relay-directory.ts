@@ -3,13 +3,13 @@
  * sooner when the relays of the list cannot be reached.
  */
 import { EyotError, invalid, messageOf } from "../base/error.js";
-import { ask } from "../base/http.js";
+import { ask, textOf } from "../base/http.js";
 import { Repeat } from "../base/repeat.js";
 import type { RelayContext } from "./context.js";
-import { checkAddress } from "./options.js";
+import { checkAddress, RELAYS_MAX } from "./options.js";
 
-const RELAYS_MAX = 64;
 const ASK_MS = 5_000;
+const LIST_BYTES_MAX = 64 * 1024;
 const REFRESH_MS = 10 * 60_000;
 /** After this many unreachable relays in a row the list may be out of date. */
 const UNREACHABLE_MAX = 3;
@@ -18,7 +18,7 @@ const REFRESH_MS_MIN = 2_000;
 export class RelayDirectory {
   /** Resolves once some relays are known; undefined after that. */
   known: Promise<void> | undefined;
-  /** Why the directory's answer cannot be used; undefined if it can, or if no answer came. */
+  /** Why there is no list from the directory; undefined if there is one, or if nobody was asked yet. */
   error: EyotError | undefined;
   readonly #repeat: Repeat;
   readonly #context: RelayContext;
@@ -66,10 +66,16 @@ export class RelayDirectory {
       if (!signal.aborted) {
         // Without a list, the relays of earlier sessions are better than none.
         if (this.#relays.length === 0) this.#take(this.#context.run((engine) => engine.relaysMet()));
-        this.#settle(true, error instanceof EyotError ? error : undefined);
+        this.#settle(true, this.#reason(error));
       }
       throw error;
     }
+  }
+
+  #reason(error: unknown): EyotError {
+    const reason = error instanceof EyotError ? error : unreachable(error);
+    // The same as before is told as the same object.
+    return this.error?.message === reason.message ? this.error : reason;
   }
 
   #settle(hasFailed: boolean, error: EyotError | undefined): void {
@@ -89,7 +95,8 @@ export class RelayDirectory {
 
 async function read(response: Response): Promise<string[]> {
   if (!response.ok) throw unusable(`it answered with status ${response.status}`);
-  const text = await response.text();
+  const text = await textOf(response, LIST_BYTES_MAX);
+  if (text === undefined) throw unusable(`it is longer than ${LIST_BYTES_MAX} bytes`);
   try {
     const list: unknown = JSON.parse(text);
     if (!Array.isArray(list) || list.length === 0 || list.length > RELAYS_MAX) {
@@ -103,6 +110,12 @@ async function read(response: Response): Promise<string[]> {
   } catch (error) {
     throw unusable(messageOf(error), error);
   }
+}
+
+function unreachable(cause: unknown): EyotError {
+  const isLate = cause instanceof Error && cause.name === "AbortError";
+  const why = isLate ? `it has not answered within ${ASK_MS / 1000} seconds` : messageOf(cause);
+  return new EyotError("unavailable", `the directory of relays cannot be reached: ${why}`, { cause });
 }
 
 function unusable(why: string, cause?: unknown): EyotError {

@@ -1,8 +1,9 @@
 /** Our own commits: which of them are saved on this device, and the `Commit` that the application gets. */
-import { EyotError } from "../base/error.js";
+import { optionsOf } from "../base/check.js";
+import { EyotError, invalid } from "../base/error.js";
 import { hex } from "../base/id.js";
-import type { Wait } from "../base/wait.js";
-import type { Commit } from "./types.js";
+import { WAIT, type Wait } from "../base/wait.js";
+import type { Commit, RegionsWait } from "./types.js";
 
 /** Tracks which commits are saved. Commits are numbered in the order in which they were made, and saved in that order. */
 export class Saves {
@@ -70,18 +71,19 @@ export class OwnCommit implements Commit {
   readonly #id: Uint8Array;
   readonly #seq: number;
   readonly #saves: Saves;
-  readonly #durable: (seq: number, options: DurableOptions) => Promise<void>;
+  /** Needs no `this`, like all public methods. */
+  readonly durable: (options?: RegionsWait) => Promise<void>;
   #saved: Promise<void> | undefined;
 
   constructor(
     made: { id: Uint8Array; seq: number },
     saves: Saves,
-    durable: (seq: number, options: DurableOptions) => Promise<void>,
+    durable: (seq: number, options?: RegionsWait) => Promise<void>,
   ) {
     this.#id = made.id;
     this.#seq = made.seq;
     this.#saves = saves;
-    this.#durable = durable;
+    this.durable = (options) => durable(made.seq, options);
   }
 
   get id(): string {
@@ -91,17 +93,22 @@ export class OwnCommit implements Commit {
   get saved(): Promise<void> {
     return (this.#saved ??= this.#saves.wait(this.#seq));
   }
-
-  durable(options: DurableOptions = {}): Promise<void> {
-    return this.#durable(this.#seq, options);
-  }
 }
 
-export type DurableOptions = Wait & { regions?: number };
-
-/** The commit of a change that changed nothing. */
+/** The commit of a change that changed nothing. Wrong options are refused all the same. */
 export const NO_COMMIT: Commit = Object.freeze({
   id: "",
   saved: Promise.resolve(),
-  durable: () => Promise.resolve(),
+  durable: async (options?: RegionsWait) => void regionsOf("durable()", options, 1),
 });
+
+const REGIONS = ["regions", ...WAIT] as const;
+
+/** The options of a function that waits for regions. The engine counts in 32 bits, so more than those become as many. */
+export function regionsOf(where: string, given: unknown, least?: number): { regions: number; wait: Wait } {
+  const { regions = least, ...wait } = optionsOf<RegionsWait>(where, given, REGIONS);
+  if (typeof regions !== "number" || !Number.isInteger(regions) || regions < 1) {
+    throw invalid(`${where}: regions is a whole number from 1`);
+  }
+  return { regions: Math.min(regions, 2 ** 32 - 1), wait };
+}

@@ -3,7 +3,7 @@ import { hex } from "../base/id.js";
 import type { Limit } from "../base/wait.js";
 import type { EngineEvent } from "../engine/instance.js";
 import { decodeValue } from "../value/codec.js";
-import type { Json, ValueMap } from "../value/value.js";
+import type { ValueMap } from "../value/value.js";
 import type { Saves } from "./commit.js";
 import type { SpaceContext } from "./context.js";
 import { OpenDoc, SharedDoc } from "./doc.js";
@@ -32,11 +32,11 @@ export class DocTable {
   }
 
   /** A handle of a document that the engine has just created. */
-  create<T extends Json>(bytes: Uint8Array, value: ValueMap): Doc<T> {
+  create<T extends object>(bytes: Uint8Array, value: ValueMap): Doc<T> {
     return new OpenDoc<T>(this.#add(bytes, value));
   }
 
-  named<T extends Json>(name: string, initial: Uint8Array): Promise<Doc<T>> {
+  named<T extends object>(name: string, initial: Uint8Array): Promise<Doc<T>> {
     return this.#loading(async () => {
       const { doc, value } = await this.#context.engine.wait((engine) => engine.named(name, initial));
       return new OpenDoc<T>(this.#loaded(doc, value));
@@ -44,7 +44,7 @@ export class DocTable {
   }
 
   /** A handle of a document, or undefined if storage does not hold it. */
-  async load<T extends Json>(bytes: Uint8Array, limit: Limit): Promise<Doc<T> | undefined> {
+  async load<T extends object>(bytes: Uint8Array, limit: Limit): Promise<Doc<T> | undefined> {
     const { engine } = this.#context;
     this.#context.check();
     if (engine.dead !== undefined) throw engine.dead;
@@ -83,15 +83,20 @@ export class DocTable {
         for (const arrived of this.#arrivals.get(key) ?? []) arrived();
         break;
       case "deleted":
-        if (doc !== undefined) doc.deleted = true;
+        doc?.markDeleted("remote");
         break;
     }
+  }
+
+  /** The application has deleted a document. */
+  delete(bytes: Uint8Array): void {
+    this.#docs.get(hex(bytes))?.markDeleted("local");
   }
 
   /** Reads the values again that a patch did not fit. */
   refresh(): void {
     for (const doc of this.#docs.values()) {
-      if (doc.stale && !this.#context.isClosed) doc.reset(decodeValue(this.#read(doc.bytes)));
+      if (doc.stale && !doc.deleted && !this.#context.isClosed) doc.reset(decodeValue(this.#read(doc.bytes)));
     }
   }
 

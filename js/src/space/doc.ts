@@ -2,6 +2,8 @@
  * Open documents. `SharedDoc` is one open document: its value, which all its handles share. `OpenDoc` is one handle, the
  * `Doc` of the public API. The document itself is in the core.
  */
+import { bindMethods } from "../base/bind.js";
+import { checkFunction, checkText, kindOf, optionsOf } from "../base/check.js";
 import { EyotError, invalid } from "../base/error.js";
 import { formatId, hex, urlOf, type DocId, type DocUrl } from "../base/id.js";
 import { record } from "../draft/record.js";
@@ -9,7 +11,7 @@ import { applyPatches } from "../value/apply.js";
 import { decodePatches, encode } from "../value/codec.js";
 import { DELETE, patchesOf, PUT, type Op } from "../value/op.js";
 import type { Patch } from "../value/patch.js";
-import type { Json, ValueMap } from "../value/value.js";
+import { isBytes, type Draft, type Value, type ValueMap } from "../value/value.js";
 import { NO_COMMIT } from "./commit.js";
 import type { SpaceContext } from "./context.js";
 import type { ChangeEvent, Commit, Doc, Unsubscribe } from "./types.js";
@@ -42,8 +44,16 @@ export class SharedDoc {
     this.id = formatId(bytes);
   }
 
+  /** The document was deleted, here or elsewhere. Subscribers are told, and `value` stays what it was. */
+  markDeleted(origin: ChangeEvent["origin"]): void {
+    if (this.deleted) return;
+    this.deleted = true;
+    this.#tell({ origin, patches: [], deleted: true });
+  }
+
   /** Read from the engine each time, because some changes alter the heads but not the value, and cause no event. */
   get heads(): readonly string[] {
+    this.#checkHeld();
     const heads = this.context.run((engine) => engine.heads(this.bytes));
     const same = heads.length === this.#heads.length && heads.every((head, index) => head === this.#heads[index]);
     return same ? this.#heads : (this.#heads = Object.freeze(heads));
@@ -60,6 +70,8 @@ export class SharedDoc {
       this.#drafting = false;
     }
     if (edit.ops.length === 0) return NO_COMMIT;
+    this.#checkHeld();
+    if (this.handles === 0) throw new EyotError("closed", `document ${this.id} was closed while its draft was open`);
     if (this.value !== before) throw invalid("the document changed while its draft was open");
     const { value, ops, before: texts } = edit;
     const made = this.context.run(
@@ -76,6 +88,11 @@ export class SharedDoc {
       ({ patches }) => patches !== undefined && this.patch(patches, "local"),
     );
     return this.context.commit(made);
+  }
+
+  export(): Uint8Array {
+    this.#checkHeld();
+    return this.context.run((engine) => engine.exportFile(this.bytes));
   }
 
   patch(bytes: Uint8Array, origin: ChangeEvent["origin"]): void {
@@ -96,26 +113,35 @@ export class SharedDoc {
     this.#set(value, "remote", () => patchesOf([...gone, ...come], new Map()));
   }
 
-  #checkUsable(): void {
+  #checkHeld(): void {
     if (this.deleted) throw new EyotError("not-found", `document ${this.id} was deleted`);
+  }
+
+  #checkUsable(): void {
+    this.#checkHeld();
     if (this.#drafting) throw invalid("this document is being changed already");
   }
 
   #set(value: ValueMap, origin: ChangeEvent["origin"], patches: () => readonly Patch[]): void {
     this.value = value;
-    if (this.subscriptions.size === 0) return;
-    const event = Object.freeze({ origin, patches: patches() });
+    if (this.subscriptions.size > 0) this.#tell({ origin, patches: patches() });
+  }
+
+  #tell(event: ChangeEvent): void {
+    const { value } = this;
+    Object.freeze(event);
     for (const subscription of this.subscriptions) {
-      this.context.outbox.post(() => {
-        if (subscription.active) subscription.listener(value, event);
-      });
+      this.context.outbox.post(() => (subscription.active ? subscription.listener(value, event) : undefined));
     }
   }
 }
 
 /** One handle, the `Doc` of the public API. */
-export class OpenDoc<T extends Json> implements Doc<T> {
+export class OpenDoc<T extends object> implements Doc<T> {
   #shared: SharedDoc | undefined;
+  /** What `value` is after `close`. */
+  #last: ValueMap | undefined;
+  #wasDeleted = false;
   readonly id: DocId;
   readonly url: DocUrl;
   readonly #subscriptions = new Set<Subscription>();
@@ -125,21 +151,30 @@ export class OpenDoc<T extends Json> implements Doc<T> {
     this.#shared = shared;
     this.id = shared.id;
     this.url = urlOf(shared.id);
+    bindMethods(this);
   }
 
-  get value(): Readonly<T> {
-    return this.#open.value as Readonly<T>;
+  /** Readable after `close`, too: a view may be drawn once more before it hears of that. */
+  get value(): Value<T> {
+    return (this.#shared?.value ?? this.#last) as Value<T>;
+  }
+
+  get deleted(): boolean {
+    return this.#shared?.deleted ?? this.#wasDeleted;
   }
 
   get heads(): readonly string[] {
     return this.#open.heads;
   }
 
-  change(fn: (draft: T) => void, options?: { message?: string }): Commit {
-    return this.#open.change(fn as (draft: ValueMap) => void, options?.message);
+  change(fn: (draft: Draft<T>) => void, options?: { message?: string | undefined }): Commit {
+    const { message } = optionsOf<{ message?: string }>("change()", options, ["message"]);
+    if (message !== undefined) checkText("the message of a change", message);
+    return this.#open.change(fn as (draft: ValueMap) => void, message);
   }
 
-  subscribe(listener: (value: Readonly<T>, event: ChangeEvent) => void): Unsubscribe {
+  subscribe(listener: (value: Value<T>, event: ChangeEvent) => void): Unsubscribe {
+    checkFunction("a listener of a document", listener);
     const shared = this.#open;
     const subscription: Subscription = { listener: listener as Subscription["listener"], active: true };
     shared.subscriptions.add(subscription);
@@ -148,17 +183,21 @@ export class OpenDoc<T extends Json> implements Doc<T> {
   }
 
   export(): Uint8Array {
-    const shared = this.#open;
-    return shared.context.run((engine) => engine.exportFile(shared.bytes));
+    return this.#open.export();
   }
 
-  merge(file: Uint8Array): Commit {
-    return this.#open.merge(file);
+  merge(file: Uint8Array | ArrayBufferLike | ArrayBufferView): Commit {
+    const bytes = bytesOf(file);
+    if (bytes === undefined) throw invalid(`merge() takes the bytes of a file, not ${kindOf(file)}`);
+    if (bytes.length === 0) throw invalid("merge() takes the bytes of a file, and these are none");
+    return this.#open.merge(bytes);
   }
 
   close(): void {
     const shared = this.#shared;
     if (shared === undefined) return;
+    this.#last = shared.value;
+    this.#wasDeleted = shared.deleted;
     this.#shared = undefined;
     for (const subscription of this.#subscriptions) this.#unsubscribe(shared, subscription);
     shared.handles -= 1;
@@ -180,4 +219,13 @@ export class OpenDoc<T extends Json> implements Doc<T> {
     this.#shared.context.check();
     return this.#shared;
   }
+}
+
+/** The bytes of a file in any of the forms that platforms give them in. */
+function bytesOf(file: unknown): Uint8Array | undefined {
+  if (isBytes(file)) return file;
+  if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+  const kind = Object.prototype.toString.call(file);
+  if (kind !== "[object ArrayBuffer]" && kind !== "[object SharedArrayBuffer]") return undefined;
+  return new Uint8Array(file as ArrayBufferLike);
 }

@@ -1,10 +1,11 @@
 /** Opens a space on any platform. What differs between platforms is passed in as `Platform`. */
-import { coded, EyotError, invalid, messageOf } from "../base/error.js";
-import { Limit, throwIfAborted } from "../base/wait.js";
+import { checkName, optionsOf } from "../base/check.js";
+import { coded, EyotError, messageOf } from "../base/error.js";
+import { checkSignal, Limit, throwIfAborted } from "../base/wait.js";
 import { load, type EngineOptions } from "../engine/instance.js";
 import type { WasmSource } from "../engine/wasm-source.js";
 import type { Network } from "../relays/network.js";
-import { checkRelays, checkToken } from "../relays/options.js";
+import { checkToken, relaysOf } from "../relays/options.js";
 import { openStorage, type OpenFolder } from "../storage/open.js";
 import { OpenSpace } from "./space.js";
 import type { Space, SpaceOptions } from "./types.js";
@@ -18,8 +19,12 @@ export interface Platform {
   network?: Network;
 }
 
-export async function openOn(platform: Platform, name: string, options: SpaceOptions = {}): Promise<Space> {
-  check(name, options);
+/** The longest name of a space, in bytes, see `crate/core/docs/protocol.md`. */
+const NAME_BYTES_MAX = 256;
+
+export async function openOn(platform: Platform, name: string, given?: SpaceOptions): Promise<Space> {
+  checkName("a space's name", name, NAME_BYTES_MAX);
+  const options = spaceOptions(given);
   throwIfAborted(options.signal);
   const limit = new Limit({ signal: options.signal });
   try {
@@ -32,21 +37,22 @@ export async function openOn(platform: Platform, name: string, options: SpaceOpt
 async function start(platform: Platform, name: string, options: SpaceOptions): Promise<Space> {
   await load(platform.wasm);
   const connect = options.relays === undefined ? undefined : await platform.socket?.();
-  const storage = await storageFor(platform, options);
+  const storage = await storageFor(platform, name, options);
   const abandon = async (): Promise<void> => {
     if (storage.kind === "store") await storage.store.close().catch(() => undefined);
   };
   try {
-    return await OpenSpace.open(name, options, { storage, connect }, platform.network, abandon);
+    const kind = options.storage?.kind ?? storage.kind;
+    return await OpenSpace.open(name, options, { storage, connect }, kind, platform.network, abandon);
   } catch (error) {
     await abandon();
     throw error;
   }
 }
 
-async function storageFor(platform: Platform, options: SpaceOptions): Promise<EngineOptions["storage"]> {
+async function storageFor(platform: Platform, name: string, options: SpaceOptions): Promise<EngineOptions["storage"]> {
   try {
-    return await openStorage(options.storage, platform.openFolder);
+    return await openStorage(name, options.storage, platform.openFolder);
   } catch (error) {
     if (error instanceof EyotError) throw error;
     const code = coded(error)?.code ?? "storage";
@@ -54,14 +60,11 @@ async function storageFor(platform: Platform, options: SpaceOptions): Promise<En
   }
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof SpaceOptions>(["relays", "signal", "storage", "token"]);
-
-function check(name: string, options: SpaceOptions): void {
-  if (typeof name !== "string" || name === "") throw invalid("a space has a name");
-  // An option that is ignored may be one that the caller relies on.
-  const unknown = Object.keys(options).find((key) => !OPTIONS.has(key));
-  if (unknown !== undefined) throw invalid(`openSpace has no option ${unknown}`);
-  const { relays, token } = options;
-  if (relays !== undefined) checkRelays(relays);
+/** A checked copy of the options. */
+function spaceOptions(given: unknown): SpaceOptions {
+  const options = optionsOf<SpaceOptions>("openSpace()", given, ["relays", "token", "storage", "signal"]);
+  const { relays, token, signal } = options;
   if (token !== undefined && typeof token !== "function") checkToken(token);
+  checkSignal(signal);
+  return relays === undefined ? options : { ...options, relays: relaysOf(relays) };
 }

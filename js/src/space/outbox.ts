@@ -5,10 +5,10 @@
 export class Outbox {
   /** Calls of the engine under way. Nothing is flushed before they are done. */
   calls = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: (() => unknown)[] = [];
   #isFlushing = false;
 
-  post(notice: () => void): void {
+  post(notice: () => unknown): void {
     this.#waiting.push(notice);
   }
 
@@ -20,16 +20,21 @@ export class Outbox {
   }
 }
 
-/** Calls a listener. If it throws, the platform reports the error, and the other listeners are called all the same. */
-function tell(notice: () => void): void {
+/** Calls a listener. If it throws, or rejects as an async one does, the other listeners are called all the same. */
+function tell(notice: () => unknown): void {
   try {
-    notice();
+    const result = notice();
+    if (result instanceof Promise) result.catch(report);
   } catch (error) {
-    if (typeof reportError === "function") reportError(error);
-    else {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    report(error);
   }
+}
+
+/**
+ * Reports an error as the platform does. Node has no `reportError`: there it is logged, as an uncaught one would end the
+ * process and all that it keeps.
+ */
+function report(error: unknown): void {
+  if (typeof reportError === "function") reportError(error);
+  else console.error("A listener of eyot has failed:", error);
 }

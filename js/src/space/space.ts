@@ -2,9 +2,11 @@
  * A space as the application holds it. It calls the engine and handles the engine's events. Listeners of the application
  * run only once all of the space's state is up to date.
  */
-import { EyotError, invalid } from "../base/error.js";
-import { formatId, parseId, type DocId, type DocUrl } from "../base/id.js";
-import { Limit, type Wait } from "../base/wait.js";
+import { bindMethods } from "../base/bind.js";
+import { checkBoolean, checkName } from "../base/check.js";
+import { EyotError } from "../base/error.js";
+import { parseId, type DocId, type DocUrl } from "../base/id.js";
+import { Limit, throwIfAborted, waitOf, type Wait } from "../base/wait.js";
 import { EngineGuard } from "../engine/guard.js";
 import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instance.js";
 import type { Network } from "../relays/network.js";
@@ -12,13 +14,17 @@ import { Reach } from "../relays/reach.js";
 import { encode } from "../value/codec.js";
 import { PUT, type Op } from "../value/op.js";
 import { snapshotRoot } from "../value/snapshot.js";
-import type { Json } from "../value/value.js";
-import { NO_COMMIT, OwnCommit, Saves, type DurableOptions } from "./commit.js";
+import { Beginnings } from "./beginnings.js";
+import { NO_COMMIT, OwnCommit, regionsOf, Saves } from "./commit.js";
 import type { SpaceContext } from "./context.js";
+import { DocList } from "./doc-list.js";
 import { DocTable } from "./doc-table.js";
 import { Outbox } from "./outbox.js";
 import { StatusFeed } from "./status-feed.js";
-import type { Commit, Doc, DocInfo, Space, SpaceOptions, Status, Unsubscribe } from "./types.js";
+import type { Commit, Doc, DocInfo, RegionsWait, Space, SpaceOptions, Status, Unsubscribe } from "./types.js";
+
+/** The longest name of a document, in bytes. */
+const NAME_BYTES_MAX = 1_024;
 
 export class OpenSpace implements Space, SpaceContext {
   readonly name: string;
@@ -26,6 +32,8 @@ export class OpenSpace implements Space, SpaceContext {
   readonly #saves = new Saves();
   readonly outbox = new Outbox();
   readonly #docs = new DocTable(this, this.#saves);
+  readonly #list = new DocList(this);
+  readonly #beginnings = new Beginnings();
   readonly #reach: Reach;
   readonly #status: StatusFeed;
   #closing: Promise<void> | undefined;
@@ -38,21 +46,23 @@ export class OpenSpace implements Space, SpaceContext {
   /** Events that are not handled yet. */
   readonly #events: EngineEvent[] = [];
 
-  private constructor(name: string, options: SpaceOptions, abandon: () => Promise<void>) {
+  private constructor(name: string, options: SpaceOptions, storage: Status["storage"], abandon: () => Promise<void>) {
     this.name = name;
     this.#reach = new Reach({ run: (fn) => this.run(fn), changed: () => this.#status.changed() }, options);
-    this.#status = new StatusFeed(this, this.#reach);
+    this.#status = new StatusFeed(this, this.#reach, storage);
     this.#abandon = abandon;
+    bindMethods(this);
   }
 
   static async open(
     name: string,
     options: SpaceOptions,
     engine: Pick<EngineOptions, "storage" | "connect">,
+    kind: string,
     network: Network | undefined,
     abandon: () => Promise<void>,
   ): Promise<OpenSpace> {
-    const space = new OpenSpace(name, options, abandon);
+    const space = new OpenSpace(name, options, { kind }, abandon);
     space.engine = await EngineGuard.open(
       { space: name, ...engine, ...space.#reach.options },
       (events) => space.#hear(events),
@@ -61,25 +71,32 @@ export class OpenSpace implements Space, SpaceContext {
     space.#status.changed();
     space.#reach.setOnline(true);
     if (space.#reach.isWanted) space.#follow(network);
+    if (kind === "indexedDb") space.#askPersisted();
     return space;
   }
 
-  create<T extends Json>(initial: T): Doc<T> {
+  create<T extends object>(initial: object): Doc<T> {
+    this.check();
     const value = snapshotRoot(initial);
     const ops = Object.keys(value).map((key): Op => [PUT, [key], value[key]]);
     const made = this.run((engine) => engine.create(encode(ops), undefined));
-    this.#saves.made(made.seq);
+    this.#made(made);
+    this.#list.changed();
     return this.#docs.create<T>(made.doc, value);
   }
 
-  async named<T extends Json>(name: string, initial: T): Promise<Doc<T>> {
-    if (typeof name !== "string") throw invalid("a document's name is a string");
-    return this.#docs.named<T>(name, encode(snapshotRoot(initial)));
+  async named<T extends object>(name: string, initial: object): Promise<Doc<T>> {
+    checkName("a document's name", name, NAME_BYTES_MAX);
+    const value = snapshotRoot(initial);
+    this.#beginnings.check(name, value);
+    const doc = await this.#docs.named<T>(name, encode(value));
+    this.#list.changed();
+    return doc;
   }
 
-  async open<T extends Json>(id: DocId | DocUrl, options?: Wait): Promise<Doc<T>> {
+  async open<T extends object>(id: DocId | DocUrl, options?: Wait): Promise<Doc<T>> {
     const bytes = parseId(id);
-    const limit = new Limit(options);
+    const limit = new Limit(waitOf("open()", options));
     let arrived = (): void => undefined;
     const arrival = new Promise<void>((resolve) => (arrived = resolve));
     const forget = this.#docs.onArrival(bytes, arrived);
@@ -91,7 +108,10 @@ export class OpenSpace implements Space, SpaceContext {
         const found = await this.#docs.load<T>(bytes, limit);
         if (found !== undefined) return found;
       }
-      throw new EyotError("not-found", `there is no document ${id}`);
+      throw new EyotError(
+        "not-found",
+        `there is no document ${id} here; one opened by its name comes with its first edit`,
+      );
     } finally {
       forget();
       limit.end();
@@ -102,14 +122,22 @@ export class OpenSpace implements Space, SpaceContext {
     const bytes = parseId(id);
     const made = this.run(
       (engine) => engine.remove(bytes),
-      () => this.#docs.handle({ type: "deleted", doc: bytes }),
+      () => {
+        this.#docs.delete(bytes);
+        this.#list.changed();
+      },
     );
     return this.commit(made);
   }
 
   documents(): readonly DocInfo[] {
-    const list = this.run((engine) => engine.documents());
-    return Object.freeze(list.map((info) => Object.freeze({ ...info, id: formatId(info.id) })));
+    this.check();
+    return this.#list.list;
+  }
+
+  subscribeDocuments(listener: (documents: readonly DocInfo[]) => void): Unsubscribe {
+    this.check();
+    return this.#list.subscribe(listener);
   }
 
   get status(): Status {
@@ -120,17 +148,21 @@ export class OpenSpace implements Space, SpaceContext {
     return this.#status.subscribe(listener);
   }
 
-  synced(options?: Wait): Promise<void> {
-    return this.#wait(options, (engine) => engine.synced());
+  saved(): Promise<void> {
+    return this.#saves.wait(this.#saves.last);
   }
 
-  durable(options?: DurableOptions): Promise<void> {
+  async synced(options?: Wait): Promise<void> {
+    await this.#wait(waitOf("synced()", options), (engine) => engine.synced());
+  }
+
+  durable(options?: RegionsWait): Promise<void> {
     return this.#durable(undefined, options);
   }
 
-  async fresh({ regions, ...wait }: Partial<FreshOptions> = {}): Promise<void> {
-    const count = wholeRegions(regions);
-    await this.#wait(wait, (engine) => engine.fresh(count));
+  async fresh(options?: RegionsWait): Promise<void> {
+    const { regions, wait } = regionsOf("fresh()", options);
+    await this.#wait(wait, (engine) => engine.fresh(regions));
   }
 
   get online(): boolean {
@@ -138,6 +170,7 @@ export class OpenSpace implements Space, SpaceContext {
   }
 
   setOnline(online: boolean): void {
+    checkBoolean("what setOnline() takes", online);
     this.#link(online);
     this.#online = online;
     this.#status.changed();
@@ -176,18 +209,24 @@ export class OpenSpace implements Space, SpaceContext {
 
   commit(made: Made): Commit {
     if (made.seq === 0) return NO_COMMIT;
-    this.#saves.made(made.seq);
+    this.#made(made);
+    this.#list.grown();
     return new OwnCommit(made, this.#saves, (seq, options) => this.#durable(seq, options));
+  }
+
+  #made({ seq }: Made): void {
+    this.#saves.made(seq);
   }
 
   // Waiting for relays.
 
-  async #durable(seq: number | undefined, { regions = 1, ...wait }: DurableOptions = {}): Promise<void> {
-    const count = wholeRegions(regions);
-    await this.#wait(wait, (engine) => engine.durable(count, seq));
+  async #durable(seq: number | undefined, options?: RegionsWait): Promise<void> {
+    const { regions, wait } = regionsOf("durable()", options, 1);
+    await this.#wait(wait, (engine) => engine.durable(regions, seq));
   }
 
-  async #wait(options: Wait | undefined, fn: (engine: Engine) => Promise<void>): Promise<void> {
+  async #wait(options: Wait, fn: (engine: Engine) => Promise<void>): Promise<void> {
+    throwIfAborted(options.signal);
     const limit = new Limit(options);
     try {
       await this.#askRelays(limit, fn);
@@ -215,6 +254,14 @@ export class OpenSpace implements Space, SpaceContext {
     });
   }
 
+  #askPersisted(): void {
+    const { storage } = globalThis.navigator as Partial<Navigator>;
+    storage?.persisted?.().then(
+      (persisted) => this.#status.setPersisted(persisted),
+      () => undefined,
+    );
+  }
+
   // The end of a space.
 
   async #close(): Promise<void> {
@@ -222,8 +269,8 @@ export class OpenSpace implements Space, SpaceContext {
     this.#reach.end();
     try {
       await this.engine.wait((engine) => engine.close());
-      this.#status.end();
     } finally {
+      if (this.engine.dead === undefined) this.#status.end();
       this.#stop(this.engine.end());
     }
   }
@@ -237,6 +284,7 @@ export class OpenSpace implements Space, SpaceContext {
   #stop(error: EyotError): void {
     this.#reach.end();
     this.#saves.end(error);
+    this.#list.end();
     this.#unfollow?.();
   }
 
@@ -259,9 +307,12 @@ export class OpenSpace implements Space, SpaceContext {
     switch (event.type) {
       case "patches":
       case "reset":
+        this.#docs.handle(event);
+        break;
       case "held":
       case "deleted":
         this.#docs.handle(event);
+        this.#list.changed();
         break;
       case "saved":
         this.#saves.saved(event.seq);
@@ -272,6 +323,8 @@ export class OpenSpace implements Space, SpaceContext {
         break;
       case "status":
         this.#status.changed();
+        // One comes with every commit of others, too.
+        this.#list.grown();
         break;
       case "unreachable":
         this.#reach.unreachable(this.status.relay !== undefined);
@@ -281,12 +334,4 @@ export class OpenSpace implements Space, SpaceContext {
         break;
     }
   }
-}
-
-type FreshOptions = Wait & { regions: number };
-
-/** Checks a number of regions. The engine counts in 32 bits, so a larger number becomes the largest of those. */
-function wholeRegions(regions: number | undefined): number {
-  if (!Number.isInteger(regions) || regions! < 1) throw invalid("regions is a whole number from 1");
-  return Math.min(regions!, 2 ** 32 - 1);
 }

@@ -1,4 +1,5 @@
 /** A space's status: read from the engine when somebody asks, and sent to subscribers when it has changed. */
+import { checkFunction } from "../base/check.js";
 import type { Reach } from "../relays/reach.js";
 import type { EyotError } from "../base/error.js";
 import type { SpaceContext } from "./context.js";
@@ -14,9 +15,18 @@ export class StatusFeed {
   #isStale = true;
   #isScheduled = false;
 
-  constructor(context: SpaceContext, reach: Reach) {
+  #storage: Status["storage"];
+
+  constructor(context: SpaceContext, reach: Reach, storage: Status["storage"]) {
     this.#context = context;
     this.#reach = reach;
+    this.#storage = storage;
+  }
+
+  /** The browser has said whether it may evict what is stored. */
+  setPersisted(persisted: boolean): void {
+    this.#storage = { ...this.#storage, persisted };
+    this.changed();
   }
 
   get status(): Status {
@@ -24,15 +34,16 @@ export class StatusFeed {
     if (this.#isStale && engine.dead === undefined) {
       this.#isStale = false;
       const now = engine.call((engine) => engine.status());
-      this.#status = nextStatus(this.#status, now, this.#reach.status(now));
+      this.#status = nextStatus(this.#status, now, this.#reach.status(now), this.#storage);
     }
     return this.#status;
   }
 
   subscribe(listener: (status: Status) => void): Unsubscribe {
+    checkFunction("a listener of the status", listener);
     const entry = { listener };
     this.#listeners.add(entry);
-    return () => this.#listeners.delete(entry);
+    return () => void this.#listeners.delete(entry);
   }
 
   /** The status may have changed. Many calls in a row lead to one look at the engine. */
@@ -59,9 +70,7 @@ export class StatusFeed {
   #tell(): void {
     const status = this.#status;
     for (const entry of this.#listeners) {
-      this.#context.outbox.post(() => {
-        if (this.#listeners.has(entry)) entry.listener(status);
-      });
+      this.#context.outbox.post(() => (this.#listeners.has(entry) ? entry.listener(status) : undefined));
     }
     this.#context.outbox.flush();
   }

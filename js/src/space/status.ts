@@ -11,15 +11,24 @@ export const STATUS_AT_FIRST: Status = freeze({
   behind: {},
   peers: 0,
   quarantined: 0,
+  storage: { kind: "memory" },
 });
 
-/** The status now, or `last` itself if nothing has changed. `reached` comes from `Reach`, the rest from the engine. */
-export function nextStatus(last: Status, now: EngineStatus, reached: Pick<Status, "state" | "error">): Status {
+/**
+ * The status now, or `last` itself if nothing has changed. `reached` comes from `Reach`, `storage` from who opened it, the
+ * rest from the engine.
+ */
+export function nextStatus(
+  last: Status,
+  now: EngineStatus,
+  reached: Pick<Status, "state" | "error">,
+  storage: Status["storage"],
+): Status {
   const { error: failure, ...rest } = now;
   // A storage error is shown first: unsaved commits are at greater risk than unsent ones.
   const known = failure && (failure.code === "storage" || reached.error === undefined);
   const error = known ? errorOf(last.error, failure) : reached.error;
-  const status = { ...rest, state: reached.state, ...(error && { error }) };
+  const status = { ...rest, state: reached.state, storage, ...(error && { error }) };
   return same(last, status) ? last : freeze(status);
 }
 
@@ -44,6 +53,7 @@ function same(a: unknown, b: unknown): boolean {
 
 function freeze(status: Status): Status {
   Object.freeze(status.behind);
+  Object.freeze(status.storage);
   if (status.relay !== undefined) Object.freeze(status.relay);
   return Object.freeze(status);
 }

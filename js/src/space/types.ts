@@ -1,3 +1,5 @@
+// Whoever uses these types gets `AsyncDisposable` with them, whatever their own `lib` is.
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The public types of a space, its documents and its commits. Only what exists is declared here; the type test compares
  * every declaration with the project's contract.
@@ -8,50 +10,59 @@ import type { Wait } from "../base/wait.js";
 import type { Relays, TokenSource } from "../relays/options.js";
 import type { Storage } from "../storage/choice.js";
 import type { Patch } from "../value/patch.js";
-import type { Json } from "../value/value.js";
+import type { Draft, Storable, Value } from "../value/value.js";
 
 export type Unsubscribe = () => void;
 
+/** How many regions to wait for, and how long. */
+export type RegionsWait = Wait & { regions?: number | undefined };
+
 export interface SpaceOptions {
   /** Relay addresses (`wss://…`), or the URL of a directory that lists them as `[{ region, url }]`. Omitted: no relay. */
-  relays?: Relays;
+  relays?: Relays | undefined;
   /** Bearer token for relays, or a function asked for a fresh one before the old one expires. */
-  token?: TokenSource;
+  token?: TokenSource | undefined;
   /** Where this replica keeps its log. Default: IndexedDB where there is one, otherwise memory. */
-  storage?: Storage;
+  storage?: Storage | undefined;
   /** Ends the opening. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
+/** Its methods need no `this`: `const { subscribe } = space` works. */
 export interface Space extends AsyncDisposable {
   readonly name: string;
   /** Makes a document with a fresh id. It exists locally at once. */
-  create<T extends Json>(initial: T): Doc<T>;
+  create<T extends object>(initial: T & Storable<T>): Doc<T>;
   /**
-   * The document of that name. It is made from `initial` if storage has none; if several replicas make it independently,
-   * their documents merge, key by key. Never waits for a relay.
+   * The document of that name. Where storage has none it begins with `initial`: constants, the same at every replica. If
+   * several replicas make it independently, their documents merge, key by key, and a value that is held wins over an
+   * initial one. Never waits for a relay. The initial values are sent with the first edit.
    */
-  named<T extends Json>(name: string, initial: T): Promise<Doc<T>>;
+  named<T extends object>(name: string, initial: T & Storable<T>): Promise<Doc<T>>;
   /**
    * Opens a document by id or URL. Each call returns a handle of its own; closing the last one frees the memory. Rejects
    * with `not-found` only once both storage and a relay (if there are relays) have answered that they do not have it.
    */
-  open<T extends Json>(id: DocId | DocUrl, options?: Wait): Promise<Doc<T>>;
+  open<T extends object>(id: DocId | DocUrl, options?: Wait): Promise<Doc<T>>;
   /** Deletes a document in all replicas, for good. Edits made at the same time are lost. */
   delete(id: DocId | DocUrl): Commit;
-  /** The documents that this replica holds. Opens none of them. */
+  /** The documents that this replica holds, without opening them; the same array until something about it changes. */
   documents(): readonly DocInfo[];
+  /** Calls the listener when `documents()` has changed. New sizes of documents are told within a fifth of a second. */
+  subscribeDocuments(listener: (documents: readonly DocInfo[]) => void): Unsubscribe;
 
   /** Immutable; a new object whenever anything in it changes. */
   readonly status: Status;
   subscribe(listener: (status: Status) => void): Unsubscribe;
+  /** Resolves once every commit that this process has made so far is on this device's disk. Rejects with the storage error. */
+  saved(): Promise<void>;
   /** Resolves once this replica holds all that its relay held when asked. */
   synced(options?: Wait): Promise<void>;
   /**
    * Resolves once every commit made so far, by any tab or earlier session of this replica, is stored in that many regions
    * (default 1). More regions than exist: `invalid`.
    */
-  durable(options?: Wait & { regions?: number }): Promise<void>;
+  durable(options?: RegionsWait): Promise<void>;
   /**
    * Resolves once this replica has caught up with the logs of that many regions: a read quorum. More regions than exist:
    * `invalid`.
@@ -67,23 +78,34 @@ export interface Space extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface Doc<T extends Json> {
+/** Its methods need no `this`: `useSyncExternalStore(doc.subscribe, () => doc.value)` works. */
+export interface Doc<T extends object> {
   readonly id: DocId;
   readonly url: DocUrl;
-  /** Immutable snapshot; the same reference until it changes; unchanged parts are shared with the one before. */
-  readonly value: Readonly<T>;
+  /**
+   * Immutable snapshot, deeply; the same reference until it changes; unchanged parts are shared with the one before.
+   * Readable after `close`. A Uint8Array cannot be frozen: what is written into one here is no edit, and nobody else sees
+   * it. Edit the one of the draft.
+   */
+  readonly value: Value<T>;
+  /** Deleted, here or elsewhere: `value` stays, edits are `not-found`, subscribers were told. */
+  readonly deleted: boolean;
   readonly heads: readonly string[];
   /**
    * Edits a draft. Synchronous: `value` is the new one when this returns. If `fn` throws, nothing has changed. If `fn`
-   * edits nothing, no commit is made, and the one that is returned counts as durable already.
+   * edits nothing, no commit is made, and the one that is returned counts as durable already. Bytes and dates may be
+   * edited in place: they are compared when `fn` has returned.
    */
-  change(fn: (draft: T) => void, options?: { message?: string }): Commit;
-  subscribe(listener: (value: Readonly<T>, event: ChangeEvent) => void): Unsubscribe;
+  change(fn: (draft: Draft<T>) => void, options?: { message?: string | undefined }): Commit;
+  subscribe(listener: (value: Value<T>, event: ChangeEvent) => void): Unsubscribe;
   /** A standard Automerge file. */
   export(): Uint8Array;
   /** Merges a standard Automerge file. */
-  merge(file: Uint8Array): Commit;
-  /** Frees the memory of this handle. The document stays. Use after close throws an `EyotError` with code `closed`. */
+  merge(file: Uint8Array | ArrayBufferLike | ArrayBufferView): Commit;
+  /**
+   * Frees the memory of this handle. The document stays. Use after close throws an `EyotError` with code `closed`; only
+   * `value` and `deleted` can still be read.
+   */
   close(): void;
 }
 
@@ -96,7 +118,7 @@ export interface Commit {
    */
   readonly saved: Promise<void>;
   /** Resolves once that many regions have the commit on disk (default 1). */
-  durable(options?: Wait & { regions?: number }): Promise<void>;
+  durable(options?: RegionsWait): Promise<void>;
 }
 
 export interface Status {
@@ -109,9 +131,12 @@ export interface Status {
   readonly unsent: number;
   /** By region: how many of our own commits it has yet to store. */
   readonly behind: Readonly<Record<string, number>>;
+  /** Links that are up, to relays: not how many others there are. */
   readonly peers: number;
   /** Foreign changes held but not applied: over budget, malformed, or forked. */
   readonly quarantined: number;
+  /** Where this replica really is kept: `memory` where nothing outlives the process, whatever was asked for. */
+  readonly storage: { readonly kind: string; readonly persisted?: boolean };
   readonly error?: EyotError;
 }
 
@@ -125,4 +150,6 @@ export interface DocInfo {
 export interface ChangeEvent {
   readonly origin: "local" | "remote";
   readonly patches: readonly Patch[];
+  /** The document was deleted. It is the last event about it. */
+  readonly deleted?: true;
 }

@@ -11,22 +11,59 @@ const LOCK = "eyot.lock";
 /** The folders that this process has locked. Global, because several copies of this package may be loaded. */
 const HELD = Symbol.for("eyot.folders");
 
-/** Locks the folder. Returns the function that unlocks it. */
-export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const held = heldHere();
-  const place = await realpath(folder);
-  if (held.has(place)) throw taken(folder, process.pid);
-  held.add(place);
-  try {
-    await take(folder);
-  } catch (error) {
-    held.delete(place);
-    throw error;
+/** A folder that this process has locked. */
+export class FolderLock {
+  readonly #folder: string;
+  readonly #place: string;
+  readonly #held: Held = { isClosing: false, freed: Promise.resolve() };
+  #free: () => void = () => undefined;
+
+  private constructor(folder: string, place: string) {
+    this.#folder = folder;
+    this.#place = place;
+    this.#held.freed = new Promise((resolve) => (this.#free = resolve));
+    heldHere().set(place, this.#held);
   }
-  return async () => {
-    held.delete(place);
-    await rm(join(folder, LOCK), { force: true });
-  };
+
+  /** Locks the folder. Waits for whoever in this process is about to unlock it. */
+  static async take(folder: string): Promise<FolderLock> {
+    const place = await realpath(folder);
+    for (let held = heldHere().get(place); held !== undefined; held = heldHere().get(place)) {
+      if (!held.isClosing) throw taken(folder, process.pid);
+      await held.freed;
+    }
+    const lock = new FolderLock(folder, place);
+    try {
+      await take(folder);
+    } catch (error) {
+      lock.#end();
+      throw error;
+    }
+    return lock;
+  }
+
+  /** It will be unlocked soon. */
+  closing(): void {
+    this.#held.isClosing = true;
+  }
+
+  async unlock(): Promise<void> {
+    try {
+      await rm(join(this.#folder, LOCK), { force: true });
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    heldHere().delete(this.#place);
+    this.#free();
+  }
+}
+
+interface Held {
+  isClosing: boolean;
+  freed: Promise<void>;
 }
 
 async function take(folder: string): Promise<void> {
@@ -93,9 +130,9 @@ async function contentOf(path: string): Promise<string | undefined> {
   return readFile(path, "utf8").catch(() => undefined);
 }
 
-function heldHere(): Set<string> {
-  const global = globalThis as { [HELD]?: Set<string> };
-  return (global[HELD] ??= new Set());
+function heldHere(): Map<string, Held> {
+  const global = globalThis as { [HELD]?: Map<string, Held> };
+  return (global[HELD] ??= new Map());
 }
 
 function taken(folder: string, pid: number): EyotError {

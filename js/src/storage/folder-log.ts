@@ -27,6 +27,8 @@ export class FolderLog {
   #index: KeyIndex;
   /** Why nothing more can be written. */
   broken: Error | undefined;
+  /** The log has taken the place of another, and a crash may undo that until the folder is synced. */
+  #isMoved = false;
 
   private constructor(folder: string, files: Files, file: LogFile, index: KeyIndex) {
     this.#folder = folder;
@@ -47,10 +49,9 @@ export class FolderLog {
       const { end, size } = await readLog(handle, (places) => index.apply(places));
       const file = new LogFile(handle, end);
       if (end < size) await file.cut();
-      if (end === 0) {
-        await file.append(START);
-        await syncFolder(folder, files);
-      }
+      if (end === 0) await file.append(START);
+      // Also where the log was there: whoever made it may have ended before this.
+      await syncFolder(folder, files);
       return new FolderLog(folder, files, file, index);
     } catch (error) {
       await handle.close();
@@ -69,6 +70,7 @@ export class FolderLog {
   }
 
   async append(changes: readonly Change[]): Promise<void> {
+    await this.#settle();
     const { bytes, places } = encodeRecord(changes, this.#file.size);
     try {
       await this.#file.append(bytes);
@@ -83,18 +85,29 @@ export class FolderLog {
     const garbage = this.#file.size - this.#index.bytes;
     if (garbage < GARBAGE_BYTES_MIN || garbage < this.#index.bytes) return;
     const path = join(this.#folder, LOG_COPY);
+    let copy: { file: LogFile; index: KeyIndex } | undefined;
     try {
-      const { file, index } = await this.#copyTo(path);
+      copy = await this.#copyTo(path);
       await this.#files.rename(path, join(this.#folder, LOG));
-      const old = this.#file;
-      this.#file = file;
-      this.#index = index;
-      await syncFolder(this.#folder, this.#files);
-      await old.retire();
     } catch {
       // The disk may have no room for a second log. The first is still in use and only larger than it need be.
+      await copy?.file.retire().catch(() => undefined);
       await this.#files.rm(path, { force: true }).catch(() => undefined);
+      return;
     }
+    const old = this.#file;
+    this.#file = copy.file;
+    this.#index = copy.index;
+    this.#isMoved = true;
+    await old.retire().catch(() => undefined);
+    // Where it fails, the next write tries again, and fails with it.
+    await this.#settle().catch(() => undefined);
+  }
+
+  async #settle(): Promise<void> {
+    if (!this.#isMoved) return;
+    await syncFolder(this.#folder, this.#files);
+    this.#isMoved = false;
   }
 
   close(): Promise<void> {

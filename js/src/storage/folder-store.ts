@@ -4,7 +4,7 @@
  */
 import * as nodeFiles from "node:fs/promises";
 import { EyotError } from "../base/error.js";
-import { lockFolder } from "./folder-lock.js";
+import { FolderLock } from "./folder-lock.js";
 import { FolderLog, type Files } from "./folder-log.js";
 import { keyOf } from "./key-index.js";
 import { RECORD_BYTES_MAX, type Change } from "./log-record.js";
@@ -18,23 +18,23 @@ interface Waiting {
 
 export class FolderStore implements AsyncStore {
   readonly #log: FolderLog;
-  readonly #unlock: () => Promise<void>;
+  readonly #lock: FolderLock;
   readonly #queue: Waiting[] = [];
   #writing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(log: FolderLog, unlock: () => Promise<void>) {
+  private constructor(log: FolderLog, lock: FolderLock) {
     this.#log = log;
-    this.#unlock = unlock;
+    this.#lock = lock;
   }
 
   static async open(folder: string, files: Files = nodeFiles): Promise<FolderStore> {
     await files.mkdir(folder, { recursive: true });
-    const unlock = await lockFolder(folder);
+    const lock = await FolderLock.take(folder);
     try {
-      return new FolderStore(await FolderLog.open(folder, files), unlock);
+      return new FolderStore(await FolderLog.open(folder, files), lock);
     } catch (error) {
-      await unlock();
+      await lock.unlock();
       throw error;
     }
   }
@@ -57,14 +57,22 @@ export class FolderStore implements AsyncStore {
     });
   }
 
+  closing(): void {
+    this.#lock.closing();
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
 
   async #close(): Promise<void> {
-    await this.#writing;
-    await this.#log.close();
-    await this.#unlock();
+    this.closing();
+    try {
+      await this.#writing;
+      await this.#log.close();
+    } finally {
+      await this.#lock.unlock();
+    }
   }
 
   #check(): void {

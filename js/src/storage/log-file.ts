@@ -1,5 +1,6 @@
 /** One log as a file on disk: appends with a sync, reads of many places at once, and a close that waits for readers. */
 import type { FileHandle } from "node:fs/promises";
+import { EyotError } from "../base/error.js";
 import type { Place } from "./key-index.js";
 import { readAt } from "./read-at.js";
 
@@ -27,6 +28,8 @@ export class LogFile {
       done += bytesWritten;
     }
     await this.#file.datasync();
+    // A deleted file takes writes as long as it is open.
+    if ((await this.#file.stat()).nlink === 0) throw new EyotError("storage", "the log was deleted while it was open");
     this.size += bytes.length;
   }
 

@@ -2,13 +2,15 @@
 import { EyotError, invalid } from "../base/error.js";
 import type { EngineOptions } from "../engine/instance.js";
 import { StorageChoice, type Storage } from "./choice.js";
+import { spaceFolder } from "./space-folder.js";
 import type { AsyncStore } from "./store.js";
 
 /** Opens a folder as a store; undefined where the platform has no folders. */
 export type OpenFolder = ((path: string) => Promise<AsyncStore>) | undefined;
 
-/** Opens the storage. The default is IndexedDB, or memory where there is none. */
+/** Opens the storage of a space. The default is IndexedDB, or memory where there is none. */
 export async function openStorage(
+  space: string,
   storage: Storage | undefined,
   openFolder: OpenFolder,
 ): Promise<EngineOptions["storage"]> {
@@ -25,8 +27,16 @@ export async function openStorage(
       return chosen;
     case "directory":
       if (openFolder === undefined) throw new EyotError("storage", "there are no folders here");
-      return { kind: "store", store: await openFolder(chosen.path) };
+      return { kind: "store", store: await openFolder(spaceFolder(chosen.path, space)) };
     case "custom":
-      return { kind: "store", store: await chosen.open() };
+      return { kind: "store", store: checkStore(await chosen.open()) };
   }
+}
+
+const METHODS = ["get", "scan", "write", "close"] as const;
+
+function checkStore(store: AsyncStore): AsyncStore {
+  const missing = METHODS.find((name) => typeof (store as Partial<AsyncStore> | undefined)?.[name] !== "function");
+  if (missing !== undefined) throw invalid(`what customStore() opens has no method ${missing}`);
+  return store;
 }

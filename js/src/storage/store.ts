@@ -14,6 +14,8 @@ export interface AsyncStore {
   /** Writes a batch atomically. It is durable once this resolves. False: the guard did not hold, nothing was written. */
   write(batch: StoreWrite): Promise<boolean>;
   close(): Promise<void>;
+  /** The space is being closed: `close` follows once what is not saved yet is. */
+  closing?(): void;
 }
 
 export interface StoreScan {

@@ -1,7 +1,7 @@
 /** The CBOR in which values, edits and patches cross into the core and back, see `crate/core/docs/values.md`. */
 import { decode as decodeCbor, encode as encodeCbor, Token, Type } from "cborg";
 import type { Patch } from "./patch.js";
-import { AtomicString, Counter, isMap, type ValueMap } from "./value.js";
+import { AtomicString, Counter, freezeDate, isMap, type ValueMap } from "./value.js";
 
 // CBOR tags.
 const COUNTER = 40001;
@@ -28,7 +28,7 @@ const decoding: Parameters<typeof decodeCbor>[1] = {
   tags: {
     [COUNTER]: (content) => Object.freeze(new Counter(Number(content()))),
     [ATOMIC_STRING]: (content) => Object.freeze(new AtomicString(content() as string)),
-    [DATE]: (content) => new Date(Number(content())),
+    [DATE]: (content) => freezeDate(new Date(Number(content()))),
   },
 };
 

@@ -4,7 +4,7 @@
  */
 import type { Patch } from "./patch.js";
 import { difference } from "./text.js";
-import { isMap } from "./value.js";
+import { isMap, type Json } from "./value.js";
 
 // The first item of an edit.
 export const PUT = 0;
@@ -55,12 +55,12 @@ export function patchesOf(ops: readonly Op[], before: ReadonlyMap<Op, string>): 
 
 /** The core describes a new container as an empty one, followed by patches inside it. This does the same. */
 function putPatches(path: OpPath, value: unknown, patches: Patch[]): void {
-  patches.push({ action: "put", path, value: emptied(value) });
+  patches.push({ action: "put", path, value: emptied(value) as Json });
   fillPatches(path, value, patches);
 }
 
 function insertPatches(path: OpPath, values: unknown[], patches: Patch[]): void {
-  patches.push({ action: "insert", path, values: values.map(emptied) });
+  patches.push({ action: "insert", path, values: values.map(emptied) as Json[] });
   const first = path[path.length - 1] as number;
   values.forEach((value, offset) => fillPatches([...path.slice(0, -1), first + offset], value, patches));
 }

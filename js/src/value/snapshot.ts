@@ -2,22 +2,36 @@
  * Copies values into and out of documents. Every value from the application passes `snapshot`, which copies, checks
  * and freezes it, so that the application keeps no reference by which it could change the document.
  */
+import { kindOf } from "../base/check.js";
 import { EyotError, invalid } from "../base/error.js";
 import { wellFormed } from "./text.js";
-import { AtomicString, Counter, isMap, setKey, type ValueList, type ValueMap } from "./value.js";
+import {
+  AtomicString,
+  Counter,
+  freezeDate,
+  isBytes,
+  isDate,
+  isMap,
+  setKey,
+  type ValueList,
+  type ValueMap,
+} from "./value.js";
 
-/** Maximum nesting of containers in one value. */
-const DEPTH_MAX = 128;
+/** Maximum nesting of containers in a document, its root included. */
+export const DEPTH_MAX = 128;
 
-/** A frozen copy of the value. Throws `invalid` for a value that a document cannot hold. */
-export function snapshot(value: unknown): unknown {
-  return copy(value, [], []);
+/**
+ * A frozen copy of the value, which stands below `above` other containers. Throws `invalid` for a value that a document
+ * cannot hold.
+ */
+export function snapshot(value: unknown, above = 0): unknown {
+  return new Copy(above).value(value);
 }
 
 /** The same for a document's root, which must be a map. */
 export function snapshotRoot(value: unknown): ValueMap {
   const root = snapshot(value);
-  if (!isMap(root)) throw invalid("a document is an object with named parts");
+  if (!isMap(root)) throw invalid(`a document is an object with named parts, not ${kindOf(value)}`);
   return root;
 }
 
@@ -35,69 +49,80 @@ export function thaw(value: unknown): unknown {
   return value;
 }
 
-function copy(value: unknown, path: (string | number)[], above: object[]): unknown {
-  switch (typeof value) {
-    case "string":
-      return wellFormed(value);
-    case "number":
-    case "boolean":
-      return value;
-    case "bigint":
-      if (BigInt.asIntN(54, value) !== value) throw refused(path, "a bigint beyond the safe integers");
-      return Number(value);
-    case "object":
-      return value === null ? null : copyObject(value, path, above);
-    default:
-      throw refused(path, value === undefined ? "undefined (delete the key instead)" : `a ${typeof value}`);
-  }
-}
+/** One copy under way: where it is, for errors, and which objects it is inside of. */
+class Copy {
+  readonly #path: (string | number)[] = [];
+  readonly #inside: object[] = [];
 
-function copyObject(value: object, path: (string | number)[], above: object[]): unknown {
-  if (value instanceof Counter) return Object.freeze(new Counter(value.value));
-  if (value instanceof AtomicString) return Object.freeze(new AtomicString(value.value));
-  if (value instanceof Uint8Array) return new Uint8Array(value);
-  if (value instanceof Date) return copyDate(value, path);
-  if (above.includes(value)) throw refused(path, "a value that contains itself");
-  if (above.length >= DEPTH_MAX) {
-    throw new EyotError("too-large", `a document cannot nest deeper than ${DEPTH_MAX} levels`);
-  }
-  above.push(value);
-  const result = Array.isArray(value) ? copyList(value, path, above) : copyMap(value, path, above);
-  above.pop();
-  return Object.freeze(result);
-}
+  constructor(readonly above: number) {}
 
-function copyList(list: readonly unknown[], path: (string | number)[], above: object[]): ValueList {
-  const result: ValueList = [];
-  for (let index = 0; index < list.length; index++) {
-    path.push(index);
-    result.push(copy(list[index], path, above));
-    path.pop();
+  value(value: unknown): unknown {
+    switch (typeof value) {
+      case "string":
+        return wellFormed(value);
+      case "number":
+      case "boolean":
+        return value;
+      case "bigint":
+        if (BigInt.asIntN(54, value) !== value) throw this.#refused("a bigint beyond the safe integers");
+        return Number(value);
+      case "object":
+        return value === null ? null : this.#object(value);
+      default:
+        throw this.#refused(value === undefined ? "undefined" : kindOf(value));
+    }
   }
-  return result;
-}
 
-function copyMap(map: object, path: (string | number)[], above: object[]): ValueMap {
-  const prototype: unknown = Object.getPrototypeOf(map);
-  // An object from another realm (an iframe) has its own Object.prototype, so accept any prototype that has none.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    throw refused(path, `a ${map.constructor?.name || "class instance"} (only plain objects and lists)`);
+  #object(value: object): unknown {
+    if (value instanceof Counter) return Object.freeze(new Counter(value.value));
+    if (value instanceof AtomicString) return Object.freeze(new AtomicString(value.value));
+    if (isBytes(value)) return new Uint8Array(value);
+    if (isDate(value)) return this.#date(value);
+    if (this.#inside.includes(value)) throw this.#refused("a value that contains itself");
+    if (this.above + this.#inside.length >= DEPTH_MAX) {
+      throw new EyotError("too-large", `a document cannot nest deeper than ${DEPTH_MAX} levels`);
+    }
+    this.#inside.push(value);
+    const result = Array.isArray(value) ? this.#list(value) : this.#map(value);
+    this.#inside.pop();
+    return Object.freeze(result);
   }
-  const result: ValueMap = {};
-  for (const [key, value] of Object.entries(map)) {
-    path.push(key);
-    setKey(result, wellFormed(key), copy(value, path, above));
-    path.pop();
+
+  #list(list: readonly unknown[]): ValueList {
+    const result: ValueList = [];
+    for (let index = 0; index < list.length; index++) {
+      this.#path.push(index);
+      result.push(this.value(list[index]));
+      this.#path.pop();
+    }
+    return result;
   }
-  return result;
-}
 
-function copyDate(date: Date, path: (string | number)[]): Date {
-  if (Number.isNaN(date.getTime())) throw refused(path, "an invalid Date");
-  return new Date(date);
-}
+  #map(map: object): ValueMap {
+    const prototype: unknown = Object.getPrototypeOf(map);
+    // An object from another realm (an iframe) has its own Object.prototype, so accept any prototype that has none.
+    if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+      throw this.#refused(`${kindOf(map)} (only plain objects, lists and Uint8Arrays)`);
+    }
+    const result: ValueMap = {};
+    for (const [key, value] of Object.entries(map)) {
+      // As in JSON, a key that is undefined is not there.
+      if (value === undefined) continue;
+      this.#path.push(key);
+      setKey(result, wellFormed(key), this.value(value));
+      this.#path.pop();
+    }
+    return result;
+  }
 
-function refused(path: readonly (string | number)[], what: string): EyotError {
-  const place = path.length === 0 ? "" : ` at ${path.join(".")}`;
-  return invalid(`a document cannot hold ${what}${place}`);
+  #date(date: Date): Date {
+    const time = date.getTime();
+    if (Number.isNaN(time)) throw this.#refused("an invalid Date");
+    return freezeDate(new Date(time));
+  }
+
+  #refused(what: string): EyotError {
+    const place = this.#path.length === 0 ? "" : ` at ${this.#path.join(".")}`;
+    return invalid(`a document cannot hold ${what}${place}`);
+  }
 }

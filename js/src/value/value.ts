@@ -2,10 +2,11 @@
  * The values that a document can hold: the types, the two classes that JSON has no equivalent for, and how to tell
  * and write the containers.
  */
+import { kindOf } from "../base/check.js";
 import { invalid } from "../base/error.js";
 import { wellFormed } from "./text.js";
 
-/** Any value of a document, as the application types it. */
+/** Any value of a document. A key that is undefined is not there. */
 export type Json =
   | null
   | boolean
@@ -16,9 +17,61 @@ export type Json =
   | Counter
   | AtomicString
   | readonly Json[]
-  | { readonly [key: string]: Json }
-  // An interface has no index signature, so without this a document typed by one would not be assignable.
-  | any;
+  | { readonly [key: string]: Json | undefined };
+
+/** What has no parts of its own. A string or number may have a brand, which makes it look like an object. */
+type Whole = string | number | boolean | bigint | null | undefined | Date | Uint8Array | Counter | AtomicString;
+
+/** Objects that no document can hold. */
+type Foreign =
+  | ((...args: never) => unknown)
+  | symbol
+  | RegExp
+  | Promise<unknown>
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | WeakMap<WeakKey, unknown>
+  | WeakSet<WeakKey>
+  | ArrayBufferLike
+  | Exclude<ArrayBufferView, Uint8Array>
+  | Error;
+
+// These three leave a type alone that may be anything a document holds: `Json`, `unknown` and `any`.
+
+/** A document's value: readonly all the way down. Of an empty list in an initial value nothing is known. */
+export type Value<T> = [Json] extends [T]
+  ? T
+  : T extends Date | Uint8Array
+    ? Readonly<T>
+    : T extends Whole
+      ? T
+      : T extends readonly (infer I)[]
+        ? readonly ([I] extends [never] ? Json : Value<I>)[]
+        : T extends object
+          ? { readonly [K in keyof T]: Value<T[K]> }
+          : T;
+
+/** What may be written. An optional key takes undefined to be removed; with `exactOptionalPropertyTypes`, `delete` it. */
+export type Draft<T> = [Json] extends [T]
+  ? T
+  : T extends Whole
+    ? T
+    : T extends readonly (infer I)[]
+      ? ([I] extends [never] ? Json : Draft<I>)[]
+      : T extends object
+        ? { -readonly [K in keyof T]: Draft<T[K]> }
+        : T;
+
+/** `T` where a document can hold it. What it cannot hold has the type `never` here. */
+export type Storable<T> = [Json] extends [T]
+  ? T
+  : T extends Whole
+    ? T
+    : T extends Foreign
+      ? never
+      : T extends object
+        ? { [K in keyof T]: Storable<T[K]> }
+        : T;
 
 export type Container = ValueMap | ValueList;
 export type ValueMap = { [key: string]: unknown };
@@ -62,7 +115,8 @@ export class AtomicString {
   readonly value: string;
 
   constructor(value: string) {
-    this.value = wellFormed(String(value));
+    if (typeof value !== "string") throw invalid(`an AtomicString is made of a string, not ${kindOf(value)}`);
+    this.value = wellFormed(value);
   }
 
   valueOf(): string {
@@ -78,6 +132,18 @@ export class AtomicString {
   }
 }
 
+const setters = Object.getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set"));
+const refusals = Object.fromEntries(setters.map((name) => [name, { value: refuseDate }]));
+
+/** Makes a date of a document's value refuse to be changed in place. Freezing alone does not reach the time inside. */
+export function freezeDate(date: Date): Date {
+  return Object.freeze(Object.defineProperties(date, refusals));
+}
+
+function refuseDate(): never {
+  throw invalid("a document's date is changed inside change(); new Date(date) is a copy of your own");
+}
+
 /** Whether a document's value is a map. Of other values this says nothing: a class instance would count as one. */
 export function isMap(value: unknown): value is ValueMap {
   return (
@@ -89,6 +155,20 @@ export function isMap(value: unknown): value is ValueMap {
     !(value instanceof Date) &&
     !(value instanceof Uint8Array)
   );
+}
+
+/** Whether a value of the application is a Uint8Array, of whichever realm: a frame and a test runner have their own. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || (ArrayBuffer.isView(value) && tagOf(value) === "Uint8Array");
+}
+
+/** Whether a value of the application is a Date, of whichever realm. */
+export function isDate(value: unknown): value is Date {
+  return value instanceof Date || Object.prototype.toString.call(value) === "[object Date]";
+}
+
+function tagOf(view: ArrayBufferView): string {
+  return (view as ArrayBufferView & { [Symbol.toStringTag]: string })[Symbol.toStringTag];
 }
 
 export function isContainer(value: unknown): value is Container {
@@ -104,8 +184,16 @@ export function setKey(map: ValueMap, key: string, value: unknown): void {
   }
 }
 
-/** `list.splice(index, remove, ...values)` for any number of values. A call takes only so many arguments. */
+/** How many arguments a call takes for certain. */
+const ARGUMENTS_MAX = 10_000;
+
+/** `list.splice(index, remove, ...values)` for any number of values. */
 export function spliceList(list: ValueList, index: number, remove: number, values: readonly unknown[]): void {
+  // The platform moves the rest of a list much faster than a loop does.
+  if (values.length <= ARGUMENTS_MAX) {
+    list.splice(index, remove, ...values);
+    return;
+  }
   const tail = list.splice(index);
   for (const value of values) list.push(value);
   for (let at = remove; at < tail.length; at++) list.push(tail[at]);

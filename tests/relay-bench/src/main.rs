@@ -4,6 +4,7 @@
 
 mod fan;
 mod histogram;
+mod hostile;
 mod idle;
 mod relay;
 mod replica;
@@ -20,7 +21,12 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use report::Report;
 
-const USAGE: &str = "Usage: relay-bench --relay PROGRAM [--only idle|store|fan|slow] [--json] [--smoke]";
+const USAGE: &str = "\
+Usage: relay-bench --relay PROGRAM [--only idle|store|fan|slow] [--json] [--smoke]
+       relay-bench hostile --relay PROGRAM [--only ATTACK] [--runs N] [--json] [--smoke]
+       relay-bench hostile --url ws://127.0.0.1:PORT[/PATH] --pid PID [--token TOKEN] [--read-token TOKEN] [...]
+
+Without --read-token readers attack with the token of writers.";
 
 struct Options {
     relay: PathBuf,
@@ -30,14 +36,24 @@ struct Options {
     smoke: bool,
 }
 
+enum What {
+    Takes(Options),
+    Suffers(hostile::Options),
+}
+
 fn main() -> Result<()> {
-    let options = options()?;
+    let what = options()?;
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit)?;
     // One thread: what it leaves is the relay's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, measure(&options))
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        match what {
+            What::Takes(options) => measure(&options).await,
+            What::Suffers(options) => hostile::measure(&options).await,
+        }
+    })
 }
 
 async fn measure(options: &Options) -> Result<()> {
@@ -72,15 +88,23 @@ async fn measure(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn options() -> Result<Options> {
-    let (mut relay, mut only, mut json, mut smoke) = (None, None, false, false);
+fn options() -> Result<What> {
+    let (mut relay, mut only, mut json, mut smoke) = (None::<PathBuf>, None, false, false);
+    let (mut is_hostile, mut runs) = (false, 1);
+    let (mut url, mut process, mut token, mut read_token) = (None, None, None, None);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
+            Value(what) if what == "hostile" => is_hostile = true,
             Long("relay") => relay = Some(arguments.value()?.into()),
             Long("only") => only = Some(arguments.value()?.string()?),
             Long("json") => json = true,
             Long("smoke") => smoke = true,
+            Long("runs") if is_hostile => runs = arguments.value()?.parse()?,
+            Long("url") if is_hostile => url = Some(arguments.value()?.string()?),
+            Long("pid") if is_hostile => process = Some(arguments.value()?.parse()?),
+            Long("token") if is_hostile => token = Some(arguments.value()?.string()?),
+            Long("read-token") if is_hostile => read_token = Some(arguments.value()?.string()?),
             Short('h') | Long("help") => {
                 println!("{USAGE}");
                 std::process::exit(0);
@@ -88,5 +112,17 @@ fn options() -> Result<Options> {
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Options { relay: relay.context(USAGE)?, only, json, smoke })
+    if !is_hostile {
+        return Ok(What::Takes(Options { relay: relay.context(USAGE)?, only, json, smoke }));
+    }
+    let choice = match url {
+        Some(url) => hostile::Choice::Running(hostile::Running {
+            url,
+            process: process.context(USAGE)?,
+            token,
+            read_token,
+        }),
+        None => hostile::Choice::Started(relay.context(USAGE)?),
+    };
+    Ok(What::Suffers(hostile::Options { choice, only, json, smoke, runs }))
 }

@@ -1,5 +1,6 @@
 //! The relay under measurement: a process of its own, seen through /proc.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -28,15 +29,26 @@ pub struct Relay {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
     pub resident_bytes: u64,
+    /// What is shared with other processes is divided among them.
+    pub proportional_bytes: u64,
     pub private_dirty_bytes: u64,
 }
 
 impl Relay {
     pub fn start(program: &Path, data: &Path) -> Result<Self> {
+        // What it can do is asked, not what it would let one connection do.
+        let limits = ["--connection-bytes-per-second", UNLIMITED, "--subject-bytes-per-second", UNLIMITED];
+        Self::start_with(program, data, ["--auth", "open"].iter().chain(&limits))
+    }
+
+    pub fn start_with(
+        program: &Path,
+        data: &Path,
+        flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Self> {
         let mut process = Command::new(program)
-            .args(["serve", "--region", "eu", "--listen", "127.0.0.1:0", "--auth", "open"])
-            // What it can do is asked, not what it would let one connection do.
-            .args(["--connection-bytes-per-second", UNLIMITED, "--subject-bytes-per-second", UNLIMITED])
+            .args(["serve", "--region", "eu", "--listen", "127.0.0.1:0"])
+            .args(flags)
             .arg("--data")
             .arg(data)
             .stdin(Stdio::null())
@@ -58,13 +70,7 @@ impl Relay {
     }
 
     pub fn memory(&self) -> Result<Memory> {
-        let rollup = self.proc("smaps_rollup")?;
-        let bytes = |field: &str| {
-            let line = rollup.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
-            let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-            Ok::<_, anyhow::Error>(kilobytes * 1024)
-        };
-        Ok(Memory { resident_bytes: bytes("Rss:")?, private_dirty_bytes: bytes("Private_Dirty:")? })
+        self.observed().memory()
     }
 
     /// The memory once no space is awake any more, which the relay says of itself, and what that frees has been given
@@ -92,11 +98,46 @@ impl Relay {
 
     /// CPU seconds used so far.
     pub fn cpu(&self) -> Result<f64> {
+        self.observed().cpu()
+    }
+
+    /// Ends it without giving it time.
+    pub fn kill(&mut self) {
+        // An error says that it is gone already.
+        let _ = self.process.kill();
+    }
+
+    pub fn observed(&self) -> Observed {
+        Observed(self.process.id())
+    }
+}
+
+/// A process, by its number.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed(pub u32);
+
+impl Observed {
+    pub fn memory(self) -> Result<Memory> {
+        let rollup = self.proc("smaps_rollup")?;
+        let bytes = |field: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
+            let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+            Ok::<_, anyhow::Error>(kilobytes * 1024)
+        };
+        Ok(Memory {
+            resident_bytes: bytes("Rss:")?,
+            proportional_bytes: bytes("Pss:")?,
+            private_dirty_bytes: bytes("Private_Dirty:")?,
+        })
+    }
+
+    /// CPU seconds used so far.
+    pub fn cpu(self) -> Result<f64> {
         cpu(&self.proc("stat")?)
     }
 
-    fn proc(&self, file: &str) -> Result<String> {
-        let path = format!("/proc/{}/{file}", self.process.id());
+    fn proc(self, file: &str) -> Result<String> {
+        let path = format!("/proc/{}/{file}", self.0);
         fs::read_to_string(&path).with_context(|| format!("can't read {path}: has the relay ended?"))
     }
 }

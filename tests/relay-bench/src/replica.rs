@@ -32,7 +32,7 @@ const STORE_TIME: Duration = Duration::from_millis(10);
 const GRANT_BYTES: u64 = Limits::PROTOCOL.credit_bytes / 4;
 
 /// Sixteen bytes never used before, here or in an earlier run.
-fn unique() -> [u8; 16] {
+pub fn unique() -> [u8; 16] {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let started = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
     let mut bytes = [0; 16];
@@ -60,15 +60,28 @@ impl Author {
     pub fn commit(&mut self, cause: Option<Tip>) -> Commit {
         let after = cause.filter(|tip| tip.author != self.id);
         let after = after.map(|tip| After { author: tip.author, seq: tip.seq, short: tip.id.short() });
-        let (seq, prev) = self.tip.map_or((1, self.start), |(seq, id)| (seq + 1, id));
+        let seq = self.tip.map_or(1, |(seq, _)| seq + 1);
         let mut change = vec![0; CHANGE_BYTES];
         change[..8].copy_from_slice(&seq.to_le_bytes());
-        let items = vec![(self.doc, Kind::Change, change)];
-        let place = (self.id, seq, prev);
-        let commit = Commit::new(place, after.into_iter().collect(), 0, items, &Limits::PROTOCOL)
-            .expect("a small commit is within the limits");
-        self.tip = Some((seq, commit.id()));
+        self.commit_of(after.into_iter().collect(), vec![(self.doc, Kind::Change, change)])
+    }
+
+    /// The next commit, of these items and after these.
+    pub fn commit_of(&mut self, after: Vec<After>, items: Vec<(DocId, Kind, Vec<u8>)>) -> Commit {
+        let commit = self.branch(after, items);
+        self.tip = Some((commit.tip().seq, commit.id()));
         commit
+    }
+
+    /// A commit that follows the last one, and that the next one does not follow.
+    pub fn branch(&self, after: Vec<After>, items: Vec<(DocId, Kind, Vec<u8>)>) -> Commit {
+        let (seq, prev) = self.tip.map_or((1, self.start), |(seq, id)| (seq + 1, id));
+        Commit::new((self.id, seq, prev), after, 0, items, &Limits::PROTOCOL)
+            .expect("a bench makes commits within the limits")
+    }
+
+    pub fn id(&self) -> AuthorId {
+        self.id
     }
 
     pub fn tip(&self) -> Option<Tip> {
@@ -78,10 +91,10 @@ impl Author {
 
 /// A frame of commits, ready to be sent.
 pub struct Batch {
-    bytes: Vec<u8>,
-    credit: i64,
+    pub bytes: Vec<u8>,
+    pub credit: i64,
     /// The end of the sender's log with it.
-    to: Position,
+    pub to: Position,
 }
 
 impl Batch {

@@ -11,8 +11,10 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
 const READ_BYTES: usize = 16 * 1024;
 
-const BINARY: u8 = 2;
-const CLOSE: u8 = 8;
+pub const TEXT: u8 = 1;
+pub const BINARY: u8 = 2;
+pub const CLOSE: u8 = 8;
+pub const PING: u8 = 9;
 
 pub struct Sender {
     stream: OwnedWriteHalf,
@@ -28,10 +30,15 @@ pub struct Receiver {
 
 /// Opens a WebSocket for a space.
 pub async fn connect(relay: SocketAddr, space: &str) -> Result<(Sender, Receiver)> {
+    connect_under(relay, "", space).await
+}
+
+/// The same where the relay's paths begin with a prefix.
+pub async fn connect_under(relay: SocketAddr, prefix: &str, space: &str) -> Result<(Sender, Receiver)> {
     let mut stream = TcpStream::connect(relay).await.context("can't connect")?;
     stream.set_nodelay(true)?;
     let request = format!(
-        "GET /v1/{space} HTTP/1.1\r\nHost: {relay}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET {prefix}/v1/{space} HTTP/1.1\r\nHost: {relay}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
          Sec-WebSocket-Protocol: eyot.v1\r\n\r\n"
     );
@@ -67,9 +74,14 @@ pub async fn get(relay: SocketAddr, path: &str) -> Result<String> {
 
 impl Sender {
     pub async fn send(&mut self, payload: &[u8]) -> Result<()> {
+        self.send_as(BINARY, payload).await
+    }
+
+    /// A message of that opcode.
+    pub async fn send_as(&mut self, opcode: u8, payload: &[u8]) -> Result<()> {
         let message = &mut self.message;
         message.clear();
-        message.push(0x80 | BINARY);
+        message.push(0x80 | opcode);
         match payload.len() {
             short @ 0..126 => message.push(0x80 | short as u8),
             medium @ 126..0x1_0000 => {
@@ -105,6 +117,13 @@ impl Receiver {
             self.buffer.reserve(READ_BYTES);
             let read = self.stream.read_buf(&mut self.buffer).await.context("can't receive")?;
             ensure!(read > 0, "the relay hung up");
+        }
+    }
+
+    /// Receives and forgets until the relay ends the link, which is the error.
+    pub async fn drain(&mut self) -> Result<()> {
+        loop {
+            self.receive().await?;
         }
     }
 

@@ -4,7 +4,6 @@
 //! each world, and checks it. The same seed gives the same trace: every seventeenth seed is run
 //! twice and its traces are compared. `--trace` prints what happens. A failing seed is printed with the command that replays it.
 //!
-//! `--open` adds the faults that still break a law in some seeds (CONTRIBUTING, "Open faults").
 //!
 //! Built with the feature `mutations`, `--mutations` runs the seeds with each deliberate fault of the
 //! core and prints how many notice it; `--mutation NAME` runs them with that one.
@@ -70,9 +69,8 @@ fn report(options: &Options) -> ExitCode {
             Err(message) => {
                 failed += 1;
                 println!("seed {seed} failed: {message}");
-                let mut again =
+                let again =
                     options.mutation.as_ref().map_or_else(String::new, |m| format!(" --mutation {m}"));
-                again.push_str(if options.seeds.is_open { " --open" } else { "" });
                 println!("  replay: cargo xtask sim --seeds 1 --seed {seed} --steps {steps}{again}");
             }
         }
@@ -90,14 +88,7 @@ fn report(options: &Options) -> ExitCode {
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let seeds = Seeds {
-        first: 1,
-        count: 100,
-        steps: 2000,
-        is_told: false,
-        is_open: false,
-        broken: Broken::default(),
-    };
+    let seeds = Seeds { first: 1, count: 100, steps: 2000, is_told: false, broken: Broken::default() };
     let mut options = Options { seeds, is_table: false, mutation: None };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
@@ -105,7 +96,6 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("seeds") => options.seeds.count = parser.value()?.parse()?,
             Long("seed") => options.seeds.first = parser.value()?.parse()?,
             Long("steps") => options.seeds.steps = parser.value()?.parse()?,
-            Long("open") => options.seeds.is_open = true,
             Long("trace") => options.seeds.is_told = true,
             Long("mutations") => options.is_table = true,
             Long("mutation") => {

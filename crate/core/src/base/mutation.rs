@@ -51,13 +51,17 @@ pub enum Mutation {
     DropOverQuota,
     /// What storage answered to questions from before a reload is used after it.
     StaleAnswers,
+    /// Of two changes under one actor and number the one that came first is taken.
+    FirstChangeWins,
+    /// Initial values of two versions of an application are both kept.
+    WeaveGeneses,
     /// Chance that does not come from the seed.
     AmbientChance,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::AppendWithoutCauses,
         Self::AnyChainStart,
         Self::HoleIsHeld,
@@ -80,6 +84,8 @@ impl Mutation {
         Self::ReadersWrite,
         Self::DropOverQuota,
         Self::StaleAnswers,
+        Self::FirstChangeWins,
+        Self::WeaveGeneses,
         Self::AmbientChance,
     ];
 }

@@ -23,6 +23,11 @@ impl Pace {
         self.paid_at = self.paid_at.max(now * 1000).saturating_add(rate.micros(cost));
     }
 
+    /// So much more is there.
+    pub fn refund(&mut self, amount: u64, rate: Rate) {
+        self.paid_at = self.paid_at.saturating_sub(rate.micros(amount));
+    }
+
     /// When more may be taken: not before less than the burst is owed.
     pub fn free_at(&self, rate: Rate) -> Millis {
         self.paid_at.saturating_sub(rate.micros(rate.burst)).div_ceil(1000)

@@ -8,10 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use automerge::legacy::{Key, ObjectId};
-use automerge::{Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, Value as Held};
+use automerge::{ActorId, Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, Value as Held};
 
-use crate::base::id_map::IdSet;
+use crate::base::id_map::{IdMap, IdSet};
+use crate::base::mutation::Mutation;
+use crate::document::checked::operations::{ChangeParts, Place};
 use crate::document::edit::EditError;
 use crate::document::forks::Rank;
 use crate::document::genesis::{Genesis, GenesisKey, MapId, entries, map_actor};
@@ -108,39 +109,44 @@ impl Beginning {
     /// Applies the initial values of the keys that the log has not touched, to a document that has
     /// what is in the log and nothing else.
     pub(super) fn apply(&mut self, history: &mut History) -> Outcome {
-        for change in history.doc.get_changes(&[]) {
-            self.note(&change);
-        }
+        self.note_all(history);
         self.add(history)
     }
 
-    /// Changes of the log have come: these hashes, of which `outcome` tells what was done. Withdraws
-    /// initial values of keys that they have touched.
+    /// Changes of the log have come: these hashes, each with its rank, of which `outcome` tells what was
+    /// done. Withdraws initial values of keys that they have touched.
     pub(super) fn follow(
         &mut self,
-        arrived: &[ChangeHash],
+        arrived: &[(ChangeHash, Rank)],
         history: &mut History,
         outcome: Outcome,
     ) -> Outcome {
-        let logged: Vec<_> = arrived.iter().filter(|hash| self.unlogged.remove(hash)).collect();
+        if history.budget.is_mutated(Mutation::WeaveGeneses) {
+            return outcome;
+        }
+        let logged = self.take_logged(arrived);
+        let mut has_rivals = false;
         if !outcome.rebuilt {
             let mut has_touched = false;
-            for change in logged.into_iter().filter_map(|hash| history.doc.get_change_by_hash(hash)) {
+            for (hash, rank) in logged {
+                let Some(change) = history.doc.get_change_by_hash(&hash) else { continue };
+                // What this replica has made for itself says nothing of what others hold.
+                history.set_rank(hash, rank);
+                has_rivals |= history.has_rivals(&change);
                 has_touched |= self.note(&change);
             }
             for change in &outcome.added {
                 has_touched |= self.note(change);
             }
             let is_good = |wanted: IdSet<_>| self.unlogged.is_subset(&wanted);
-            if !self.is_contested(history) && (!has_touched || is_good(self.wanted_changes())) {
+            if !has_rivals && !self.is_contested(history) && (!has_touched || is_good(self.wanted_changes()))
+            {
                 return outcome;
             }
         }
-        let logged = history.remove(&core::mem::take(&mut self.unlogged));
+        history.remove(&core::mem::take(&mut self.unlogged));
         self.touches.fill(Touch::Untouched);
-        for change in &logged.added {
-            self.note(change);
-        }
+        self.note_all(history);
         Outcome { rebuilt: true, ..self.add(history) }
     }
 
@@ -180,16 +186,44 @@ impl Beginning {
             && changes.filter(|c| self.unlogged.contains(&c.hash())).any(|change| history.has_rivals(change))
     }
 
+    /// Takes those that have come in the log out of those that are not in it, each with the highest rank
+    /// that it came with.
+    fn take_logged(&mut self, arrived: &[(ChangeHash, Rank)]) -> IdMap<ChangeHash, Rank> {
+        let mut logged: IdMap<ChangeHash, Rank> = IdMap::new();
+        for (hash, rank) in arrived {
+            if let Some(before) = logged.get_mut(hash) {
+                *before = (*rank).min(*before);
+            } else if self.unlogged.remove(hash) {
+                logged.insert(*hash, *rank);
+            }
+        }
+        logged
+    }
+
+    /// Notes which keys the changes of the log touch, where no others are applied.
+    fn note_all(&mut self, history: &History) {
+        let (numbers, keys, touches) = (&self.numbers, &self.keys, &mut self.touches);
+        history.each_key(|map, key, operation| {
+            let Some(number) = numbers.get(&(map, key.to_owned())) else { return };
+            let key = &keys[*number];
+            let is_same = key.makes == Some(operation) && history.is_applied(&key.changes[0].hash());
+            let touch = if is_same { Touch::SameMap } else { Touch::Touched };
+            touches[*number] = touch.max(touches[*number]);
+        });
+    }
+
     /// Notes which keys a change of the log touches; whether there are any.
     fn note(&mut self, change: &Change) -> bool {
         let mut has_touched = false;
-        for operation in change.decode().operations {
-            let Key::Map(key) = operation.key else { continue };
-            let map = match operation.obj {
-                ObjectId::Root => None,
-                ObjectId::Id(id) => Some((id.0, id.1)),
-            };
-            let Some(number) = self.numbers.get(&(map, key.to_string())) else { continue };
+        let Ok(parts) = ChangeParts::parse(change.raw_bytes()) else { return false };
+        let mut operations = parts.operations(usize::MAX);
+        while let Ok(Some(operation)) = operations.next() {
+            let Place::Key(key) = operation.place else { continue };
+            let map = operation.object.and_then(|name| {
+                let actor = parts.actor(name.actor)?;
+                Some((u64::from(name.number), ActorId::from(actor)))
+            });
+            let Some(number) = self.numbers.get(&(map, key.to_owned())) else { continue };
             let key = &self.keys[*number];
             let is_same = key.makes.is_some() && key.changes[0].hash() == change.hash();
             let touch = if is_same { Touch::SameMap } else { Touch::Touched };

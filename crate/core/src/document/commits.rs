@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use automerge::Change;
 
-use crate::base::id::DocId;
+use crate::base::id::{CommitId, DocId};
+use crate::base::id_map::IdMap;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::header::After;
 use crate::commit::kind::Kind;
-use crate::document::budget::Budget;
+use crate::document::budget::{Allowance, Refused};
 use crate::document::genesis::Genesis;
 use crate::document::source::Source;
 use crate::document::stripped::changes::Changes;
@@ -25,12 +26,16 @@ pub(super) struct Commits {
     changes: Changes,
     /// Commits that refer to a change of this commit, which is not known yet.
     waiting: BTreeMap<After, Vec<Commit>>,
+    /// What was not taken, by commit.
+    refused: IdMap<CommitId, Refused>,
+    refused_in_all: Refused,
+    waiting_in_all: u64,
 }
 
 /// What a commit holds of the document.
 enum Held {
-    /// These changes, and so many chunks that can't be read.
-    Changes { changes: Vec<(Change, Source)>, refused: usize },
+    /// These changes, and so many that are not taken.
+    Changes { changes: Vec<(Change, Source)>, refused: Refused },
     /// Some of it is not here.
     Hole,
     /// What can't be rebuilt before the change of this commit is known.
@@ -38,33 +43,60 @@ enum Held {
 }
 
 impl Commits {
-    /// The changes that come with a commit: its own, and those of commits that waited for it. And how
-    /// many chunks can't be read.
-    pub fn take(&mut self, commit: &Commit, doc: DocId, budget: &Budget) -> (Vec<(Change, Source)>, usize) {
-        let (mut arrived, mut refused_in_all) = (Vec::new(), 0);
+    /// The changes that come with a commit: its own, and those of commits that waited for it.
+    /// `allowance` says what a commit may hold once so many bytes have come.
+    pub fn take(
+        &mut self,
+        commit: &Commit,
+        doc: DocId,
+        allowance: impl Fn(u64) -> Allowance,
+    ) -> Vec<(Change, Source)> {
+        let mut arrived = Vec::new();
+        let mut bytes = 0;
         let mut commits = vec![commit.clone()];
         while let Some(commit) = commits.pop() {
-            match self.read(&commit, doc, budget) {
+            // What was too large still is: it is not inflated again.
+            if self.refused.get(&commit.id()).is_some_and(|refused| refused.too_large > 0) {
+                continue;
+            }
+            match self.read(&commit, doc, allowance(bytes)) {
                 Held::Changes { changes, refused } => {
                     let header = commit.header();
-                    if refused == 0 {
+                    if refused.is_empty() {
                         let own = changes.iter().map(|(change, _)| change);
                         self.changes.insert(header.author, header.seq, &commit.id(), own);
+                    } else {
+                        let before = self.refused.insert(commit.id(), refused);
+                        self.refused_in_all.add(refused);
+                        self.refused_in_all.remove(before.unwrap_or_default());
                     }
-                    refused_in_all += refused;
+                    bytes += changes.iter().map(|(change, _)| change.raw_bytes().len() as u64).sum::<u64>();
                     arrived.extend(changes);
-                    commits.extend(self.waiting.remove(&commit.name()).into_iter().flatten());
+                    let waiting = self.waiting.remove(&commit.name()).unwrap_or_default();
+                    self.waiting_in_all -= waiting.len() as u64;
+                    commits.extend(waiting);
                 }
                 Held::Hole => {}
-                Held::Waits(name) => self.waiting.entry(name).or_default().push(commit),
+                Held::Waits(name) => {
+                    let waiting = self.waiting.entry(name).or_default();
+                    if waiting.iter().all(|waiting| waiting.id() != commit.id()) {
+                        waiting.push(commit);
+                        self.waiting_in_all += 1;
+                    }
+                }
             }
         }
-        (arrived, refused_in_all)
+        arrived
+    }
+
+    /// What was not taken.
+    pub fn refused(&self) -> Refused {
+        self.refused_in_all
     }
 
     /// Commits that wait for the change of another.
-    pub fn waiting(&self) -> usize {
-        self.waiting.values().map(Vec::len).sum()
+    pub fn waiting(&self) -> u64 {
+        self.waiting_in_all
     }
 
     /// The item of a change that is made here, in a commit of which this is known; where it can't be
@@ -76,9 +108,9 @@ impl Commits {
         }
     }
 
-    fn read(&self, commit: &Commit, doc: DocId, budget: &Budget) -> Held {
+    fn read(&self, commit: &Commit, doc: DocId, mut allowance: Allowance) -> Held {
         let author = Source::Commit(commit.header().author);
-        let (mut changes, mut refused) = (Vec::new(), 0);
+        let (mut changes, mut refused) = (Vec::new(), Refused::default());
         for (item, bytes) in commit.items().filter(|(item, _)| item.doc == Some(doc)) {
             let ItemBytes::Present(bytes) = bytes else { return Held::Hole };
             let (chunks, source) = match item.known_kind() {
@@ -88,7 +120,7 @@ impl Commits {
                         Ok(chunk) => (vec![chunk], author),
                         Err(RebuildError::Missing(name)) => return Held::Waits(name),
                         Err(_) => {
-                            refused += 1;
+                            refused.malformed += 1;
                             continue;
                         }
                     }
@@ -101,15 +133,20 @@ impl Commits {
                 Some(Kind::Delete) => continue,
                 // Of a later version: it can't be told what a change after it depends on.
                 None => {
-                    refused += 1;
+                    refused.malformed += 1;
                     continue;
                 }
             };
             for chunk in chunks {
-                let parsed = budget.parse(&chunk);
-                refused += parsed.refused;
+                let parsed = allowance.parse(&chunk);
+                refused.add(parsed.refused);
                 changes.extend(parsed.changes.into_iter().map(|change| (change, source)));
             }
+        }
+        if refused.too_large > 0 {
+            // Whole or not at all.
+            refused.too_large += changes.len() as u64;
+            changes.clear();
         }
         Held::Changes { changes, refused }
     }

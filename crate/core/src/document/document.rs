@@ -13,11 +13,12 @@ use crate::base::id_map::IdSet;
 use crate::commit::commit::Commit;
 use crate::commit::kind::Kind;
 use crate::document::beginning::{Beginning, is_all_held, overlay};
-use crate::document::budget::Budget;
+use crate::document::budget::{Budget, Refused};
 use crate::document::commits::Commits;
 use crate::document::edit::{self, EditError};
 use crate::document::genesis::Genesis;
 use crate::document::history::{History, Outcome};
+use crate::document::quarantine::Quarantined;
 use crate::document::source::Source;
 use crate::document::stripped::strip::Context;
 use crate::document::value::{Op, Patch, Value, encode_object};
@@ -38,8 +39,8 @@ pub struct Document {
     /// Initial values that are applied and not in the log.
     beginning: Option<Beginning>,
     commits: Commits,
-    /// Chunks that are no changes, or are in an item over the budget.
-    refused: usize,
+    /// What was not taken of items that came without a commit.
+    refused: Refused,
 }
 
 impl Document {
@@ -49,7 +50,7 @@ impl Document {
             history: History::new(actor(author), budget),
             beginning: None,
             commits: Commits::default(),
-            refused: 0,
+            refused: Refused::default(),
         }
     }
 
@@ -65,10 +66,11 @@ impl Document {
         doc: DocId,
         commits: impl IntoIterator<Item = &'a Commit>,
     ) -> Applied {
-        let mut changes = Vec::new();
+        let mut changes: Vec<(Change, Source)> = Vec::new();
+        let (budget, mut held) = (self.history.budget, self.history.bytes);
         for commit in commits {
-            let (arrived, refused) = self.commits.take(commit, doc, &self.history.budget);
-            self.refused += refused;
+            let arrived = self.commits.take(commit, doc, |bytes| budget.of_commit(held + bytes));
+            held += arrived.iter().map(|(change, _)| change.raw_bytes().len() as u64).sum::<u64>();
             changes.extend(arrived);
         }
         self.apply_changes(changes)
@@ -83,8 +85,8 @@ impl Document {
     pub fn apply<'a>(&mut self, items: impl IntoIterator<Item = (Source, &'a [u8])>) -> Applied {
         let mut changes = Vec::new();
         for (source, bytes) in items {
-            let parsed = self.history.budget.parse(bytes);
-            self.refused += parsed.refused;
+            let parsed = self.history.budget.of_commit(self.history.bytes).parse(bytes);
+            self.refused.add(parsed.refused);
             changes.extend(parsed.changes.into_iter().map(|change| (change, source)));
         }
         self.apply_changes(changes)
@@ -96,7 +98,7 @@ impl Document {
             (change, rank)
         });
         let changes: Vec<_> = ranked.collect();
-        let arrived: Vec<_> = changes.iter().map(|(change, _)| change.hash()).collect();
+        let arrived: Vec<_> = changes.iter().map(|(change, rank)| (change.hash(), *rank)).collect();
         let mut outcome = self.history.add(changes);
         if let Some(mut beginning) = self.beginning.take() {
             outcome = beginning.follow(&arrived, &mut self.history, outcome);
@@ -144,7 +146,7 @@ impl Document {
     /// puts the genesis before it.
     pub fn hold_beginning(&mut self, item: &[u8]) {
         let Some(beginning) = &mut self.beginning else { return };
-        for change in self.history.budget.parse(item).changes {
+        for change in self.history.budget.of_commit(0).parse(item).changes {
             beginning.hold(change.deps());
         }
     }
@@ -176,6 +178,10 @@ impl Document {
         message: Option<String>,
         seconds: i64,
     ) -> Result<Option<Change>, EditError> {
+        let operations = ops.iter().map(edit::operations).sum();
+        if !self.history.has_room(operations, 0) {
+            return Err(EditError::TooLarge);
+        }
         let mut transaction = self.history.doc.transaction();
         for op in ops {
             if let Err(error) = edit::edit(&mut transaction, op) {
@@ -190,7 +196,11 @@ impl Document {
         let options = CommitOptions { message, time: Some(seconds) };
         transaction.commit_with(options);
         let change = self.history.doc.get_last_local_change().expect("it was just made");
-        self.history.made(&change);
+        let has_room = self.history.has_room(change.len() as u64, change.raw_bytes().len() as u64);
+        if !has_room || !self.history.made(&change) {
+            self.forget_last();
+            return Err(EditError::TooLarge);
+        }
         Ok(Some(change))
     }
 
@@ -226,7 +236,7 @@ impl Document {
 
     /// Whether these changes can be an item of a commit: they are not over the budget.
     pub fn allows(&self, item: &[u8]) -> bool {
-        self.history.budget.parse(item).refused == 0
+        self.history.budget.of_commit(self.history.bytes).parse(item).refused.is_empty()
     }
 
     /// Whether a change is applied.
@@ -235,8 +245,13 @@ impl Document {
     }
 
     /// Changes held and not applied.
-    pub fn quarantined(&self) -> usize {
-        self.history.quarantine.len() + self.commits.waiting() + self.refused
+    pub fn quarantined(&self) -> Quarantined {
+        let mut refused = self.refused;
+        refused.add(self.commits.refused());
+        let Refused { malformed, too_large } = refused;
+        let waiting = self.commits.waiting();
+        let counts = self.history.quarantine.counts();
+        counts.and(Quarantined { waiting, malformed, too_large, lost: 0 })
     }
 
     /// How many changes were looked at so far to decide what to apply: what its changes have cost.

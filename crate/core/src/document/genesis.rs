@@ -28,12 +28,16 @@ use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::hash::hash16;
 use crate::base::id::DocId;
 use crate::commit::error::CommitError;
-use crate::document::edit::{EditError, fill};
+use crate::document::edit::{EditError, fill, size};
 use crate::document::value::{Value, decode_value, encode_value};
 
 /// The most keys that an initial value may have, those of maps in it included. It is the same for all
 /// versions: a genesis over it is none.
 pub const KEYS_MAX: usize = 1024;
+
+/// The most values, characters and items that an initial value may have. It is the same for all versions,
+/// too.
+pub const SIZE_MAX: u64 = 256 * 1024;
 
 /// What a genesis item of a commit holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,13 +96,16 @@ impl Genesis {
     /// Whether a document can begin with this value.
     ///
     /// # Errors
-    /// [`EditError::Path`] where it is not a map, [`EditError::Initial`] where it has more keys than
-    /// [`KEYS_MAX`].
+    /// [`EditError::Path`] where it is not a map, [`EditError::Initial`] where it is over [`KEYS_MAX`]
+    /// or [`SIZE_MAX`].
     pub fn check(value: &Value) -> Result<(), EditError> {
         if !matches!(value, Value::Map(_)) {
             return Err(EditError::Path(Vec::new()));
         }
-        if keys(value) > KEYS_MAX { Err(EditError::Initial("have so many keys")) } else { Ok(()) }
+        if keys(value) > KEYS_MAX {
+            return Err(EditError::Initial("have so many keys"));
+        }
+        if size(value) > SIZE_MAX { Err(EditError::Initial("be so large")) } else { Ok(()) }
     }
 }
 

@@ -9,9 +9,15 @@ use std::collections::BTreeMap;
 use automerge::{ActorId, Automerge, Change, ChangeHash, PatchLog, TextEncoding};
 
 use crate::base::id_map::{IdMap, IdSet};
+use crate::base::mutation::Mutation;
 use crate::document::budget::Budget;
+use crate::document::checked::operations::ChangeParts;
+use crate::document::checked::references::{Checked, Obstacle, References};
 use crate::document::forks::{Graph, Node, Rank, Turn, losers};
 use crate::document::quarantine::{Quarantine, Why};
+
+/// Operations that are given to Automerge in one go: it takes some 500 bytes for each.
+const BATCH_OPERATIONS: u64 = 100_000;
 
 #[derive(Clone)]
 pub(super) struct History {
@@ -25,11 +31,32 @@ pub(super) struct History {
     /// Changes that count as applied, and are given to Automerge in one go: it takes about as long
     /// for many as for one, which is in proportion to the objects they touch.
     batch: Vec<Change>,
-    batch_hashes: IdSet<ChangeHash>,
+    /// Of each, the highest number of its operations.
+    batch_hashes: IdMap<ChangeHash, u64>,
+    batch_operations: u64,
+    /// The operations of the changes applied.
+    references: References,
+    /// Changes kept back until this actor has made an operation of that number, or a higher one.
+    by_operation: BTreeMap<(ActorId, u32), IdSet<ChangeHash>>,
+    /// Changes applied that no other depends on.
+    heads: IdSet<ChangeHash>,
+    /// Changes kept back until there are fewer heads.
+    until_fewer_heads: IdSet<ChangeHash>,
+    /// Bytes of the changes held.
+    pub bytes: u64,
     /// A change made here has rivals: who wins is to be decided with the next change that comes.
     is_undecided: bool,
     /// How many changes were looked at to decide what to apply.
     pub examined: u64,
+}
+
+/// Why a change can't be applied although all it depends on is.
+enum NotYet {
+    Obstacle(Obstacle),
+    /// Over the budget.
+    NoRoom,
+    /// It would be one more that nothing follows.
+    Heads,
 }
 
 /// What applying changes has done.
@@ -56,14 +83,20 @@ impl History {
             ranks: IdMap::new(),
             quarantine: Quarantine::default(),
             batch: Vec::new(),
-            batch_hashes: IdSet::new(),
+            batch_hashes: IdMap::new(),
+            batch_operations: 0,
+            references: References::default(),
+            by_operation: BTreeMap::new(),
+            heads: IdSet::new(),
+            until_fewer_heads: IdSet::new(),
+            bytes: 0,
             is_undecided: false,
             examined: 0,
         }
     }
 
     pub fn is_applied(&self, hash: &ChangeHash) -> bool {
-        self.batch_hashes.contains(hash) || self.doc.get_change_meta_by_hash(hash).is_some()
+        self.batch_hashes.contains_key(hash) || self.doc.get_change_meta_by_hash(hash).is_some()
     }
 
     /// Takes in changes, and applies what is to be applied.
@@ -72,6 +105,12 @@ impl History {
         for (change, rank) in changes {
             self.arrive(change, rank, &mut outcome);
         }
+        // A change made here has followed all heads: there is room for others.
+        while self.heads.len() < self.budget.heads
+            && let Some(hash) = self.until_fewer_heads.pop_first()
+        {
+            self.try_to_apply(hash, &mut outcome);
+        }
         self.flush(&mut outcome);
         if core::mem::take(&mut self.is_undecided) {
             self.decide(&mut outcome);
@@ -79,10 +118,23 @@ impl History {
         outcome
     }
 
-    /// Notes a change that Automerge has just made here.
-    pub fn made(&mut self, change: &Change) {
+    /// Notes a change that Automerge has just made here. Whether others will apply it: otherwise it is to
+    /// be removed.
+    pub fn made(&mut self, change: &Change) -> bool {
+        let Ok(checked) = self.check(change) else { return false };
         self.is_undecided |= self.winning_turn(change).is_some() || self.revives_rival(change);
-        self.note_applied(change, Rank::Author);
+        self.bytes += change.raw_bytes().len() as u64;
+        self.note_applied(change, Rank::Author, checked);
+        true
+    }
+
+    /// Whether so many more operations and bytes are within the budget.
+    pub fn has_room(&self, operations: u64, bytes: u64) -> bool {
+        operations <= self.budget.commit_operations as u64
+            && bytes <= self.budget.commit_bytes
+            && self.bytes + bytes <= self.budget.document_bytes
+            && self.references.count() + operations <= self.budget.document_operations
+            && u64::from(self.references.highest) + operations <= u64::from(u32::MAX)
     }
 
     /// Builds the document anew from all that is held but these changes, and what depends on them.
@@ -97,15 +149,33 @@ impl History {
         Outcome { rebuilt: true, ..outcome }
     }
 
+    /// Gives a change that is applied this rank.
+    pub fn set_rank(&mut self, hash: ChangeHash, rank: Rank) {
+        match rank {
+            Rank::Author => self.ranks.remove(&hash),
+            rank => self.ranks.insert(hash, rank),
+        };
+    }
+
+    /// Calls this for each operation that is applied and puts something at a key of a map, with the map
+    /// (none for the document itself), the key and the name of the operation.
+    pub fn each_key(&self, take: impl FnMut(Option<(u64, ActorId)>, &str, (u64, ActorId))) {
+        self.references.each_key(take);
+    }
+
     fn rank(&self, hash: &ChangeHash) -> Rank {
         self.ranks.get(hash).copied().unwrap_or(Rank::Author)
     }
 
-    fn note_applied(&mut self, change: &Change, rank: Rank) {
-        if rank != Rank::Author {
-            self.ranks.insert(change.hash(), rank);
+    fn note_applied(&mut self, change: &Change, rank: Rank, checked: Checked) {
+        let hash = change.hash();
+        self.set_rank(hash, rank);
+        self.references.add(checked);
+        for dep in change.deps() {
+            self.heads.remove(dep);
         }
-        self.applied.entry(change.actor_id().clone()).or_default().push(change.hash());
+        self.heads.insert(hash);
+        self.applied.entry(change.actor_id().clone()).or_default().push(hash);
     }
 
     // Changes that come.
@@ -119,6 +189,7 @@ impl History {
         if self.quarantine.waits(&hash) {
             return self.quarantine.upgrade_waiting(&hash, rank);
         }
+        self.bytes += change.raw_bytes().len() as u64;
         let mut complete = vec![(change, rank)];
         while let Some((change, rank)) = complete.pop() {
             self.examined += 1;
@@ -144,15 +215,16 @@ impl History {
     /// A change that is held has come again, with this rank.
     fn upgrade(&mut self, change: &Change, rank: Rank, outcome: &mut Outcome) {
         let hash = change.hash();
-        let before = self.rank(&hash);
-        match self.quarantine.get_mut(&hash) {
-            Some(held) if rank < held.rank => held.rank = rank,
-            None if rank < before => {
-                self.ranks.insert(hash, rank);
+        let is_upgraded = if self.quarantine.get(&hash).is_some() {
+            self.quarantine.upgrade(&hash, rank)
+        } else {
+            let is_higher = rank < self.rank(&hash);
+            if is_higher {
+                self.set_rank(hash, rank);
             }
-            _ => return,
-        }
-        if self.has_rivals(change) {
+            is_higher
+        };
+        if is_upgraded && self.has_rivals(change) {
             self.decide(outcome);
         }
     }
@@ -179,7 +251,9 @@ impl History {
         let has_rivals = self.has_rivals(&change);
         let winner = self.winning_turn(&change);
         let is_clear = !self.revives_rival(&change);
+        let is_first_come = self.budget.is_mutated(Mutation::FirstChangeWins);
         let why = match [lost_with, winner].into_iter().flatten().min() {
+            Some(by) if is_first_come => Why::Lost(by),
             Some(by) if !has_rivals || is_clear && by < turn => Why::Lost(by),
             None if is_clear => Why::Blocked,
             _ => {
@@ -188,7 +262,7 @@ impl History {
             }
         };
         self.quarantine.keep_back(change, rank, why);
-        self.try_to_apply(hash);
+        self.try_to_apply(hash, outcome);
     }
 
     /// Whether a change gives a turn to its only rival, which had none, and that before it lost.
@@ -217,36 +291,99 @@ impl History {
 
     /// Applies a change that is kept back, where nothing is against it any more, and what has waited
     /// for that.
-    fn try_to_apply(&mut self, hash: ChangeHash) {
+    fn try_to_apply(&mut self, hash: ChangeHash, outcome: &mut Outcome) {
         let mut ways = vec![hash];
         while let Some(hash) = ways.pop() {
             self.examined += 1;
             let Some(held) = self.quarantine.get(&hash) else { continue };
-            if held.why != Why::Blocked || !self.is_next(&held.change) {
+            if !matches!(held.why, Why::Blocked | Why::TooManyHeads) || !self.is_next(&held.change) {
                 continue;
             }
+            let checked = match self.check(&held.change) {
+                Ok(checked) => checked,
+                Err(obstacle) => {
+                    self.keep_back(hash, obstacle);
+                    continue;
+                }
+            };
             let held = self.quarantine.release(&hash).expect("it was just looked at");
+            self.until_fewer_heads.remove(&hash);
             let (actor, seq) = (held.change.actor_id().clone(), held.change.seq());
-            self.note_applied(&held.change, held.rank);
-            self.batch_hashes.insert(hash);
+            let last = held.change.max_op();
+            self.note_applied(&held.change, held.rank, checked);
+            self.batch_hashes.insert(hash, last);
+            self.batch_operations += held.change.len() as u64;
             self.batch.push(held.change);
             ways.extend(self.quarantine.with_seq(&actor, seq + 1).map(|(next, _)| next));
             ways.extend(self.quarantine.dependents(&hash));
+            ways.extend(self.wait_for_operation_no_more(&actor, last));
+            if self.batch_operations >= BATCH_OPERATIONS {
+                self.flush(outcome);
+            }
         }
     }
 
-    /// Whether all that this change follows is applied, and the budget allows it.
-    fn is_next(&self, change: &Change) -> bool {
-        let applied = self.applied.get(change.actor_id()).map_or(0, Vec::len) as u64;
-        change.seq() == applied + 1
-            && self.budget.allows(change)
-            && change.deps().iter().all(|dep| self.is_applied(dep))
+    /// The changes that wait for operations of this actor up to that number.
+    fn wait_for_operation_no_more(&mut self, actor: &ActorId, last: u64) -> Vec<ChangeHash> {
+        let last = u32::try_from(last).unwrap_or(u32::MAX);
+        let range = (actor.clone(), 0)..=(actor.clone(), last);
+        let keys: Vec<_> = self.by_operation.range(range).map(|(key, _)| key.clone()).collect();
+        keys.iter().filter_map(|key| self.by_operation.remove(key)).flatten().collect()
     }
 
-    /// Gives Automerge what counts as applied. Where that fails the changes are given one by one, so
-    /// that an error costs one change and not its neighbours.
+    /// Notes why a change can't be applied although all it depends on is.
+    fn keep_back(&mut self, hash: ChangeHash, obstacle: NotYet) {
+        let why = match obstacle {
+            NotYet::Obstacle(Obstacle::Missing(actor, number)) => {
+                let key = (ActorId::from(actor.as_slice()), number);
+                self.by_operation.entry(key).or_default().insert(hash);
+                Why::Blocked
+            }
+            NotYet::Obstacle(Obstacle::Wrong) => Why::Refused,
+            NotYet::Obstacle(Obstacle::TooMany) | NotYet::NoRoom => Why::TooLarge,
+            NotYet::Heads => {
+                self.until_fewer_heads.insert(hash);
+                Why::TooManyHeads
+            }
+        };
+        self.quarantine.set_why(&hash, why);
+    }
+
+    /// Whether all that this change follows is applied.
+    fn is_next(&self, change: &Change) -> bool {
+        let applied = self.applied.get(change.actor_id()).map_or(0, Vec::len) as u64;
+        change.seq() == applied + 1 && change.deps().iter().all(|dep| self.is_applied(dep))
+    }
+
+    /// Whether Automerge can be given a change, all it depends on being applied. It is decided by the
+    /// set of changes: what a change refers to is there or is waited for.
+    fn check(&self, change: &Change) -> Result<Checked, NotYet> {
+        let deps = change.deps();
+        let room = self.references.count() + change.len() as u64 <= self.budget.document_operations;
+        if deps.len() > self.budget.dependencies || !room {
+            return Err(NotYet::NoRoom);
+        }
+        let is_followed = deps.iter().any(|dep| self.heads.contains(dep));
+        if !is_followed && self.heads.len() >= self.budget.heads {
+            return Err(NotYet::Heads);
+        }
+        let parts = ChangeParts::parse(change.raw_bytes()).map_err(|_| NotYet::Obstacle(Obstacle::Wrong))?;
+        let before = deps.iter().map(|dep| self.last_operation(dep)).max().unwrap_or(0);
+        let most = self.budget.commit_operations;
+        self.references.check(&parts, before, most).map_err(NotYet::Obstacle)
+    }
+
+    /// The highest number of the operations of a change that is applied.
+    fn last_operation(&self, hash: &ChangeHash) -> u64 {
+        let in_batch = self.batch_hashes.get(hash).copied();
+        in_batch.or_else(|| Some(self.doc.get_change_meta_by_hash(hash)?.max_op)).unwrap_or(0)
+    }
+
+    /// Gives Automerge what counts as applied. Where that fails, which what was checked before should
+    /// exclude, the changes are given one by one, so that an error costs one change and not its neighbours.
     fn flush(&mut self, outcome: &mut Outcome) {
         self.batch_hashes.clear();
+        self.batch_operations = 0;
         let batch = core::mem::take(&mut self.batch);
         if self.doc.apply_changes_log_patches(batch.clone(), &mut outcome.log).is_ok() {
             return outcome.added.extend(batch);
@@ -259,17 +396,33 @@ impl History {
             }
             self.quarantine.keep_back(change.clone(), rank, Why::Blocked);
         }
+        self.read_references();
         for change in batch {
-            if !self.is_next(&change) {
-                continue;
-            }
             let hash = change.hash();
-            if self.doc.apply_changes_log_patches([change.clone()], &mut outcome.log).is_ok() {
+            let checked = if self.is_next(&change) { self.check(&change) } else { continue };
+            let is_applied = checked.is_ok()
+                && self.doc.apply_changes_log_patches([change.clone()], &mut outcome.log).is_ok();
+            if let Ok(checked) = checked
+                && is_applied
+            {
                 let held = self.quarantine.release(&hash).expect("it was just kept back");
-                self.note_applied(&change, held.rank);
+                self.note_applied(&change, held.rank, checked);
                 outcome.added.push(change);
-            } else if let Some(held) = self.quarantine.get_mut(&hash) {
-                held.why = Why::Refused;
+            } else {
+                self.quarantine.set_why(&hash, Why::Refused);
+            }
+        }
+    }
+
+    /// Reads the operations of the changes that are applied anew.
+    fn read_references(&mut self) {
+        self.references = References::default();
+        self.heads = self.doc.get_heads().into_iter().collect();
+        for change in self.doc.get_changes(&[]) {
+            let parts = ChangeParts::parse(change.raw_bytes());
+            let checked = parts.ok().and_then(|parts| self.references.check(&parts, 0, usize::MAX).ok());
+            if let Some(checked) = checked {
+                self.references.add(checked);
             }
         }
     }
@@ -291,18 +444,18 @@ impl History {
             self.doc = empty(self.doc.get_actor().clone());
             self.applied.clear();
             self.ranks.clear();
+            self.references = References::default();
+            self.heads.clear();
+            self.by_operation.clear();
+            self.until_fewer_heads.clear();
+            // What they refer to may be another operation now.
+            self.quarantine.try_all_again();
             *outcome = Outcome { rebuilt: true, ..Outcome::default() };
         }
-        for (hash, held) in self.quarantine.kept_back_mut() {
-            match (losers.get(hash), held.why) {
-                (Some(by), _) => held.why = Why::Lost(*by),
-                (None, Why::Lost(_)) => held.why = Why::Blocked,
-                (None, _) => {}
-            }
-        }
+        self.quarantine.set_losers(&losers);
         to_try.extend(self.quarantine.kept_back().map(|(hash, _)| *hash));
         for hash in to_try {
-            self.try_to_apply(hash);
+            self.try_to_apply(hash, outcome);
         }
         self.flush(outcome);
     }

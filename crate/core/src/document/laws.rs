@@ -106,7 +106,7 @@ fn check(deliveries: &[&Delivery], expected: &BTreeSet<ChangeHash>, seed: u64) {
     assert_eq!(applied, *expected, "seed {seed}");
     let known: BTreeSet<_> =
         deliveries.iter().map(|(_, bytes)| Change::from_bytes(bytes.clone()).unwrap().hash()).collect();
-    assert_eq!(document.quarantined(), known.len() - applied.len(), "seed {seed}");
+    assert_eq!(document.quarantined().count() as usize, known.len() - applied.len(), "seed {seed}");
 }
 
 fn in_every_order(left: &mut Vec<&Delivery>, taken: &mut Vec<Delivery>, check: &mut impl FnMut(&[Delivery])) {
@@ -187,7 +187,7 @@ fn a_keystroke_costs_the_same_however_much_is_held_and_quarantined() {
     for document in [&mut writer, &mut reader] {
         document.apply([(Source::Commit(author(0)), fork.raw_bytes())]);
     }
-    let quarantined = reader.quarantined();
+    let quarantined = reader.quarantined().count();
     assert!(quarantined == 2 || quarantined == 5_001, "{quarantined}");
     for number in 0..100 {
         assert!(keystroke(&mut writer, &mut reader, number) < 10);

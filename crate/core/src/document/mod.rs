@@ -2,6 +2,7 @@
 
 pub mod beginning;
 pub mod budget;
+mod checked;
 mod commits;
 pub mod diff;
 pub mod document;
@@ -11,7 +12,7 @@ pub mod genesis;
 mod history;
 #[cfg(test)]
 mod laws;
-mod quarantine;
+pub mod quarantine;
 pub mod source;
 pub mod stripped;
 pub mod value;

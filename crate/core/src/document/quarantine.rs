@@ -21,6 +21,8 @@ pub(super) struct Quarantine {
     by_seq: BTreeMap<(ActorId, u64), IdSet<ChangeHash>>,
     /// For a change kept back: those kept back that depend on it.
     dependents: IdMap<ChangeHash, IdSet<ChangeHash>>,
+    /// How many are kept back, and why.
+    counts: Quarantined,
 }
 
 #[derive(Clone)]
@@ -33,20 +35,76 @@ pub(super) struct KeptBack {
 /// Why a change is kept back although all it depends on is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// It is over the budget, follows no change of its actor that is applied, or depends on a change
-    /// that is kept back.
+    /// It follows no change of its actor that is applied, depends on a change that is kept back, or
+    /// refers to an operation that is not there yet.
     Blocked,
     /// It lost by that turn at the latest: see [`crate::document::forks`].
     Lost(Turn),
-    /// Automerge returned an error.
+    /// It refers to what is not there, or Automerge returned an error.
     Refused,
+    /// It is over the budget.
+    TooLarge,
+    /// It would be one change too many that nothing follows.
+    TooManyHeads,
 }
 
 impl Why {
+    fn count(self, counts: &mut Quarantined) -> &mut u64 {
+        match self {
+            Why::Blocked => &mut counts.waiting,
+            Why::Lost(_) => &mut counts.lost,
+            Why::Refused => &mut counts.malformed,
+            Why::TooLarge | Why::TooManyHeads => &mut counts.too_large,
+        }
+    }
+
     pub fn lost_by(self) -> Option<Turn> {
         match self {
             Why::Lost(turn) => Some(turn),
-            Why::Blocked | Why::Refused => None,
+            Why::Blocked | Why::Refused | Why::TooLarge | Why::TooManyHeads => None,
+        }
+    }
+}
+
+/// How many changes are held and not applied, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quarantined {
+    /// What they depend on is not here, or is not applied.
+    pub waiting: u64,
+    /// They lost to another change of the same actor and number.
+    pub lost: u64,
+    /// They are over the budget.
+    pub too_large: u64,
+    /// They are no changes, or refer to what is not there.
+    pub malformed: u64,
+}
+
+impl Quarantined {
+    /// All of them.
+    pub fn count(&self) -> u64 {
+        self.waiting + self.lost + self.too_large + self.malformed
+    }
+
+    /// A code and what happened, where others have written what is not applied for a fault of its own.
+    pub fn error(&self) -> Option<(&'static str, String)> {
+        let changes = |count, what| {
+            let verb = if count == 1 { "change of others is" } else { "changes of others are" };
+            format!("{count} {verb} not applied: {what}")
+        };
+        if self.too_large > 0 {
+            return Some(("too-large", changes(self.too_large, "larger than this version takes")));
+        }
+        (self.malformed > 0).then(|| ("invalid", changes(self.malformed, "this version can't read them")))
+    }
+
+    /// With others.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            waiting: self.waiting + other.waiting,
+            lost: self.lost + other.lost,
+            too_large: self.too_large + other.too_large,
+            malformed: self.malformed + other.malformed,
         }
     }
 }
@@ -54,6 +112,12 @@ impl Why {
 impl Quarantine {
     pub fn len(&self) -> usize {
         self.waiting.len() + self.kept_back.len()
+    }
+
+    /// How many there are, and why.
+    pub fn counts(&self) -> Quarantined {
+        let waiting = self.waiting.len() as u64;
+        self.counts.and(Quarantined { waiting, ..Quarantined::default() })
     }
 
     // Changes that wait.
@@ -86,16 +150,40 @@ impl Quarantine {
         self.kept_back.get(hash)
     }
 
-    pub fn get_mut(&mut self, hash: &ChangeHash) -> Option<&mut KeptBack> {
-        self.kept_back.get_mut(hash)
+    /// Gives a change kept back a higher rank; whether it had a lower one.
+    pub fn upgrade(&mut self, hash: &ChangeHash, rank: Rank) -> bool {
+        match self.kept_back.get_mut(hash) {
+            Some(held) if rank < held.rank => {
+                held.rank = rank;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub fn set_why(&mut self, hash: &ChangeHash, why: Why) {
+        if let Some(held) = self.kept_back.get_mut(hash) {
+            *held.why.count(&mut self.counts) -= 1;
+            held.why = why;
+            *held.why.count(&mut self.counts) += 1;
+        }
     }
 
     pub fn kept_back(&self) -> impl Iterator<Item = (&ChangeHash, &KeptBack)> {
         self.kept_back.iter()
     }
 
-    pub fn kept_back_mut(&mut self) -> impl Iterator<Item = (&ChangeHash, &mut KeptBack)> {
-        self.kept_back.iter_mut()
+    /// Notes which changes kept back have lost, and by which turn.
+    pub fn set_losers(&mut self, losers: &IdMap<ChangeHash, Turn>) {
+        for (hash, held) in self.kept_back.iter_mut() {
+            *held.why.count(&mut self.counts) -= 1;
+            match (losers.get(hash), held.why) {
+                (Some(by), _) => held.why = Why::Lost(*by),
+                (None, Why::Lost(_)) => held.why = Why::Blocked,
+                (None, _) => {}
+            }
+            *held.why.count(&mut self.counts) += 1;
+        }
     }
 
     /// The changes kept back under this actor and seq.
@@ -115,11 +203,25 @@ impl Quarantine {
         for dep in change.deps() {
             self.dependents.get_or_default(*dep).insert(hash);
         }
-        self.kept_back.insert(hash, KeptBack { change, rank, why });
+        let before = self.kept_back.insert(hash, KeptBack { change, rank, why });
+        if let Some(before) = before {
+            *before.why.count(&mut self.counts) -= 1;
+        }
+        *why.count(&mut self.counts) += 1;
+    }
+
+    /// Forgets why changes that have not lost could not be applied.
+    pub fn try_all_again(&mut self) {
+        for held in self.kept_back.values_mut().filter(|held| held.why.lost_by().is_none()) {
+            *held.why.count(&mut self.counts) -= 1;
+            held.why = Why::Blocked;
+            *held.why.count(&mut self.counts) += 1;
+        }
     }
 
     pub fn release(&mut self, hash: &ChangeHash) -> Option<KeptBack> {
         let kept_back = self.kept_back.remove(hash)?;
+        *kept_back.why.count(&mut self.counts) -= 1;
         let change = &kept_back.change;
         let place = (change.actor_id().clone(), change.seq());
         if self.by_seq.get_mut(&place).is_some_and(|set| takes_last(set, hash)) {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use automerge::iter::{ListRange, MapRange};
 use automerge::{ObjType, PatchAction, Prop, ReadDoc, ScalarValue};
 use minicbor::data::{Tag, Type};
 use minicbor::{Decoder, Encoder};
@@ -234,42 +235,78 @@ pub fn encode_patches(patches: &[Patch]) -> Vec<u8> {
     bytes
 }
 
+/// A container that is being written: what is left of it.
+enum Inside<'a> {
+    Map(MapRange<'a>),
+    List(ListRange<'a>),
+}
+
+/// Documents may be deep, and the iterators are large: what is left of each container is on the heap.
 fn write_object<D: ReadDoc>(
     e: &mut Encoder<&mut Vec<u8>>,
     doc: &D,
     obj: &automerge::ObjId,
     kind: ObjType,
 ) -> Written {
-    match kind {
+    let mut containers: Vec<_> = begin_object(e, doc, obj, kind)?.into_iter().collect();
+    while let Some(container) = containers.last_mut() {
+        let held = match container {
+            Inside::Map(items) => match items.next() {
+                Some(item) => {
+                    e.str(&item.key)?;
+                    let value = item.value.clone().into_value();
+                    let id = value.is_object().then(|| item.id());
+                    (value, id)
+                }
+                None => {
+                    containers.pop();
+                    continue;
+                }
+            },
+            Inside::List(items) => match items.next() {
+                Some(item) => {
+                    let value = item.value.clone().into_value();
+                    let id = value.is_object().then(|| item.id());
+                    (value, id)
+                }
+                None => {
+                    containers.pop();
+                    continue;
+                }
+            },
+        };
+        match held {
+            (automerge::Value::Scalar(scalar), _) => write_scalar(e, &scalar)?,
+            (automerge::Value::Object(kind), id) => {
+                let id = id.expect("an object has an id");
+                containers.extend(begin_object(e, doc, &id, kind)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the head of a container, or the whole text.
+fn begin_object<'a, D: ReadDoc>(
+    e: &mut Encoder<&mut Vec<u8>>,
+    doc: &'a D,
+    obj: &automerge::ObjId,
+    kind: ObjType,
+) -> Result<Option<Inside<'a>>, minicbor::encode::Error<core::convert::Infallible>> {
+    Ok(match kind {
         ObjType::Map | ObjType::Table => {
             e.map(doc.length(obj) as u64)?;
-            for item in doc.map_range(obj, ..) {
-                e.str(&item.key)?;
-                write_held(e, doc, item.value.clone().into_value(), || item.id())?;
-            }
-            Ok(())
+            Some(Inside::Map(doc.map_range(obj, ..)))
         }
         ObjType::List => {
             e.array(doc.length(obj) as u64)?;
-            for item in doc.list_range(obj, ..) {
-                write_held(e, doc, item.value.clone().into_value(), || item.id())?;
-            }
-            Ok(())
+            Some(Inside::List(doc.list_range(obj, ..)))
         }
-        ObjType::Text => e.str(&doc.text(obj).unwrap_or_default())?.ok(),
-    }
-}
-
-fn write_held<D: ReadDoc>(
-    e: &mut Encoder<&mut Vec<u8>>,
-    doc: &D,
-    value: automerge::Value<'_>,
-    id: impl FnOnce() -> automerge::ObjId,
-) -> Written {
-    match value {
-        automerge::Value::Object(kind) => write_object(e, doc, &id(), kind),
-        automerge::Value::Scalar(scalar) => write_scalar(e, &scalar),
-    }
+        ObjType::Text => {
+            e.str(&doc.text(obj).unwrap_or_default())?;
+            None
+        }
+    })
 }
 
 fn write_value(e: &mut Encoder<&mut Vec<u8>>, value: &Value) -> Written {

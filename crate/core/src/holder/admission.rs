@@ -11,10 +11,12 @@ use crate::commit::vector::Tip;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
-use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
+use crate::holder::pending::{Brought, InFlight, Incoming, Named, Origin, Pending};
+use crate::link::session::Session;
+use crate::log::holes::Word;
 use crate::log::log::{Admission, Holding};
 use crate::log::rows::Entry;
-use crate::storage::request::{StorageAnswer, StorageFault, StorageRequest, WriteBatch};
+use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
 /// Commits in the inbox whose reads are made along with those of the first.
@@ -37,7 +39,7 @@ impl Holder {
             self.step();
             let Some((pending, request)) = self.done.pop_front() else { break };
             if let Err(error) = self.answered(pending, &request, StorageAnswer::Written) {
-                self.fail(StorageFault::Corrupt, error.to_string());
+                self.fail("corrupt", error.to_string());
             }
         }
         if !self.disk_failed()
@@ -173,7 +175,7 @@ impl Holder {
         let header = commit.header();
         let (author, seq) = (header.author, header.seq);
         let own = self.is_own(origins);
-        let bringer = origins.iter().filter_map(Origin::link_of_whole).find_map(|link| self.bringer(link));
+        let bringer = origins.iter().find_map(|origin| self.bringer(origin));
         self.note_deletes_owed(&commit, origins);
         let branches = self.log.vector().of(&author).len();
         self.log.stage(commit, own, bringer);
@@ -240,17 +242,28 @@ impl Holder {
         origins.iter().any(|origin| match origin {
             Origin::Own(_) => true,
             Origin::Again { own } => *own,
+            #[cfg(feature = "documents")]
+            Origin::Kept => true,
             Origin::Stream(link, ..) | Origin::Answer(link, _) => {
                 self.is_relay() && self.links.session(*link).is_none_or(|session| !session.is_mesh)
             }
         })
     }
 
-    /// The log that something came from, and up to which number everything from there is in this one.
-    fn bringer(&self, link: LinkId) -> Option<(LogId, u64)> {
+    /// The log that a commit came from, and what that says of what is whole of it.
+    fn bringer(&self, origin: &Origin) -> Option<(LogId, Word)> {
+        let (link, brought) = origin.brought()?;
         let session = self.links.session(link)?;
+        match brought {
+            Brought::All => Some((session.peer.log, Word::Whole(self.whole_before(session)))),
+            Brought::Part => Some((session.peer.log, Word::Lacks)),
+        }
+    }
+
+    /// Up to which number everything from the other side's log is whole here.
+    fn whole_before(&self, session: &Session) -> u64 {
         let whole = self.log.holes().whole_of(&session.peer.log).unwrap_or(u64::MAX);
-        Some((session.peer.log, whole.min(session.receive.read.seq)))
+        whole.min(session.receive.read.seq)
     }
 
     /// What the commits behind the first in the inbox will ask for is read along with it.
@@ -293,7 +306,7 @@ impl Holder {
         let hole = self.log.holes().seq_of(&commit.id());
         for origin in origins {
             if let Some(seq) = hole
-                && let Some(bringer) = origin.link_of_whole().and_then(|link| self.bringer(link))
+                && let Some(bringer) = self.bringer(origin)
             {
                 self.log.brought_hole(seq, bringer);
             }
@@ -309,6 +322,8 @@ impl Holder {
                     self.touched.insert(*id);
                 }
                 Origin::Own(_) | Origin::Again { .. } => self.intake.own_is_stored(origin),
+                #[cfg(feature = "documents")]
+                Origin::Kept => {}
             }
         }
     }
@@ -318,6 +333,9 @@ impl Holder {
     /// Settles what other relays have named and is in the log; the rest waits for its own way.
     fn look_up_named(&mut self, reads: &mut BTreeSet<ReadKey>) {
         let mut unread = VecDeque::new();
+        let vector = self.log.vector();
+        let passed = self.intake.waiting.take_passed(|author| vector.seq(author));
+        self.intake.named.extend(passed);
         while let Some(named) = self.intake.named.pop_front() {
             match self.log.holds(&named.tip) {
                 Holding::Held => self.name_arrived(&named),
@@ -345,23 +363,19 @@ impl Holder {
     }
 
     fn name_arrived(&mut self, named: &Named) {
-        let bringer = self.bringer(named.link);
-        if let Some(bringer) = bringer {
-            // The tip stands for all before it in its chain.
-            let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
+        if let Some(session) = self.links.session(named.link) {
+            let bringer = (session.peer.log, Word::Named(self.whole_before(session)));
+            // The tip stands for all before it in its chain, except what came from there by itself.
             let holes = self.log.holes();
-            let ids: Vec<_> = holes.tips().filter(is_named).map(|tip| tip.id).collect();
-            for id in &ids {
-                if let Some(seq) = self.log.holes().seq_of(id) {
-                    self.log.brought_hole(seq, bringer);
-                }
-            }
-            // It may not have had the bytes when it was asked before.
-            if let Some(session) = self.links.session_mut(named.link) {
-                session.asked_holes.retain(|asked| !ids.contains(asked));
+            let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
+            let seqs = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
+            for seq in seqs.collect::<Vec<_>>() {
+                self.log.brought_hole(seq, bringer);
             }
         }
         if let Some(session) = self.links.session_mut(named.link) {
+            // It may not have had the bytes when it was asked before.
+            session.asked_holes.remove(&named.tip.id);
             session.receive.arrived(named.frame, &named.tip.id);
             self.touched.insert(named.link);
             self.done_with(named.link, NAMED_COST_BYTES);

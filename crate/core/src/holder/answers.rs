@@ -62,7 +62,8 @@ impl Holder {
             || (answering.bytes > 0 && answering.read >= READ_FACTOR * limits.answer_bytes);
         match left.front().filter(|_| !is_full || answering.begun.is_some()) {
             Some(seq) => {
-                let (seq, read_bytes) = (*seq, answering.read_bytes);
+                // What is asked for mostly follows one another, in rows that may be small.
+                let (seq, read_bytes) = (*seq, answering.read_bytes.max(limits.row_bytes));
                 self.read_for(id, Pending::AnswerRead(id, seq), rows_after(seq - 1, read_bytes));
             }
             None => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::base::id::LinkId;
 use crate::base::limits::COMMIT_COST_BYTES;
 use crate::base::position::Position;
+use crate::holder::frames::frames_rate;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::pending::{Pending, rows_of};
@@ -47,7 +48,7 @@ impl Holder {
         let (limits, marker) = (&self.limits, self.log.marker());
         let framing = Framing { limits, marker, is_mesh: false, room: usize::MAX };
         let mut shared: Option<Shared> = None;
-        let mut others = Vec::new();
+        let (mut others, mut shared_with) = (Vec::new(), Vec::new());
         for (id, session) in self.links.sessions_mut() {
             if session.is_exchanging() {
                 continue;
@@ -67,6 +68,7 @@ impl Holder {
             if has_room && session.send.send_all(shared.bytes, shared.end) {
                 session.moved(now);
                 self.counters.commits_out += entries.len() as u64;
+                shared_with.push(id);
                 for frame in &shared.frames {
                     self.effects.push_back(Effect::Send(id, frame.clone()));
                     let asks = session.unread.sent(frame.len(), limits);
@@ -77,6 +79,10 @@ impl Holder {
             } else {
                 others.push(id);
             }
+        }
+        let rate = frames_rate(&self.limits);
+        for id in shared_with {
+            self.links.allow_frame(id, rate);
         }
         for id in others {
             self.push_to(id, before, entries);
@@ -140,6 +146,12 @@ impl Holder {
         let end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
         for entry in &mut rows.entries[..end] {
             self.log.justify(&mut entry.commit);
+        }
+        let is_next = seq == session.send.sent.seq + 1;
+        if !is_next || session.send.begun.is_some_and(|begun| begun.seq != seq) {
+            // Meanwhile the stream has begun anew, or another commit has.
+            self.feed(id);
+            return Ok(());
         }
         self.send_entries(id, &rows.entries[..end]);
         if end > 0 {

@@ -35,7 +35,8 @@ impl Holder {
         let mut filled = None;
         let edits = edit_rows(&scanned, &self.limits, |entry| {
             if entry.at.seq != seq {
-                return false;
+                // The row may have been read before bytes of deleted documents were taken out of it.
+                return self.log.justify(&mut entry.commit);
             }
             let is_filled = entry.commit.fill(&incoming.commit);
             self.log.justify(&mut entry.commit);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::LinkId;
-use crate::base::limits::{COMMIT_COST_BYTES, NAMED_COST_BYTES};
+use crate::base::limits::{COMMIT_COST_BYTES, Limits, NAMED_COST_BYTES};
 use crate::base::mutation::Mutation;
 use crate::base::pace::Rate;
 use crate::commit::commit::{Commit, ItemBytes};
@@ -31,7 +31,18 @@ impl Holder {
             }
             _ => {}
         }
-        if !is_paid(&frame) && !self.pay_for_frame(id) {
+        // The answer to how much was read: there are no more of these than questions.
+        if let Frame::Head(Head { nonce, at: Some(_) }) = frame
+            && self.links.unread_mut(id).is_some_and(|unread| unread.answered(nonce, &self.limits))
+        {
+            return self.feed(id);
+        }
+        if is_paid(&frame) {
+            // Whoever sends it may ask whether it was read.
+            if let Some(link) = self.links.get_mut(id) {
+                link.frames.refund(1, frames_rate(&self.limits));
+            }
+        } else if !self.pay_for_frame(id) {
             return self.close(id, CloseCode::Flow, "too many frames");
         }
         if frame == Frame::Unknown {
@@ -58,9 +69,6 @@ impl Holder {
                 self.send(id, &Frame::Head(Head { nonce, at }));
             }
             Frame::Head(Head { nonce, at: Some(at) }) => {
-                if session.unread.answered(nonce, &self.limits) {
-                    return self.feed(id);
-                }
                 session.their_head = session.their_head.max(at.seq);
                 self.notices.push_back(Notice::HeadOf(id, nonce, at.seq));
             }
@@ -182,8 +190,7 @@ impl Holder {
 
     /// Frames that nothing else bounds have a rate, from whoever came in.
     fn pay_for_frame(&mut self, id: LinkId) -> bool {
-        let rate = Rate { per_second: self.limits.frames_per_second, burst: self.limits.frames_burst };
-        let now = self.now;
+        let (rate, now) = (frames_rate(&self.limits), self.now);
         let Some(link) = self.links.get_mut(id) else { return true };
         if link.is_dialer() || link.session().is_some_and(|session| session.is_mesh) {
             return true;
@@ -206,6 +213,11 @@ impl Holder {
 fn is_readable(commit: &Commit) -> bool {
     let is_change = |bytes: &Vec<u8>| bytes.is_empty() || bytes.starts_with(&[0x85, 0x6f, 0x4a, 0x83]);
     commit.items().all(|(_, bytes)| !matches!(bytes, ItemBytes::Present(bytes) if !is_change(bytes)))
+}
+
+/// How fast frames may come that nothing else bounds.
+pub(super) fn frames_rate(limits: &Limits) -> Rate {
+    Rate { per_second: limits.frames_per_second, burst: limits.frames_burst }
 }
 
 /// Whether something else bounds such frames: credit, or what was asked for.

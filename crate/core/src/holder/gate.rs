@@ -250,3 +250,63 @@ pub(super) enum Granting {
 fn subject_key(subject: &str) -> Vec<u8> {
     [SPACE_KEY, &hash16(&[subject.as_bytes()])].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn charged(gate: &mut Gate, subject: &str) {
+        let load = Load { bytes: 10, is_new_author: false };
+        while let Charge::Reads(StorageRequest::Get(keys)) = gate.charge(subject, load) {
+            gate.learn(&keys[0], None).expect("nothing is stored");
+        }
+    }
+
+    #[test]
+    fn of_subjects_without_a_link_nothing_is_kept_that_can_be_read_again_or_is_paid() {
+        let mut gate = Gate::new(Some(Caps::default()));
+        for number in 0..1_000 {
+            let subject = number.to_string();
+            gate.count_in(&subject, 1, number).expect("there is room");
+            charged(&mut gate, &subject);
+            gate.charge_reads(&subject, &mut Pace::default(), 10, number);
+            gate.count_out(&subject);
+            gate.take(&mut WriteBatch::default());
+            gate.forget_departed();
+        }
+        assert_eq!(gate.usage.len(), 1, "the space's account");
+        assert!(gate.paces.len() < 50, "{} paces", gate.paces.len());
+        assert!(gate.idle.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_written_or_belongs_to_a_link_is_kept() {
+        let mut gate = Gate::new(Some(Caps::default()));
+        for subject in ["gone", "again"] {
+            gate.count_in(subject, 1, 0).expect("there is room");
+            charged(&mut gate, subject);
+            gate.count_out(subject);
+        }
+        gate.forget_departed();
+        assert_eq!(gate.usage.len(), 3, "they are still to be written");
+        gate.count_in("again", 1, 0).expect("there is room");
+        gate.take(&mut WriteBatch::default());
+        gate.forget_departed();
+        assert!(!gate.usage.contains_key(&subject_key("gone")));
+        assert!(gate.usage.contains_key(&subject_key("again")));
+    }
+
+    #[test]
+    fn a_subject_that_comes_again_waits_as_long() {
+        let mut gate = Gate::new(Some(Caps::default()));
+        gate.count_in("reader", 1, 0).expect("there is room");
+        gate.charge_reads("reader", &mut Pace::default(), 1 << 30, 0);
+        gate.count_out("reader");
+        for number in 0..100 {
+            gate.count_in(&number.to_string(), 1, 1_000).expect("there is room");
+            gate.count_out(&number.to_string());
+        }
+        gate.count_in("reader", 1, 1_000).expect("there is room");
+        assert!(gate.reads_free_at("reader", &Pace::default()) > 5_000);
+    }
+}

@@ -87,7 +87,7 @@ impl Holder {
             return self.close(id, CloseCode::TooLarge, "a token over the limit");
         }
         if let (Some(own), Some(region)) = (self.role.region(), &hello.region)
-            && !own.all.contains(region)
+            && (*region == own.name || !own.all.contains(region))
         {
             return self.close(id, CloseCode::Denied, "a relay of a region that is not known here");
         }
@@ -118,7 +118,7 @@ impl Holder {
 
     /// Whether the space is the same at the other end. A relay that nobody has told takes it from the
     /// first link that may write.
-    fn is_same_space(&mut self, theirs: Option<&Descriptor>, may_write: bool) -> bool {
+    fn is_same_space(&mut self, id: LinkId, theirs: Option<&Descriptor>, may_write: bool) -> bool {
         match (self.log.descriptor(), theirs) {
             (Some(ours), Some(theirs)) => ours == theirs,
             (None, Some(theirs)) if may_write => {
@@ -128,16 +128,26 @@ impl Holder {
                 let (guard, put) = self.log.pin(theirs.clone());
                 let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
                 self.write(Pending::Records, batch);
+                self.greet_others_again(id);
                 true
             }
             _ => true,
         }
     }
 
+    /// Whoever is linked was not told what the space is, and may have learned since that it is another
+    /// one: both are to compare it before commits flow.
+    fn greet_others_again(&mut self, id: LinkId) {
+        let others: Vec<_> = self.links.sessions().map(|(other, _)| other).collect();
+        for other in others.into_iter().filter(|other| *other != id) {
+            self.close(other, CloseCode::GoingAway, "this relay was told what the space is: connect again");
+        }
+    }
+
     /// The other side may come in: is it somewhere that this log has been?
     pub(super) fn let_in(&mut self, id: LinkId, hello: Hello, grant: Option<Grant>) {
         let may_write = grant.as_ref().is_none_or(|grant| grant.right == Right::Write);
-        if !self.is_same_space(hello.descriptor.as_ref(), may_write) {
+        if !self.is_same_space(id, hello.descriptor.as_ref(), may_write) {
             return self.close_as_incompatible(id);
         }
         let now = self.now;
@@ -177,6 +187,7 @@ impl Holder {
         answer: StorageAnswer,
     ) -> Result<(), Corrupt> {
         let mark = which.of(&cursor);
+        self.charge_comer(link, &answer);
         let rows = rows_of(answer)?;
         if let Some(bytes) = rows.bytes_needed {
             let request = rows_after(mark.seq - 1, bytes);
@@ -302,7 +313,7 @@ impl Holder {
 
     fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: Greeting) {
         // Whoever is dialled is believed: nobody else is told by it what to write.
-        if !self.is_same_space(hello.descriptor.as_ref(), self.is_relay()) {
+        if !self.is_same_space(id, hello.descriptor.as_ref(), self.is_relay()) {
             self.notices.push_back(Notice::Incompatible(hello.descriptor.clone()));
             return self.close_as_incompatible(id);
         }

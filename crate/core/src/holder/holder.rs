@@ -33,7 +33,7 @@ use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
-use crate::storage::request::{StorageFault, StorageRequest};
+use crate::storage::request::StorageRequest;
 use crate::wire::bodies::{Bye, Fresh, Head, RegionHead};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{Frame, FrameError};
@@ -363,9 +363,12 @@ impl Holder {
         }
     }
 
-    /// Takes the space for what a relay says it is, if nobody has said otherwise and nothing is held.
+    /// Takes the space for what a relay says it is, if nobody has said otherwise and nothing is held, and
+    /// nobody is linked who takes it for what it was here until now.
     pub fn adopt(&mut self, descriptor: Descriptor) {
-        if self.descriptor.is_none() && self.log.head() == Position::START && descriptor.name == self.space {
+        let is_agreed = self.links.sessions().next().is_some();
+        let may_adopt = self.descriptor.is_none() && self.log.head() == Position::START && !is_agreed;
+        if may_adopt && descriptor.name == self.space {
             self.log.adopt(descriptor);
         }
     }
@@ -482,6 +485,14 @@ impl Holder {
                     }
                     return self.close(id, CloseCode::OutOfOrder, "a frame before the greeting");
                 }
+                let kept: usize = self.early.iter().map(|(_, frame)| frame.len()).sum();
+                if kept + bytes.len() > self.limits.waiting_bytes_max {
+                    return self.close(
+                        id,
+                        CloseCode::GoingAway,
+                        "the log is still being read; connect again",
+                    );
+                }
                 return self.early.push((id, bytes.to_vec()));
             }
             LogState::Open => {}
@@ -515,11 +526,11 @@ impl Holder {
     }
 
     /// Storage can't be read, or holds what this code cannot read, or a relay could not write.
-    pub(super) fn fail(&mut self, fault: StorageFault, reason: String) {
+    pub(super) fn fail(&mut self, code: &'static str, reason: String) {
         self.state = LogState::Failed;
         for link in self.links.ids() {
             self.close(link, CloseCode::Storage, "this holder's storage has failed");
         }
-        self.notices.push_back(Notice::Corrupt(fault, reason));
+        self.notices.push_back(Notice::Failed(code, reason));
     }
 }

@@ -58,7 +58,7 @@ impl Intake {
                 self.again -= 1;
                 self.has_saved_more = true;
             }
-            Origin::Stream(..) | Origin::Answer(..) => {}
+            _ => {}
         }
     }
 

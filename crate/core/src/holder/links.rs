@@ -3,6 +3,7 @@
 use crate::base::id::LinkId;
 use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
+use crate::base::pace::Rate;
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
@@ -64,6 +65,13 @@ impl Links {
     /// What was sent on a link and not read: nothing is ever due for it.
     pub fn unread_mut(&mut self, id: LinkId) -> Option<&mut Unread> {
         Some(&mut self.links.get_mut(&id)?.session_mut()?.unread)
+    }
+
+    /// The other side may answer what it was sent with a frame.
+    pub fn allow_frame(&mut self, id: LinkId, rate: Rate) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.frames.refund(1, rate);
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {

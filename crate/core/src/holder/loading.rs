@@ -12,7 +12,7 @@ use crate::holder::role::Role;
 use crate::log::keys::{META_KEY, load_ranges};
 use crate::log::log::Log;
 use crate::log::meta::{LAYOUT, Meta};
-use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
+use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
 
 impl Holder {
     pub(super) fn load(&mut self) {
@@ -27,12 +27,12 @@ impl Holder {
                     if layout != LAYOUT {
                         let reason =
                             format!("storage has layout {layout}, this version reads layout {LAYOUT}");
-                        self.fail(StorageFault::Incompatible, reason);
+                        self.fail("incompatible", reason);
                         return Ok(());
                     }
                     let meta = Meta::decode(&value)?;
-                    if let Err(reason) = self.check_space(&meta) {
-                        self.fail(StorageFault::Incompatible, reason);
+                    if let Some(reason) = self.other_space(&meta) {
+                        self.fail("incompatible", reason);
                         return Ok(());
                     }
                     self.log = Log::open(meta, self.limits.clone());
@@ -51,18 +51,15 @@ impl Holder {
         }
     }
 
-    /// One storage holds one space: another one's documents must not get mixed with it.
-    fn check_space(&self, meta: &Meta) -> Result<(), String> {
-        let Some(stored) = &meta.descriptor else { return Ok(()) };
+    /// One storage holds one space: another one's documents must not get mixed with it. Why this is
+    /// another one.
+    fn other_space(&self, meta: &Meta) -> Option<String> {
+        let stored = meta.descriptor.as_ref()?;
         if stored.name != self.space {
-            return Err(format!("this storage holds the space {:?}", stored.name));
+            return Some(format!("this storage holds the space {:?}", stored.name));
         }
-        match &self.descriptor {
-            Some(descriptor) if descriptor != stored => {
-                Err("this storage holds a space that was made with other options".into())
-            }
-            _ => Ok(()),
-        }
+        let is_other = self.descriptor.as_ref().is_some_and(|descriptor| descriptor != stored);
+        is_other.then(|| "this storage holds a space that was made with other options".to_owned())
     }
 
     fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {

@@ -26,6 +26,8 @@ pub mod records;
 pub(crate) mod role;
 mod scrub;
 mod turns;
+#[cfg(feature = "documents")]
+mod unstored;
 mod vectors;
 mod waiting;
 mod writes;

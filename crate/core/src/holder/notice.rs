@@ -3,7 +3,7 @@
 use crate::base::id::{DocId, LinkId};
 use crate::commit::descriptor::Descriptor;
 use crate::log::rows::Entry;
-use crate::storage::request::{StorageAnswer, StorageFault};
+use crate::storage::request::StorageAnswer;
 use crate::wire::bodies::{RegionHead, Stored};
 
 /// What the owner needs to hear.
@@ -11,8 +11,8 @@ use crate::wire::bodies::{RegionHead, Stored};
 pub(crate) enum Notice {
     /// The log is known; links may be opened.
     Opened,
-    /// Storage can't be used.
-    Corrupt(StorageFault, String),
+    /// This holder can't go on: the code of the error, and what storage said or holds.
+    Failed(&'static str, String),
     /// These commits are in the log now, in this order.
     Appended(Vec<Entry>),
     /// So many of the process's own commits, from the first, are durable.

@@ -19,6 +19,9 @@ pub(super) enum Origin {
     Own(u64),
     /// It was in memory in place of storage, or in a write that another process overtook.
     Again { own: bool },
+    /// A process that has ended made it, and had no time to put it into the log.
+    #[cfg(feature = "documents")]
+    Kept,
     /// The stream of a link, which spent so many bytes of credit on it.
     Stream(LinkId, FrameNumber, usize, Brought),
     /// An answer on a link.
@@ -43,17 +46,21 @@ impl Brought {
 impl Origin {
     /// The link that brought it.
     pub fn link(&self) -> Option<LinkId> {
-        match self {
-            Origin::Stream(link, ..) | Origin::Answer(link, _) => Some(*link),
-            Origin::Own(_) | Origin::Again { .. } => None,
-        }
+        self.brought().map(|(link, _)| link)
     }
 
     /// The link that brought it, if the other side has all of it.
     pub fn link_of_whole(&self) -> Option<LinkId> {
+        self.brought().filter(|(_, brought)| *brought == Brought::All).map(|(link, _)| link)
+    }
+
+    /// The link that brought it, and what of it.
+    pub fn brought(&self) -> Option<(LinkId, Brought)> {
         match self {
-            Origin::Stream(link, _, _, Brought::All) | Origin::Answer(link, Brought::All) => Some(*link),
-            _ => None,
+            Origin::Stream(link, _, _, brought) | Origin::Answer(link, brought) => Some((*link, *brought)),
+            Origin::Own(_) | Origin::Again { .. } => None,
+            #[cfg(feature = "documents")]
+            Origin::Kept => None,
         }
     }
 }
@@ -145,6 +152,14 @@ pub(crate) fn rows_of(answer: StorageAnswer) -> Result<RowsRead, Corrupt> {
     match answer {
         StorageAnswer::Scanned { entries, more } => read_rows(&entries, more),
         other => Err(unexpected(&other)),
+    }
+}
+
+/// The code of an error of reading that answer.
+pub(crate) fn code_of(answer: &StorageAnswer) -> &'static str {
+    match answer {
+        StorageAnswer::Failed(_) => "storage",
+        _ => "corrupt",
     }
 }
 

@@ -130,8 +130,13 @@ impl Holder {
             }
             for range in ranges {
                 let asked = missing.get(&link).map_or(0, BTreeSet::len);
-                if asked < self.limits.want_ranges_max && !self.intake.waiting.holds(range.author, range.to) {
-                    missing.get_or_default(link).insert(self.still_missing(range));
+                let missing_now = self.still_missing(range);
+                // Where the first commit of what is missing waits itself, its own causes come first: an
+                // answer that is cut would bring the same each time, or fill the room.
+                let holds = |seq| self.intake.waiting.holds(range.author, seq);
+                let waits = holds(range.to) || (range.branch.is_none() && holds(missing_now.from));
+                if asked < self.limits.want_ranges_max && !waits {
+                    missing.get_or_default(link).insert(missing_now);
                 }
             }
         }
@@ -166,9 +171,6 @@ impl Holder {
         let Some(wanted) = session.wanted.as_mut().filter(|wanted| wanted.nonce == answer.nonce) else {
             return self.close(id, CloseCode::OutOfOrder, "an answer that was not asked for");
         };
-        if answer.cut {
-            wanted.is_useful();
-        }
         wanted.answered = !answer.more;
         let large = session.receive.answer.take();
         let small = answer.records.iter().map(|record| record.as_slice());
@@ -179,7 +181,29 @@ impl Holder {
             Ok(commits) => commits,
             Err(error) => return self.close_for(id, &error),
         };
-        if commits.iter().any(|commit| self.log.admit(commit) != Admission::Held) {
+        let is_asked = |commit: &Commit| {
+            let header = commit.header();
+            let is_in = |range: &ChainRange| {
+                range.author == header.author && (range.from..=range.to).contains(&header.seq)
+            };
+            wanted.purpose == Purpose::Bytes || wanted.ranges.iter().any(is_in)
+        };
+        if !commits.iter().all(is_asked) {
+            return self.close(id, CloseCode::Flow, "an answer with what was not asked for");
+        }
+        // Each answer brings the first commit of what was asked for, or what is new. Else whoever withholds
+        // could send the same for ever.
+        let waiting = &self.intake.waiting;
+        let is_first = |commit: &Commit| {
+            let header = commit.header();
+            wanted.ranges.iter().any(|range| match range.branch {
+                None => (range.author, range.from) == (header.author, header.seq),
+                Some(branch) => commit.id().short() == branch,
+            })
+        };
+        let is_new =
+            |commit: &Commit| !waiting.contains(&commit.id()) && self.log.admit(commit) != Admission::Held;
+        if commits.iter().any(|commit| is_first(commit) || is_new(commit)) {
             wanted.is_useful();
         }
         self.answer_grows(id, bytes);

@@ -34,6 +34,11 @@ impl Holder {
         if self.disk_failed() || !self.is_open() {
             return Ok(());
         }
+        if self.writing > 0 {
+            // A row may be being filled: what was read lacks the bytes.
+            self.scrub_from(from, docs);
+            return Ok(());
+        }
         let rows = read_rows(&entries, more)?;
         if let Some(bytes) = rows.bytes_needed {
             self.scrubbing = true;

@@ -10,8 +10,10 @@ use std::collections::VecDeque;
 use crate::base::id::LinkId;
 use crate::base::id_map::IdSet;
 use crate::base::limits::Limits;
+use crate::base::pace::Pace;
 use crate::base::rng::Rng;
 use crate::base::time::Millis;
+use crate::holder::frames::frames_rate;
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::io::Effect;
 use crate::holder::pending::Pending;
@@ -140,12 +142,16 @@ impl Holder {
 
     /// What storage was made to read for a link.
     pub(super) fn charge_read(&mut self, id: LinkId, answer: &StorageAnswer) {
-        let bytes = match answer {
-            StorageAnswer::Scanned { entries, .. } => entries.iter().map(|(_, value)| value.len()).sum(),
-            StorageAnswer::Values(values) => values.iter().flatten().map(Vec::len).sum(),
-            _ => 0,
-        };
-        self.charge_work(id, bytes as u64);
+        self.charge_work(id, bytes_of(answer));
+    }
+
+    /// What storage was made to read for a link that has not come up: its subject pays.
+    pub(super) fn charge_comer(&mut self, id: LinkId, answer: &StorageAnswer) {
+        let bytes = bytes_of(answer).max(READ_BYTES_MIN);
+        self.turns.spend(bytes as usize);
+        if let Some(grant) = self.links.get(id).and_then(|link| link.grant()) {
+            self.gate.charge_reads(&grant.subject, &mut Pace::default(), bytes, self.now);
+        }
     }
 
     /// What was done for a link, in bytes.
@@ -163,6 +169,9 @@ impl Holder {
         let bytes: std::sync::Arc<[u8]> = frame.encode().into();
         let count = bytes.len();
         self.effects.push_back(Effect::Send(id, bytes));
+        if matches!(frame, Frame::Commits(_)) {
+            self.links.allow_frame(id, frames_rate(&self.limits));
+        }
         let Some(unread) = self.links.unread_mut(id) else { return };
         if unread.sent(count, &self.limits) {
             ask_what_was_read(id, unread, &mut self.rng, &mut self.effects);
@@ -171,6 +180,15 @@ impl Holder {
             self.overfull.insert(id);
         }
     }
+}
+
+fn bytes_of(answer: &StorageAnswer) -> u64 {
+    let bytes: usize = match answer {
+        StorageAnswer::Scanned { entries, .. } => entries.iter().map(|(_, value)| value.len()).sum(),
+        StorageAnswer::Values(values) => values.iter().flatten().map(Vec::len).sum(),
+        _ => 0,
+    };
+    bytes as u64
 }
 
 /// Asks the other side how far it has read.

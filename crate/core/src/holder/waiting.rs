@@ -142,6 +142,22 @@ impl WaitingRoom {
         self.named.remove(id).into_iter().flatten().map(|(named, _)| named).collect()
     }
 
+    /// What was named by a number that is in the log by now, of another branch: it is to be looked up again.
+    pub fn take_passed(&mut self, held: impl Fn(&AuthorId) -> u64) -> Vec<Named> {
+        let mut passed = Vec::new();
+        self.named.retain(|_, by| {
+            by.retain(|(named, range)| {
+                let is_passed = range.branch.is_none() && range.to <= held(&range.author);
+                if is_passed {
+                    passed.push(*named);
+                }
+                !is_passed
+            });
+            !by.is_empty()
+        });
+        passed
+    }
+
     pub fn forget_names(&mut self, link: LinkId) {
         self.named.retain(|_, by| {
             by.retain(|(named, _)| named.link != link);

@@ -6,12 +6,12 @@ use crate::base::id::RequestId;
 use crate::base::time::Millis;
 use crate::holder::disk::Disk;
 use crate::holder::holder::Holder;
-use crate::holder::notice::Notice;
-use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
+use crate::holder::notice::{Notice, OwnerRequest};
+use crate::holder::pending::{InFlight, Incoming, Origin, Pending, code_of, unexpected};
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
 use crate::storage::memory::MemoryStore;
-use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
+use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
 /// How long after a failed write storage is tried again.
@@ -44,10 +44,18 @@ impl Holder {
 
     pub(super) fn storage_answered(&mut self, id: RequestId, answer: StorageAnswer) {
         let Some((pending, request)) = self.pending.remove(&id) else { return };
-        let answer = self.shadowed(&request, answer);
-        let fault = StorageFault::of(&answer);
+        let answer = match (&pending, &answer) {
+            // Of a document that is in storage only a part is in memory.
+            (Pending::Owner(OwnerRequest::Document(_, from)), StorageAnswer::Failed(_))
+                if *from <= self.on_disk() =>
+            {
+                answer
+            }
+            _ => self.shadowed(&request, answer),
+        };
+        let code = code_of(&answer);
         if let Err(error) = self.answered(pending, &request, answer) {
-            self.fail(fault, error.to_string());
+            self.fail(code, error.to_string());
         }
     }
 
@@ -135,7 +143,7 @@ impl Holder {
             }
             // A relay acknowledges nothing from memory: it stops.
             (Pending::Append(_) | Pending::Records, StorageAnswer::Failed(reason)) if self.is_relay() => {
-                self.fail(StorageFault::Failed, reason);
+                self.fail("storage", reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 self.disk_fails(flight.batch.clone(), reason.clone());
@@ -248,5 +256,40 @@ fn scanned(answer: StorageAnswer) -> Result<(Entries, bool), Corrupt> {
     match answer {
         StorageAnswer::Scanned { entries, more } => Ok((entries, more)),
         other => Err(unexpected(&other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::Limits;
+    use crate::holder::holder::HolderConfig;
+    use crate::holder::role::Role;
+
+    fn row(seq: u64) -> Vec<u8> {
+        [b"b".as_slice(), &seq.to_be_bytes(), &[0, 0]].concat()
+    }
+
+    #[test]
+    fn with_a_full_disk_a_scan_is_whole_although_other_processes_have_appended_since() {
+        let config = HolderConfig {
+            space: "space".into(),
+            descriptor: None,
+            role: Role::Replica(Default::default()),
+            token: None,
+            caps: None,
+            limits: Limits::PROTOCOL,
+            seed: [1; 32],
+        };
+        let mut holder = Holder::new(config, 0);
+        let mut kept = MemoryStore::default();
+        kept.write(&WriteBatch { puts: vec![(row(3), vec![3])], ..WriteBatch::default() });
+        holder.disk = Disk::Failing { kept, guard: None, since: 2, reason: "it is full".into(), retry_at: 0 };
+        let request = StorageRequest::Scan { from: row(1), to: b"c".to_vec(), bytes_max: 10 };
+        // Another process has appended row 4, and more follow that the scan was too short for.
+        let entries = vec![(row(2), vec![2]), (row(4), vec![4])];
+        let answer = holder.shadowed(&request, StorageAnswer::Scanned { entries, more: true });
+        let entries = vec![(row(2), vec![2]), (row(3), vec![3])];
+        assert_eq!(answer, StorageAnswer::Scanned { entries, more: false });
     }
 }

@@ -1,7 +1,7 @@
 //! What comes in on a link: which frames are not in the log yet, and how much more may come.
 
 use crate::base::id::CommitId;
-use crate::base::id_map::{IdMap, IdSet};
+use crate::base::id_map::IdMap;
 use crate::base::limits::Limits;
 use crate::base::position::Mark;
 use crate::base::time::Millis;
@@ -46,7 +46,9 @@ pub(crate) struct Receive {
 #[derive(Clone, Debug)]
 struct InFrame {
     to: Option<Mark>,
-    outstanding: IdSet<CommitId>,
+    /// How often each is in the frame: a commit whose bytes came late may be there twice, and only the
+    /// second copy has them.
+    outstanding: IdMap<CommitId, usize>,
 }
 
 /// Commits that come in pieces. The frame after their last piece says where they belong.
@@ -113,7 +115,10 @@ impl Receive {
 
     /// Takes note of a frame of commits of the stream; its number on this link.
     pub fn frame(&mut self, to: Option<Mark>, ids: impl IntoIterator<Item = CommitId>) -> FrameNumber {
-        let outstanding: IdSet<_> = ids.into_iter().collect();
+        let mut outstanding: IdMap<_, usize> = IdMap::new();
+        for id in ids {
+            *outstanding.get_or_default(id) += 1;
+        }
         // A frame without commits is settled with the one before it: nothing more is kept for it.
         if let Some((number, last)) = self.frames.last_mut().filter(|_| outstanding.is_empty()) {
             last.to = to.or(last.to);
@@ -158,9 +163,12 @@ impl Receive {
         grant
     }
 
-    /// This commit, which came in that frame, is in the log.
+    /// This copy of a commit, which came in that frame, is in the log.
     pub fn arrived(&mut self, frame: FrameNumber, id: &CommitId) {
-        if let Some(frame) = self.frames.get_mut(&frame.0) {
+        let Some(frame) = self.frames.get_mut(&frame.0) else { return };
+        let Some(count) = frame.outstanding.get_mut(id) else { return };
+        *count -= 1;
+        if *count == 0 {
             frame.outstanding.remove(id);
         }
     }
@@ -175,5 +183,21 @@ impl Receive {
             self.read = to;
         }
         moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_with_two_copies_of_a_commit_is_done_with_the_second() {
+        let mut receive = Receive::new(&Limits::PROTOCOL);
+        let commit = CommitId([1; 32]);
+        let frame = receive.frame(Some(Mark::START), [commit, commit]);
+        receive.arrived(frame, &commit);
+        assert_eq!(receive.advance(), None);
+        receive.arrived(frame, &commit);
+        assert_eq!(receive.advance(), Some(Mark::START));
     }
 }

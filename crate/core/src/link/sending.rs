@@ -384,3 +384,27 @@ pub(crate) fn frames_of(before: Position, entries: &[Entry], framing: Framing<'_
     sending.credit = i64::MAX;
     sending.frames_for(entries, Framing { is_mesh: false, room: usize::MAX, ..framing })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_is_never_further_than_what_was_read() {
+        let mut sending = Sending::new();
+        sending.ack(5, Some(2));
+        assert_eq!((sending.read_acked, sending.whole_acked), (5, 2));
+        // It is of a longer copy of this log.
+        sending.ack(5, Some(9));
+        assert_eq!((sending.read_acked, sending.whole_acked), (5, 5));
+    }
+
+    #[test]
+    fn nothing_is_missing_of_all_that_was_read_where_no_limit_is_told() {
+        let mut sending = Sending::new();
+        sending.ack(5, Some(2));
+        // A link that has just come up has read nothing yet.
+        sending.ack(0, None);
+        assert_eq!((sending.read_acked, sending.whole_acked), (5, 5));
+    }
+}

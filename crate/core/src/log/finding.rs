@@ -12,7 +12,7 @@ use crate::wire::bodies::ChainRange;
 
 /// A search for parts of chains under way.
 #[derive(Clone, Debug)]
-pub(crate) struct Finding {
+pub struct Finding {
     left: VecDeque<Part>,
     /// What was read of the chain that is looked at.
     chain: HotChains,

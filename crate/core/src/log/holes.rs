@@ -23,10 +23,36 @@ pub struct Hole {
     #[n(1)]
     pub docs: Vec<DocId>,
     /// The logs that it was brought from, each with a number: up to there everything that came from
-    /// that log is whole.
+    /// that log is whole. With [`LACKS`] the commit lacks bytes in that log too.
     #[n(2)]
     pub bringers: Vec<(LogId, u64)>,
+    /// Those of them that have only named it, or another commit that comes after it.
+    #[n(3)]
+    pub named: Vec<LogId>,
 }
+
+/// What a log that a commit comes from says of its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It has all of them, or deletes in their place. Up to this number everything from it is whole.
+    Whole(u64),
+    /// The same, by a name.
+    Named(u64),
+    /// It lacks some too.
+    Lacks,
+}
+
+impl Word {
+    fn number(self) -> u64 {
+        match self {
+            Word::Whole(number) | Word::Named(number) => number,
+            Word::Lacks => LACKS,
+        }
+    }
+}
+
+/// Of a bringer: it has brought the commit without all bytes, and will bring it again once it has them.
+const LACKS: u64 = u64::MAX;
 
 /// All holes of a log, by position.
 #[derive(Clone, Debug, Default)]
@@ -80,19 +106,18 @@ impl Holes {
         for doc in &hole.docs {
             self.by_doc.get_or_default(*doc).insert(seq);
         }
-        for (log, whole) in &hole.bringers {
+        for (log, whole) in hole.bringers.iter().filter(|(_, whole)| *whole != LACKS) {
             *self.whole.get_or_default(*log).get_or_default(*whole) += 1;
         }
         self.by_seq.insert(seq, hole);
     }
 
-    /// The commit was brought from that log too; whether that was not known.
-    pub(super) fn brought(&mut self, seq: u64, bringer: (LogId, u64)) -> bool {
+    /// The commit was brought from that log too, or named there; whether that says anything new. A name
+    /// says the least, because it may be of another branch: whoever then brings the commit without all
+    /// bytes has said nothing of them until it brings it again.
+    pub(super) fn brought(&mut self, seq: u64, log: LogId, word: Word) -> bool {
         let Some(mut hole) = self.remove(seq) else { return false };
-        let is_new = !hole.bringers.iter().any(|(log, _)| *log == bringer.0);
-        if is_new {
-            hole.bringers.push(bringer);
-        }
+        let is_new = hole.note(log, word);
         self.insert(seq, hole);
         is_new
     }
@@ -108,7 +133,7 @@ impl Holes {
                 }
             }
         }
-        for (log, whole) in &hole.bringers {
+        for (log, whole) in hole.bringers.iter().filter(|(_, whole)| *whole != LACKS) {
             self.forget_bringer(log, *whole);
         }
         Some(hole)
@@ -143,10 +168,76 @@ impl Holes {
 }
 
 impl Hole {
-    pub(super) fn new(commit: &Commit, bringer: Option<(LogId, u64)>) -> Self {
+    fn note(&mut self, log: LogId, word: Word) -> bool {
+        let was_named = self.named.contains(&log);
+        let known = self.bringers.iter_mut().find(|(other, _)| *other == log);
+        match (known, word) {
+            (None, word) => {
+                self.bringers.push((log, word.number()));
+                if matches!(word, Word::Named(_)) {
+                    self.named.push(log);
+                }
+                return true;
+            }
+            (Some(known), Word::Lacks) if was_named => known.1 = LACKS,
+            (Some(known), Word::Whole(whole)) if known.1 == LACKS => known.1 = whole,
+            (Some(_), Word::Whole(_)) if was_named => {}
+            _ => return false,
+        }
+        self.named.retain(|other| *other != log);
+        true
+    }
+
+    pub(super) fn new(commit: &Commit, bringer: Option<(LogId, Word)>) -> Self {
         let mut docs: Vec<_> = commit.holes().map(|(doc, _)| doc).collect();
         docs.sort_unstable();
         docs.dedup();
-        Self { tip: commit.tip(), docs, bringers: bringer.into_iter().collect() }
+        Self {
+            tip: commit.tip(),
+            docs,
+            bringers: bringer.into_iter().map(|(log, word)| (log, word.number())).collect(),
+            named: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::AuthorId;
+
+    fn holes() -> Holes {
+        let tip = Tip { author: AuthorId([1; 16]), seq: 1, id: CommitId([1; 32]) };
+        let mut holes = Holes::default();
+        holes.insert(5, Hole { tip, docs: vec![DocId([2; 16])], bringers: Vec::new(), named: Vec::new() });
+        holes
+    }
+
+    #[test]
+    fn what_is_said_to_be_whole_ends_before_what_came_as_whole_and_is_not() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, log, Word::Whole(7)));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        assert!(!holes.brought(5, log, Word::Whole(9)));
+        // A copy of that log may lack the bytes.
+        assert!(!holes.brought(5, log, Word::Lacks));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        holes.remove(5);
+        assert_eq!(holes.whole_of(&log), None);
+    }
+
+    #[test]
+    fn who_has_named_a_commit_and_brings_it_without_its_bytes_has_said_nothing_of_them() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, log, Word::Named(7)));
+        assert_eq!(holes.whole_of(&log), Some(7));
+        assert!(holes.brought(5, log, Word::Lacks));
+        assert_eq!(holes.whole_of(&log), None);
+        assert!(!holes.brought(5, log, Word::Named(7)));
+        // Until it brings them after all.
+        assert!(holes.brought(5, log, Word::Whole(8)));
+        assert_eq!(holes.whole_of(&log), Some(8));
+        holes.close(&DocId([2; 16]));
+        assert_eq!(holes.whole_of(&log), None);
     }
 }

@@ -21,7 +21,7 @@ use crate::commit::descriptor::Descriptor;
 use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
 use crate::log::chain::{CHUNK, Chain, HotChains, Lookup};
-use crate::log::holes::{Hole, Holes};
+use crate::log::holes::{Hole, Holes, Word};
 use crate::log::keys::{META_KEY, chain_key, doc_key, hole_key, hole_seq, tips_of};
 use crate::log::meta::Meta;
 use crate::log::rows::{Entry, put_rows};
@@ -353,9 +353,9 @@ impl Log {
     }
 
     /// Appends a commit that [`Log::admit`] found ready, to be written by the next
-    /// [`Log::take_staged`]. `bringer` is the log that it was brought from, and up to which number
-    /// everything from there is whole.
-    pub fn stage(&mut self, mut commit: Commit, own: bool, bringer: Option<(LogId, u64)>) {
+    /// [`Log::take_staged`]. `bringer` is the log that it was brought from, and what that says of
+    /// its bytes.
+    pub fn stage(&mut self, mut commit: Commit, own: bool, bringer: Option<(LogId, Word)>) {
         self.staged.before.get_or_insert(self.meta.head);
         self.take_deletes(&commit);
         if self.limits.is_mutated(Mutation::BelieveDeleted) {
@@ -383,9 +383,9 @@ impl Log {
         self.staged.entries.push(Entry { at: self.meta.head, commit, own: false, again: true });
     }
 
-    /// A commit that is in the log without some of its bytes was brought from that log too.
-    pub fn brought_hole(&mut self, seq: u64, bringer: (LogId, u64)) {
-        if self.holes.brought(seq, bringer) {
+    /// A commit that is in the log without some of its bytes was brought from that log too, or named.
+    pub fn brought_hole(&mut self, seq: u64, (log, word): (LogId, Word)) {
+        if self.holes.brought(seq, log, word) {
             self.staged.dirty_holes.insert(seq);
         }
     }
@@ -393,10 +393,11 @@ impl Log {
     /// The commit at that position has all its bytes now, or those of fewer documents are missing:
     /// what to write of it.
     pub fn filled(&mut self, seq: u64, commit: &Commit) {
-        let bringers = self.holes.get(seq).map(|hole| hole.bringers.clone()).unwrap_or_default();
-        self.holes.remove(seq);
+        let before = self.holes.remove(seq);
         if commit.has_holes() {
-            self.holes.insert(seq, Hole { bringers, ..Hole::new(commit, None) });
+            let hole = Hole::new(commit, None);
+            let (bringers, named) = before.map(|before| (before.bringers, before.named)).unwrap_or_default();
+            self.holes.insert(seq, Hole { bringers, named, ..hole });
         }
         self.staged.dirty_holes.insert(seq);
     }

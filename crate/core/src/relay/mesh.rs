@@ -92,6 +92,7 @@ impl Mesh {
     }
 
     pub fn link_closed(&mut self, link: LinkId, why: Option<u16>, holder: &mut Holder, now: Millis) {
+        self.questions.link_closed(link);
         let Some(peer) = self.peers.iter_mut().find(|peer| peer.dialed == Some(link)) else { return };
         peer.dialed = None;
         let was_idle = why == Some(CloseCode::GoingAway as u16) && !peer.backoff.has_failed();

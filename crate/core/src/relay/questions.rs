@@ -1,5 +1,7 @@
 //! Clients ask when all that the regions hold is in this relay's log: a read quorum.
 
+use std::collections::BTreeMap;
+
 use crate::base::id::LinkId;
 use crate::holder::holder::Holder;
 use crate::relay::region::mesh_session;
@@ -10,15 +12,14 @@ use crate::wire::close::CloseCode;
 pub(super) struct Questions {
     /// Who waits for this region's own answer.
     own: Vec<(LinkId, u64)>,
-    /// Who waits for another region's.
-    others: Vec<Question>,
+    /// Who waits for another region's, by its name.
+    others: BTreeMap<String, Vec<Question>>,
 }
 
 /// A client asks when all that a region holds is here.
 struct Question {
     from: LinkId,
     nonce: u64,
-    region: String,
     stage: Stage,
 }
 
@@ -36,7 +37,7 @@ impl Questions {
 
     /// Whether somebody waits for that region's answer.
     pub fn wants(&self, region: &str) -> bool {
-        self.others.iter().any(|question| question.region == region)
+        self.others.contains_key(region)
     }
 
     pub fn asked<'a>(
@@ -47,20 +48,21 @@ impl Questions {
         holder: &mut Holder,
     ) {
         let own = self.own.iter().filter(|(link, _)| *link == from).count();
-        let others = self.others.iter().filter(|question| question.from == from).count();
+        let others = self.others.values().flatten().filter(|question| question.from == from).count();
         if own.max(others) >= holder.limits().questions_max {
             return holder.close(from, CloseCode::Flow, "too many questions at once");
         }
         self.own.push((from, nonce));
         if holder.session(from).is_some_and(|session| !session.is_mesh) {
-            let question =
-                |region: &str| Question { from, nonce, region: region.into(), stage: Stage::ToAsk };
-            self.others.extend(regions.map(question));
+            for region in regions {
+                let question = Question { from, nonce, stage: Stage::ToAsk };
+                self.others.entry(region.to_owned()).or_default().push(question);
+            }
         }
     }
 
     pub fn answered(&mut self, link: LinkId, nonce: u64, head: &RegionHead) {
-        for question in &mut self.others {
+        for question in self.others.values_mut().flatten() {
             if matches!(question.stage, Stage::Asked(of, asked) if (of, asked) == (link, nonce)) {
                 question.stage = Stage::Reading(link, head.at.seq);
             }
@@ -78,13 +80,27 @@ impl Questions {
             }
         }
         self.own.retain(|(from, _)| holder.links().contains(*from));
-        self.others.retain_mut(|question| holder.links().contains(question.from) && !question.go_on(holder));
+        self.others.retain(|region, questions| {
+            // Of a region that is not linked nothing is known, however often it is looked.
+            if let Some((link, _)) = mesh_session(holder, region) {
+                questions.retain_mut(|question| !question.go_on(region, link, holder));
+            }
+            !questions.is_empty()
+        });
+    }
+
+    /// Whoever asked on this link is gone.
+    pub fn link_closed(&mut self, link: LinkId) {
+        self.others.retain(|_, questions| {
+            questions.retain(|question| question.from != link);
+            !questions.is_empty()
+        });
     }
 }
 
 impl Question {
     /// Does what can be done; whether it is answered.
-    fn go_on(&mut self, holder: &mut Holder) -> bool {
+    fn go_on(&mut self, region: &str, linked: LinkId, holder: &mut Holder) -> bool {
         if let Stage::Asked(link, _) | Stage::Reading(link, _) = self.stage
             && !holder.links().contains(link)
         {
@@ -92,17 +108,14 @@ impl Question {
         }
         match self.stage {
             Stage::ToAsk => {
-                let linked = mesh_session(holder, &self.region).map(|(id, _)| id);
-                if let Some(link) = linked {
-                    self.stage = Stage::Asked(link, holder.ask_fresh(link));
-                }
+                self.stage = Stage::Asked(linked, holder.ask_fresh(linked));
                 false
             }
             Stage::Asked(..) => false,
             Stage::Reading(link, seq) => {
                 let is_read = holder.session(link).is_some_and(|session| session.receive.read.seq >= seq);
                 if is_read {
-                    holder.answer_fresh(self.from, self.nonce, self.region.clone());
+                    holder.answer_fresh(self.from, self.nonce, region.to_owned());
                 }
                 is_read
             }

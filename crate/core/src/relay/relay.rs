@@ -97,7 +97,7 @@ impl Relay {
     fn notice(&mut self, notice: Notice) {
         match notice {
             // Nothing may be acknowledged from memory.
-            Notice::Corrupt(_, reason) | Notice::SaveFailed(_, reason) => self.failure = Some(reason),
+            Notice::Failed(_, reason) | Notice::SaveFailed(_, reason) => self.failure = Some(reason),
             Notice::LinkClosed(link, why) => {
                 self.mesh.link_closed(link, why.map(|(code, _)| code), &mut self.holder, self.now);
             }

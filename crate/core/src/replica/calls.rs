@@ -10,6 +10,7 @@ use crate::commit::commit::Commit;
 use crate::commit::header::After;
 use crate::commit::kind::Kind;
 use crate::commit::vector::Vector;
+use crate::document::budget::Budget;
 use crate::document::document::Document;
 use crate::document::genesis::Genesis;
 use crate::document::source::Source;
@@ -29,7 +30,8 @@ impl Replica {
     /// [`ReplicaError`]: nothing was made.
     pub fn create(&mut self, ops: &[Op], message: Option<String>, now: Millis) -> Result<Made, ReplicaError> {
         let doc = self.fresh_id();
-        self.documents.add_new(doc, self.own.author());
+        let budget = Budget::of_run(self.holder.limits());
+        self.documents.add_new(doc, self.own.author(), budget);
         let made = self.edit(doc, ops, message, now, true);
         if made.is_err() {
             self.documents.remove_new(doc);
@@ -222,6 +224,7 @@ impl Replica {
 
     /// How things are.
     pub fn status(&self) -> Status {
+        let quarantined = self.documents.quarantined();
         let mut status = Status {
             state: self.dialer.state(),
             relay: self.dialer.relay(&self.holder),
@@ -230,7 +233,7 @@ impl Replica {
             unsent: 0,
             behind: BTreeMap::new(),
             peers: self.holder.links().sessions().count() as u32,
-            quarantined: self.documents.quarantined(),
+            quarantined: quarantined.count(),
             error: self.dialer.error(),
         };
         let mut acked = self.acked();
@@ -253,6 +256,9 @@ impl Replica {
         }
         if let Some(message) = &self.storage_error {
             status.error = Some(("storage", message.clone()));
+        }
+        if let Some(error) = quarantined.error() {
+            status.error.get_or_insert(error);
         }
         status
     }
@@ -329,6 +335,28 @@ impl Replica {
         let wait = self.waits.add(Wait::Flush { number: self.own.made() });
         self.advance();
         wait
+    }
+
+    /// The commits of this process that storage does not hold yet, for a host that ends before storage
+    /// can answer: to be kept apart, and given to [`Replica::take_unstored`] of the next process.
+    pub fn unstored(&self) -> Option<Vec<u8>> {
+        self.holder.unstored()
+    }
+
+    /// Takes in what an earlier process, or another that has ended, could not store.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Invalid`]: [`Replica::unstored`] did not give these bytes.
+    pub fn take_unstored(&mut self, bytes: &[u8], now: Millis) -> Result<(), ReplicaError> {
+        let now = self.observe(now);
+        self.holder.take_unstored(bytes, now).map_err(|corrupt| ReplicaError::Invalid(corrupt.0))?;
+        self.advance();
+        Ok(())
+    }
+
+    /// Whether storage is known to hold all of these: they need not be kept apart any more.
+    pub fn holds_unstored(&self, bytes: &[u8]) -> bool {
+        self.holder.holds_unstored(bytes)
     }
 
     /// Nobody waits for this any more.

@@ -9,10 +9,12 @@ use crate::commit::kind::Kind;
 use crate::document::budget::Budget;
 use crate::document::document::{Applied, Document};
 use crate::document::genesis::Genesis;
+use crate::document::quarantine::Quarantined;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
 use crate::replica::event::{DocInfo, Event, ReplicaError};
 use crate::replica::open::{Open, Phase};
+use crate::replica::waits::{Wait, WaitId};
 
 #[derive(Clone, Default)]
 pub(crate) struct Documents {
@@ -21,6 +23,8 @@ pub(crate) struct Documents {
     /// Closed for the application, and kept until the log has all that was made in them.
     pub(super) closing: IdSet<DocId>,
     deleted: IdSet<DocId>,
+    /// Asked for by name, and to be looked for again.
+    pub(super) named_again: Vec<(WaitId, Wait)>,
     events: VecDeque<Event>,
 }
 
@@ -73,9 +77,10 @@ impl Documents {
         infos.into_values().collect()
     }
 
-    /// Changes that are held and not applied, in all open documents.
-    pub fn quarantined(&self) -> u64 {
-        self.open.values().map(|open| open.document.quarantined() as u64).sum()
+    /// Changes that are held and not applied, in all open documents, and why.
+    pub fn quarantined(&self) -> Quarantined {
+        let all = self.open.values().map(|open| open.document.quarantined());
+        all.fold(Quarantined::default(), Quarantined::and)
     }
 
     // What is open.
@@ -91,8 +96,8 @@ impl Documents {
     }
 
     /// Opens a document that begins empty.
-    pub fn add_new(&mut self, doc: DocId, author: AuthorId) {
-        let document = Document::new(author, Budget::default());
+    pub fn add_new(&mut self, doc: DocId, author: AuthorId, budget: Budget) {
+        let document = Document::new(author, budget);
         self.open.insert(doc, Open::new(document, Phase::Ready));
     }
 
@@ -126,9 +131,12 @@ impl Documents {
     /// The document is deleted.
     pub fn delete(&mut self, doc: DocId) {
         self.closing.remove(&doc);
-        let was_known = self.index.remove(&doc).is_some() | self.open.remove(&doc).is_some();
-        if self.deleted.insert(doc) && was_known {
+        let (was_held, open) = (self.index.remove(&doc).is_some(), self.open.remove(&doc));
+        if self.deleted.insert(doc) && (was_held || open.is_some()) {
             self.tell(Event::Deleted { doc });
+        }
+        if let Some(open) = open {
+            self.closed_by_delete(doc, open);
         }
     }
 
@@ -153,19 +161,15 @@ impl Documents {
                     }
                     _ if gone.contains(&doc) || self.is_deleted(&doc, log) => {}
                     kind => {
-                        let genesis = match (kind, bytes) {
-                            (Some(Kind::Genesis), ItemBytes::Present(bytes)) => {
-                                Genesis::decode(bytes).ok().filter(|g| g.doc() == doc)
-                            }
-                            _ => None,
-                        };
+                        let name = kind.and_then(|kind| name_of(doc, kind, bytes));
                         // A commit with bytes that it lacked is indexed where it is first.
                         let place = (!entry.again).then_some(entry.at.seq);
-                        let is_new = self.index_item(doc, place, item.len, genesis.as_ref());
+                        let is_new = self.index_item(doc, place, item.len, name);
                         if is_new && is_ready {
                             self.tell(Event::Held { doc });
                         }
-                        if self.open.get(&doc).is_some_and(Open::is_ready) {
+                        // A document that is being read has perhaps read past a commit that comes again.
+                        if self.open.get(&doc).is_some_and(|open| open.is_ready() || entry.again) {
                             let commits = changed.get_or_default(doc);
                             if commits.last().is_none_or(|last| last.id() != entry.commit.id()) {
                                 commits.push(&entry.commit);
@@ -185,13 +189,7 @@ impl Documents {
 
     /// Takes note of an item, where that of a commit that comes for the first time is. Whether the
     /// document was not held before.
-    fn index_item(
-        &mut self,
-        doc: DocId,
-        log_seq: Option<u64>,
-        bytes: u64,
-        genesis: Option<&Genesis>,
-    ) -> bool {
+    fn index_item(&mut self, doc: DocId, log_seq: Option<u64>, bytes: u64, name: Option<String>) -> bool {
         let is_new = !self.index.contains_key(&doc);
         let indexed = self.index.get_or_default(doc);
         if let Some(log_seq) = log_seq {
@@ -200,16 +198,19 @@ impl Documents {
                 indexed.log_seqs.push(log_seq);
             }
         }
-        if let Some(genesis) = genesis {
-            indexed.name = Some(genesis.name.clone());
+        if name.is_some() {
+            indexed.name = name;
         }
         is_new
     }
 
     fn apply<'a>(&mut self, doc: DocId, commits: impl IntoIterator<Item = &'a Commit>) {
-        let Some(open) = self.open.get_mut(&doc).filter(|open| open.is_ready()) else { return };
+        let Some(open) = self.open.get_mut(&doc) else { return };
         let applied = open.document.apply_commits(doc, commits);
-        self.tell_applied(doc, applied);
+        // Who waits for a document that is being read is told its whole value.
+        if open.is_ready() {
+            self.tell_applied(doc, applied);
+        }
     }
 
     /// Tells the application what is different in a document.
@@ -222,5 +223,79 @@ impl Documents {
         } else if !applied.patches.is_empty() {
             self.tell(Event::Patches { doc, patches: applied.patches });
         }
+    }
+}
+
+/// The name that an item gives to a document: a genesis of it.
+fn name_of(doc: DocId, kind: Kind, bytes: &ItemBytes) -> Option<String> {
+    let (Kind::Genesis, ItemBytes::Present(bytes)) = (kind, bytes) else { return None };
+    Genesis::decode(bytes).ok().filter(|genesis| genesis.doc() == doc).map(|genesis| genesis.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use automerge::ScalarValue;
+
+    use super::*;
+    use crate::base::id::{CommitId, LogId};
+    use crate::base::limits::Limits;
+    use crate::base::position::{Marker, Position};
+    use crate::document::value::Value;
+
+    const OTHER: AuthorId = AuthorId([2; 16]);
+
+    fn entry(seq: u64, items: Vec<(DocId, Kind, Vec<u8>)>) -> Entry {
+        let place = (OTHER, seq, CommitId([7; 32]));
+        let commit = Commit::new(place, Vec::new(), 0, items, &Limits::PROTOCOL).unwrap();
+        Entry { commit, own: false, at: Position { seq, ..Position::START }, again: true }
+    }
+
+    fn log() -> Log {
+        let marker = Marker::new(LogId([1; 16]), [0; 32], 0);
+        Log::new(marker, None, Arc::new(Limits::PROTOCOL))
+    }
+
+    /// With a document that is held, and open in that phase.
+    fn documents(doc: DocId, phase: Phase) -> Documents {
+        let mut documents = Documents::default();
+        documents.index_item(doc, Some(1), 0, None);
+        let document = Document::new(AuthorId([1; 16]), Budget::default());
+        documents.open.insert(doc, Open::new(document, phase));
+        documents
+    }
+
+    #[test]
+    fn what_is_filled_while_a_document_is_read_is_in_it_and_gives_it_its_name() {
+        let title = Value::Scalar(ScalarValue::Str("untitled".into()));
+        let value = Value::Map(BTreeMap::from([("title".to_owned(), title)]));
+        let genesis = Genesis { name: "board".into(), generation: 0, value };
+        let doc = genesis.doc();
+        // It has read past the commit, when that had no bytes.
+        let phase = Phase::Loading { read: 1, waits: Vec::new(), named_waits: Vec::new(), named: None };
+        let mut documents = documents(doc, phase);
+        let filled = entry(1, vec![(doc, Kind::Genesis, genesis.encode())]);
+        documents.follow(std::slice::from_ref(&filled), &log(), true);
+        documents.follow(std::slice::from_ref(&filled), &log(), true);
+        assert!(documents.poll_event().is_none(), "nobody has its value yet");
+        assert_eq!(documents.list()[0].name.as_deref(), Some("board"));
+        assert_eq!(documents.list()[0].commits, 1);
+        documents.open.get_mut(&doc).unwrap().phase = Phase::Ready;
+        assert!(!documents.document(doc).unwrap().heads().is_empty());
+    }
+
+    #[test]
+    fn what_others_have_written_and_can_not_be_applied_is_an_error_of_the_status() {
+        let doc = DocId([3; 16]);
+        let mut documents = documents(doc, Phase::Ready);
+        assert_eq!(documents.quarantined().error(), None);
+        documents.follow(&[entry(1, vec![(doc, Kind::Import, b"garbage".to_vec())])], &log(), true);
+        let text = "1 change of others is not applied: this version can't read them";
+        assert_eq!(documents.quarantined().error(), Some(("invalid", text.to_owned())));
+        // It is counted once, however often it comes.
+        documents.follow(&[entry(1, vec![(doc, Kind::Import, b"garbage".to_vec())])], &log(), true);
+        assert_eq!(documents.quarantined().count(), 1);
     }
 }

@@ -4,15 +4,20 @@ use crate::base::id::{CommitId, DocId};
 use crate::document::edit::EditError;
 use crate::document::value::Patch;
 use crate::replica::waits::WaitId;
-use crate::storage::request::StorageFault;
 
 /// What the application is told.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// What storage holds can be opened.
     Ready,
-    /// What storage holds can't be opened.
-    OpenFailed(StorageFault, String),
+    /// The replica can't be opened, or can't go on: storage can't be read, or holds what this version
+    /// cannot read, or another space.
+    Failed {
+        /// What kind of error that is: `storage`, `corrupt` or `incompatible`.
+        code: &'static str,
+        /// What storage said, or holds.
+        message: String,
+    },
     /// A wait is over.
     Waited(WaitId),
     /// An `open` or `named` is answered.
@@ -23,6 +28,15 @@ pub enum Event {
         doc: DocId,
         /// Whether it is open now; storage does not hold it otherwise.
         held: bool,
+    },
+    /// An `open` or `named` failed: the document can't be read.
+    NotOpened {
+        /// Which.
+        wait: WaitId,
+        /// What kind of error that is: `storage` or `corrupt`.
+        code: &'static str,
+        /// What storage said.
+        message: String,
     },
     /// An open document was changed by others.
     Patches {
@@ -97,7 +111,7 @@ pub enum ReplicaError {
     #[error("the document is not open")]
     Closed,
     /// There is no such document, or it was deleted.
-    #[error("there is no such document")]
+    #[error("there is no such document here; one that was opened by its name comes with its first edit")]
     NotFound,
     /// The edit does not fit the document, or the arguments are wrong.
     #[error("{0}")]
@@ -121,6 +135,9 @@ impl ReplicaError {
 
 impl From<EditError> for ReplicaError {
     fn from(error: EditError) -> Self {
-        ReplicaError::Invalid(error.to_string())
+        match error {
+            EditError::TooLarge => ReplicaError::TooLarge(error.to_string()),
+            error => ReplicaError::Invalid(error.to_string()),
+        }
     }
 }

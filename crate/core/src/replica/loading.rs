@@ -6,14 +6,14 @@ use crate::document::document::Document;
 use crate::document::value::Value;
 use crate::holder::holder::Holder;
 use crate::holder::notice::OwnerRequest;
-use crate::holder::pending::rows_of;
+use crate::holder::pending::{code_of, rows_of};
 use crate::log::keys::rows_after;
 use crate::log::log::Log;
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
 use crate::replica::open::{Named, Open, Phase};
 use crate::replica::waits::{Wait, WaitId};
-use crate::storage::request::{StorageAnswer, StorageFault};
+use crate::storage::request::StorageAnswer;
 
 impl Documents {
     /// Begins what an `open` or a `named` asked for, once the log has been followed to its end.
@@ -31,17 +31,18 @@ impl Documents {
             if named.is_none() && !self.is_held(&doc) {
                 return self.tell(Event::Opened { wait, doc, held: false });
             }
-            let document = Document::new(author, Budget::default());
-            let phase = Phase::Loading { read: 0, waits: vec![wait], named };
+            let document = Document::new(author, Budget::of_run(holder.limits()));
+            let (waits, named_waits) =
+                if named.is_some() { (Vec::new(), vec![wait]) } else { (vec![wait], Vec::new()) };
+            let phase = Phase::Loading { read: 0, waits, named_waits, named };
             self.open.insert(doc, Open::new(document, phase));
             return self.load(doc, holder.limits().read_bytes, holder);
         };
         match &mut open.phase {
-            Phase::Loading { waits, named: before, .. } => {
-                waits.push(wait);
-                if named.is_some() {
-                    *before = named;
-                }
+            Phase::Loading { waits, .. } if named.is_none() => waits.push(wait),
+            Phase::Loading { named_waits, named: before, .. } => {
+                named_waits.push(wait);
+                *before = named;
             }
             Phase::Ready => {
                 if let Some(named) = named {
@@ -73,25 +74,45 @@ impl Documents {
         let Some(open) = self.open.get_mut(&doc) else { return };
         let Phase::Loading { read, .. } = &open.phase else { return };
         if let Some(seq) = log_seqs.get(*read) {
+            // Where the next ones are far apart, one row is enough.
+            let is_dense = log_seqs.get(*read + 8).is_some_and(|next| next - seq < 64);
+            let bytes = if is_dense { bytes } else { bytes.min(holder.limits().row_bytes) };
             return holder.ask_storage(OwnerRequest::Document(doc, *seq), rows_after(seq - 1, bytes));
         }
-        let Phase::Loading { waits, named, .. } = core::mem::replace(&mut open.phase, Phase::Ready) else {
-            return;
-        };
+        let phase = core::mem::replace(&mut open.phase, Phase::Ready);
+        let Phase::Loading { waits, named_waits, named, .. } = phase else { return };
         if let Some(named) = named {
             self.begin(doc, named);
         }
-        for wait in waits {
+        for wait in waits.into_iter().chain(named_waits) {
             self.tell(Event::Opened { wait, doc, held: true });
+        }
+    }
+
+    /// What those asked for who waited for a document that was deleted meanwhile: the next one of its
+    /// name. Whoever asked for it by its id is told that it is not held.
+    pub fn take_named_again(&mut self) -> Vec<(WaitId, Wait)> {
+        core::mem::take(&mut self.named_again)
+    }
+
+    /// A document that was open, or being read, is deleted.
+    pub(super) fn closed_by_delete(&mut self, doc: DocId, open: Open) {
+        let Phase::Loading { waits, named_waits, named, .. } = open.phase else { return };
+        for wait in waits {
+            self.tell(Event::Opened { wait, doc, held: false });
+        }
+        if let Some(Named { name, initial, .. }) = named {
+            let again = |wait| (wait, Wait::Named { name: name.clone(), initial: initial.clone() });
+            self.named_again.extend(named_waits.into_iter().map(again));
         }
     }
 
     /// Storage has answered with rows from this log seq on.
     pub fn loaded(&mut self, doc: DocId, from: u64, answer: StorageAnswer, holder: &mut Holder) {
-        let fault = StorageFault::of(&answer);
+        let code = code_of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
-            Err(error) => return self.tell(Event::OpenFailed(fault, error.to_string())),
+            Err(error) => return self.not_opened(doc, code, &error.to_string()),
         };
         let Some(indexed) = self.index.get(&doc) else { return };
         let Some(open) = self.open.get_mut(&doc) else { return };
@@ -101,17 +122,25 @@ impl Documents {
             return;
         }
         if let Some(bytes) = rows.bytes_needed {
-            return self.load(doc, bytes, holder);
+            return holder.ask_storage(OwnerRequest::Document(doc, from), rows_after(from - 1, bytes));
         }
         let Some(last) = rows.entries.last().map(|entry| entry.at.seq) else {
-            let reason = "commits of a document are missing".to_owned();
-            return self.tell(Event::OpenFailed(StorageFault::Corrupt, reason));
+            return self.not_opened(doc, "storage", "commits of the document can't be read");
         };
         let wanted = &indexed.log_seqs[*read..];
         let of_doc = rows.entries.iter().filter(|entry| wanted.binary_search(&entry.at.seq).is_ok());
         open.document.apply_commits(doc, of_doc.map(|entry| &entry.commit));
         *read += wanted.partition_point(|seq| *seq <= last);
         self.load(doc, holder.limits().read_bytes, holder);
+    }
+
+    /// Whoever waits for the document is told why it can't be read. It may be opened again.
+    fn not_opened(&mut self, doc: DocId, code: &'static str, message: &str) {
+        let Some(open) = self.open.remove(&doc) else { return };
+        let Phase::Loading { waits, .. } = open.phase else { return };
+        for wait in waits {
+            self.tell(Event::NotOpened { wait, code, message: message.to_owned() });
+        }
     }
 
     fn begin(&mut self, doc: DocId, named: Named) {

@@ -16,8 +16,10 @@ pub(super) enum Phase {
     Loading {
         /// How many of the document's commits have been read.
         read: usize,
-        /// Whom to tell when it is open.
+        /// Whom to tell when it is open: those who asked for it by its id.
         waits: Vec<WaitId>,
+        /// The same: those who asked for it by its name.
+        named_waits: Vec<WaitId>,
         /// How it begins, where it was opened by its name.
         named: Option<Named>,
     },

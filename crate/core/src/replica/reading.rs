@@ -3,13 +3,13 @@
 
 use crate::base::id::AuthorId;
 use crate::holder::notice::OwnerRequest;
-use crate::holder::pending::rows_of;
+use crate::holder::pending::{code_of, rows_of};
 use crate::log::keys::rows_after;
 use crate::log::rows::Entry;
 use crate::replica::event::Event;
 use crate::replica::own_commits::Ownership;
 use crate::replica::replica::Replica;
-use crate::storage::request::{StorageAnswer, StorageFault};
+use crate::storage::request::StorageAnswer;
 
 impl Replica {
     /// Reads on where the log has more than was followed.
@@ -33,10 +33,10 @@ impl Replica {
     /// Storage has answered.
     pub(super) fn log_read(&mut self, answer: StorageAnswer) {
         self.follow.is_reading = false;
-        let fault = StorageFault::of(&answer);
+        let code = code_of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
-            Err(error) => return self.tell(Event::OpenFailed(fault, error.to_string())),
+            Err(error) => return self.tell(Event::Failed { code, message: error.to_string() }),
         };
         if let Some(bytes) = rows.bytes_needed {
             return self.ask_for_log(bytes);

@@ -190,7 +190,7 @@ impl Replica {
     fn notice(&mut self, notice: Notice) {
         match notice {
             Notice::Opened => self.broadcast(&Message::Ask),
-            Notice::Corrupt(fault, reason) => self.tell(Event::OpenFailed(fault, reason)),
+            Notice::Failed(code, message) => self.tell(Event::Failed { code, message }),
             Notice::Appended(entries) => {
                 self.broadcast(&Message::Grew);
                 self.appended(entries);
@@ -254,7 +254,8 @@ impl Replica {
         if !self.follow.is_ready {
             return;
         }
-        for (wait, request) in self.waits.take_opens() {
+        let again = self.documents.take_named_again();
+        for (wait, request) in again.into_iter().chain(self.waits.take_opens()) {
             self.documents.begin_open(wait, request, self.own.author(), &mut self.holder);
             self.tell_of_documents();
         }

@@ -58,7 +58,8 @@ pub struct Status {
     pub behind: BTreeMap<String, u64>,
     /// Links that are up.
     pub peers: u32,
-    /// Changes held and not applied, in the documents that are open.
+    /// Changes held and not applied, in the documents that are open. Where others have written what is too
+    /// large or can't be read, `error` says so.
     pub quarantined: u64,
     /// A code and what happened, while it lasts.
     pub error: Option<(&'static str, String)>,

@@ -60,36 +60,6 @@ pub enum StorageAnswer {
     Failed(String),
 }
 
-/// Why storage can't be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StorageFault {
-    /// It could not be read or written.
-    Failed,
-    /// It holds what this code did not write.
-    Corrupt,
-    /// It holds another space, or was written by another version.
-    Incompatible,
-}
-
-impl StorageFault {
-    /// What it is if this answer can't be used.
-    pub fn of(answer: &StorageAnswer) -> Self {
-        match answer {
-            StorageAnswer::Failed(_) => StorageFault::Failed,
-            _ => StorageFault::Corrupt,
-        }
-    }
-
-    /// The code that JavaScript sees.
-    pub fn code(self) -> &'static str {
-        match self {
-            StorageFault::Failed => "storage",
-            StorageFault::Corrupt => "corrupt",
-            StorageFault::Incompatible => "incompatible",
-        }
-    }
-}
-
 /// Storage holds what this code did not write, or can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

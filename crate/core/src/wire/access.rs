@@ -37,10 +37,17 @@ pub struct Refusal {
 }
 
 impl Claims {
-    /// Everybody may do everything: what a relay without keys says of whoever comes.
+    /// Everybody may read and write everything: what a relay without keys says of whoever comes. Nobody
+    /// is a relay by that: what a relay says of other regions is believed.
     pub fn open() -> Self {
         let spaces = vec![("*".to_owned(), Right::Write)];
-        Self { subject: String::new(), spaces, expires_at: None, is_relay: true }
+        Self { subject: String::new(), spaces, expires_at: None, is_relay: false }
+    }
+
+    /// The same for a relay without keys that has peers, whose relays it can't tell from others: a link
+    /// may be that of any region which is configured.
+    pub fn open_with_peers() -> Self {
+        Self { is_relay: true, ..Self::open() }
     }
 
     /// What the bearer may do in that space: the highest right of all that name it.

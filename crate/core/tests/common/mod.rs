@@ -99,7 +99,7 @@ impl World {
         self.opened(node, wait).0
     }
 
-    fn opened(&self, node: usize, awaited: WaitId) -> (DocId, bool) {
+    pub fn opened(&self, node: usize, awaited: WaitId) -> (DocId, bool) {
         let answer = self.nodes[node].events.iter().find_map(|event| match event {
             Event::Opened { wait, doc, held } if *wait == awaited => Some((*doc, *held)),
             _ => None,

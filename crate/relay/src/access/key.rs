@@ -1,4 +1,4 @@
-//! Keys that sign tokens, parsed from JWKs or from a secret.
+//! Keys that sign tokens, parsed from JWKs, or from a secret that was called one.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -26,16 +26,15 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// Parses a JWK, an array of JWKs, a JWK set, or a secret as plain text.
+/// Parses a JWK, an array of JWKs, or a JWK set. Nothing else is a key: whatever else is in a file may
+/// be known to everybody, and must not become a secret by which tokens are signed.
 pub(super) fn parse(text: &str) -> Result<Vec<Key>, String> {
-    // A PEM public key must not be taken for a plain-text secret: anybody could sign with it then.
-    if text.starts_with("-----") {
-        return Err("keys are given as JWK, not as PEM".to_owned());
-    }
-    if !text.starts_with(['{', '[']) {
-        return secret(text.as_bytes()).map(|key| vec![key]);
-    }
-    let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let text = text.trim();
+    let json: Value = match text.chars().next() {
+        None => return Err("the file is empty".to_owned()),
+        Some('{' | '[') => serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?,
+        Some(_) => return Err(no_json(text).to_owned()),
+    };
     let jwks = match json {
         Value::Array(keys) => keys,
         Value::Object(mut set) => match set.remove("keys") {
@@ -49,12 +48,46 @@ pub(super) fn parse(text: &str) -> Result<Vec<Key>, String> {
     let mut keys = Vec::new();
     let mut reason = "there is no key in the file".to_owned();
     for jwk in jwks {
+        let is_private = jwk.get("d").is_some();
+        if is_private {
+            return Err("this is a private key; a relay is given the public one".to_owned());
+        }
         match key(jwk) {
             Ok(key) => keys.push(key),
             Err(error) => reason = error,
         }
     }
     if keys.is_empty() { Err(reason) } else { Ok(keys) }
+}
+
+fn no_json(text: &str) -> &'static str {
+    match text {
+        _ if text.starts_with('\u{feff}') => "the file begins with a byte-order mark; save it without one",
+        _ if text.starts_with("-----") => "keys are given as JWK, not as PEM",
+        _ if text.starts_with("ssh-") || text.starts_with("ecdsa-") => {
+            "keys are given as JWK, not in the form of OpenSSH"
+        }
+        _ if is_address(text) => "this is an address; save what is there as the file",
+        _ if text.starts_with('"') => "the JSON is in quotes, so it is a text and not a key",
+        _ => {
+            "keys are given as JSON: a JWK, an array of JWKs or a JWK set; \
+             a shared secret has a flag of its own, --jwt-secret"
+        }
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
+/// Parses the secret that is shared with whoever signs tokens.
+pub(super) fn parse_secret(text: &str) -> Result<Key, String> {
+    let text = text.trim();
+    let begins = ["{", "[", "\"", "\u{feff}", "-----", "ssh-", "ecdsa-"];
+    if begins.iter().any(|begin| text.starts_with(begin)) || is_address(text) {
+        return Err("this looks like a key that everybody may know; keys are given with --jwt-key".to_owned());
+    }
+    secret(text.as_bytes())
 }
 
 fn secret(bytes: &[u8]) -> Result<Key, String> {
@@ -65,6 +98,9 @@ fn secret(bytes: &[u8]) -> Result<Key, String> {
 }
 
 fn key(jwk: Value) -> Result<Key, String> {
+    if jwk.get("use").is_some_and(|of| of != "sig") {
+        return Err("a key's `use` is not `sig`".to_owned());
+    }
     let jwk: Jwk = serde_json::from_value(jwk).map_err(|error| error.to_string())?;
     let (algorithm, named) = match &jwk.algorithm {
         AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {

@@ -9,4 +9,4 @@ mod policy;
 mod tests;
 mod token;
 
-pub use policy::{AccessPolicy, KeyFile, KeyFileError};
+pub use policy::{AccessPolicy, KeyFile, KeyFileContent, KeyFileError};

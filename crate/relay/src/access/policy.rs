@@ -1,14 +1,18 @@
 //! The relay's access policy, and the file that its keys come from.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::{fs, io};
 
 use eyot_core::wire::access::{Claims, Refusal};
 
-use super::key::{Key, parse};
+use super::key::{Key, parse, parse_secret};
 use super::token::verify;
 use crate::base::now;
+
+/// The largest file of keys.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Who may connect to spaces.
 #[derive(Clone, Debug)]
@@ -19,10 +23,20 @@ pub enum AccessPolicy {
     Keys(Arc<KeyFile>),
 }
 
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFileContent {
+    /// JWKs.
+    Keys,
+    /// A secret that is shared with whoever signs tokens.
+    Secret,
+}
+
 /// The keys in a file, which can be read again while the relay runs.
 #[derive(Debug)]
 pub struct KeyFile {
     path: PathBuf,
+    content: KeyFileContent,
     keys: RwLock<Vec<Key>>,
 }
 
@@ -43,8 +57,9 @@ impl KeyFile {
     ///
     /// # Errors
     /// The file can't be read, or holds no key.
-    pub fn open(path: &Path) -> Result<Self, KeyFileError> {
-        Ok(Self { path: path.to_owned(), keys: RwLock::new(read(path)?) })
+    pub fn open(path: &Path, content: KeyFileContent) -> Result<Self, KeyFileError> {
+        let keys = RwLock::new(read(path, content)?);
+        Ok(Self { path: path.to_owned(), content, keys })
     }
 
     /// Reads the file again and returns the number of keys. On an error the old keys stay in use.
@@ -52,7 +67,7 @@ impl KeyFile {
     /// # Errors
     /// The file can't be read, or holds no key.
     pub fn reload(&self) -> Result<usize, KeyFileError> {
-        let keys = read(&self.path)?;
+        let keys = read(&self.path, self.content)?;
         let count = keys.len();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(count)
@@ -69,7 +84,16 @@ impl KeyFile {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Key>, KeyFileError> {
-    let text = fs::read_to_string(path).map_err(|error| KeyFileError::Io(path.to_owned(), error))?;
-    parse(text.trim()).map_err(|reason| KeyFileError::Invalid(path.to_owned(), reason))
+fn read(path: &Path, content: KeyFileContent) -> Result<Vec<Key>, KeyFileError> {
+    let io = |error| KeyFileError::Io(path.to_owned(), error);
+    let mut text = String::new();
+    // Some files never end.
+    let file = File::open(path).map_err(io)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(io)?;
+    let parsed = match content {
+        _ if text.len() as u64 > FILE_BYTES_MAX => Err(format!("more than {FILE_BYTES_MAX} bytes")),
+        KeyFileContent::Keys => parse(&text),
+        KeyFileContent::Secret => parse_secret(&text).map(|key| vec![key]),
+    };
+    parsed.map_err(|reason| KeyFileError::Invalid(path.to_owned(), reason))
 }

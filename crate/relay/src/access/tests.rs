@@ -11,7 +11,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use super::key::{Key, parse};
+use super::key::{Key, parse, parse_secret};
 use super::token::{CLOCK_SKEW, verify};
 
 const NOW: Millis = 1_700_000_000_000;
@@ -174,36 +174,45 @@ fn a_token_that_says_too_little_or_the_wrong_is_refused() {
         claims[claim] = value;
         reason(&signer.keys(), &signer.sign(&claims))
     };
-    assert_eq!(with("sub", json!(7)), "the token is malformed");
+    assert_eq!(with("sub", json!(7)), "the token says no subject");
     assert_eq!(with("sub", json!("")), "the token says no subject");
-    for relay in [json!("true"), json!(1), json!(null)] {
-        assert_eq!(with("relay", relay), "the token is malformed");
-    }
-    assert_eq!(with("exp", json!("tomorrow")), "the token is malformed");
-    assert_eq!(with("spaces", json!(["team"])), "the token is malformed");
+    assert_eq!(with("exp", json!("tomorrow")), "the token says no time of expiry");
+    assert_eq!(with("nbf", json!("tomorrow")), "the token is malformed");
+    assert_eq!(with("spaces", json!(["team"])), "the token says no spaces");
     let said = "the token says a right that is neither read nor write";
     assert_eq!(with("spaces", json!({ "team": "admin" })), said);
 }
 
-/// Claims whose JSON has a member twice.
-struct Twice(&'static str);
-
-impl serde::Serialize for Twice {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let claims = good();
-        let again = (self.0, &claims[self.0]);
-        let members = claims.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value));
-        serializer.collect_map([again].into_iter().chain(members))
+#[test]
+fn whoever_is_a_relay_says_so_by_true_or_false() {
+    let signer = Signer::ed25519("a");
+    let with = |relay: Value| {
+        let mut claims = good();
+        claims["relay"] = relay;
+        signer.sign(&claims)
+    };
+    assert!(!check(&signer.keys(), &with(json!(false))).unwrap().is_relay);
+    for other in [json!("true"), json!(1), json!(null)] {
+        assert_eq!(reason(&signer.keys(), &with(other)), "the token is malformed");
     }
 }
 
 #[test]
-fn a_token_that_says_something_twice_is_refused() {
-    let signer = Signer::ed25519("a");
-    for claim in ["sub", "exp", "spaces"] {
-        let token = encode(&Header::new(signer.algorithm), &Twice(claim), &signer.key).unwrap();
-        assert_eq!(reason(&signer.keys(), &token), "the token is malformed");
+fn a_token_that_says_twice_when_it_expires_is_malformed() {
+    #[derive(serde::Serialize)]
+    struct Twice<'a>(#[serde(serialize_with = "twice")] &'a str);
+    fn twice<S: serde::Serializer>(_: &&str, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("sub", "ada")?;
+        map.serialize_entry("exp", &(NOW / 1000 + 60))?;
+        map.serialize_entry("exp", &(NOW / 1000 - 60))?;
+        map.serialize_entry("spaces", &json!({ "team": "write" }))?;
+        map.end()
     }
+    let signer = Signer::ed25519("a");
+    let token = encode(&Header::new(signer.algorithm), &Twice(""), &signer.key).unwrap();
+    assert_eq!(reason(&signer.keys(), &token), "the token is malformed");
 }
 
 #[test]
@@ -237,27 +246,68 @@ fn among_several_keys_the_named_one_counts_and_without_a_name_each() {
 }
 
 #[test]
-fn a_file_holds_keys_or_a_long_secret_and_nothing_else() {
-    let secret = "0123456789abcdef0123456789abcdef";
-    let signer = Signer::secret(secret.as_bytes(), "a");
-    assert!(check(&parse(secret).unwrap(), &signer.sign(&good())).is_ok());
+fn a_file_of_keys_holds_jwks_and_nothing_else() {
     let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
     let ed = Signer::ed25519("a").jwk;
-    assert_eq!(parse(&json!({ "keys": [rsa.clone(), ed] }).to_string()).unwrap().len(), 1);
+    assert_eq!(parse(&json!({ "keys": [rsa.clone(), ed.clone()] }).to_string()).unwrap().len(), 1);
     let short = Signer::secret(b"short", "a").jwk;
+    let mut other_algorithm = Signer::p256("a").jwk;
+    other_algorithm["alg"] = json!("ES384");
     let mut other_use = Signer::p256("a").jwk;
-    other_use["alg"] = json!("ES384");
-    for refused in [
-        "short",
-        "",
-        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
-        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrf",
-        "{\"keys\":{}}",
-        "[]",
-        &rsa.to_string(),
-        &short.to_string(),
-        &other_use.to_string(),
+    other_use["use"] = json!("enc");
+    let mut private = ed.clone();
+    private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+    let not_json = "keys are given as JSON: a JWK, an array of JWKs or a JWK set; \
+                    a shared secret has a flag of its own, --jwt-secret";
+    for (file, reason) in [
+        ("", "the file is empty"),
+        (" \n ", "the file is empty"),
+        ("0123456789abcdef0123456789abcdef", not_json),
+        ("MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", not_json),
+        ("https://login.example/.well-known/jwks.json", "this is an address; save what is there as the file"),
+        (
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHtcgHmQrfpW5uOv3QVhhoeP9s8nnJxQyNmGGCDhAwmW ada",
+            "keys are given as JWK, not in the form of OpenSSH",
+        ),
+        (
+            "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+            "keys are given as JWK, not as PEM",
+        ),
+        (&json!(ed.to_string()).to_string(), "the JSON is in quotes, so it is a text and not a key"),
+        (&format!("\u{feff}{ed}"), "the file begins with a byte-order mark; save it without one"),
+        (&private.to_string(), "this is a private key; a relay is given the public one"),
+        (&json!([private]).to_string(), "this is a private key; a relay is given the public one"),
+        ("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrf", "not JSON: "),
+        ("{\"keys\":{}}", "`keys` is not an array"),
+        ("[]", "there is no key in the file"),
+        ("{}", "keys are Ed25519, P-256 or secrets"),
+        (&rsa.to_string(), "keys are Ed25519, P-256 or secrets"),
+        (&short.to_string(), "a secret has at least 32 bytes"),
+        (&other_algorithm.to_string(), "a key's `alg` does not fit its type"),
+        (&other_use.to_string(), "a key's `use` is not `sig`"),
     ] {
-        assert!(parse(refused).is_err(), "{refused}");
+        let refused = parse(file).expect_err(file);
+        assert!(refused.starts_with(reason), "{file}: {refused}");
+    }
+}
+
+#[test]
+fn a_secret_is_long_and_no_public_key() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let signer = Signer::secret(secret.as_bytes(), "a");
+    assert!(check(&[parse_secret(secret).unwrap()], &signer.sign(&good())).is_ok());
+    let ed = Signer::ed25519("a").jwk.to_string();
+    let looks_public = "this looks like a key that everybody may know; keys are given with --jwt-key";
+    for (file, reason) in [
+        ("", "a secret has at least 32 bytes"),
+        ("0123456789abcdef0123456789abcde", "a secret has at least 32 bytes"),
+        (&ed, looks_public),
+        (&format!("\u{feff}{ed}"), looks_public),
+        (&json!(ed).to_string(), looks_public),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHtcgHmQrfpW5uOv3QVhhoeP9s8nnJxQyNmGGCDhAwmW", looks_public),
+        ("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiM=", looks_public),
+        ("https://login.example/.well-known/jwks.json", looks_public),
+    ] {
+        assert_eq!(parse_secret(file).unwrap_err(), reason, "{file}");
     }
 }

@@ -6,24 +6,12 @@ use eyot_core::base::time::Millis;
 use eyot_core::wire::access::{Claims, Refusal, Right};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::key::Key;
 
 /// How far apart the clocks of this host and the signer may be.
 pub(super) const CLOCK_SKEW: Millis = 5_000;
-
-/// The payload of a token. Other fields are ignored.
-#[derive(Deserialize)]
-struct Payload {
-    sub: Option<String>,
-    exp: Option<f64>,
-    nbf: Option<f64>,
-    spaces: Option<serde_json::Map<String, Value>>,
-    #[serde(default)]
-    relay: bool,
-}
 
 /// The claims of a token that one of the keys has signed and that is valid at `now`.
 ///
@@ -33,7 +21,7 @@ pub(super) fn verify(keys: &[Key], token: &str, now: Millis) -> Result<Claims, R
     claims(signed_payload(keys, token)?, now)
 }
 
-fn signed_payload(keys: &[Key], token: &str) -> Result<Payload, Refusal> {
+fn signed_payload(keys: &[Key], token: &str) -> Result<Value, Refusal> {
     let malformed = || Refusal::denied("the token is malformed");
     let header = decode_header(token).map_err(|error| match error.kind() {
         // The header is JSON, but its `alg` is unknown to the library: `none`, for example.
@@ -55,7 +43,7 @@ fn signed_payload(keys: &[Key], token: &str) -> Result<Payload, Refusal> {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        match decode::<Payload>(token, key, &validation) {
+        match decode::<Value>(token, key, &validation) {
             Ok(token) => return Ok(token.claims),
             Err(error) => match error.kind() {
                 ErrorKind::Json(_) | ErrorKind::Base64(_) | ErrorKind::Utf8(_) => return Err(malformed()),
@@ -70,27 +58,44 @@ fn algorithm_refused() -> Refusal {
     Refusal::denied("the token's algorithm is not accepted here")
 }
 
-fn claims(payload: Payload, now: Millis) -> Result<Claims, Refusal> {
-    let subject = payload
-        .sub
-        .filter(|subject| !subject.is_empty())
-        .ok_or_else(|| Refusal::denied("the token says no subject"))?;
-    let expires_at = payload.exp.ok_or_else(|| Refusal::denied("the token says no time of expiry"))?;
-    let expires_at = millis(expires_at).saturating_add(CLOCK_SKEW);
+/// Reads what the payload says; the Worker reads it in the same way. Other fields are ignored.
+fn claims(payload: Value, now: Millis) -> Result<Claims, Refusal> {
+    let Value::Object(mut payload) = payload else {
+        return Err(Refusal::denied("the token is malformed"));
+    };
+    let mut time = |name: &str| payload.remove(name).map(|time| time.as_f64().map(millis));
+    let (expires_at, valid_from) = (time("exp").flatten(), time("nbf"));
+    let expires_at = expires_at.ok_or_else(|| Refusal::denied("the token says no time of expiry"))?;
+    let expires_at = expires_at.saturating_add(CLOCK_SKEW);
     if expires_at <= now {
         return Err(Refusal::expired("the token has expired"));
     }
-    if payload.nbf.is_some_and(|nbf| millis(nbf) > now + CLOCK_SKEW) {
-        return Err(Refusal::denied("the token is not valid yet"));
+    match valid_from {
+        Some(None) => return Err(Refusal::denied("the token is malformed")),
+        Some(Some(from)) if from > now + CLOCK_SKEW => {
+            return Err(Refusal::denied("the token is not valid yet"));
+        }
+        _ => {}
     }
-    let spaces = payload.spaces.ok_or_else(|| Refusal::denied("the token says no spaces"))?;
+    let subject = match payload.remove("sub") {
+        Some(Value::String(subject)) if !subject.is_empty() => subject,
+        _ => return Err(Refusal::denied("the token says no subject")),
+    };
+    let Some(Value::Object(spaces)) = payload.remove("spaces") else {
+        return Err(Refusal::denied("the token says no spaces"));
+    };
     let right = |(space, right): (String, Value)| match right.as_str() {
         Some("read") => Ok((space, Right::Read)),
         Some("write") => Ok((space, Right::Write)),
         _ => Err(Refusal::denied("the token says a right that is neither read nor write")),
     };
     let spaces = spaces.into_iter().map(right).collect::<Result<_, _>>()?;
-    Ok(Claims { subject, spaces, expires_at: Some(expires_at), is_relay: payload.relay })
+    let is_relay = match payload.remove("relay") {
+        None => false,
+        Some(Value::Bool(is_relay)) => is_relay,
+        Some(_) => return Err(Refusal::denied("the token is malformed")),
+    };
+    Ok(Claims { subject, spaces, expires_at: Some(expires_at), is_relay })
 }
 
 /// Converts a time of a token, which is in seconds and may have a fraction.

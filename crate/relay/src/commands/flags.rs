@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use eyot_core::base::limits;
 use eyot_core::holder::caps::Caps;
 use eyot_core::relay::region::RelayPeer;
+use hyper::Uri;
 
 const REGION_BYTES_MAX: usize = limits::Limits::PROTOCOL.region_bytes_max;
 
@@ -27,6 +28,9 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Print what a folder holds. A relay may be serving it at the same time.
     Inspect(Inspect),
+    /// Rebuild the databases of a folder that are damaged, without the spaces that can't be read. They
+    /// are filled again by other regions and by clients. No relay may be serving the folder.
+    Repair(Repair),
 }
 
 /// `inspect`.
@@ -38,6 +42,17 @@ pub struct Inspect {
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `repair`.
+#[derive(Debug, Args)]
+pub struct Repair {
+    /// Folder with the relay's data.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Leave this space out though it can be read. May be repeated.
+    #[arg(long, value_name = "SPACE")]
+    pub leave_out: Vec<String>,
 }
 
 /// `serve`.
@@ -58,22 +73,28 @@ pub struct Serve {
     /// File with the token that this relay sends to its peers.
     #[arg(long, value_name = "FILE")]
     pub peer_token: Option<PathBuf>,
-    /// Who may connect. Required without --jwt-key, unless the address is a loopback address.
-    #[arg(long, value_enum, conflicts_with = "jwt_key")]
+    /// Who may connect. Required without --jwt-key or --jwt-secret, unless the address is a loopback
+    /// address.
+    #[arg(long, value_enum, conflicts_with_all = ["jwt_key", "jwt_secret"])]
     pub auth: Option<Auth>,
-    /// File with keys; tokens signed by one of them give access. A JWK, an array or a set of JWKs
-    /// (Ed25519, P-256 or secret), or a secret as plain text. SIGHUP reads the file again.
-    #[arg(long, value_name = "FILE")]
+    /// File with keys; tokens signed by one of them give access. JSON: a JWK, an array or a set of JWKs
+    /// (Ed25519, P-256 or secret). SIGHUP reads the file again.
+    #[arg(long, value_name = "FILE", conflicts_with = "jwt_secret")]
     pub jwt_key: Option<PathBuf>,
-    /// Web origin whose pages may connect. May be repeated. Default: all.
-    #[arg(long = "origin", value_name = "URL")]
+    /// File with a secret of at least 32 bytes; tokens signed with it (HS256) give access. Space around
+    /// it is left out. SIGHUP reads the file again.
+    #[arg(long, value_name = "FILE")]
+    pub jwt_secret: Option<PathBuf>,
+    /// Web origin whose pages may connect, or * for all. May be repeated. Default: all where tokens are
+    /// asked for, otherwise those of this machine.
+    #[arg(long = "origin", value_name = "URL", value_parser = origin)]
     pub origins: Vec<String>,
     /// URL at which clients reach this relay, for the directory at /v1/regions.
     #[arg(long, value_name = "URL", value_parser = url)]
     pub public_url: Option<String>,
     /// Number of shards of a new folder. Default: one for each core.
-    #[arg(long, value_name = "N")]
-    pub shards: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub shards: Option<u16>,
     /// Format of the log. Default: text on a terminal, JSON elsewhere.
     #[arg(long, value_enum)]
     pub log: Option<LogFormat>,
@@ -83,6 +104,9 @@ pub struct Serve {
     /// Time without activity after which a space is unloaded from memory.
     #[arg(long, value_name = "MS", default_value_t = 10_000, hide = true)]
     pub idle_ms: u64,
+    /// How long whoever comes may take for a request, and then for a greeting.
+    #[arg(long, value_name = "MS", default_value_t = 10_000, hide = true)]
+    pub comer_ms: u64,
     /// Delay everything that is sent to a region.
     #[arg(long = "simulate-delay", value_name = "REGION=MS", value_parser = delay, hide = true)]
     pub delays: Vec<(String, Duration)>,
@@ -109,8 +133,12 @@ pub enum LogFormat {
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
     /// Connections to this relay at the same time.
-    #[arg(long, value_name = "N", default_value_t = 50_000)]
-    pub connections_max: u64,
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_max: u32,
+    /// Connections at the same time that have not shown a token yet. Whoever has had most time for it
+    /// leaves when more come.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub comers_max: u32,
     /// Connections to a space at the same time.
     #[arg(long, value_name = "N", default_value_t = Caps::default().space_connections_max)]
     pub space_connections_max: u64,
@@ -156,16 +184,44 @@ impl Limits {
 
 fn region(text: &str) -> Result<String, String> {
     match text.len() {
+        _ if text.chars().any(char::is_control) => {
+            Err("a region's name has no control characters".to_owned())
+        }
         len if (1..=REGION_BYTES_MAX).contains(&len) => Ok(text.to_owned()),
         _ => Err(format!("a region has a name of 1 to {REGION_BYTES_MAX} bytes")),
     }
 }
 
+/// An address is told to everybody who asks for the directory, and is in the log.
 fn url(text: &str) -> Result<String, String> {
-    if text.starts_with("ws://") || text.starts_with("wss://") {
-        Ok(text.trim_end_matches('/').to_owned())
+    if !text.starts_with("ws://") && !text.starts_with("wss://") {
+        return Err("an address begins with ws:// or wss://".to_owned());
+    }
+    let url: Uri = text.parse().map_err(|error| format!("not an address: {error}"))?;
+    match url.authority() {
+        Some(authority) if authority.as_str().contains('@') => {
+            Err("an address has no user and no password; use --peer-token".to_owned())
+        }
+        Some(authority) if !authority.host().is_empty() => match url.query() {
+            None => Ok(text.trim_end_matches('/').to_owned()),
+            Some(_) => Err("an address has no query".to_owned()),
+        },
+        _ => Err("an address names a host".to_owned()),
+    }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let is_origin = |url: Uri| {
+        let is_web = matches!(url.scheme_str(), Some("http" | "https"));
+        is_web
+            && url.host().is_some_and(|host| !host.is_empty())
+            && url.path() == "/"
+            && url.query().is_none()
+    };
+    if text == "*" || !text.ends_with('/') && text.parse().is_ok_and(is_origin) {
+        Ok(text.to_owned())
     } else {
-        Err("an address begins with ws:// or wss://".to_owned())
+        Err("an origin is given as https://HOST, with a port where it has one and without a path".to_owned())
     }
 }
 
@@ -192,10 +248,33 @@ mod tests {
     }
 
     #[test]
+    fn origins_are_those_that_browsers_send() {
+        for right in ["*", "https://app.example", "http://localhost:5173"] {
+            assert_eq!(origin(right).as_deref(), Ok(right));
+        }
+        for wrong in
+            ["", "app.example", "https://app.example/", "https://app.example/a", "ws://a", "https://"]
+        {
+            assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn addresses_and_peers_are_checked() {
         let us = RelayPeer { region: "us".to_owned(), url: "ws://127.0.0.1:7702".to_owned() };
         assert_eq!(peer("us=ws://127.0.0.1:7702/"), Ok(us));
-        for wrong in ["us", "us=", "us=http://a", "=ws://a"] {
+        for wrong in [
+            "us",
+            "us=",
+            "us=http://a",
+            "=ws://a",
+            "us=ws://",
+            "us=ws://:7701",
+            "us=ws://a b",
+            "us=wss://ada:secret@us.example",
+            "us=wss://us.example?token=secret",
+            "u\u{1b}s=ws://a",
+        ] {
             assert!(peer(wrong).is_err(), "{wrong}");
         }
         assert_eq!(delay("us=80"), Ok(("us".to_owned(), Duration::from_millis(80))));

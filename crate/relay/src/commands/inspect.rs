@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use eyot_core::base::id::LogId;
 use eyot_core::holder::records;
@@ -11,7 +12,8 @@ use eyot_core::storage::request::Corrupt;
 use serde::Serialize;
 
 use super::flags::Inspect;
-use crate::storage::{FolderError, Layout, ShardId, Snapshot, SpaceId};
+use super::visible::visible;
+use crate::storage::{FolderError, Layout, OpenError, ShardId, Snapshot, SpaceId};
 
 // First bytes of the core's keys.
 /// Pieces of commits.
@@ -55,6 +57,9 @@ pub enum InspectError {
     /// The folder can't be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// A database can't be opened.
+    #[error("{0}: {1}")]
+    Open(PathBuf, OpenError),
     /// A database can't be read.
     #[error("a database can't be read: {0}")]
     Database(#[from] rusqlite::Error),
@@ -77,7 +82,8 @@ pub fn inspect(flags: &Inspect) -> Result<(), InspectError> {
         let file = layout.database(shard);
         // A folder whose relay never got as far as to open it has no file for the shard.
         if file.exists() {
-            let snapshot = Snapshot::open(&file)?;
+            let open = Snapshot::open(&file, layout.place(shard));
+            let snapshot = open.map_err(|error| InspectError::Open(file, error))?;
             for (id, name) in snapshot.spaces()? {
                 spaces.push(report(&snapshot, shard, id, name)?);
             }
@@ -144,15 +150,18 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn table(out: &mut impl Write, spaces: &[SpaceReport]) -> io::Result<()> {
-    let name_width = spaces.iter().map(|space| space.space.chars().count()).max().unwrap_or(0).max(5);
+    let name_width =
+        spaces.iter().map(|space| visible(&space.space).chars().count()).max().unwrap_or(0).max(5);
     writeln!(
         out,
         "{:name_width$} {:>10} {:>14} {:>8}  peers (read, acknowledged)",
         "space", "commits", "bytes", "authors"
     )?;
     for SpaceReport { space, commits, bytes, authors, peers, .. } in spaces {
+        let space = visible(space);
         let read = |peer: &PeerReport| peer.read.map_or_else(|| "-".to_owned(), |read| read.to_string());
-        let peer = |peer: &PeerReport| format!("{} ({}, {})", peer.region, read(peer), peer.acknowledged);
+        let peer =
+            |peer: &PeerReport| format!("{} ({}, {})", visible(&peer.region), read(peer), peer.acknowledged);
         let peers: Vec<_> = peers.iter().map(peer).collect();
         writeln!(out, "{space:name_width$} {commits:>10} {bytes:>14} {authors:>8}  {}", peers.join(", "))?;
     }

@@ -2,8 +2,11 @@
 
 mod flags;
 mod inspect;
+mod repair;
 mod serve;
+mod visible;
 
 pub use flags::{Command, Flags, LogFormat};
 pub use inspect::inspect;
+pub use repair::repair;
 pub use serve::serve;

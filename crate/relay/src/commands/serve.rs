@@ -1,38 +1,48 @@
 //! `serve`: puts the parts together, accepts connections, and stops in an orderly way.
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::abort;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use eyot_core::base::limits::Limits;
+use eyot_core::base::limits;
+use eyot_core::wire::close::CloseCode;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::flags::{Auth, Serve};
-use crate::access::{AccessPolicy, KeyFile, KeyFileError};
+use super::flags::{Auth, Limits, Serve};
+use crate::access::{AccessPolicy, KeyFile, KeyFileContent, KeyFileError};
 use crate::base::Config;
 use crate::metrics::Metrics;
-use crate::net::{ConnectionContext, HttpServer, accept, run_dialer};
-use crate::queues::{DialQueue, Inbox, Inboxes, ShardEvent};
+use crate::net::{ConnectionContext, Door, HttpServer, MetricsPage, Origins, accept, run_dialer};
+use crate::queues::{DialQueue, Inbox, Inboxes, ShardEvent, WaitingBytes};
 use crate::spaces::{Shard, ShardContext};
-use crate::storage::{FolderError, FolderLock, Layout, Store};
+use crate::storage::{FilesGone, FolderError, FolderLock, Layout, OpenError, Store};
 
 /// Pause after a connection could not be accepted, because no file descriptors are left, for example.
 const ACCEPT_WAIT: Duration = Duration::from_millis(100);
 /// How long connections have to send what is left and to close.
 const STOP_WAIT: Duration = Duration::from_millis(2_500);
 
-/// Why the relay does not start.
+/// How often it is looked whether the folder is still there.
+const FOLDER_CHECK: Duration = Duration::from_secs(1);
+/// Files that are open beside those of connections.
+const FILES_BESIDE: u64 = 200;
+
+/// Why the relay does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -44,13 +54,21 @@ pub enum StartError {
     Keys(#[from] KeyFileError),
     /// A database can't be opened.
     #[error("{0}: {1}")]
-    Database(PathBuf, rusqlite::Error),
+    Database(PathBuf, OpenError),
     /// It can't listen at the address.
     #[error("{0}: {1}")]
     Listen(SocketAddr, io::Error),
     /// Everybody would have access, without a flag that says so.
-    #[error("without tokens this address is open to everybody: give --jwt-key FILE, or --auth open")]
+    #[error(
+        "without tokens this address is open to everybody: give --jwt-key FILE or --jwt-secret FILE, or --auth open"
+    )]
     Auth,
+    /// The token for relays of other regions can't be used.
+    #[error("{0}: {1}")]
+    PeerToken(PathBuf, String),
+    /// Its files were deleted or replaced while it was serving them.
+    #[error("{0}; nothing that came since is stored, and nothing of it was acknowledged")]
+    FilesGone(#[from] FilesGone),
     /// Two peers have the same region, or one has this relay's.
     #[error("there is more than one relay for region {0}")]
     Region(String),
@@ -65,9 +83,13 @@ pub enum StartError {
 /// The relay could not start.
 pub fn serve(flags: Serve) -> Result<(), StartError> {
     check_regions(&flags)?;
+    if let Some(file) = &flags.peer_token {
+        check_peer_token(file).map_err(|reason| StartError::PeerToken(file.clone(), reason))?;
+    }
     let policy = access_policy(&flags)?;
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
-    let (layout, lock) = Layout::lock(&flags.data, flags.shards.unwrap_or(cores))?;
+    let (layout, lock) = Layout::lock(&flags.data, flags.shards.map_or(cores, usize::from))?;
+    raise_open_files(&flags.limits);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let listener = runtime
         .block_on(TcpListener::bind(flags.listen))
@@ -83,14 +105,22 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
     let metrics = Metrics::default();
     let (dials, dial_requests) = DialQueue::new();
     let (inboxes, events): (Vec<_>, Vec<_>) = layout.shards().map(|_| Inbox::new()).unzip();
+    let origins = origins(flags.origins, &policy);
+    let waiting_bytes = WaitingBytes::default();
     let context = Arc::new(ConnectionContext {
         policy: policy.clone(),
         metrics: metrics.clone(),
         inboxes: Inboxes::new(inboxes),
         tasks: TaskTracker::new(),
+        door: Door::new(flags.limits.comers_max as usize),
+        places: Arc::new(Semaphore::new(flags.limits.connections_max as usize)),
+        comer_wait: Duration::from_millis(flags.comer_ms),
+        waiting_bytes: waiting_bytes.clone(),
     });
-    let shards =
-        start_shards(&layout, events, ShardContext { config: config.clone(), policy, metrics, dials })?;
+    let (failure, failures) = unbounded_channel();
+    let shard_context =
+        ShardContext { config: config.clone(), policy, metrics, dials, waiting_bytes, failure };
+    let shards = start_shards(&layout, events, shard_context)?;
     runtime.spawn(run_dialer(dial_requests, context.clone()));
     info!(
         region = config.region,
@@ -99,21 +129,47 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         peers = ?config.peers,
         caps = ?config.caps,
         connections_max = flags.limits.connections_max,
-        frame_bytes_max = Limits::PROTOCOL.frame_bytes_max,
-        commit_bytes_max = Limits::PROTOCOL.commit_bytes_max,
+        comers_max = flags.limits.comers_max,
+        frame_bytes_max = limits::Limits::PROTOCOL.frame_bytes_max,
+        commit_bytes_max = limits::Limits::PROTOCOL.commit_bytes_max,
         "serving"
     );
     let server = Arc::new(HttpServer {
         config,
         context: context.clone(),
-        origins: flags.origins,
+        origins,
         public_url: flags.public_url,
-        connections_max: flags.limits.connections_max,
+        metrics_page: MetricsPage::default(),
         next_link: AtomicU64::new(1),
     });
-    runtime.block_on(accept_until_stopped(listener, server))?;
-    stop(runtime, &context, shards, lock);
-    Ok(())
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = accept_until_stopped(listener, server) => ended,
+            gone = until_gone(&lock, failures) => Err(gone.into()),
+        }
+    });
+    let why = match &ended {
+        Err(StartError::FilesGone(_)) => (CloseCode::Storage, "this relay's files are gone"),
+        _ => (CloseCode::GoingAway, "this relay is stopping"),
+    };
+    stop(runtime, &context, shards, lock, why);
+    ended
+}
+
+/// Waits until the folder is not the one any more that this relay has opened.
+async fn until_gone(lock: &FolderLock, mut failures: UnboundedReceiver<FilesGone>) -> FilesGone {
+    loop {
+        match timeout(FOLDER_CHECK, failures.recv()).await {
+            Ok(Some(gone)) => return gone,
+            // The shards, which hold the other end, run longer than this.
+            Ok(None) => return std::future::pending().await,
+            Err(_) => {
+                if let Err(gone) = lock.check() {
+                    return gone;
+                }
+            }
+        }
+    }
 }
 
 /// Opens the databases and starts a thread for each.
@@ -126,7 +182,8 @@ fn start_shards(
     let mut threads = Vec::new();
     for (id, events) in layout.shards().zip(events) {
         let file = layout.database(id);
-        let store = Store::open(&file).map_err(|error| StartError::Database(file, error))?;
+        let store =
+            Store::open(&file, layout.place(id)).map_err(|error| StartError::Database(file, error))?;
         let shard = Shard::new(context.clone(), store, events);
         let run = move || {
             if catch_unwind(AssertUnwindSafe(|| shard.run())).is_err() {
@@ -151,9 +208,28 @@ fn check_regions(flags: &Serve) -> Result<(), StartError> {
     Ok(())
 }
 
+/// A token is one line of visible characters.
+fn check_peer_token(file: &Path) -> Result<(), String> {
+    let token = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    match token.trim() {
+        "" => Err("the file is empty".to_owned()),
+        token if token.len() > limits::Limits::PROTOCOL.token_bytes_max => {
+            Err(format!("a token has at most {} bytes", limits::Limits::PROTOCOL.token_bytes_max))
+        }
+        token if !token.chars().all(|c| c.is_ascii_graphic()) => {
+            Err("a token has no spaces and no characters beside ASCII".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn access_policy(flags: &Serve) -> Result<AccessPolicy, StartError> {
-    match (&flags.jwt_key, flags.auth) {
-        (Some(file), _) => Ok(AccessPolicy::Keys(Arc::new(KeyFile::open(file)?))),
+    let file = match (&flags.jwt_key, &flags.jwt_secret) {
+        (Some(file), _) => Some((file, KeyFileContent::Keys)),
+        (None, file) => file.as_ref().map(|file| (file, KeyFileContent::Secret)),
+    };
+    match (file, flags.auth) {
+        (Some((file, content)), _) => Ok(AccessPolicy::Keys(Arc::new(KeyFile::open(file, content)?))),
         (None, Some(Auth::Open)) => Ok(AccessPolicy::Open),
         (None, None) if flags.listen.ip().is_loopback() => {
             warn!(
@@ -162,6 +238,30 @@ fn access_policy(flags: &Serve) -> Result<AccessPolicy, StartError> {
             Ok(AccessPolicy::Open)
         }
         (None, None) => Err(StartError::Auth),
+    }
+}
+
+fn origins(listed: Vec<String>, policy: &AccessPolicy) -> Origins {
+    match policy {
+        _ if listed.iter().any(|origin| origin == "*") => Origins::All,
+        _ if !listed.is_empty() => Origins::Listed(listed),
+        AccessPolicy::Open => Origins::Loopback,
+        AccessPolicy::Keys(_) => Origins::All,
+    }
+}
+
+/// Asks the operating system for as many open files as it gives.
+fn raise_open_files(limits: &Limits) {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, files) {
+        warn!(%error, "the number of open files can't be raised");
+    }
+    let wanted = u64::from(limits.connections_max) + u64::from(limits.comers_max) + FILES_BESIDE;
+    if let Some(most) = getrlimit(Resource::Nofile).current
+        && most < wanted
+    {
+        warn!(most, wanted, "there may be fewer open files than connections are allowed");
     }
 }
 
@@ -198,9 +298,16 @@ fn reload_keys(policy: &AccessPolicy) {
 }
 
 /// Commits the writes that are under way and closes all connections. Nothing is accepted any more.
-fn stop(runtime: Runtime, context: &ConnectionContext, shards: Vec<JoinHandle<()>>, lock: FolderLock) {
-    info!("stopping");
-    context.inboxes.push_all(|| ShardEvent::Stop);
+fn stop(
+    runtime: Runtime,
+    context: &ConnectionContext,
+    shards: Vec<JoinHandle<()>>,
+    lock: FolderLock,
+    (code, reason): (CloseCode, &'static str),
+) {
+    info!(reason, "stopping");
+    context.inboxes.push_all(|| ShardEvent::Stop(code, reason));
+    context.door.close();
     for shard in shards {
         shard.join().expect("a shard that panics ends the process");
     }

@@ -1,17 +1,25 @@
 //! An accepted connection: one task, which takes little memory while nothing is sent.
 //!
+//! Until it was greeted, with a token that allows something in the space, nobody else is told of it: no
+//! space is made or woken for those who may not come in.
+//!
 //! It reads only while the shard has room for more, and writes what the outbox holds, many frames at
 //! once. It does both at the same time: if both sides of a connection only wrote, and each waited for
 //! the other to read, neither would ever go on.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use eyot_core::base::limits::Limits;
+use eyot_core::wire::access::{Claims, Refusal};
 use eyot_core::wire::close::CloseCode;
+use eyot_core::wire::frame::Frame;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::context::ConnectionContext;
+use super::door::Comer;
 use super::send_buffer::{Payload, SendBuffer};
 use super::timeouts::{CLOSE_WAIT, STALL};
 use crate::access::AccessPolicy;
@@ -34,6 +42,10 @@ pub struct Connection {
     pub space: Arc<str>,
     /// What its link is called towards the shard.
     pub link: LinkKey,
+    /// Its place at the door, until it comes in.
+    pub comer: Mutex<Option<Arc<Comer>>>,
+    /// Its place among those that are in.
+    pub place: OnceLock<OwnedSemaphorePermit>,
 }
 
 /// Why reading has ended.
@@ -59,16 +71,20 @@ enum WriteEnd {
 impl Connection {
     /// Runs until one side closes the connection. `decoder` has what was read after the request.
     pub async fn run(self, stream: TcpStream, decoder: Decoder) {
-        let outbox = Arc::new(Outbox::default());
-        self.push(LinkEvent::Opened(outbox.clone()));
+        let outbox = Arc::new(Outbox::new(&self.context.waiting_bytes));
         let code = self.exchange(&stream, decoder, &outbox).await;
         self.context.metrics.count_closed(code);
-        self.push(LinkEvent::Closed);
+        self.push_closed();
     }
 
     /// Reads and writes until one side closes the connection. Returns the close code.
-    async fn exchange(&self, stream: &TcpStream, decoder: Decoder, outbox: &Outbox) -> u16 {
-        let reading = self.read(stream, decoder, outbox);
+    async fn exchange(&self, stream: &TcpStream, mut decoder: Decoder, outbox: &Arc<Outbox>) -> u16 {
+        let reading = async {
+            match self.greeting(stream, &mut decoder, outbox).await {
+                Ok(()) => self.read(stream, &mut decoder, outbox).await,
+                Err(end) => end,
+            }
+        };
         let writing = self.write(stream, outbox);
         tokio::pin!(reading, writing);
         tokio::select! {
@@ -85,7 +101,7 @@ impl Connection {
                     }
                 };
                 // The space need not wait until the close is written.
-                self.push(LinkEvent::Closed);
+                self.push_closed();
                 let _ = timeout(CLOSE_WAIT, writing).await;
                 code
             }
@@ -98,44 +114,114 @@ impl Connection {
                 WriteEnd::Broken => ABNORMAL,
             },
             () = outbox.overflowed() => {
-                self.push(LinkEvent::Closed);
+                self.push_closed();
                 let _ = timeout(CLOSE_WAIT, writing).await;
                 TOO_SLOW
             }
         }
     }
 
-    async fn read(&self, stream: &TcpStream, mut decoder: Decoder, outbox: &Outbox) -> ReadEnd {
-        let inbox = self.inbox();
+    /// Reads the first frame and lets the connection in, if its token allows that.
+    async fn greeting(
+        &self,
+        stream: &TcpStream,
+        decoder: &mut Decoder,
+        outbox: &Arc<Outbox>,
+    ) -> Result<(), ReadEnd> {
+        let comer = self.comer().clone();
+        let shown_out = async {
+            match &comer {
+                Some(comer) => comer.shown_out().await,
+                None => std::future::pending().await,
+            }
+        };
+        let first = tokio::select! {
+            first = timeout(self.context.comer_wait, self.next_frame(stream, decoder, outbox)) => first,
+            () = shown_out => {
+                let reason = "there is no time to wait for a greeting; connect again".to_owned();
+                return Err(ReadEnd::Refused(CloseCode::GoingAway, reason));
+            }
+        };
+        let silent = || ReadEnd::Refused(CloseCode::GoingAway, "the other side has gone silent".to_owned());
+        let frame = first.map_err(|_| silent())??;
+        let claims = self.judge(&frame).map_err(|Refusal { code, reason }| ReadEnd::Refused(code, reason))?;
+        let Ok(place) = self.context.places.clone().try_acquire_owned() else {
+            let reason = "this relay has all the connections it takes".to_owned();
+            return Err(ReadEnd::Refused(CloseCode::Full, reason));
+        };
+        // It is done once for each connection.
+        let _ = self.place.set(place);
+        drop(self.comer().take());
+        decoder.raise_message_bytes_max(Limits::PROTOCOL.frame_bytes_max);
+        self.push(LinkEvent::Opened(outbox.clone(), claims));
+        self.inbox().push_frame(&self.space, self.link, frame).await;
+        Ok(())
+    }
+
+    /// What the token of a greeting allows in this space; none where no tokens are asked for. The core
+    /// judges the rest of the greeting.
+    fn judge(&self, frame: &[u8]) -> Result<Option<Claims>, Refusal> {
+        let hello = match Frame::decode(frame, &Limits::PROTOCOL) {
+            Ok(Frame::Hello(hello)) => hello,
+            Ok(_) => {
+                let reason = "a frame before the greeting".to_owned();
+                return Err(Refusal { code: CloseCode::OutOfOrder, reason });
+            }
+            Err(error) => return Err(Refusal { code: CloseCode::Malformed, reason: error.to_string() }),
+        };
+        let claims = match &self.context.policy {
+            AccessPolicy::Open => return Ok(None),
+            AccessPolicy::Keys(keys) => keys.verify(hello.token.as_deref())?,
+        };
+        match claims.right_in(&self.space) {
+            Some(_) => Ok(Some(claims)),
+            None => Err(Refusal::denied("this token is not for this space")),
+        }
+    }
+
+    async fn read(&self, stream: &TcpStream, decoder: &mut Decoder, outbox: &Outbox) -> ReadEnd {
+        loop {
+            match self.next_frame(stream, decoder, outbox).await {
+                Ok(frame) => self.inbox().push_frame(&self.space, self.link, frame).await,
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// Reads until there is a frame for the shard.
+    async fn next_frame(
+        &self,
+        stream: &TcpStream,
+        decoder: &mut Decoder,
+        outbox: &Outbox,
+    ) -> Result<Vec<u8>, ReadEnd> {
         loop {
             loop {
                 match decoder.next() {
                     Ok(None) => break,
-                    Ok(Some(Message::Binary(frame))) => inbox.push_frame(&self.space, self.link, frame).await,
+                    Ok(Some(Message::Binary(frame))) => return Ok(frame),
                     Ok(Some(Message::Text(text))) if text == PING.as_bytes() => {
                         outbox.push(Outgoing::Text(PONG))
                     }
                     Ok(Some(Message::Text(_))) => {
-                        return ReadEnd::Refused(CloseCode::Malformed, TEXT_REFUSED.to_owned());
+                        return Err(ReadEnd::Refused(CloseCode::Malformed, TEXT_REFUSED.to_owned()));
                     }
                     Ok(Some(Message::Ping(payload))) => outbox.push(Outgoing::Pong(payload)),
                     Ok(Some(Message::Pong)) => {}
-                    Ok(Some(Message::Close(code))) => return ReadEnd::Closed(code),
+                    Ok(Some(Message::Close(code))) => return Err(ReadEnd::Closed(code)),
                     Err(error @ ProtocolError::TooLarge(_)) => {
-                        return ReadEnd::Refused(CloseCode::TooLarge, error.to_string());
+                        return Err(ReadEnd::Refused(CloseCode::TooLarge, error.to_string()));
                     }
-                    Err(error) => return ReadEnd::Refused(CloseCode::Malformed, error.to_string()),
+                    Err(error) => return Err(ReadEnd::Refused(CloseCode::Malformed, error.to_string())),
                 }
             }
             decoder.release_buffer();
-            if stream.readable().await.is_err() {
-                return ReadEnd::Broken;
-            }
+            stream.readable().await.map_err(|_| ReadEnd::Broken)?;
             match stream.try_read_buf(decoder.read_buffer()) {
-                Ok(0) => return ReadEnd::Broken,
+                Ok(0) => return Err(ReadEnd::Broken),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return ReadEnd::Broken,
+                Err(_) => return Err(ReadEnd::Broken),
             }
         }
     }
@@ -174,6 +260,17 @@ impl Connection {
     fn authorize(&self, token: Option<&str>) {
         if let AccessPolicy::Keys(keys) = &self.context.policy {
             self.push(LinkEvent::Authorized(keys.verify(token)));
+        }
+    }
+
+    fn comer(&self) -> MutexGuard<'_, Option<Arc<Comer>>> {
+        self.comer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the shard that the link is over, if it knows of it.
+    fn push_closed(&self) {
+        if self.place.get().is_some() {
+            self.push(LinkEvent::Closed);
         }
     }
 

@@ -19,6 +19,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use tracing::{debug, warn};
 
 use super::context::ConnectionContext;
+use super::peers::{Peer, Peers};
 use super::timeouts::{CLOSE_WAIT, STALL};
 use crate::base::{PONG, SUBPROTOCOL, TEXT_REFUSED, TOKEN_PREFIX, space_url};
 use crate::queues::{DialRequest, Inbox, LinkEvent, Outbox, Outgoing, ShardEvent};
@@ -32,19 +33,41 @@ type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Dials what the shards ask for, each link in a task of its own. Runs until no shard is left.
 pub async fn run_dialer(mut requests: UnboundedReceiver<DialRequest>, context: Arc<ConnectionContext>) {
+    let peers = Peers::default();
     while let Some(request) = requests.recv().await {
         let inbox = context.inboxes.of(&request.space).clone();
-        context.tasks.spawn(dial(request, inbox));
+        let peer = peers.at(&request.url);
+        context.tasks.spawn(dial(request, peer, inbox));
     }
 }
 
 /// Opens a link and runs it until one side closes it.
-async fn dial(request: DialRequest, inbox: Inbox) {
+async fn dial(request: DialRequest, peer: Arc<Peer>, inbox: Inbox) {
     let DialRequest { space, link, url, token, outbox } = request;
     let push = |event| inbox.push(ShardEvent::Link(space.clone(), link, event));
-    match timeout(CONNECT_WAIT, connect(&url, &space, token.as_deref())).await {
-        Ok(Ok(stream)) => {
-            push(LinkEvent::Opened(outbox.clone()));
+    let connecting = peer.open(async {
+        match timeout(CONNECT_WAIT, connect(&url, &space, token.as_deref())).await {
+            Ok(Ok(stream)) => Ok(Some(stream)),
+            Ok(Err(error)) => {
+                debug!(url, %error, "a relay of another region can't be reached");
+                // It has answered, though not as was hoped.
+                let is_up = matches!(*error, Error::Http(_));
+                if is_up { Ok(None) } else { Err(()) }
+            }
+            Err(_) => {
+                debug!(url, "a relay of another region does not answer");
+                Err(())
+            }
+        }
+    });
+    let connected = tokio::select! {
+        connected = connecting => connected,
+        // Nobody wants it any more.
+        () = outbox.closed() => Err(()),
+    };
+    match connected {
+        Ok(Some(stream)) => {
+            push(LinkEvent::Opened(outbox.clone(), None));
             let (sink, stream) = stream.split();
             let reading = read(stream, |frame| inbox.push_frame(&space, link, frame), &push, &outbox);
             let writing = write(sink, &outbox);
@@ -57,8 +80,7 @@ async fn dial(request: DialRequest, inbox: Inbox) {
                 () = outbox.overflowed() => drop(timeout(CLOSE_WAIT, writing).await),
             }
         }
-        Ok(Err(error)) => debug!(url, %error, "a relay of another region can't be reached"),
-        Err(_) => debug!(url, "a relay of another region does not answer"),
+        Ok(None) | Err(()) => {}
     }
     push(LinkEvent::Closed);
 }

@@ -9,11 +9,11 @@ use serde::Serialize;
 /// An answer with its whole body.
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// An answer without headers.
+/// An answer that ends its connection: a client that does not read its answers leaves with the first.
 pub(super) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
-    answer
+    with(answer, [(header::CONNECTION, "close")])
 }
 
 /// A line of text.

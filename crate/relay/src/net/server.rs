@@ -3,15 +3,16 @@
 //! Paths, status codes and texts are those of the Worker (`js/src/cloudflare/route.ts`).
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use eyot_core::base::id::LinkId;
 use eyot_core::base::limits::Limits;
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpStream;
@@ -20,6 +21,8 @@ use tracing::debug;
 
 use super::connection::Connection;
 use super::context::ConnectionContext;
+use super::door::Comer;
+use super::pages::MetricsPage;
 use super::response::{Answer, answer, json, readable_by, text, with};
 use crate::base::{Config, LinkKey, LinkOrigin, SUBPROTOCOL, percent_decode};
 use crate::metrics;
@@ -32,14 +35,42 @@ pub struct HttpServer {
     pub config: Arc<Config>,
     /// What all connections share.
     pub context: Arc<ConnectionContext>,
-    /// Web origins whose pages may connect. All, if the list is empty.
-    pub origins: Vec<String>,
-    /// URL of this relay in the directory. Without it, the host name that the client has used.
+    /// Web origins whose pages may connect.
+    pub origins: Origins,
+    /// URL of this relay in the directory. Without it, the address that the client has reached.
     pub public_url: Option<String>,
-    /// Connections that may be open at the same time.
-    pub connections_max: u64,
+    /// The metrics page.
+    pub metrics_page: MetricsPage,
     /// Number of the next accepted link.
     pub next_link: AtomicU64,
+}
+
+/// Web origins whose pages may connect. What is no page says none, and may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// All: a page needs a token all the same.
+    All,
+    /// Those of this machine. Any other page could use a relay on it that asks for no token.
+    Loopback,
+    /// These.
+    Listed(Vec<String>),
+}
+
+impl Origins {
+    fn allow(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Origins::All => true,
+            Origins::Loopback => origin.to_str().is_ok_and(is_loopback),
+            Origins::Listed(origins) => origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()),
+        }
+    }
+}
+
+fn is_loopback(origin: &str) -> bool {
+    let Ok(origin) = origin.parse::<Uri>() else { return false };
+    let host = origin.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[derive(Serialize)]
@@ -64,11 +95,16 @@ enum Route {
 }
 
 impl HttpServer {
-    /// Answers one request.
+    /// Answers one request of a comer who has reached this relay at that address.
     ///
     /// # Errors
     /// Never; hyper asks for a `Result`.
-    pub async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Answer, Infallible> {
+    pub async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        local: Option<SocketAddr>,
+        comer: Arc<Comer>,
+    ) -> Result<Answer, Infallible> {
         let Some(route) = route(request.uri().path()) else {
             return Ok(text(StatusCode::NOT_FOUND, "there is nothing here"));
         };
@@ -77,10 +113,7 @@ impl HttpServer {
             return Ok(with(refused, [(header::ALLOW, "GET")]));
         }
         let origin = request.headers().get(header::ORIGIN).cloned();
-        if let Some(origin) = &origin
-            && !self.origins.is_empty()
-            && !self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
-        {
+        if origin.as_ref().is_some_and(|origin| !self.origins.allow(origin)) {
             return Ok(text(StatusCode::FORBIDDEN, "this origin may not use this relay"));
         }
         Ok(match route {
@@ -88,18 +121,19 @@ impl HttpServer {
                 let health = Health { status: "ok", region: &self.config.region };
                 with(readable_by(origin, json(&health)), [(header::CACHE_CONTROL, "no-store")])
             }
-            Route::Regions => readable_by(origin, json(&self.regions(request.headers()))),
+            Route::Regions => readable_by(origin, json(&self.regions(local))),
             Route::Metrics => {
-                let page = self.context.metrics.page(&self.context.inboxes.gauges().await);
+                let page = self.metrics_page.get(&self.context).await;
                 with(answer(StatusCode::OK, page), [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)])
             }
-            Route::Space(space) => self.connect(space, &mut request),
+            Route::Space(space) => self.connect(space, &mut request, comer),
         })
     }
 
-    fn regions(&self, headers: &HeaderMap) -> Vec<Region<'_>> {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let url = self.public_url.clone().unwrap_or_else(|| format!("ws://{host}"));
+    fn regions(&self, local: Option<SocketAddr>) -> Vec<Region<'_>> {
+        // Not the host of the request: whoever asks may say there what it likes.
+        let reached = || local.map_or_else(String::new, |local| format!("ws://{local}"));
+        let url = self.public_url.clone().unwrap_or_else(reached);
         let own = Region { region: &self.config.region, url };
         let others = self.config.peers.iter();
         let others = others.map(|peer| Region { region: &peer.region, url: peer.url.clone() });
@@ -107,14 +141,16 @@ impl HttpServer {
     }
 
     /// Checks a WebSocket handshake (RFC 6455, section 4.2) and answers it.
-    fn connect(&self, space: Option<String>, request: &mut Request<Incoming>) -> Answer {
+    fn connect(&self, space: Option<String>, request: &mut Request<Incoming>, comer: Arc<Comer>) -> Answer {
         let headers = request.headers();
         let Some(space) = space else {
             let most = Limits::PROTOCOL.space_name_bytes_max;
             return text(StatusCode::BAD_REQUEST, &format!("a space has a name of at most {most} bytes"));
         };
         let upgrade = [(header::UPGRADE, "websocket"), (header::CONNECTION, "upgrade")];
-        if !has_value(headers, header::UPGRADE, |upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
+        if !has_value(headers, header::UPGRADE, |upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+            || !has_value(headers, header::CONNECTION, |option| option.eq_ignore_ascii_case("upgrade"))
+        {
             return with(text(StatusCode::UPGRADE_REQUIRED, "a space is spoken to over WebSocket"), upgrade);
         }
         if !has_value(headers, header::SEC_WEBSOCKET_PROTOCOL, |protocol| protocol == SUBPROTOCOL) {
@@ -126,13 +162,19 @@ impl HttpServer {
             let refused = text(StatusCode::BAD_REQUEST, "only version 13 of WebSocket is spoken here");
             return with(refused, [(header::SEC_WEBSOCKET_VERSION, "13")]);
         };
-        if self.context.metrics.connections.get() as u64 >= self.connections_max {
+        if self.context.places.available_permits() == 0 {
             return text(StatusCode::SERVICE_UNAVAILABLE, "this relay has all the connections it takes");
         }
         let accept = derive_accept_key(key.as_bytes());
         let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
         let link = LinkKey { origin: LinkOrigin::Accepted, id };
-        let connection = Connection { context: self.context.clone(), space: space.into(), link };
+        let connection = Connection {
+            context: self.context.clone(),
+            space: space.into(),
+            link,
+            comer: Mutex::new(Some(comer)),
+            place: OnceLock::new(),
+        };
         self.context.tasks.spawn(run(connection, hyper::upgrade::on(request)));
         let accepted =
             [(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL), (header::SEC_WEBSOCKET_ACCEPT, &accept)];
@@ -148,7 +190,7 @@ async fn run(connection: Connection, upgrade: OnUpgrade) {
     };
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("`accept` serves TCP streams");
     let stream = parts.io.into_inner();
-    let decoder = Decoder::new(Limits::PROTOCOL.frame_bytes_max, &parts.read_buf);
+    let decoder = Decoder::new(Limits::PROTOCOL.hello_bytes_max, &parts.read_buf);
     // It may keep hyper's whole read buffer in memory for as long as the connection lasts.
     drop(parts.read_buf);
     connection.context.metrics.accepted.inc();
@@ -173,4 +215,28 @@ fn route(path: &str) -> Option<Route> {
 fn has_value(headers: &HeaderMap, name: HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|value| is_wanted(value.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn only_origins_of_this_machine_are_loopback() {
+        for here in
+            ["http://localhost:5173", "https://app.localhost", "http://127.0.0.1:8080", "http://[::1]:3000"]
+        {
+            assert!(is_loopback(here), "{here}");
+        }
+        for elsewhere in [
+            "https://evil.example",
+            "https://localhost.evil.example",
+            "https://127.0.0.1.evil.example",
+            "http://localhost@evil.example",
+            "null",
+            "",
+        ] {
+            assert!(!is_loopback(elsewhere), "{elsewhere}");
+        }
+    }
 }

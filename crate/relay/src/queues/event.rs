@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eyot_core::wire::access::{Claims, Refusal};
+use eyot_core::wire::close::CloseCode;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::outbox::Outbox;
@@ -17,15 +18,16 @@ pub enum ShardEvent {
     Link(Arc<str>, LinkKey, LinkEvent),
     /// The metrics page needs the gauges of the shard's spaces.
     Gauges(oneshot::Sender<SpaceGauges>),
-    /// The process is stopping.
-    Stop,
+    /// The process is stopping, for this reason.
+    Stop(CloseCode, &'static str),
 }
 
 /// Something that happened on a link.
 #[derive(Debug)]
 pub enum LinkEvent {
-    /// The link is open. What is to be sent goes into the outbox.
-    Opened(Arc<Outbox>),
+    /// The link is open. What is to be sent goes into the outbox. Of a link that another holder has
+    /// opened: what the token of its greeting allows. Its greeting follows.
+    Opened(Arc<Outbox>, Option<Claims>),
     /// One whole frame came in.
     Received(ReceivedFrame),
     /// The token that the shard asked to verify is valid, or is refused.

@@ -11,4 +11,4 @@ mod outbox;
 pub use dials::{DialQueue, DialRequest};
 pub use event::{LinkEvent, ShardEvent};
 pub use inbox::{Inbox, Inboxes};
-pub use outbox::{Outbox, Outgoing, TOO_SLOW};
+pub use outbox::{Outbox, Outgoing, TOO_SLOW, WaitingBytes};

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use eyot_core::base::id::RequestId;
 use eyot_core::base::time::Millis;
+use tokio::sync::mpsc;
 
 use crate::access::AccessPolicy;
 use crate::base::{Config, MachineId};
 use crate::metrics::Metrics;
-use crate::queues::DialQueue;
-use crate::storage::Store;
+use crate::queues::{DialQueue, WaitingBytes};
+use crate::storage::{FilesGone, Store};
 
 /// What all shards share.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub struct ShardContext {
     pub metrics: Metrics,
     /// Links to be dialled.
     pub dials: DialQueue,
+    /// What waits in all outboxes.
+    pub waiting_bytes: WaitingBytes,
+    /// Told when the files of this relay are gone.
+    pub failure: mpsc::UnboundedSender<FilesGone>,
 }
 
 /// What a space may use while it handles one event.

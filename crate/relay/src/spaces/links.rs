@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eyot_core::base::id::LinkId;
+use eyot_core::wire::access::Claims;
 use eyot_core::wire::close::CloseCode;
 
 use crate::base::{LinkOrigin, MachineId};
@@ -22,6 +23,8 @@ struct Link {
     attachment: Option<Box<[u8]>>,
     /// Whether the link's first `Hello` was looked at.
     is_greeted: bool,
+    /// What the token of that `Hello` allows, until the core asks for it.
+    claims: Option<Claims>,
 }
 
 impl Links {
@@ -37,17 +40,29 @@ impl Links {
         self.0.contains_key(&id)
     }
 
-    /// Adds a link that another holder has opened.
-    pub(super) fn accept(&mut self, id: LinkId, outbox: Arc<Outbox>, metrics: &Metrics) {
+    /// Adds a link that another holder has opened, with what its token allows.
+    pub(super) fn accept(
+        &mut self,
+        id: LinkId,
+        outbox: Arc<Outbox>,
+        claims: Option<Claims>,
+        metrics: &Metrics,
+    ) {
         metrics.connections.inc();
-        let link = Link { outbox, origin: LinkOrigin::Accepted, attachment: None, is_greeted: false };
+        let origin = LinkOrigin::Accepted;
+        let link = Link { outbox, origin, attachment: None, is_greeted: false, claims };
         self.0.insert(id, link);
     }
 
     /// Adds a link that is being dialled.
     pub(super) fn dial(&mut self, id: LinkId, outbox: Arc<Outbox>, machine: MachineId) {
         let origin = LinkOrigin::Dialled(machine);
-        self.0.insert(id, Link { outbox, origin, attachment: None, is_greeted: true });
+        self.0.insert(id, Link { outbox, origin, attachment: None, is_greeted: true, claims: None });
+    }
+
+    /// What the token of the link's greeting allows. A token that renews it is another matter.
+    pub(super) fn take_claims(&mut self, id: LinkId) -> Option<Claims> {
+        self.0.get_mut(&id)?.claims.take()
     }
 
     /// Puts something into the link's outbox, if the link is open; whether it is.

@@ -80,6 +80,7 @@ impl Machine {
         let answer = match request {
             StorageRequest::Write(batch) => match context.store.write(&mut self.row, space, batch) {
                 WriteOutcome::GuardFailed => StorageAnswer::GuardFailed,
+                WriteOutcome::Damaged(reason) => StorageAnswer::Failed(reason),
                 WriteOutcome::Pending => {
                     context.shard.metrics.writes.inc();
                     self.pending_writes += 1;

@@ -13,19 +13,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use eyot_core::base::time::Millis;
+use eyot_core::wire::close::CloseCode;
 use tracing::{error, warn};
 
 use super::context::{PendingWrite, ShardContext, SpaceContext};
 use super::space::Space;
 use crate::base::{MachineId, now};
 use crate::metrics::SpaceGauges;
-use crate::queues::ShardEvent;
-use crate::storage::Store;
+use crate::queues::{LinkEvent, ShardEvent};
+use crate::storage::{CommitError, Store};
 
 /// Events that are handled before a commit.
 const BATCH_EVENTS: usize = 1024;
 /// Time between the spaces that are woken at the start.
 const WAKE_INTERVAL_MILLIS: usize = 5;
+/// Why links end if the process ends without a word.
+const STOPPING: (CloseCode, &str) = (CloseCode::GoingAway, "this relay is stopping");
 /// How long a shard that stops goes on committing.
 const STOP_WAIT: Duration = Duration::from_secs(2);
 
@@ -63,16 +66,19 @@ impl Shard {
             let flow = self.take_events();
             self.fire_timers();
             self.commit();
-            if flow.is_break() {
-                break;
+            if let ControlFlow::Break(why) = flow {
+                return self.stop(why);
             }
         }
+    }
+
+    fn stop(mut self, (code, reason): (CloseCode, &str)) {
         let stopping_since = Instant::now();
         while !self.writes.is_empty() && stopping_since.elapsed() < STOP_WAIT {
             self.commit();
         }
         for name in self.spaces.keys().cloned().collect::<Vec<_>>() {
-            self.with(&name, |space, context| space.stop(context));
+            self.with(&name, |space, context| space.stop(code, reason, context));
         }
         if let Err(error) = self.store.checkpoint() {
             warn!(%error, "the write-ahead log could not be moved into the database");
@@ -96,7 +102,7 @@ impl Shard {
 
     /// Handles the events that have come in. Waits for the first one, but not beyond the next timer,
     /// and not at all if there are writes to commit.
-    fn take_events(&mut self) -> ControlFlow<()> {
+    fn take_events(&mut self) -> ControlFlow<(CloseCode, &'static str)> {
         let wait = match self.timers.peek() {
             _ if !self.writes.is_empty() => Some(Duration::ZERO),
             Some(Reverse((at, _))) => Some(Duration::from_millis(at.saturating_sub(now()))),
@@ -108,7 +114,7 @@ impl Shard {
         };
         match first {
             Err(RecvTimeoutError::Timeout) => return ControlFlow::Continue(()),
-            Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(()),
+            Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(STOPPING),
             Ok(event) => self.handle(event)?,
         }
         for _ in 1..BATCH_EVENTS {
@@ -118,11 +124,16 @@ impl Shard {
         ControlFlow::Continue(())
     }
 
-    /// Breaks if the shard is to stop.
-    fn handle(&mut self, event: ShardEvent) -> ControlFlow<()> {
+    /// Breaks if the shard is to stop, and says why.
+    fn handle(&mut self, event: ShardEvent) -> ControlFlow<(CloseCode, &'static str)> {
         match event {
             ShardEvent::Link(name, link, event) => {
-                self.spaces.entry(name.clone()).or_insert_with(|| Space::new(name.clone()));
+                if matches!(event, LinkEvent::Opened(..)) {
+                    self.spaces.entry(name.clone()).or_insert_with(|| Space::new(name.clone()));
+                } else if !self.spaces.contains_key(&name) {
+                    // What is left of a link that is gone needs no space.
+                    return ControlFlow::Continue(());
+                }
                 self.with(&name, |space, context| space.link_event(link, event, context));
             }
             ShardEvent::Gauges(answer) => {
@@ -130,7 +141,7 @@ impl Shard {
                 self.spaces.values().for_each(|space| space.add_to(&mut gauges));
                 let _ = answer.send(gauges);
             }
-            ShardEvent::Stop => return ControlFlow::Break(()),
+            ShardEvent::Stop(code, reason) => return ControlFlow::Break((code, reason)),
         }
         ControlFlow::Continue(())
     }
@@ -162,6 +173,10 @@ impl Shard {
                 metrics.failed_transactions.inc();
                 error!(%reason, writes = writes.len(), "a transaction failed");
             }
+        }
+        if let Err(CommitError::FilesGone(gone)) = &outcome {
+            // An error says that the process is ending already.
+            let _ = self.context.failure.send(gone.clone());
         }
         for write in writes {
             let name = write.space.clone();
@@ -206,7 +221,8 @@ mod tests {
     use crate::access::AccessPolicy;
     use crate::base::{Config, LinkKey, LinkOrigin};
     use crate::metrics::Metrics;
-    use crate::queues::{DialQueue, Inbox, LinkEvent, Outbox, Outgoing};
+    use crate::queues::{DialQueue, Inbox, LinkEvent, Outbox, Outgoing, WaitingBytes};
+    use crate::storage::Layout;
 
     #[tokio::test]
     async fn a_panic_in_one_space_leaves_the_others_running() {
@@ -224,13 +240,17 @@ mod tests {
             policy: AccessPolicy::Open,
             metrics: Metrics::default(),
             dials: DialQueue::new().0,
+            waiting_bytes: WaitingBytes::default(),
+            failure: tokio::sync::mpsc::unbounded_channel().0,
         };
-        let store = Store::open(&folder.path().join("shard")).unwrap();
+        let (layout, _lock) = Layout::lock(folder.path(), 1).unwrap();
+        let id = layout.shards().next().unwrap();
+        let store = Store::open(&layout.database(id), layout.place(id)).unwrap();
         let mut shard = Shard::new(Arc::new(context), store, Inbox::new().1);
         let outboxes = [("a", 1), ("b", 2)].map(|(space, id)| {
-            let outbox = Arc::new(Outbox::default());
+            let outbox = Arc::new(Outbox::new(&WaitingBytes::default()));
             let link = LinkKey { origin: LinkOrigin::Accepted, id: LinkId(id) };
-            let opened = ShardEvent::Link(space.into(), link, LinkEvent::Opened(outbox.clone()));
+            let opened = ShardEvent::Link(space.into(), link, LinkEvent::Opened(outbox.clone(), None));
             assert!(shard.handle(opened).is_continue());
             outbox
         });

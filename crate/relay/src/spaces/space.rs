@@ -23,7 +23,7 @@ use crate::access::AccessPolicy;
 use crate::base::{LinkKey, LinkOrigin};
 use crate::metrics::{RegionGauges, SpaceGauges};
 use crate::queues::{DialRequest, LinkEvent, Outbox, Outgoing};
-use crate::storage::CommitFailed;
+use crate::storage::CommitError;
 
 /// How long a space that has failed accepts no links.
 const FAILED_MILLIS: Millis = 1_000;
@@ -77,11 +77,11 @@ impl Space {
             return;
         }
         match event {
-            LinkEvent::Opened(outbox) if origin == LinkOrigin::Accepted => {
+            LinkEvent::Opened(outbox, claims) if origin == LinkOrigin::Accepted => {
                 if matches!(self.state, State::Failed { .. }) {
                     return outbox.close(CloseCode::Storage as u16, STORAGE_FAILED);
                 }
-                self.links.accept(id, outbox, &context.shard.metrics);
+                self.links.accept(id, outbox, claims, &context.shard.metrics);
                 self.input(Input::LinkOpened(id), context);
             }
             LinkEvent::Closed => {
@@ -92,7 +92,7 @@ impl Space {
                 }
             }
             _ if !self.links.contains(id) => {}
-            LinkEvent::Opened(_) => self.input(Input::LinkOpened(id), context),
+            LinkEvent::Opened(..) => self.input(Input::LinkOpened(id), context),
             LinkEvent::Authorized(verdict) => self.input(Input::Authorized(id, verdict), context),
             // A relay asks nobody whether a link is alive: whoever dialled it does.
             LinkEvent::Pong => {}
@@ -149,7 +149,7 @@ impl Space {
     pub(super) fn written(
         &mut self,
         write: PendingWrite,
-        outcome: Result<(), CommitFailed>,
+        outcome: Result<(), CommitError>,
         context: &mut SpaceContext,
     ) {
         match &mut self.state {
@@ -159,7 +159,7 @@ impl Space {
         let is_stored = outcome.is_ok();
         let answer = match outcome {
             Ok(()) => StorageAnswer::Written,
-            Err(CommitFailed(reason)) => StorageAnswer::Failed(reason),
+            Err(reason) => StorageAnswer::Failed(reason.to_string()),
         };
         self.input(Input::Storage(write.request, answer), context);
         if is_stored {
@@ -171,9 +171,8 @@ impl Space {
     }
 
     /// Closes all links because the process is stopping.
-    pub(super) fn stop(&mut self, context: &mut SpaceContext) {
-        let metrics = &context.shard.metrics;
-        self.links.close_all(CloseCode::GoingAway, "this relay is stopping", metrics);
+    pub(super) fn stop(&mut self, code: CloseCode, reason: &str, context: &mut SpaceContext) {
+        self.links.close_all(code, reason, &context.shard.metrics);
     }
 
     /// Drops the relay and closes all links. The relay may believe something that was never stored,
@@ -243,7 +242,7 @@ impl Space {
     fn dial(&mut self, id: LinkId, url: String, context: &mut SpaceContext) {
         let State::Awake(machine) = &self.state else { return };
         let config = &context.shard.config;
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Arc::new(Outbox::new(&context.shard.waiting_bytes));
         outbox.set_delay(config.peer_at(&url).and_then(|peer| config.delay_to(&peer.region)));
         self.links.dial(id, outbox.clone(), machine.id);
         let link = LinkKey { origin: LinkOrigin::Dialled(machine.id), id };
@@ -252,13 +251,17 @@ impl Space {
     }
 
     fn authorize(&mut self, id: LinkId, token: Option<String>, context: &mut SpaceContext) {
-        match (&context.shard.policy, &mut self.state) {
-            (AccessPolicy::Open, State::Awake(machine)) => {
-                machine.relay.handle(Input::Authorized(id, Ok(Claims::open())), context.now);
+        let State::Awake(machine) = &mut self.state else { return };
+        let claims = match (self.links.take_claims(id), &context.shard.policy) {
+            (Some(claims), _) => claims,
+            (None, AccessPolicy::Open) if context.shard.config.peers.is_empty() => Claims::open(),
+            (None, AccessPolicy::Open) => Claims::open_with_peers(),
+            (None, AccessPolicy::Keys(_)) => {
+                self.links.push(id, Outgoing::Authorize(token));
+                return;
             }
-            (AccessPolicy::Open, _) => {}
-            (AccessPolicy::Keys(_), _) => drop(self.links.push(id, Outgoing::Authorize(token))),
-        }
+        };
+        machine.relay.handle(Input::Authorized(id, Ok(claims)), context.now);
     }
 
     // Sleep.

@@ -3,6 +3,8 @@
 
 use rusqlite::Connection;
 
+use super::identity::FilesGone;
+
 /// A database with at most one write transaction, which begins with the first write.
 #[derive(Debug)]
 pub(super) struct GroupCommit {
@@ -23,6 +25,18 @@ enum Transaction {
 #[error("{0}")]
 pub struct CommitFailed(pub String);
 
+/// Why what was written may not be acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// The transaction was not committed.
+    #[error(transparent)]
+    Failed(#[from] CommitFailed),
+    /// It was committed to files that nobody will find.
+    #[error(transparent)]
+    FilesGone(#[from] FilesGone),
+}
+
 impl GroupCommit {
     pub(super) fn new(database: Connection) -> Self {
         Self { database, transaction: Transaction::None }
@@ -38,23 +52,51 @@ impl GroupCommit {
         !matches!(self.transaction, Transaction::None)
     }
 
-    /// Writes within the transaction. None if this write or one before it has failed.
-    pub(super) fn write<T>(&mut self, write: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+    /// Writes within the transaction. None if the transaction has failed, with this write or before.
+    ///
+    /// # Errors
+    /// The write has met a damaged page of the database. Nothing of it was written, and the
+    /// transaction goes on without it: others may have no part in the damage.
+    pub(super) fn write<T>(
+        &mut self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, rusqlite::Error> {
         let begun = match std::mem::replace(&mut self.transaction, Transaction::None) {
             Transaction::None => self.database.execute_batch("BEGIN IMMEDIATE").map_err(reason),
             Transaction::Open => Ok(()),
             Transaction::Failed(reason) => Err(reason),
         };
-        // After an error SQLite may have rolled back already, or part of the write may be missing.
-        // Either way the transaction can't be committed any more.
-        match begun.and_then(|()| write(&self.database).map_err(reason)) {
-            Ok(value) => {
-                self.transaction = Transaction::Open;
-                Some(value)
-            }
+        let run = |sql: &str| self.database.prepare_cached(sql)?.execute([]).map(drop);
+        let written = match begun.and_then(|()| run("SAVEPOINT one").map_err(reason)) {
+            Ok(()) => write(&self.database),
             Err(reason) => {
                 self.transaction = Transaction::Failed(reason);
-                None
+                return Ok(None);
+            }
+        };
+        let is_damaged =
+            |error: &rusqlite::Error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt);
+        match written {
+            Err(error)
+                if is_damaged(&error) && run("ROLLBACK TO one").is_ok() && run("RELEASE one").is_ok() =>
+            {
+                self.transaction = Transaction::Open;
+                Err(error)
+            }
+            // After another error SQLite may have rolled back already, or part of the write may be
+            // missing. Either way the transaction can't be committed any more.
+            written => {
+                let written = written.and_then(|value| run("RELEASE one").map(|()| value));
+                match written {
+                    Ok(value) => {
+                        self.transaction = Transaction::Open;
+                        Ok(Some(value))
+                    }
+                    Err(error) => {
+                        self.transaction = Transaction::Failed(reason(error));
+                        Ok(None)
+                    }
+                }
             }
         }
     }

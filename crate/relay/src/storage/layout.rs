@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::identity::{FilesGone, OpenedFile};
+use super::place::Place;
+
 /// Holds the version of the layout and the number of shards.
 const LAYOUT_FILE: &str = "layout.json";
 const LOCK_FILE: &str = "lock";
@@ -29,7 +32,19 @@ pub struct ShardId(usize);
 
 /// Keeps other processes from writing to a folder, until it is dropped.
 #[derive(Debug)]
-pub struct FolderLock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
+pub struct FolderLock {
+    #[expect(dead_code, reason = "closing the file releases the lock")]
+    file: File,
+    opened: OpenedFile,
+}
+
+impl FolderLock {
+    /// # Errors
+    /// The folder was deleted or replaced.
+    pub fn check(&self) -> Result<(), FilesGone> {
+        self.opened.check()
+    }
+}
 
 /// Why a folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +59,12 @@ pub enum FolderError {
     /// Its layout is of a newer version.
     #[error("{0} was made by a newer version of eyot-relay")]
     Newer(PathBuf),
+    /// It has databases and no layout file.
+    #[error("{0} has databases and no layout.json; put back the one it was made with")]
+    NoLayout(PathBuf),
+    /// One of its databases is missing.
+    #[error("{0} is missing, though layout.json counts it; put it back")]
+    Missing(PathBuf),
     /// The operating system's reason.
     #[error("{0}: {1}")]
     Io(PathBuf, std::io::Error),
@@ -71,11 +92,31 @@ impl Layout {
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
         match Self::read(folder) {
-            Err(FolderError::NotOurs(_)) => Self::make(folder, shard_count).map_err(io)?,
+            Err(FolderError::NotOurs(_)) => {
+                // Without its layout file a folder may seem to be new.
+                if folder.join(Self::file_name(ShardId(0))).exists() {
+                    return Err(FolderError::NoLayout(folder.to_owned()));
+                }
+                Self::make(folder, shard_count).map_err(io)?;
+            }
             Err(error) => return Err(error),
-            Ok(_) => {}
+            Ok(layout) => layout.check_files()?,
         }
-        Ok((Self::read(folder)?, FolderLock(lock)))
+        let opened = OpenedFile::at(&folder.join(LOCK_FILE)).map_err(io)?;
+        Ok((Self::read(folder)?, FolderLock { file: lock, opened }))
+    }
+
+    /// What was in a file that is missing would be hidden behind a new one.
+    ///
+    /// # Errors
+    /// Some databases are missing, but not all.
+    fn check_files(&self) -> Result<(), FolderError> {
+        let missing: Vec<_> =
+            self.shards().map(|shard| self.database(shard)).filter(|file| !file.exists()).collect();
+        match missing.first() {
+            Some(file) if missing.len() < self.shard_count => Err(FolderError::Missing(file.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// Reads the layout without a lock; a relay may be serving the folder.
@@ -115,8 +156,17 @@ impl Layout {
     }
 
     /// The database file of a shard.
-    pub fn database(&self, ShardId(shard): ShardId) -> PathBuf {
-        self.folder.join(format!("shard-{shard:03}.sqlite"))
+    pub fn database(&self, shard: ShardId) -> PathBuf {
+        self.folder.join(Self::file_name(shard))
+    }
+
+    /// What that file must say of itself.
+    pub fn place(&self, ShardId(shard): ShardId) -> Place {
+        Place { shard, shards: self.shard_count }
+    }
+
+    fn file_name(ShardId(shard): ShardId) -> String {
+        format!("shard-{shard:03}.sqlite")
     }
 }
 
@@ -153,6 +203,34 @@ mod tests {
         let (_layout, _lock) = Layout::lock(folder.path(), 1).unwrap();
         assert!(matches!(Layout::lock(folder.path(), 1), Err(FolderError::Locked(_))));
         assert!(Layout::read(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_of_which_a_part_is_missing_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let (layout, lock) = Layout::lock(folder.path(), 2).unwrap();
+        drop(lock);
+        let files: Vec<_> = layout.shards().map(|shard| layout.database(shard)).collect();
+        fs::write(&files[0], "").unwrap();
+        assert!(
+            matches!(Layout::lock(folder.path(), 2), Err(FolderError::Missing(file)) if file == files[1])
+        );
+        fs::write(&files[1], "").unwrap();
+        assert!(Layout::lock(folder.path(), 2).is_ok());
+        fs::remove_file(folder.path().join(LAYOUT_FILE)).unwrap();
+        assert!(matches!(Layout::lock(folder.path(), 2), Err(FolderError::NoLayout(_))));
+    }
+
+    #[test]
+    fn a_lock_notices_that_its_folder_was_deleted_or_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("data");
+        let (_layout, lock) = Layout::lock(&folder, 1).unwrap();
+        assert_eq!(lock.check(), Ok(()));
+        fs::rename(&folder, parent.path().join("away")).unwrap();
+        assert!(lock.check().is_err());
+        let (_layout, _lock) = Layout::lock(&folder, 1).unwrap();
+        assert!(lock.check().is_err());
     }
 
     #[test]

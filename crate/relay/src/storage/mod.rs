@@ -3,13 +3,19 @@
 //! Values are opaque here. Only the core knows what a key or a value means.
 
 mod group_commit;
+mod identity;
 mod layout;
+mod place;
+mod rebuild;
 mod schema;
 mod snapshot;
 mod store;
 
-pub use group_commit::CommitFailed;
+pub use group_commit::CommitError;
+pub use identity::FilesGone;
 pub use layout::{FolderError, FolderLock, Layout, ShardId, shard_of};
+pub use place::OpenError;
+pub use rebuild::{Rebuilt, rebuild};
 pub use schema::SpaceId;
 pub use snapshot::Snapshot;
 pub use store::{SpaceRow, Store, WriteOutcome};

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, params};
 
+use super::place::{OpenError, Place};
 use super::schema::{SpaceId, space_name};
 
 /// A database as it was at one moment.
@@ -16,9 +17,10 @@ impl Snapshot {
     /// Opens the file for reading.
     ///
     /// # Errors
-    /// SQLite's.
-    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+    /// SQLite's, or it belongs to another place.
+    pub fn open(path: &Path, place: Place) -> Result<Self, OpenError> {
         let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        place.check(&database)?;
         // One transaction for all reads: SQLite then shows the same state to each of them.
         database.execute_batch("BEGIN")?;
         Ok(Self { database })

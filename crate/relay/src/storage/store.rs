@@ -3,12 +3,16 @@
 //! A write is durable once the next [`Store::commit`] has returned. Reads see writes that are not
 //! committed yet.
 
+use std::io;
 use std::path::Path;
 
 use eyot_core::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use rusqlite::{Connection, OptionalExtension, params};
+use tracing::warn;
 
-use super::group_commit::{CommitFailed, GroupCommit};
+use super::group_commit::{CommitError, GroupCommit};
+use super::identity::OpenedFile;
+use super::place::{OpenError, Place};
 use super::schema::{SCHEMA, SpaceId, space_name};
 
 /// Prepared statements that are kept: more than this file has.
@@ -28,6 +32,8 @@ pub struct SpaceRow {
 #[derive(Debug)]
 pub struct Store {
     group: GroupCommit,
+    /// The database and its write-ahead log.
+    files: Vec<OpenedFile>,
 }
 
 /// Outcome of a write that is not durable yet.
@@ -37,22 +43,28 @@ pub enum WriteOutcome {
     Pending,
     /// The guard did not match: nothing was written.
     GuardFailed,
+    /// The space's part of the database is damaged, for this reason: nothing was written.
+    Damaged(String),
 }
 
 impl Store {
     /// Opens the file for writing and creates it if it does not exist.
     ///
     /// # Errors
-    /// SQLite's.
-    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+    /// SQLite's, or it belongs to another place.
+    pub fn open(path: &Path, place: Place) -> Result<Self, OpenError> {
         let database = Connection::open(path)?;
         database.set_prepared_statement_cache_capacity(STATEMENTS);
         database.pragma_update(None, "journal_mode", "WAL")?;
         database.pragma_update(None, "synchronous", "FULL")?;
         // A negative size is in KiB, a positive one would be in pages.
         database.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        place.claim(&database)?;
         database.execute_batch(SCHEMA)?;
-        Ok(Self { group: GroupCommit::new(database) })
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let files = [path, Path::new(&log)].map(OpenedFile::at).into_iter().collect::<io::Result<_>>()?;
+        Ok(Self { group: GroupCommit::new(database), files })
     }
 
     /// The row of a space; the default if nothing was ever written to it.
@@ -92,7 +104,14 @@ impl Store {
 
     /// Adds a batch to the transaction that the next commit ends.
     pub fn write(&mut self, space: &mut SpaceRow, name: &str, batch: &WriteBatch) -> WriteOutcome {
-        self.group.write(|database| write(database, space, name, batch)).unwrap_or(WriteOutcome::Pending)
+        let before = *space;
+        match self.group.write(|database| write(database, space, name, batch)) {
+            Ok(outcome) => outcome.unwrap_or(WriteOutcome::Pending),
+            Err(error) => {
+                *space = before;
+                WriteOutcome::Damaged(error.to_string())
+            }
+        }
     }
 
     /// Records, with the next commit, whether the space may hold commits that another region lacks.
@@ -100,12 +119,16 @@ impl Store {
         if space.is_unsettled == is_unsettled {
             return;
         }
-        space.is_unsettled = is_unsettled;
         let id = space.id;
-        self.group.write(|database| {
+        let marked = self.group.write(|database| {
             let sql = "UPDATE space SET unsettled = ? WHERE id = ?";
             database.prepare_cached(sql)?.execute(params![is_unsettled, id])
         });
+        match marked {
+            Ok(_) => space.is_unsettled = is_unsettled,
+            // It will be tried again with the next write.
+            Err(error) => warn!(%error, "the list of spaces is damaged"),
+        }
     }
 
     /// Whether there is something to commit.
@@ -116,9 +139,13 @@ impl Store {
     /// Makes durable what was written since the last commit.
     ///
     /// # Errors
-    /// Nothing of it was written.
-    pub fn commit(&mut self) -> Result<(), CommitFailed> {
-        self.group.commit()
+    /// Nothing of it was written, or it was written to files that were deleted.
+    pub fn commit(&mut self) -> Result<(), CommitError> {
+        self.group.commit()?;
+        for file in &self.files {
+            file.check()?;
+        }
+        Ok(())
     }
 
     /// Moves what is in the write-ahead log to the database, so that the next start is quick.
@@ -196,7 +223,7 @@ mod tests {
 
     fn opened() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("shard")).unwrap();
+        let store = Store::open(&folder.path().join("shard"), Place::ONLY).unwrap();
         (folder, store)
     }
 
@@ -254,7 +281,7 @@ mod tests {
         store.write(&mut other, "b", &put(b"k", b"small"));
         store.write(&mut row, "a", &put(b"k", &vec![0; 200_000]));
         store.write(&mut other, "b", &put(b"k", b"small too"));
-        assert!(store.commit().unwrap_err().0.contains("full"));
+        assert!(store.commit().unwrap_err().to_string().contains("full"));
         assert_eq!(store.read(row, &get), StorageAnswer::Values(vec![Some(b"before".to_vec())]));
         assert_eq!(store.find("b").unwrap(), SpaceRow::default());
         store.write(&mut row, "a", &put(b"k", b"after"));
@@ -270,7 +297,7 @@ mod tests {
         store.mark_unsettled(&mut row, true);
         store.commit().unwrap();
         drop(store);
-        let mut store = Store::open(&folder.path().join("shard")).unwrap();
+        let mut store = Store::open(&folder.path().join("shard"), Place::ONLY).unwrap();
         assert_eq!(store.unsettled().unwrap(), ["a"]);
         let mut row = store.find("a").unwrap();
         store.mark_unsettled(&mut row, false);
@@ -291,5 +318,36 @@ mod tests {
         assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
         // FULL
         assert_eq!(pragma("synchronous"), 2i64.into());
+    }
+
+    #[test]
+    fn what_is_written_to_files_that_were_deleted_or_replaced_is_not_stored() {
+        let (folder, mut store) = opened();
+        let mut row = SpaceRow::default();
+        for file in ["shard", "shard-wal"] {
+            let file = folder.path().join(file);
+            let away = file.with_extension("away");
+            store.write(&mut row, "a", &put(b"k", b"v"));
+            store.commit().unwrap();
+            std::fs::rename(&file, &away).unwrap();
+            store.write(&mut row, "a", &put(b"k", b"v"));
+            assert!(matches!(store.commit(), Err(CommitError::FilesGone(_))), "{file:?}");
+            std::fs::copy(&away, &file).unwrap();
+            store.write(&mut row, "a", &put(b"k", b"v"));
+            assert!(matches!(store.commit(), Err(CommitError::FilesGone(_))), "{file:?}");
+            std::fs::rename(&away, &file).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_database_is_opened_in_its_place_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shard");
+        let place = Place { shard: 1, shards: 3 };
+        drop(Store::open(&file, place).unwrap());
+        drop(Store::open(&file, place).unwrap());
+        for other in [Place { shard: 0, shards: 3 }, Place { shard: 1, shards: 2 }, Place::ONLY] {
+            assert!(matches!(Store::open(&file, other), Err(OpenError::OtherPlace { .. })), "{other:?}");
+        }
     }
 }

@@ -59,6 +59,11 @@ impl Decoder {
         Self { buffer: BytesMut::from(read), fragments: None, message_bytes_max }
     }
 
+    /// Raises the limit.
+    pub fn raise_message_bytes_max(&mut self, message_bytes_max: usize) {
+        self.message_bytes_max = message_bytes_max.max(self.message_bytes_max);
+    }
+
     /// The buffer to read into, with room for the rest of the frame that has begun.
     pub fn read_buffer(&mut self) -> &mut BytesMut {
         let missing = match self.header() {

@@ -138,7 +138,9 @@ impl Drop for Relay {
 pub async fn request(address: &str, line: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let mut text = format!("{line}\r\nhost: {address}\r\nconnection: close\r\n");
+    let has_host = headers.iter().any(|(name, _)| *name == "host");
+    let host = if has_host { String::new() } else { format!("host: {address}\r\n") };
+    let mut text = format!("{line}\r\n{host}connection: close\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }

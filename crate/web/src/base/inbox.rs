@@ -15,6 +15,8 @@ pub enum Message {
     Unreachable,
     /// This tab became the leader of the tabs that share a log, or no longer is.
     LeaderChanged,
+    /// Another tab has kept commits apart, see `Storage::keep`.
+    Kept,
 }
 
 impl From<Input> for Message {

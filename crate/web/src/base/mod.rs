@@ -1,4 +1,4 @@
-//! What everything else stands on: JavaScript's basics, errors, the death of the instance, the inbox.
+//! What everything else stands on: JavaScript's basics, errors, the death of the instance, the inbox, resources.
 
 pub mod death;
 pub mod error;
@@ -7,3 +7,5 @@ pub mod inbox;
 pub mod js;
 #[cfg(feature = "replica")]
 pub mod platform;
+#[cfg(feature = "replica")]
+pub mod resources;

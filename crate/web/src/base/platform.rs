@@ -1,7 +1,10 @@
 //! What every platform of a replica has: a global scope, randomness, tasks, promises.
 
 use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use futures_channel::oneshot;
 use js_sys::{Function, Promise, Uint8Array};
@@ -13,10 +16,6 @@ use super::js;
 extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues, catch)]
     fn get_random_values(bytes: &Uint8Array) -> Result<JsValue, JsValue>;
-
-    /// Runs a function once the code that runs now has ended.
-    #[wasm_bindgen(js_name = queueMicrotask)]
-    pub fn queue_microtask(task: &Function);
 }
 
 /// Something of the global scope, or undefined where the platform lacks it.
@@ -37,6 +36,19 @@ pub fn random<const N: usize>() -> Result<[u8; N], JsValue> {
 /// has died.
 pub fn no_op() -> Function {
     global("Boolean").unchecked_into()
+}
+
+/// Waits for one of two. True: it was the first.
+pub async fn first(one: impl Future, other: impl Future) -> bool {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| {
+        if one.as_mut().poll(context).is_ready() {
+            Poll::Ready(true)
+        } else {
+            other.as_mut().poll(context).map(|_| false)
+        }
+    })
+    .await
 }
 
 /// Waits for a promise. If this instance dies before the promise settles, its listeners throw. That

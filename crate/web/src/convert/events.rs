@@ -49,6 +49,6 @@ pub enum EngineEvent {
     Unreachable,
     /// Give a fresh token with `setToken`.
     TokenExpiring,
-    /// This instance has panicked. Pending promises have been rejected.
-    Dead { message: String },
+    /// This replica can't go on, and the instance can. Close it.
+    Failed { code: String, message: String },
 }

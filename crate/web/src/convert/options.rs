@@ -8,6 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use super::read;
 use crate::base::error;
+use crate::base::resources::Resources;
 
 /// What an `Engine` is opened with.
 #[derive(Deserialize, Tsify)]
@@ -38,6 +39,10 @@ pub struct EngineOptions {
     #[serde(with = "preserve")]
     #[tsify(type = "(relay: string) => Promise<boolean>")]
     probe: Function,
+    /// What the engine holds of the platform. Whoever sees the instance fail closes all of it.
+    #[serde(default, with = "preserve")]
+    #[tsify(optional, type = "Set<{ close(): unknown }>")]
+    resources: JsValue,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +64,7 @@ pub struct Options {
     pub token: Option<String>,
     pub ask_token: Option<Function>,
     pub probe: Function,
+    pub resources: Resources,
 }
 
 pub enum StorageOptions {
@@ -72,10 +78,11 @@ pub enum StorageOptions {
 impl Options {
     pub fn read(options: &Ts<EngineOptions>) -> Result<Self, JsValue> {
         let options: EngineOptions = read::object("options", options.js_value())?;
-        let EngineOptions { space, relays, token, storage, on_events, connect, probe } = options;
+        let EngineOptions { space, relays, token, storage, on_events, connect, probe, resources } = options;
         let storage = storage.check(&space)?;
         let (token, ask_token) = (token.as_string(), token.dyn_into().ok());
-        Ok(Self { space, relays, storage, on_events, connect, token, ask_token, probe })
+        let resources = Resources::new(resources);
+        Ok(Self { space, relays, storage, on_events, connect, token, ask_token, probe, resources })
     }
 }
 

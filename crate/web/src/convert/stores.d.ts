@@ -6,6 +6,8 @@ export interface AsyncStore {
   /** Atomic, and durable once it resolves. False: the guard did not hold, and nothing was written. */
   write(batch: StoreWrite): Promise<boolean>;
   close(): Promise<void>;
+  /** `close` follows. */
+  closing?(): void;
 }
 /** The methods of `AsyncStore`, returning at once. */
 export interface SyncStore {

@@ -22,15 +22,19 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
     };
     match event {
         Event::Ready => opened(Outcome::Done),
-        Event::OpenFailed(fault, message) => {
-            opened(Outcome::Failed(error::coded(fault.code(), &message)));
-        }
+        Event::Failed { code, message } => match promises.take_opening() {
+            Some(settle) => news.settle(settle, Outcome::Failed(error::coded(code, &message))),
+            None => news.event(EngineEvent::Failed { code: code.into(), message }),
+        },
         Event::Waited(wait) => waited(wait, &|_| Outcome::Done),
         Event::Opened { wait, doc, held } => waited(wait, &|answer| match (held, answer) {
             (false, _) => Outcome::NotHeld,
             (true, Answer::Named) => Outcome::Named(doc),
             (true, _) => Outcome::Value(doc),
         }),
+        Event::NotOpened { wait, code, message } => {
+            waited(wait, &|_| Outcome::Failed(error::coded(code, &message)));
+        }
         Event::Patches { doc, patches } => {
             if !news.will_reset(doc) {
                 news.event(EngineEvent::Patches { doc: doc.0, patches: encode_patches(&patches) });

@@ -7,7 +7,7 @@ use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
 
 use super::promises::{Outcome, Settle};
-use crate::base::{error, js, platform};
+use crate::base::js;
 use crate::convert::documents::Named;
 use crate::convert::events::EngineEvent;
 use crate::convert::write;
@@ -76,13 +76,6 @@ impl News {
                 let _ = self.listener.call1(&JsValue::UNDEFINED, &events);
             }
         }
-    }
-
-    /// Tells that this instance is dead, after the panic.
-    pub fn tell_death(&self, error: &JsValue) {
-        let Ok(event) = write::object(EngineEvent::Dead { message: error::message(error) }) else { return };
-        let tell = self.listener.bind1(&JsValue::UNDEFINED, &Array::of1(&event.into()));
-        platform::queue_microtask(tell.unchecked_ref());
     }
 }
 

@@ -95,14 +95,12 @@ impl Promises {
         Some(wait)
     }
 
-    /// Rejects all promises, unless they are borrowed, which happens only in a panic.
+    /// Rejects all promises.
     pub fn reject_all(&self, error: &JsValue) {
-        let pending = self.pending.try_borrow_mut().map(|mut pending| std::mem::take(&mut *pending));
-        for Pending { settle, .. } in pending.unwrap_or_default().into_values() {
+        for Pending { settle, .. } in self.pending.take().into_values() {
             settle.reject(error);
         }
-        let opening = self.opening.try_borrow_mut().ok().and_then(|mut opening| opening.take());
-        if let Some(settle) = opening {
+        if let Some(settle) = self.take_opening() {
             settle.reject(error);
         }
     }

@@ -7,7 +7,16 @@ use eyot_core::base::id::LinkId;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 
-use crate::base::platform;
+use crate::base::{js, platform};
+
+/// Whom a token is for: the claim `sub` of a JWT. None where that can't be read here.
+pub fn subject(token: &str) -> Option<String> {
+    let payload = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
+    let decode = platform::global("atob").dyn_into::<Function>().ok()?;
+    let json = decode.call1(&JsValue::UNDEFINED, &payload.into()).ok()?.as_string()?;
+    // `atob` makes a character of each byte. Equal texts stay equal.
+    js::get(&js_sys::JSON::parse(&json).ok()?, "sub").as_string()
+}
 
 pub struct Tokens {
     /// `() => Promise<string>`, asked for each link before it is opened.
@@ -46,6 +55,11 @@ impl Tokens {
                 Some(token) => Ok(platform::settled(&Promise::resolve(&token?)).await?.as_string()),
             }
         }
+    }
+
+    /// Whether the application is asked for them.
+    pub fn are_asked_for(&self) -> bool {
+        self.ask.is_some()
     }
 
     pub fn keep(&self, token: String) {

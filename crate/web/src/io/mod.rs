@@ -1,5 +1,9 @@
-//! The platform: sockets, tabs, timers, storage. Each reports to an inbox and decides nothing.
+//! The platform: sockets, tabs, timers, storage, the page. Each reports to an inbox and decides nothing.
 
+#[cfg(feature = "replica")]
+mod election;
+#[cfg(feature = "replica")]
+pub mod page;
 pub mod storage;
 #[cfg(feature = "replica")]
 pub mod tabs;

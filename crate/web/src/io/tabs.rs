@@ -1,154 +1,93 @@
 //! The tabs of one origin share one log. Each is an author of its own; they tell each other what
-//! the log got, and a Web Lock elects the leader, which links to relays. A tab that closes or crashes
-//! frees the lock, and the next tab becomes leader.
+//! the log got, and one of them, which they elect, links to relays.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use eyot_core::replica::io::Input;
-use js_sys::{Function, Promise, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
-use web_sys::{AbortController, BroadcastChannel, MessageEvent};
+use web_sys::{BroadcastChannel, MessageEvent};
 
+use super::election::Election;
 use crate::base::inbox::{Inbox, Message};
+use crate::base::resources::Resources;
 use crate::base::{js, platform};
 
-#[wasm_bindgen]
-extern "C" {
-    type Locks;
-    #[wasm_bindgen(method)]
-    fn request(this: &Locks, name: &str, options: &js_sys::Object, granted: &Function) -> Promise;
-}
+/// A tab that ends has kept commits apart, which are to be taken into the log.
+const KEPT: &str = "kept";
 
 pub struct Tabs {
     channel: BroadcastChannel,
     _listener: Closure<dyn FnMut(MessageEvent)>,
     election: Rc<Election>,
+    resources: Resources,
 }
 
 impl Tabs {
     /// Joins the tabs that share storage of this name; `None` where the platform has no tabs.
-    pub fn join(inbox: &Rc<Inbox>, name: &str) -> Option<Self> {
+    pub fn join(inbox: &Rc<Inbox>, name: &str, resources: Resources) -> Option<Self> {
         if platform::global("BroadcastChannel").is_undefined() {
             return None;
         }
         let channel = BroadcastChannel::new(name).ok()?;
+        resources.add(&channel);
+        let election = Election::new(Rc::clone(inbox), name.to_owned(), channel.clone(), resources.clone());
         let listener = {
-            let inbox = Rc::clone(inbox);
+            let (inbox, election) = (Rc::clone(inbox), Rc::downgrade(&election));
             Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-                inbox.push(Input::Broadcast(Uint8Array::new(&event.data()).to_vec()));
+                let data = event.data();
+                match data.as_string() {
+                    Some(text) if text == KEPT => inbox.push(Message::Kept),
+                    Some(text) => {
+                        if let Some(election) = election.upgrade() {
+                            election.heard(&text);
+                        }
+                    }
+                    None => inbox.push(Input::Broadcast(Uint8Array::new(&data).to_vec())),
+                }
             })
         };
         channel.set_onmessage(Some(listener.as_ref().unchecked_ref()));
-        let election = Election::start(Rc::clone(inbox), name.to_owned());
-        Some(Self { channel, _listener: listener, election })
+        Some(Self { channel, _listener: listener, election, resources })
     }
 
-    /// Tells the other tabs.
+    /// Tells the other tabs. Whoever has something to tell needs a leader.
     pub fn broadcast(&self, message: &[u8]) {
-        // Bytes can be copied, and the channel is open as long as this is.
-        let _ = self.channel.post_message(&js::bytes(message));
+        self.post(&js::bytes(message));
+        self.election.look();
+    }
+
+    /// Tells them that this tab has kept commits apart.
+    pub fn tell_kept(&self) {
+        self.post(&KEPT.into());
+    }
+
+    /// Whether this tab wants to link, or to have somebody link for it.
+    pub fn stand(&self, wants: bool) {
+        self.election.stand(wants);
+    }
+
+    /// Finds out whether there is a leader.
+    pub fn look(&self) {
+        self.election.look();
     }
 
     /// Whether this tab links to relays.
     pub fn is_leader(&self) -> bool {
-        self.election.role.get() == Role::Leader
+        self.election.is_leader()
+    }
+
+    fn post(&self, message: &JsValue) {
+        // Bytes and texts can be copied, and the channel is open as long as this is.
+        let _ = self.channel.post_message(message);
     }
 }
 
 impl Drop for Tabs {
     fn drop(&mut self) {
         self.channel.set_onmessage(None);
+        self.election.stand(false);
         self.channel.close();
-        self.election.leave();
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Follower,
-    Leader,
-    Left,
-}
-
-struct Election {
-    inbox: Rc<Inbox>,
-    role: Cell<Role>,
-    /// Frees the lock that is held.
-    release: RefCell<Option<Function>>,
-    /// Ends the wait for the lock.
-    stop: Option<AbortController>,
-}
-
-impl Election {
-    fn start(inbox: Rc<Inbox>, name: String) -> Rc<Self> {
-        let locks = js::get(&platform::global("navigator"), "locks");
-        let election = Rc::new(Self {
-            inbox,
-            role: Cell::new(Role::Follower),
-            release: RefCell::default(),
-            stop: AbortController::new().ok(),
-        });
-        if locks.is_undefined() {
-            election.role.set(Role::Leader);
-        } else {
-            spawn_local(Rc::clone(&election).run(locks.unchecked_into(), name));
-        }
-        election
-    }
-
-    /// Waits for the lock, holds it, and begins again if the browser takes it away.
-    async fn run(self: Rc<Self>, locks: Locks, name: String) {
-        while self.role.get() == Role::Follower {
-            let granted = {
-                let election = Rc::clone(&self);
-                Closure::once(move || election.granted())
-            };
-            let options = match &self.stop {
-                Some(stop) => js::object([("signal", stop.signal().into())]),
-                None => js_sys::Object::new(),
-            };
-            let held = locks.request(&name, &options, granted.as_ref().unchecked_ref());
-            let ended = platform::settled(&held).await;
-            if self.role.get() == Role::Leader {
-                self.role.set(Role::Follower);
-                self.inbox.push(Message::LeaderChanged);
-            } else if ended.is_err() {
-                // Locks are refused here, in a sandboxed frame for example: link without asking.
-                self.lead();
-                return;
-            }
-        }
-    }
-
-    /// A promise that holds the lock until it is released.
-    fn granted(&self) -> Promise {
-        if self.role.get() == Role::Left {
-            return Promise::resolve(&JsValue::UNDEFINED);
-        }
-        let held = Promise::new(&mut |resolve, _| {
-            *self.release.borrow_mut() = Some(resolve);
-        });
-        self.lead();
-        held
-    }
-
-    fn lead(&self) {
-        if self.role.get() == Role::Follower {
-            self.role.set(Role::Leader);
-            self.inbox.push(Message::LeaderChanged);
-        }
-    }
-
-    fn leave(&self) {
-        self.role.set(Role::Left);
-        if let Some(stop) = &self.stop {
-            stop.abort();
-        }
-        if let Some(release) = self.release.borrow_mut().take() {
-            // Resolving a promise runs no listener before the present code has ended.
-            let _ = release.call0(&JsValue::UNDEFINED);
-        }
+        self.resources.remove(&self.channel);
     }
 }

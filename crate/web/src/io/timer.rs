@@ -32,10 +32,4 @@ impl Timer {
         });
         *self.timeout.borrow_mut() = timeout;
     }
-
-    /// Clears the deadline when this instance has died, whatever is borrowed.
-    pub fn abandon(&self) {
-        let timeout = self.timeout.try_borrow_mut().ok().and_then(|mut timeout| timeout.take());
-        drop(timeout);
-    }
 }

@@ -1,7 +1,6 @@
 //! Links over WebSocket.
 //!
-//! A socket owns its listeners, so that they go when it goes: after this instance has died nothing of
-//! it may be called again. Listeners are added with `addEventListener`, which every platform has, and
+//! A socket owns its listeners, so that they go when it goes. Listeners are added with `addEventListener`, which every platform has, and
 //! frames are sent as an `ArrayBuffer`, because `workerd` turns a `Blob` into text.
 
 use std::cell::{Cell, RefCell};
@@ -17,6 +16,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, Event, MessageEvent, WebSocket};
 
 use crate::base::inbox::{Inbox, Message};
+use crate::base::resources::Resources;
 use crate::base::{js, platform};
 
 /// The subprotocol that both sides must speak.
@@ -36,11 +36,13 @@ pub struct Sockets {
     inbox: Rc<Inbox>,
     /// Opens one: `(url, protocols) => WebSocket`. The default is the global class.
     connect: Option<Function>,
+    resources: Resources,
     sockets: RefCell<BTreeMap<LinkId, Rc<Socket>>>,
 }
 
 struct Socket {
     raw: WebSocket,
+    resources: Resources,
     /// By the kind of event.
     listeners: [(&'static str, Listener); 4],
     heard: Cell<Heard>,
@@ -56,8 +58,9 @@ enum Heard {
 }
 
 impl Sockets {
-    pub fn new(connect: Option<Function>, inbox: Rc<Inbox>) -> Rc<Self> {
-        Rc::new_cyclic(|this| Self { this: this.clone(), inbox, connect, sockets: RefCell::default() })
+    pub fn new(connect: Option<Function>, inbox: Rc<Inbox>, resources: Resources) -> Rc<Self> {
+        let sockets = RefCell::default();
+        Rc::new_cyclic(|this| Self { this: this.clone(), inbox, connect, resources, sockets })
     }
 
     /// Opens a socket, with this token where there is one.
@@ -106,15 +109,6 @@ impl Sockets {
         }
     }
 
-    /// Closes all sockets when this instance has died, whatever is borrowed.
-    pub fn abandon(&self) {
-        let sockets = self.sockets.try_borrow_mut().map(|mut sockets| std::mem::take(&mut *sockets));
-        for socket in sockets.unwrap_or_default().into_values() {
-            socket.stop_listening();
-            let _ = socket.raw.close();
-        }
-    }
-
     fn connect(&self, link: LinkId, url: &str, token: Option<&str>) -> Result<Socket, JsValue> {
         let protocols = js_sys::Array::of1(&PROTOCOL.into());
         // Other characters can't be part of a header, nor are they of a JWT. Hello has the token too.
@@ -136,7 +130,9 @@ impl Sockets {
         for (kind, listener) in &listeners {
             raw.add_event_listener_with_callback(kind, listener.as_ref().unchecked_ref())?;
         }
-        Ok(Socket { raw, listeners, heard: Cell::new(Heard::Nothing) })
+        self.resources.add(&raw);
+        let resources = self.resources.clone();
+        Ok(Socket { raw, resources, listeners, heard: Cell::new(Heard::Nothing) })
     }
 
     fn listener(&self, listen: impl Fn(&Self, Event) + 'static) -> Listener {
@@ -204,6 +200,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        self.resources.remove(&self.raw);
         self.stop_listening();
     }
 }

@@ -1,7 +1,7 @@
 //! Programs that are run, and what is said about them.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -28,7 +28,14 @@ pub fn npm_script(script: &str, folder: &str) -> Command {
     program("npm", &["run", "--silent", script, "--workspace", folder])
 }
 
+/// Runs a tool. What it prints is about the work, like what [`say`] says, so it goes to standard error:
+/// on standard output there is what was asked for, and nothing else.
 pub fn run(command: &mut Command) -> Result<()> {
+    show(command.stdout(io::stderr()))
+}
+
+/// Runs a program whose standard output is what was asked for.
+pub fn show(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("can't start `{}`", line(command)))?;
     if !status.success() {
         bail!("`{}` failed: {status}", line(command));

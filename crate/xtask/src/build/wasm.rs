@@ -126,7 +126,9 @@ fn bind(name: &str, bytes: Vec<u8>, folder: &Path) -> Result<()> {
         bail!("the Wasm module imports from `env`: {foreign:?}");
     }
     output.emit(folder)?;
-    quiet_the_dead(&folder.join(format!("{name}.js")))?;
+    let glue = folder.join(format!("{name}.js"));
+    quiet_the_dead(&glue)?;
+    watch_exports(&glue)?;
     say(format!("bound it to JavaScript in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(())
 }
@@ -147,6 +149,27 @@ fn quiet_the_dead(glue: &Path) -> Result<()> {
     Ok(fs::write(glue, text.replace(THROWS, "return;"))?)
 }
 
+/// Whatever is thrown out of the Wasm, by a trap or a panic, makes its instance unusable, also where a timer or a socket has
+/// called it. So each call of an export goes through one function, which sees that and calls the instance no more.
+fn watch_exports(glue: &Path) -> Result<()> {
+    const TAKES: [&str; 2] = ["wasm = wasmInstance.exports;", "wasm = instance.exports;"];
+    let mut text = fs::read_to_string(glue)?;
+    for takes in TAKES {
+        if text.matches(takes).count() != 1 {
+            bail!("wasm-bindgen's code that takes the exports has changed");
+        }
+        text = text.replace(takes, &takes.replace("= ", "= watched(").replace(';', ");"));
+    }
+    if text.contains("makeMutClosure") && !text.contains("wasm.wasm_bindgen__convert__closures") {
+        bail!("wasm-bindgen's names of closures have changed");
+    }
+    text.push_str(include_str!("watched.js"));
+    fs::write(glue, text)?;
+    let types = glue.with_extension("d.ts");
+    let declared = fs::read_to_string(&types)? + include_str!("watched.d.ts");
+    Ok(fs::write(types, declared)?)
+}
+
 fn shrink(wasm: &Path) -> Result<()> {
     let started = Instant::now();
     let before = fs::metadata(wasm)?.len();
@@ -162,6 +185,8 @@ fn made_from(compiled: &[(&str, Vec<u8>)]) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     compiled.hash(&mut hasher);
     fs::read(workspace::root().join("node_modules/binaryen/package.json"))?.hash(&mut hasher);
-    include_str!("wasm.rs").hash(&mut hasher);
+    for source in [include_str!("wasm.rs"), include_str!("watched.js"), include_str!("watched.d.ts")] {
+        source.hash(&mut hasher);
+    }
     Ok(format!("{:016x}", hasher.finish()))
 }

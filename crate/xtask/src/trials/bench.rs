@@ -2,11 +2,15 @@
 
 use anyhow::Result;
 
-use crate::base::run::{program, run};
+use crate::base::run::{program, show};
 use crate::build::native;
 
 #[derive(Default)]
 pub struct Relay {
+    /// How it bears attacks, instead of what it takes.
+    pub hostile: bool,
+    /// Of each attack, of which the best counts.
+    pub runs: Option<u32>,
     pub only: Option<String>,
     pub json: bool,
     /// Everything, but little of it.
@@ -17,7 +21,13 @@ impl Relay {
     pub fn run(&self) -> Result<()> {
         let relay = native::relay()?;
         let mut bench = program(native::program("eyot-relay-bench", "relay-bench")?, &[]);
+        if self.hostile {
+            bench.arg("hostile");
+        }
         bench.arg("--relay").arg(relay);
+        if let Some(runs) = self.runs {
+            bench.args(["--runs", &runs.to_string()]);
+        }
         if let Some(only) = &self.only {
             bench.args(["--only", only]);
         }
@@ -27,6 +37,6 @@ impl Relay {
         if self.smoke {
             bench.arg("--smoke");
         }
-        run(&mut bench)
+        show(&mut bench)
     }
 }

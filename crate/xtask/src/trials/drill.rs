@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::base::run::{program, run};
+use crate::base::run::{program, show};
 use crate::build::{native, package};
 
 /// Each region loses its data once.
@@ -22,6 +22,6 @@ impl Drill {
         if self.json {
             drill.arg("--json");
         }
-        run(&mut drill)
+        show(&mut drill)
     }
 }

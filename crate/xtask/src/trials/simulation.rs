@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::base::run::{self, cargo, run_and_read};
 
 /// Runs the simulation and gives back how many steps it did in a second.
-pub fn run(seeds: u64, seed: Option<u64>, steps: Option<u64>, is_open: bool) -> Result<u64> {
+pub fn run(seeds: u64, seed: Option<u64>, steps: Option<u64>) -> Result<u64> {
     let mut simulation =
         cargo(&["run", "--quiet", "--locked", "--release", "--package", "eyot-simulation", "--"]);
     simulation.args(["--seeds", &seeds.to_string()]);
@@ -14,9 +14,6 @@ pub fn run(seeds: u64, seed: Option<u64>, steps: Option<u64>, is_open: bool) -> 
     }
     if let Some(steps) = steps {
         simulation.args(["--steps", &steps.to_string()]);
-    }
-    if is_open {
-        simulation.arg("--open");
     }
     steps_per_second(&run_and_read(&mut simulation)?)
         .context("the simulation did not say how many steps/s it did")
@@ -46,7 +43,7 @@ pub fn run_with_faults(
     if let Some(mutation) = mutation {
         simulation.args(["--mutation", &mutation]);
     }
-    run::run(&mut simulation)
+    run::show(&mut simulation)
 }
 
 fn steps_per_second(output: &str) -> Option<u64> {

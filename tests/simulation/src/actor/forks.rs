@@ -27,7 +27,7 @@ impl Actor {
     }
 
     /// A commit beside or after one that it knows, of its own chain mostly.
-    fn branch(&self, rng: &mut Rng) -> Option<Commit> {
+    pub fn branch(&self, rng: &mut Rng) -> Option<Commit> {
         let is_own = rng.chance(850);
         let of_author: Vec<_> =
             self.heard.iter().filter(|commit| (commit.header().author == self.author) == is_own).collect();

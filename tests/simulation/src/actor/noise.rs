@@ -118,6 +118,10 @@ impl Actor {
 
     /// A commit that is one, or almost.
     fn any_record(&self, rng: &mut Rng) -> Option<Vec<u8>> {
+        // Whoever may only read has nothing better to bring than what would be taken from others.
+        if !self.may_write && rng.chance(400) {
+            return self.branch(rng).map(|commit| commit.encode());
+        }
         let heard = rng.pick(&self.heard).map(Commit::encode);
         match rng.below(6) {
             0 => heard,

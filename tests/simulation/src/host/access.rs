@@ -98,7 +98,7 @@ impl World {
         process.rights.insert(link, right);
         let own_now = process.clock.read(self.now);
         let verdict = match (self.plan.access, self.grant(token.as_ref())) {
-            (Access::Open, _) => Ok(Claims::open()),
+            (Access::Open, _) => Ok(Claims::open_with_peers()),
             (_, None) => Err(Refusal::denied("a token is needed")),
             (_, Some(Grant { expires_at: Some(at), .. })) if at <= self.now => {
                 Err(Refusal::expired("the token has expired"))

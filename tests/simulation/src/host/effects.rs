@@ -136,7 +136,9 @@ impl World {
         let Some(process) = self.processes.get_mut(&id) else { return };
         match event {
             Event::Ready => process.is_ready = true,
-            Event::OpenFailed(_, reason) => self.fail(format!("a replica could not open: {reason}")),
+            Event::Failed { message: reason, .. } | Event::NotOpened { message: reason, .. } => {
+                self.fail(format!("a replica could not open: {reason}"));
+            }
             Event::Opened { doc, held: true, .. } => {
                 process.open.insert(doc);
             }

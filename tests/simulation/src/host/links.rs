@@ -33,6 +33,7 @@ impl World {
         let frame = if connection.withholds && end == 0 { withhold(&frame, &mut self.rng) } else { frame };
         let frame = if self.plan.permutes { permute(&frame, &mut self.rng).unwrap_or(frame) } else { frame };
         self.check_credit(connection_id, 1 - end, &frame);
+        self.check_refunds(connection_id, 1 - end, &frame);
         self.last_sent = self.now;
         self.count("frames");
         self.post(connection_id, end, Message::Frame(frame));
@@ -74,6 +75,7 @@ impl World {
         match message {
             Message::Frame(frame) => {
                 self.note_brought(process, link, &frame);
+                self.note_shown(process, id, &frame);
                 self.input(process, holder::Input::Received(link, frame.to_vec()));
             }
             // The hosts see to these.

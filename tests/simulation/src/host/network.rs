@@ -6,6 +6,7 @@ use eyot_core::holder::io as holder;
 use eyot_core::replica::io::Input;
 
 use crate::base::ids::{ConnectionId, ProcessId, disk_at};
+use crate::laws::credit::Spent;
 use crate::parts::connection::{Connection, Message};
 use crate::parts::paths::SLOW_FACTOR;
 use crate::world::happening::Happening;
@@ -38,6 +39,8 @@ impl World {
             stalled_until: 0,
             credit: [0; 2],
             told: [None; 2],
+            spent: Spent::default(),
+            shown: None,
             withholds: false,
         };
         let delay = match to {

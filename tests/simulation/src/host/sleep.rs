@@ -74,6 +74,10 @@ impl World {
         for link in dropped {
             let code = CloseCode::GoingAway as u16;
             self.say(|| format!("the host of {id:?} closes {link:?}: {code}"));
+            let connection = self.connection_of(id, link).and_then(|id| self.connections.get(&id));
+            for (other, _) in connection.map(|connection| connection.ends).into_iter().flatten() {
+                self.disturbed(other);
+            }
             self.close(id, link);
         }
         self.drain(id);

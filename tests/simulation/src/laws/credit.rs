@@ -1,12 +1,67 @@
 //! Laws of flow control, by what is sent on a connection.
 
 use eyot_core::base::limits::{COMMIT_COST_BYTES, Limits};
+use eyot_core::commit::commit::Commit;
+use eyot_core::commit::vector::Tip;
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::ConnectionId;
+use crate::parts::process::Machine;
 use crate::world::world::World;
 
+/// What a client's commits have cost it on a connection, and what of that it may be granted again.
+#[derive(Default)]
+pub struct Spent {
+    /// The commits that are not in the relay's log yet, as far as was looked.
+    unstored: Vec<(Tip, i64)>,
+    /// The cost of those that are, less what was granted for them.
+    refundable: i64,
+}
+
 impl World {
+    /// Law: credit comes back when a commit is in the log, and not while it waits: a waiting room is bounded
+    /// by what was granted.
+    pub fn check_refunds(&mut self, id: ConnectionId, from: usize, frame: &[u8]) {
+        let regions = self.plan.regions;
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let [client, relay] = connection.disks;
+        // Of a host that loses a relay's memory an older attachment may grant the same twice.
+        if client < regions || relay >= regions || self.plan.evicts() {
+            return;
+        }
+        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let spent = &mut connection.spent;
+        match frame {
+            Frame::Commits(commits) if from == 0 => {
+                for record in &commits.records {
+                    let Ok(commit) = Commit::decode(record, &Limits::PROTOCOL) else { continue };
+                    spent.unstored.push((commit.tip(), (record.len() + COMMIT_COST_BYTES) as i64));
+                }
+            }
+            // Of a commit in pieces nobody looks when it is stored.
+            Frame::Piece(piece) if from == 0 && !piece.answer => {
+                let whole = if piece.last { COMMIT_COST_BYTES } else { 0 };
+                spent.refundable += (piece.bytes.len() + whole) as i64;
+            }
+            Frame::Credit(bytes) if from == 1 => {
+                // A second copy counts as soon as the first is being written.
+                let (relay, _) = connection.ends[1];
+                let Some(Machine::Relay(relay)) = self.processes.get(&relay).map(|p| &p.machine) else {
+                    return;
+                };
+                let is_stored = |(tip, _): &(Tip, i64)| relay.vector().seq(&tip.author) >= tip.seq;
+                let stored = spent.unstored.extract_if(.., |spent| is_stored(spent));
+                spent.refundable += stored.map(|(_, cost)| cost).sum::<i64>();
+                spent.refundable = spent.refundable.saturating_sub_unsigned(bytes);
+                if spent.refundable < 0 {
+                    let early = -spent.refundable;
+                    self.fail(format!("{early} bytes of credit were given back for what is not stored"));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Law: credit is never lost. Once all that a client has sent is acknowledged, it has been granted
     /// again all but what is not worth a frame, however often the relay was taken out of memory.
     pub fn check_credit(&mut self, id: ConnectionId, from: usize, frame: &[u8]) {

@@ -1,6 +1,6 @@
 //! Laws of what is sent: acknowledgements are true, and nothing is sent on before it is durable.
 
-use eyot_core::base::id::{CommitId, LinkId};
+use eyot_core::base::id::{CommitId, LinkId, LogId};
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::commit::Commit;
 use eyot_core::log::meta::Meta;
@@ -8,7 +8,7 @@ use eyot_core::wire::access::Right;
 use eyot_core::wire::bodies::{Ack, Stored};
 use eyot_core::wire::frame::Frame;
 
-use crate::base::ids::ProcessId;
+use crate::base::ids::{ConnectionId, ProcessId};
 use crate::plan::plan::{Access, REGIONS};
 use crate::world::world::World;
 
@@ -45,6 +45,29 @@ impl World {
         if may_write {
             self.history.brought[disk].extend(ids);
         }
+    }
+
+    /// Notes where a relay is shown that its log was put back.
+    pub fn note_shown(&mut self, id: ProcessId, connection: ConnectionId, frame: &[u8]) {
+        let number = self.processes[&id].disk;
+        let is_up_to_date = self.is_relay(number) && self.disks[number].is_idle();
+        let Some(marker) = self.disks[number].marker().filter(|_| is_up_to_date) else { return };
+        let Ok(Frame::Hello(hello)) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let cursor = hello.cursors.iter().find(|cursor| cursor.log == marker.log);
+        let lost = cursor.filter(|cursor| self.disks[number].has_lost(&marker, &cursor.seen));
+        if let (Some(cursor), Some(connection)) = (lost, self.connections.get_mut(&connection)) {
+            connection.shown = Some((marker, cursor.seen));
+        }
+    }
+
+    /// Law: a log that was put back, and is shown a mark of what it lost, takes another id before it
+    /// greets.
+    fn check_log_id(&self, id: ProcessId, link: LinkId, log: LogId) -> Option<String> {
+        let connection = self.connection_of(id, link).and_then(|id| self.connections.get(&id))?;
+        let (marker, mark) = connection.shown.filter(|(marker, _)| marker.log == log)?;
+        let disk = self.processes[&id].disk;
+        let is_lost = self.disks[disk].has_lost(&marker, &mark);
+        is_lost.then(|| format!("the log of disk {disk} was put back and keeps its id"))
     }
 
     /// Law: whoever keeps to the protocol is not cut off for what others do: between honest processes
@@ -97,6 +120,7 @@ impl World {
             (_, Frame::Hello(hello)) if link.0 < 1 << 32 && hello.token.is_some() => {
                 Some("a relay told its own token to whoever came in".into())
             }
+            (_, Frame::Hello(hello)) if link.0 < 1 << 32 => self.check_log_id(id, link, hello.log),
             (_, Frame::Stored(stored)) => self.check_stored(process.disk, &stored),
             (_, Frame::Commits(commits)) => {
                 self.outcome.count("commits left to others to send", commits.named.len() as u64);

@@ -1,15 +1,21 @@
 //! What must hold of a world, looked at from outside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use eyot_core::base::id::CommitId;
+use eyot_core::base::id::{AuthorId, CommitId};
+use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Position;
 use eyot_core::commit::commit::ItemBytes;
 use eyot_core::commit::vector::{Tip, Vector};
+use eyot_core::log::finding::Finding;
+use eyot_core::log::keys::{load_ranges, rows_after};
+use eyot_core::log::log::Log;
 use eyot_core::log::meta::Meta;
-use eyot_core::log::{keys::rows_after, rows::read_rows};
+use eyot_core::log::rows::read_rows;
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::storage::request::StorageAnswer;
+use eyot_core::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest};
+use eyot_core::wire::bodies::ChainRange;
 
 /// A log as it lies on a disk.
 pub struct HeldLog {
@@ -22,6 +28,7 @@ pub struct HeldLog {
 /// those of its space do.
 pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     let mut store = store.clone();
+    check_index(&mut store)?;
     let StorageAnswer::Scanned { entries, more } = store.answer(&rows_after(0, usize::MAX)) else {
         return Err("a scan was not answered".into());
     };
@@ -81,4 +88,42 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
     }
     tips.retain(|tip| !followed.contains(&tip.id.short()));
     Ok(HeldLog { commits: held, vector: Vector::from_tips(tips) })
+}
+
+/// Law: the index of chains says where each commit is.
+fn check_index(store: &mut MemoryStore) -> Result<(), String> {
+    let corrupt = |error: Corrupt| error.to_string();
+    let Some(meta) = store.get(b"m").and_then(|meta| Meta::decode(meta).ok()) else { return Ok(()) };
+    let mut log = Log::open(meta, Arc::new(Limits::PROTOCOL));
+    for (from, to) in load_ranges() {
+        for (key, value) in scan(store, StorageRequest::Scan { from, to, bytes_max: usize::MAX }) {
+            log.load(&key, &value).map_err(corrupt)?;
+        }
+    }
+    let rows = scan(store, rows_after(0, usize::MAX));
+    let mut places = BTreeMap::<AuthorId, Vec<u64>>::new();
+    for entry in read_rows(&rows, false).map_err(corrupt)?.entries {
+        if !entry.again {
+            places.entry(entry.commit.header().author).or_default().push(entry.at.seq);
+        }
+    }
+    for (author, places) in places {
+        let all = [ChainRange { author, from: 1, to: u64::MAX, branch: None }];
+        let mut finding = Finding::new(&all, log.vector(), usize::MAX);
+        while let Some(read) = finding.go_on() {
+            finding.learn(&read, store.answer(&read)).map_err(corrupt)?;
+        }
+        let found: Vec<_> = finding.found().into();
+        if found != places {
+            return Err(format!("commits of {author:?} are at {places:?}, and the index says {found:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn scan(store: &mut MemoryStore, request: StorageRequest) -> Entries {
+    match store.answer(&request) {
+        StorageAnswer::Scanned { entries, .. } => entries,
+        _ => Entries::new(),
+    }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use eyot_core::base::id::LinkId;
 use eyot_core::base::limits::Limits;
+use eyot_core::base::position::{Mark, Marker};
 use eyot_core::base::time::Millis;
 use eyot_core::commit::commit::Commit;
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::ProcessId;
+use crate::laws::credit::Spent;
 
 pub struct Connection {
     /// Who dialled, who accepted.
@@ -25,6 +27,10 @@ pub struct Connection {
     pub credit: [i64; 2],
     /// The position that each end's last frame of commits has told, if it has.
     pub told: [Option<u64>; 2],
+    pub spent: Spent,
+    /// The relay was shown a mark that it gave, of something that is not in its log any more; with what
+    /// it makes its marks.
+    pub shown: Option<(Marker, Mark)>,
     /// A commit is left out of the stream now and then.
     pub withholds: bool,
 }

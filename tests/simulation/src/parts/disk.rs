@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId, RequestId};
+use eyot_core::base::position::{Mark, Marker, Position, Shown};
 use eyot_core::commit::commit::{Commit, ItemBytes};
 use eyot_core::log::meta::Meta;
 use eyot_core::log::rows::read_rows;
@@ -38,6 +39,8 @@ pub struct Disk {
     deleted: BTreeSet<DocId>,
     /// The commits in the order of the log.
     pub log: BTreeMap<u64, CommitId>,
+    /// The positions after them.
+    places: BTreeMap<u64, Position>,
     /// Those of them that nobody has looked at yet.
     pub unseen: BTreeSet<CommitId>,
     /// Those that have become whole and that nobody has looked at yet.
@@ -81,6 +84,7 @@ impl Disk {
         for entry in &entries {
             let (id, header) = (entry.commit.id(), entry.commit.header());
             self.log.insert(entry.at.seq, id);
+            self.places.insert(entry.at.seq, entry.at);
             for doc in header.deletes() {
                 self.delete(doc, entry.at.seq);
             }
@@ -126,14 +130,29 @@ impl Disk {
         }
     }
 
-    /// Law: a log takes another id only after an older copy was put back, and once. A mark that
-    /// somebody invents is no reason.
+    /// Law: a log takes another id only after an older copy was put back, and once, or where marks were
+    /// given of what was in memory in place of the disk. A mark that somebody invents is no reason.
     fn note_log(&mut self, log: LogId) {
         if let Some(before) = self.log_id.replace(log).filter(|before| *before != log)
             && !std::mem::take(&mut self.may_renew)
+            && !self.has_failed
         {
             self.broken = Some(format!("the log {before:?} took another id without need"));
         }
+    }
+
+    /// What the log's marks are made with.
+    pub fn marker(&self) -> Option<Marker> {
+        let meta = self.store.get(b"m").and_then(|meta| Meta::decode(meta).ok());
+        meta.map(|meta| meta.marker)
+    }
+
+    /// Whether this is a mark that was given with that marker, of something that is not in the log.
+    pub fn has_lost(&self, marker: &Marker, mark: &Mark) -> bool {
+        let place = self.places.get(&mark.seq);
+        *mark != Mark::START
+            && marker.judge(mark) == Shown::Given
+            && place.is_none_or(|place| marker.mark(*place) != *mark)
     }
 
     /// Whether a commit is durable with all its bytes, or with deletes that explain their absence.

@@ -46,17 +46,12 @@ pub struct World {
     pub failure: Option<String>,
     /// Print what happens.
     pub is_told: bool,
-    /// With the faults and laws that still fail in some seeds.
-    pub is_open: bool,
 }
 
 impl World {
-    pub fn new(seed: u64, is_told: bool, is_open: bool, broken: Broken) -> Self {
+    pub fn new(seed: u64, is_told: bool, broken: Broken) -> Self {
         let mut rng = Rng::new(seed);
         let mut plan = Plan::draw(&mut rng);
-        if !is_open {
-            plan.leave_out_open_faults();
-        }
         broken.apply(&mut plan.limits);
         let places = plan.places(&mut rng);
         Self {
@@ -81,7 +76,6 @@ impl World {
             outcome: Outcome::default(),
             failure: None,
             is_told,
-            is_open,
         }
     }
 

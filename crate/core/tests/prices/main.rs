@@ -1,0 +1,9 @@
+//! Every frame that a peer can send has a price, from readers as from writers.
+
+mod common;
+mod frames;
+mod host;
+mod links;
+mod outgoing;
+mod questions;
+mod vectors;

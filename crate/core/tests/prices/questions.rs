@@ -1,0 +1,118 @@
+//! Questions for commits, and their answers.
+
+use crate::common::{FLOW, answered, filled, host, limits, range, records};
+use crate::host::after;
+use crate::host::chain;
+use crate::host::commits;
+use eyot_core::base::limits::Limits;
+use eyot_core::holder::caps::Caps;
+use eyot_core::wire::bodies::Answer;
+use eyot_core::wire::bodies::Want;
+use eyot_core::wire::close::CloseCode;
+use eyot_core::wire::frame::Frame;
+
+#[test]
+fn a_second_question_before_the_first_is_answered_ends_the_link() {
+    let tiny = Limits { unread_bytes: 2_000, ..limits() };
+    let (mut host, reader) = filled(tiny, Caps::default(), &chain(1, 40, 200));
+    let want = |nonce| Frame::Want(Want { nonce, ranges: vec![range(1, 1, 40)] });
+    host.send(reader, &want(1));
+    assert_eq!(answered(&host.take(reader)), [], "there is no room for all of it");
+    host.send(reader, &want(2));
+    assert_eq!(host.code(reader), Some(FLOW));
+}
+
+#[test]
+fn ranges_that_are_asked_for_many_times_are_looked_up_and_read_once() {
+    let (mut host, reader) = filled(limits(), Caps::default(), &chain(1, 200, 10));
+    let before = host.reads.len();
+    host.send(reader, &Frame::Want(Want { nonce: 1, ranges: vec![range(1, 1, 1)] }));
+    let one = host.reads.len() - before;
+    host.read_all(reader);
+    let ranges = (0..40).map(|number| range(1, 1 + number % 3, 200)).collect();
+    let before = host.reads.len();
+    host.send(reader, &Frame::Want(Want { nonce: 2, ranges }));
+    let frames = host.read_all(reader);
+    assert_eq!(records(&frames), 200);
+    assert_eq!(answered(&frames), [(2, false)]);
+    // The chain's entry, a chunk for each 32 commits, and rows that follow one another.
+    assert!(host.reads.len() - before <= one + 10, "{} reads", host.reads.len() - before);
+    let chunks: Vec<_> = host.reads[before..].iter().filter(|key| key[0] == b'c').collect();
+    assert_eq!(chunks.len(), 5, "each chunk once");
+}
+
+#[test]
+fn reading_for_an_answer_holds_nobody_up() {
+    let (mut host, reader) =
+        filled(Limits { unread_bytes: 2_000, ..limits() }, Caps::default(), &chain(1, 40, 200));
+    host.send(reader, &Frame::Want(Want { nonce: 1, ranges: vec![range(1, 1, 40)] }));
+    let writer = host.come("more");
+    host.send(writer, &commits(&chain(2, 1, 10)));
+    assert_eq!(host.relay.stored(), 41, "the answer is under way still");
+    assert_eq!(answered(&host.take(reader)), []);
+}
+
+#[test]
+fn a_reader_is_charged_for_what_it_makes_the_relay_read() {
+    let caps =
+        Caps { connection_reads_per_second: 1 << 20, subject_reads_per_second: 1 << 20, ..Caps::default() };
+    let tiny = Limits { frames_burst: 10_000, ..limits() };
+    let (mut host, reader) = filled(tiny, caps, &chain(1, 40, 200));
+    let mut asked = 0;
+    // At least 4 KiB a read: the burst of 1 MiB is 256 reads.
+    loop {
+        host.send(reader, &Frame::Want(Want { nonce: asked, ranges: vec![range(1, 40, 40)] }));
+        if answered(&host.read_all(reader)).is_empty() || asked == 1_000 {
+            break;
+        }
+        asked += 1;
+        host.pass(1);
+    }
+    assert!((50..400).contains(&asked), "{asked} answers at once");
+    assert_eq!(host.code(reader), None, "it waits");
+    host.pass(1_000);
+    assert_eq!(answered(&host.read_all(reader)), [(asked, false)]);
+}
+
+#[test]
+fn an_answer_with_nothing_new_is_no_answer() {
+    let mut host = host();
+    let writer = host.come("write");
+    let causes = chain(1, 3, 10);
+    let effect = after(2, &causes[2]);
+    host.send(writer, &commits(std::slice::from_ref(&effect)));
+    let want = |frames: Vec<Frame>| {
+        frames.into_iter().find_map(|frame| match frame {
+            Frame::Want(want) => Some(want.nonce),
+            _ => None,
+        })
+    };
+    let nonce = want(host.read_all(writer)).expect("causes are asked for");
+    // A commit that waits as well, and that the answer is cut.
+    let record = causes[2].encode();
+    let answer = |nonce, records: Vec<Vec<u8>>| {
+        let records = records.into_iter().map(Into::into).collect();
+        Frame::Answer(Answer { nonce, records, more: false, cut: true })
+    };
+    host.send(writer, &answer(nonce, vec![record.clone()]));
+    let nonce = want(host.read_all(writer)).expect("the rest is asked for");
+    assert_eq!(host.code(writer), None, "that was new");
+    host.send(writer, &answer(nonce, vec![]));
+    assert_eq!(host.code(writer), Some(CloseCode::Withheld as u16));
+}
+
+#[test]
+fn an_answer_with_what_was_not_asked_for_ends_the_link() {
+    let mut host = host();
+    let writer = host.come("write");
+    let causes = chain(1, 3, 10);
+    host.send(writer, &commits(&[after(2, &causes[2])]));
+    let nonce = host.read_all(writer).iter().find_map(|frame| match frame {
+        Frame::Want(want) => Some(want.nonce),
+        _ => None,
+    });
+    let records = vec![chain(9, 1, 10)[0].encode().into()];
+    let nonce = nonce.expect("causes are asked for");
+    host.send(writer, &Frame::Answer(Answer { nonce, records, more: false, cut: false }));
+    assert_eq!(host.code(writer), Some(FLOW));
+}
