@@ -12,7 +12,7 @@ use eyot_fuzz::{DOC, commit};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|items: Vec<(u8, bool, Vec<u8>)>| {
-    let budget = Budget { inflated_bytes: 1 << 20, operations: 10_000, ..Budget::default() };
+    let budget = Budget { commit_bytes: 1 << 20, commit_operations: 10_000, ..Budget::default() };
     let mut document = Document::new(AuthorId([9; 16]), budget);
     for (number, (author, is_import, bytes)) in items.into_iter().take(8).enumerate() {
         let _ = document.allows(&bytes);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
-use eyot_core::automerge::Prop;
+use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, CommitId, DocId, LinkId, LogId};
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Cursor, Mark};
@@ -174,7 +174,7 @@ impl World {
     }
 
     fn edit(&mut self) {
-        let op = Op::Put { path: vec![Prop::Map("key".into())], value: Value::from(self.now as i64) };
+        let op = Op::Put { path: vec![Prop::Map("key".into())], value: Value::Scalar(ScalarValue::Int(self.now as i64)) };
         let _ = self.replica.create(&[op], None, self.now);
         self.settle();
     }

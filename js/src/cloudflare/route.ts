@@ -127,7 +127,12 @@ async function connect(request: Request, env: unknown, keys: Keys | "open", setu
   const protocols = protocolsOf(request);
   if (!protocols.includes(PROTOCOL)) return text(400, `the subprotocol ${PROTOCOL} must be asked for`);
   try {
-    const comer = await admit(tokenOffered(protocols), setup.space, keys, setup.peers.some(({ url }) => url !== undefined));
+    const comer = await admit(
+      tokenOffered(protocols),
+      setup.space,
+      keys,
+      setup.peers.some(({ url }) => url !== undefined),
+    );
     const headers = new Headers(request.headers);
     // The object needs no copy of the token.
     headers.set("sec-websocket-protocol", PROTOCOL);
