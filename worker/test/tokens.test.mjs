@@ -203,9 +203,10 @@ test("keys are fetched from a URL, again when a token names an unknown one, and 
   const relay = await place.relay({ variables: { JWT_KEYS } });
   const verdict = async (token) => {
     const { socket, closed } = await connect(relay, "space", { token });
-    const letIn = once(socket, "message").then(([[, kind]]) => (kind === FRAME_HELLO ? "let in" : closed));
+    const refused = closed.then(({ reason }) => reason);
+    const letIn = once(socket, "message").then(([[, kind]]) => (kind === FRAME_HELLO ? "let in" : refused));
     socket.send(await greeting("space", token));
-    return Promise.race([letIn, closed.then(({ reason }) => reason)]).finally(() => socket.terminate());
+    return Promise.race([letIn, refused]).finally(() => socket.terminate());
   };
   const eventually = async (token) => {
     while ((await verdict(token)) !== "let in");

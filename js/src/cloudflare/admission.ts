@@ -16,9 +16,17 @@ const TOKEN_PREFIX = "eyot.token.";
 /** The same as in the protocol. */
 const TOKEN_BYTES_MAX = 8 * 1024;
 
-/** What a relay that is open says of everybody, and a relay of another region of the same namespace. */
+/** A relay of another region of the same namespace. */
 export function trusted(subject: string): RelayClaims {
   return { subject, spaces: [["*", "write"]], isRelay: true };
+}
+
+/**
+ * Everybody, at a relay that is open. Only where there are relays elsewhere, which can't be told from others, may a link be
+ * one of theirs.
+ */
+function anybody(hasPeers: boolean): RelayClaims {
+  return { ...trusted(""), isRelay: hasPeers };
 }
 
 /** The subprotocols that a request offers. */
@@ -41,9 +49,14 @@ export function offer(token: string | undefined): string {
   return token === undefined ? PROTOCOL : `${PROTOCOL}, ${TOKEN_PREFIX}${token}`;
 }
 
-/** Whoever comes to a space with this token. Rejects with `Refused`. */
-export async function admit(token: string | undefined, space: string, keys: Keys | "open"): Promise<Comer> {
-  if (keys === "open") return { claims: trusted("") };
+/** Whoever comes to a space with this token. `hasPeers`: there are relays elsewhere. Rejects with `Refused`. */
+export async function admit(
+  token: string | undefined,
+  space: string,
+  keys: Keys | "open",
+  hasPeers: boolean,
+): Promise<Comer> {
+  if (keys === "open") return { claims: anybody(hasPeers) };
   if (token === undefined) throw new Refused(CLOSE_DENIED, "a token is needed, offered as a subprotocol");
   if (token.length > TOKEN_BYTES_MAX) throw new Refused(CLOSE_TOO_LARGE, "a token over the limit");
   const claims = await verifyToken(token, keys).catch((error: unknown) => {

@@ -37,6 +37,9 @@ export interface RelayCaps {
   /** Commits in bytes a second, 256 added for each commit. What exceeds this waits. */
   connectionBytesPerSecond: number;
   subjectBytesPerSecond: number;
+  /** Bytes read from storage a second: of the log, for answers and to compare. What exceeds this waits. */
+  connectionReadsPerSecond: number;
+  subjectReadsPerSecond: number;
   /** Bytes stored of the space, or of what a subject brought. */
   spaceBytesMax: number;
   subjectBytesMax: number;
@@ -49,6 +52,8 @@ export interface RelayCaps {
 const CAPS: readonly string[] = [
   "connectionBytesPerSecond",
   "subjectBytesPerSecond",
+  "connectionReadsPerSecond",
+  "subjectReadsPerSecond",
   "spaceBytesMax",
   "subjectBytesMax",
   "spaceAuthorsMax",

@@ -13,11 +13,16 @@ import { Refused } from "./refused.js";
 type Verdict = { claims: RelayClaims } | { code: number; reason: string };
 
 /** What the Worker answers: what the bearer of a token may do in a space. */
-export async function judge(request: Request, space: string, keys: Keys | "open"): Promise<Response> {
+export async function judge(
+  request: Request,
+  space: string,
+  keys: Keys | "open",
+  hasPeers: boolean,
+): Promise<Response> {
   const token = /^bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
   const headers = { "cache-control": "no-store" };
   try {
-    const { claims } = await admit(token, space, keys);
+    const { claims } = await admit(token, space, keys, hasPeers);
     return Response.json({ claims } satisfies Verdict, { headers });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

@@ -52,7 +52,7 @@ export async function routeRelay(
     case "space":
     case "token":
       if (route.space === undefined) return text(400, `a space has a name of at most ${NAME_BYTES_MAX} bytes`);
-      if (route.kind === "token") return judge(request, route.space, keys);
+      if (route.kind === "token") return judge(request, route.space, keys, hasPeers(options));
       return connect(request, env, keys, setupOf(route.space, region, regions, options));
   }
 }
@@ -82,6 +82,10 @@ function readSpace(encoded: string): string | undefined {
 }
 
 const NO_KEYS = 'this relay was given no keys to check tokens with, nor told to be open (`keys: "open"`)';
+function hasPeers({ peers = {} }: RelayOptions): boolean {
+  return Object.keys(peers).length > 0;
+}
+
 /** The regions that have objects here. Empty: any region that `region` returns has one. */
 function regionsOf({ regions, region, peers }: RelayOptions): readonly string[] {
   return regions ?? (region === undefined && peers === undefined ? REGIONS_DEFAULT : []);
@@ -123,7 +127,12 @@ async function connect(request: Request, env: unknown, keys: Keys | "open", setu
   const protocols = protocolsOf(request);
   if (!protocols.includes(PROTOCOL)) return text(400, `the subprotocol ${PROTOCOL} must be asked for`);
   try {
-    const comer = await admit(tokenOffered(protocols), setup.space, keys);
+    const comer = await admit(
+      tokenOffered(protocols),
+      setup.space,
+      keys,
+      setup.peers.some(({ url }) => url !== undefined),
+    );
     const headers = new Headers(request.headers);
     // The object needs no copy of the token.
     headers.set("sec-websocket-protocol", PROTOCOL);

@@ -61,7 +61,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
         tips: Some(tips.clone()),
         head: mark,
         regions: vec!["eu".into(), "us".into()],
-        terms: terms.clone(),
+        terms,
         descriptor: Some(Descriptor::plain("team ü")),
         holes: 1,
         hole_tips: vec![tips[0]],

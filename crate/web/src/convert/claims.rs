@@ -14,6 +14,10 @@ use wasm_bindgen::prelude::*;
 use super::read;
 use crate::base::error;
 
+/// What is sent to a peer before it is known to have read what was sent before. The platform does not
+/// say how much of that is still in memory, and objects share 128 MB.
+const UNREAD_BYTES: usize = 512 * 1024;
+
 /// What a `RelayEngine` is made from.
 #[derive(Deserialize, Tsify)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -55,6 +59,11 @@ struct RelayCaps {
     connection_bytes_per_second: Option<f64>,
     #[tsify(type = "number")]
     subject_bytes_per_second: Option<f64>,
+    /// Bytes read from storage a second: of the log, for answers and to compare; what is more waits.
+    #[tsify(type = "number")]
+    connection_reads_per_second: Option<f64>,
+    #[tsify(type = "number")]
+    subject_reads_per_second: Option<f64>,
     /// What is stored of the space, or of what a subject brought.
     #[tsify(type = "number")]
     space_bytes_max: Option<f64>,
@@ -89,11 +98,9 @@ pub fn config(options: &Ts<RelayEngineOptions>) -> Result<(RelayConfig, JsValue)
     let options: RelayEngineOptions = read::object("options", options.js_value())?;
     let RelayEngineOptions { space, region, peers, token, caps, seed, store } = options;
     let seed = seed.to_vec().try_into().map_err(|_| error::invalid("options: a seed has 32 bytes"))?;
+    let limits = Limits { unread_bytes: UNREAD_BYTES, ..Limits::PROTOCOL };
     let peers = peers.into_iter().map(|RelayAddress { region, url }| RelayPeer { region, url }).collect();
-    Ok((
-        RelayConfig { space, region, peers, token, caps: caps.complete(), limits: Limits::PROTOCOL, seed },
-        store,
-    ))
+    Ok((RelayConfig { space, region, peers, token, caps: caps.complete(), limits, seed }, store))
 }
 
 impl RelayCaps {
@@ -106,13 +113,17 @@ impl RelayCaps {
                 default.connection_bytes_per_second,
             ),
             subject_bytes_per_second: cap(self.subject_bytes_per_second, default.subject_bytes_per_second),
+            connection_reads_per_second: cap(
+                self.connection_reads_per_second,
+                default.connection_reads_per_second,
+            ),
+            subject_reads_per_second: cap(self.subject_reads_per_second, default.subject_reads_per_second),
             space_bytes_max: cap(self.space_bytes_max, default.space_bytes_max),
             subject_bytes_max: cap(self.subject_bytes_max, default.subject_bytes_max),
             space_authors_max: cap(self.space_authors_max, default.space_authors_max),
             subject_authors_max: cap(self.subject_authors_max, default.subject_authors_max),
             space_connections_max: cap(self.space_connections_max, default.space_connections_max),
             subject_connections_max: cap(self.subject_connections_max, default.subject_connections_max),
-            ..default
         }
     }
 }
