@@ -9,7 +9,7 @@ use crate::holder::frames::frames_rate;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::pending::{Pending, rows_of};
-use crate::holder::turns::ask_what_was_read;
+use crate::holder::work::ask_what_was_read;
 use crate::link::sending::{Framing, frames_of};
 use crate::log::keys::rows_after;
 use crate::log::rows::Entry;

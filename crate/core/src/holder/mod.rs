@@ -30,4 +30,5 @@ mod turns;
 mod unstored;
 mod vectors;
 mod waiting;
+mod work;
 mod writes;

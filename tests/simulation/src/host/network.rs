@@ -6,9 +6,9 @@ use eyot_core::holder::io as holder;
 use eyot_core::replica::io::Input;
 
 use crate::base::ids::{ConnectionId, ProcessId, disk_at};
-use crate::laws::credit::Spent;
 use crate::parts::connection::{Connection, Message};
 use crate::parts::paths::SLOW_FACTOR;
+use crate::parts::spent::Spent;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 

@@ -9,15 +9,6 @@ use crate::base::ids::ConnectionId;
 use crate::parts::process::Machine;
 use crate::world::world::World;
 
-/// What a client's commits have cost it on a connection, and what of that it may be granted again.
-#[derive(Default)]
-pub struct Spent {
-    /// The commits that are not in the relay's log yet, as far as was looked.
-    unstored: Vec<(Tip, i64)>,
-    /// The cost of those that are, less what was granted for them.
-    refundable: i64,
-}
-
 impl World {
     /// Law: credit comes back when a commit is in the log, and not while it waits: a waiting room is bounded
     /// by what was granted.

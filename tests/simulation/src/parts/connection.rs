@@ -11,7 +11,7 @@ use eyot_core::commit::commit::Commit;
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::ProcessId;
-use crate::laws::credit::Spent;
+use crate::parts::spent::Spent;
 
 pub struct Connection {
     /// Who dialled, who accepted.

@@ -7,4 +7,5 @@ pub mod disk;
 pub mod history;
 pub mod paths;
 pub mod process;
+pub mod spent;
 pub mod tokens;
