@@ -125,7 +125,7 @@ describe("an engine that fails", () => {
     ];
     for (const call of wrong) assert.throws(() => space.engine.call(call), { code: "invalid" });
     assert.equal(space.status.error, undefined);
-    assert.equal(space.create({ n: 1 }).value.n, 1);
+    assert.deepEqual(space.create({ n: 1 }).value, { n: 1 });
     await space.close();
   });
 

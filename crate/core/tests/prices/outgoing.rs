@@ -34,9 +34,9 @@ fn a_link_is_sent_no_more_than_it_reads_however_much_credit_it_grants() {
 fn a_large_commit_passes_a_slow_link_in_parts() {
     let large = chain(1, 1, 50_000);
     let mut host = host();
+    let writer = host.come("write");
     let slow = host.come("read");
     host.read_all(slow);
-    let writer = host.come("write");
     let record = large[0].encode();
     let count = record.chunks(1_500).len();
     for (number, bytes) in record.chunks(1_500).enumerate() {
