@@ -138,7 +138,11 @@ impl Holder {
     /// Whoever is linked was not told what the space is, and may have learned since that it is another
     /// one: both are to compare it before commits flow.
     fn greet_others_again(&mut self, id: LinkId) {
-        let others: Vec<_> = self.links.sessions().map(|(other, _)| other).collect();
+        let has_greeted = |other: &LinkId| {
+            let phase = self.links.get(*other).map(|link| &link.phase);
+            matches!(phase, Some(Phase::Checking { .. } | Phase::Up(_)))
+        };
+        let others: Vec<_> = self.links.ids().into_iter().filter(has_greeted).collect();
         for other in others.into_iter().filter(|other| *other != id) {
             self.close(other, CloseCode::GoingAway, "this relay was told what the space is: connect again");
         }

@@ -133,8 +133,9 @@ impl Holder {
                 let missing_now = self.still_missing(range);
                 // Where the first commit of what is missing waits itself, its own causes come first: an
                 // answer that is cut would bring the same each time, or fill the room.
-                let holds = |seq| self.intake.waiting.holds(range.author, seq);
-                let waits = holds(range.to) || (range.branch.is_none() && holds(missing_now.from));
+                let holds = |seq, branch| self.intake.waiting.holds(range.author, seq, branch);
+                let waits = holds(range.to, range.branch)
+                    || (range.branch.is_none() && holds(missing_now.from, None));
                 if asked < self.limits.want_ranges_max && !waits {
                     missing.get_or_default(link).insert(missing_now);
                 }

@@ -1,7 +1,7 @@
 //! The waiting room: commits whose causes are not all in the log, and commits that other relays have
 //! named and that have not come.
 
-use crate::base::id::{AuthorId, CommitId, LinkId};
+use crate::base::id::{AuthorId, CommitId, LinkId, ShortId};
 use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
@@ -129,9 +129,17 @@ impl WaitingRoom {
         commits.chain(named)
     }
 
-    /// Whether a commit of that author and number waits itself: its own causes are asked for.
-    pub fn holds(&self, author: AuthorId, seq: u64) -> bool {
-        self.places.contains_key(&(author, seq))
+    /// Whether a commit of that author and number waits itself: its own causes are asked for. Of a fork
+    /// only a commit of the branch that is meant counts.
+    pub fn holds(&self, author: AuthorId, seq: u64, branch: Option<ShortId>) -> bool {
+        self.places.contains_key(&(author, seq)) && branch.is_none_or(|branch| self.holds_branch(branch))
+    }
+
+    fn holds_branch(&self, branch: ShortId) -> bool {
+        let [mut first, mut last] = [[0; 32], [255; 32]];
+        first[..16].copy_from_slice(&branch.0);
+        last[..16].copy_from_slice(&branch.0);
+        self.commits.range(CommitId(first)..=CommitId(last)).next().is_some()
     }
 
     pub fn wait_for(&mut self, named: Named, missing: ChainRange) {
@@ -189,4 +197,27 @@ impl WaitingRoom {
 
 fn place(commit: &Commit) -> (AuthorId, u64) {
     (commit.header().author, commit.header().seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::descriptor::Descriptor;
+
+    #[test]
+    fn a_commit_of_another_branch_that_waits_does_not_stand_in_for_the_one_that_is_missing() {
+        let author = AuthorId([1; 16]);
+        let start = Descriptor::plain("space").chain_start(0);
+        let limits = Limits::PROTOCOL;
+        let branch =
+            |time| Commit::new((author, 1, start), Vec::new(), time, Vec::new(), &limits).expect("small");
+        let (waits, missing) = (branch(1), branch(2));
+        let mut room = WaitingRoom::default();
+        let cause = ChainRange { author: AuthorId([2; 16]), from: 1, to: 1, branch: None };
+        let incoming = Incoming { commit: waits.clone(), origins: Vec::new() };
+        assert!(room.enter(incoming, vec![cause], 0, &limits).is_ok());
+        assert!(room.holds(author, 1, None));
+        assert!(room.holds(author, 1, Some(waits.id().short())));
+        assert!(!room.holds(author, 1, Some(missing.id().short())));
+    }
 }
