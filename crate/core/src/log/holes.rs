@@ -23,7 +23,7 @@ pub struct Hole {
     #[n(1)]
     pub docs: Vec<DocId>,
     /// The logs that it was brought from, each with a number: up to there everything that came from
-    /// that log is whole. With [`LACKS`] the commit lacks bytes in that log too.
+    /// that log is whole. With `LACKS` the commit lacks bytes in that log too.
     #[n(2)]
     pub bringers: Vec<(LogId, u64)>,
     /// Those of them that have only named it, or another commit that comes after it.
