@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
+use crate::base::id::{CommitId, LinkId, LogId};
 use crate::base::limits::NAMED_COST_BYTES;
 use crate::base::mutation::Mutation;
 use crate::commit::commit::Commit;
+use crate::commit::header::After;
 use crate::commit::vector::Tip;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
@@ -81,7 +82,7 @@ impl Holder {
             let mut batch = WriteBatch { guard: Some(staged.guard), puts, deletes: staged.deletes };
             self.take_records(&mut batch);
             self.gate.take(&mut batch);
-            let flight = InFlight { batch: batch.clone(), entries: staged.entries, origins };
+            let flight = InFlight { entries: staged.entries, origins };
             self.intake.put_before(fill.map(|(incoming, _)| incoming));
             self.appending = true;
             self.act_early(&flight);
@@ -119,6 +120,7 @@ impl Holder {
         }
         self.acknowledge();
         self.ask_for_missing();
+        self.compare_after_passes();
         self.greet_all();
         self.scrub();
         if self.save_peers_due || self.log.has_unwritten_holes() {
@@ -132,7 +134,10 @@ impl Holder {
                 self.arrived(&incoming.origins, &incoming.commit);
                 Looked::Done
             }
-            Admission::Fills(seq) => Looked::Fills(incoming, seq),
+            Admission::Fills(seq) => {
+                self.note_useful(&incoming.origins);
+                Looked::Fills(incoming, seq)
+            }
             Admission::Waits(missing) => {
                 self.wait(incoming, missing);
                 Looked::Done
@@ -160,6 +165,7 @@ impl Holder {
                         return Looked::Done;
                     }
                 }
+                self.note_useful(&incoming.origins);
                 let Incoming { origins, commit } = incoming;
                 self.stage(commit, &origins);
                 staged.push(origins);
@@ -169,8 +175,7 @@ impl Holder {
     }
 
     fn stage(&mut self, commit: Commit, origins: &[Origin]) {
-        let header = commit.header();
-        let (author, seq) = (header.author, header.seq);
+        let (author, name) = (commit.header().author, commit.name());
         let own = self.is_own(origins);
         let bringer = origins.iter().find_map(|origin| self.bringer(origin));
         self.note_deletes_owed(&commit, origins);
@@ -178,12 +183,12 @@ impl Holder {
         self.log.stage(commit, own, bringer);
         let is_fork = branches > 0 && self.log.vector().of(&author).len() > branches;
         self.counters.forks += u64::from(is_fork);
-        self.release(author, seq);
+        self.release(&name);
     }
 
-    /// Those that waited for this commit are looked at again, next.
-    pub(super) fn release(&mut self, author: AuthorId, seq: u64) {
-        let released = self.intake.waiting.release(author, seq);
+    /// Those that waited for this commit and for nothing else are looked at again, next.
+    pub(super) fn release(&mut self, name: &After) {
+        let released = self.intake.waiting.release(name);
         self.intake.put_before(released);
     }
 
@@ -192,8 +197,14 @@ impl Holder {
         if self.gate.is_open() {
             return Charge::Fits;
         }
-        let is_new_author = self.log.vector().of(&incoming.commit.header().author).is_empty();
         let commit = &incoming.commit;
+        let header = commit.header();
+        let tips = self.log.vector().of(&header.author);
+        // A branch counts as an author: it costs as much.
+        let continues = header.seq > 1
+            && self.log.vector().named(&header.author, header.seq - 1, header.prev.short()).is_some();
+        let is_new_author = !continues;
+        let has_too_many_branches = !continues && self.gate.has_too_many_branches(tips.len());
         let lacks_bytes = commit.lacks_bytes();
         // What is absent may yet come, and then nobody is charged for it.
         let absent = if lacks_bytes { commit.item_bytes() } else { 0 };
@@ -210,6 +221,9 @@ impl Holder {
                 // Nobody vouches for it any more.
                 None => Charge::Exceeds(""),
                 Some(_) if has_too_many_holes => Charge::Exceeds("too many commits lack their bytes"),
+                Some(_) if has_too_many_branches => {
+                    Charge::Exceeds("an author's chain has too many branches")
+                }
                 Some(subject) => self.gate.charge(&subject, load),
             };
             match charge {
@@ -321,7 +335,7 @@ impl Holder {
                 Holding::Missing(_) if self.limits.is_mutated(Mutation::NamedCounts) => {
                     self.name_arrived(&named);
                 }
-                Holding::Missing(range) => self.intake.waiting.wait_for(named, range),
+                Holding::Missing(cause) => self.intake.waiting.wait_for(named, cause),
                 Holding::Reads(read) => {
                     reads.insert(ReadKey(read));
                     unread.push_back(named);

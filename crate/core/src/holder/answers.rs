@@ -28,8 +28,8 @@ impl Holder {
                 self.request(Pending::FindFor(id, want), read);
             }
             Ok(left) => {
-                let job =
-                    AnswerJob { link: id, nonce: want.nonce, left: left.into(), bytes: 0, read_bytes: 0 };
+                let Want { nonce, ranges } = want;
+                let job = AnswerJob { link: id, nonce, ranges, left: left.into(), bytes: 0, read_bytes: 0 };
                 self.answer_on(job);
             }
         }

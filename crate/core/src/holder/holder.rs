@@ -23,12 +23,13 @@ use crate::holder::intake::Intake;
 use crate::holder::io::{Effect, Input};
 use crate::holder::links::Links;
 use crate::holder::notice::{Notice, OwnerRequest};
+use crate::holder::pace::Pace;
 use crate::holder::peers::Peers;
 use crate::holder::pending::{Incoming, Origin, Pending};
 use crate::holder::role::Role;
 use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
-use crate::log::log::Log;
+use crate::log::log::{Keeping, Log};
 use crate::log::rows::Entry;
 use crate::storage::request::StorageRequest;
 use crate::wire::bodies::{Bye, Fresh, Head, RegionHead};
@@ -95,7 +96,9 @@ pub(crate) struct Holder {
     pub(super) pending: BTreeMap<RequestId, (Pending, StorageRequest)>,
     next_request: u64,
     next_nonce: u64,
-    pub(super) scrubbing: bool,
+    pub(super) scrub_pace: Pace,
+    /// Steps of a pass since it was last stored how far it has come.
+    pub(super) scrub_steps: u32,
     pub(super) withheld: u64,
     /// Writes made to memory, whose answers are due.
     pub(super) done: VecDeque<(Pending, StorageRequest)>,
@@ -116,7 +119,8 @@ impl Holder {
         let marker = Marker::new(LogId(rng.bytes16()), rng.bytes32(), 0);
         // A relay is told what the space is by the first link that may write.
         let plain = (!config.role.is_relay()).then(|| Descriptor::plain(config.space.clone()));
-        let log = Log::new(marker, config.descriptor.clone().or(plain), limits.clone());
+        let keeping = if config.role.is_relay() { Keeping::Nothing } else { Keeping::Uncovered };
+        let log = Log::new(marker, config.descriptor.clone().or(plain), keeping, limits.clone());
         let mut holder = Self {
             space: config.space,
             descriptor: config.descriptor,
@@ -144,7 +148,8 @@ impl Holder {
             pending: BTreeMap::new(),
             next_request: 0,
             next_nonce: 0,
-            scrubbing: false,
+            scrub_pace: Pace::default(),
+            scrub_steps: 0,
             withheld: 0,
             done: VecDeque::new(),
             moved: false,
@@ -224,8 +229,8 @@ impl Holder {
         self.state == LogState::Open
             && self.is_settled()
             && self.pending.is_empty()
-            && !self.waits_for_links()
-            && self.log.unscrubbed().is_empty()
+            && self.intake.waiting.is_empty()
+            && !self.log.has_unscrubbed()
             && !self.has_unsaved_records()
             && self.links.iter().all(|(id, link)| link.is_dialer() || self.attachment(id).is_some())
     }
@@ -371,8 +376,7 @@ impl Holder {
         for entry in entries.iter().filter(|_| may_follow) {
             if entry.at.seq == self.log.head().seq + 1 {
                 self.log.follow(entry);
-                let header = entry.commit.header();
-                self.release(header.author, header.seq);
+                self.release(&entry.commit.name());
             }
         }
         self.lagging |= entries.last().is_some_and(|last| last.at.seq > self.log.head().seq);
@@ -400,6 +404,10 @@ impl Holder {
             Input::Timer => {
                 self.deadline = None;
                 self.check_timers();
+            }
+            // Whoever comes in is told what is held.
+            Input::Authorized(link, verdict) if self.state == LogState::Loading => {
+                self.intake.verdicts.push((link, verdict));
             }
             Input::Authorized(link, verdict) => self.judge(link, verdict),
         }

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::base::id::LinkId;
-use crate::holder::pending::{Incoming, Named, Origin};
+use crate::base::position::Cursor;
+use crate::holder::pending::{Incoming, Named, Origin, Which};
 use crate::holder::waiting::WaitingRoom;
+use crate::wire::access::{Claims, Refusal};
 use crate::wire::bodies::Want;
 
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,9 @@ pub(super) struct Intake {
     pub lookups: usize,
     /// Questions of peers, to be answered once the log is known again.
     pub wants: Vec<(LinkId, Want)>,
+    /// Cursors of peers to be looked at, and verdicts on their tokens to be heard, likewise.
+    pub cursors: Vec<(LinkId, Cursor, Which)>,
+    pub verdicts: Vec<(LinkId, Result<Claims, Refusal>)>,
     /// Commits in the inbox that storage refused before.
     pub again: usize,
     saved: u64,

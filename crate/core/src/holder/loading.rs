@@ -13,6 +13,7 @@ use crate::log::keys::{META_KEY, load_ranges};
 use crate::log::log::Log;
 use crate::log::meta::Meta;
 use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
+use crate::wire::bodies::Want;
 
 impl Holder {
     pub(super) fn load(&mut self) {
@@ -25,7 +26,7 @@ impl Holder {
                 if let Some(value) = values.into_iter().next().flatten() {
                     let meta = Meta::decode(&value)?;
                     self.check_space(&meta)?;
-                    self.log = Log::open(meta, self.limits.clone());
+                    self.log = Log::open(meta, self.log.keeping(), self.limits.clone());
                 }
                 self.load_range(0, None);
                 Ok(())
@@ -127,10 +128,17 @@ impl Holder {
         self.state = LogState::Open;
         self.notices.push_back(Notice::Opened);
         // What waited may have its causes now, or have to ask for others.
+        self.intake.named.extend(self.intake.waiting.all_named());
         let waiting = self.intake.waiting.release_all();
         self.intake.put_before(waiting.into_iter().rev());
         for (link, want) in core::mem::take(&mut self.intake.wants) {
             self.answer_want(link, want);
+        }
+        for (link, cursor, which) in core::mem::take(&mut self.intake.cursors) {
+            self.check_cursor(link, cursor, which);
+        }
+        for (link, verdict) in core::mem::take(&mut self.intake.verdicts) {
+            self.judge(link, verdict);
         }
         for (link, bytes) in core::mem::take(&mut self.early) {
             self.received(link, &bytes);
@@ -168,17 +176,38 @@ impl Holder {
             return;
         }
         let is_of_log = |pending: &Pending| {
-            matches!(pending, Pending::Lookup | Pending::FindFor(..) | Pending::FillRead { .. })
+            matches!(
+                pending,
+                Pending::Lookup
+                    | Pending::FindFor(..)
+                    | Pending::FillRead { .. }
+                    | Pending::AnswerRead(_)
+                    | Pending::CheckCursor { .. }
+            )
         };
         let stale: Vec<RequestId> =
             self.pending.iter().filter(|(_, (pending, _))| is_of_log(pending)).map(|(id, _)| *id).collect();
         for id in stale {
             let Some((pending, _)) = self.pending.remove(&id) else { continue };
-            self.intake.lookups -= 1;
             match pending {
-                Pending::FillRead { incoming, .. } => self.intake.put_before([incoming]),
-                Pending::FindFor(link, want) => self.intake.wants.push((link, want)),
-                _ => {}
+                Pending::FillRead { incoming, .. } => {
+                    self.intake.lookups -= 1;
+                    self.intake.put_before([incoming]);
+                }
+                Pending::FindFor(link, want) => {
+                    self.intake.lookups -= 1;
+                    self.intake.wants.push((link, want));
+                }
+                // What it was to be answered with may have other positions now.
+                Pending::AnswerRead(job) => {
+                    let want = Want { nonce: job.nonce, ranges: job.ranges };
+                    self.intake.wants.push((job.link, want));
+                }
+                // The greeting that follows says what is held, which is not known now.
+                Pending::CheckCursor { link, cursor, which } => {
+                    self.intake.cursors.push((link, cursor, which));
+                }
+                _ => self.intake.lookups -= 1,
             }
         }
     }

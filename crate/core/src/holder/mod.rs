@@ -18,6 +18,7 @@ pub mod io;
 pub(crate) mod links;
 mod loading;
 pub(crate) mod notice;
+mod pace;
 pub(crate) mod peers;
 pub(crate) mod pending;
 mod questions;

@@ -1,16 +1,17 @@
 //! What is under way in a holder: what came in, and what was asked of storage.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use crate::base::id::{DocId, LinkId};
+use crate::base::id::LinkId;
 use crate::base::position::Cursor;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 use crate::holder::notice::OwnerRequest;
 use crate::link::receiving::FrameNumber;
+use crate::log::log::Scrubbing;
 use crate::log::rows::{Entry, RowsRead, read_rows};
-use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
+use crate::storage::request::{Corrupt, StorageAnswer};
 use crate::wire::bodies::{ChainRange, Want};
 
 /// Where a commit came from.
@@ -74,13 +75,10 @@ pub(super) enum Pending {
         origins: Vec<Origin>,
     },
     Records,
-    Scrub {
-        docs: BTreeSet<DocId>,
-        from: u64,
-    },
-    Scrubbed {
-        docs: BTreeSet<DocId>,
-    },
+    /// A step of the pass that has come so far.
+    Scrub(Scrubbing),
+    /// What such a step has edited.
+    Scrubbed(Scrubbing),
     Flush,
     CheckCursor {
         link: LinkId,
@@ -103,7 +101,6 @@ pub(super) enum Which {
 /// A write of commits under way.
 #[derive(Clone, Debug)]
 pub(super) struct InFlight {
-    pub batch: WriteBatch,
     pub entries: Vec<Entry>,
     /// Whoever brought each.
     pub origins: Vec<Vec<Origin>>,
@@ -114,17 +111,12 @@ pub(super) struct InFlight {
 pub(super) struct AnswerJob {
     pub link: LinkId,
     pub nonce: u64,
+    /// What was asked for.
+    pub ranges: Vec<ChainRange>,
     /// Positions of the commits still to be sent, in this order.
     pub left: VecDeque<u64>,
     pub bytes: u64,
     pub read_bytes: usize,
-}
-
-/// A question for missing causes: what is missing, by the link that should have it, and since when.
-pub(super) struct Missing<'a> {
-    pub link: LinkId,
-    pub came_at: Millis,
-    pub ranges: &'a [ChainRange],
 }
 
 /// The key that follows this one.

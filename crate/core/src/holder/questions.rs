@@ -7,9 +7,9 @@ use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::holder::holder::Holder;
-use crate::holder::pending::{Incoming, Missing, Origin};
+use crate::holder::pending::{Incoming, Origin};
 use crate::link::session::{Purpose, Wanted};
-use crate::log::log::Admission;
+use crate::log::log::Cause;
 use crate::wire::bodies::{Answer, ChainRange, Want};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -21,27 +21,32 @@ const PATIENCE: Millis = 1_000;
 impl Holder {
     /// A commit whose causes are not here waits for them. It keeps its credit, so that a peer's backlog
     /// can't fill the room.
-    pub(super) fn wait(&mut self, incoming: Incoming, missing: Vec<ChainRange>) {
-        let id = incoming.commit.id();
-        let is_new = !self.intake.waiting.contains(&id);
-        let links: Vec<_> = incoming.origins.iter().filter_map(Origin::link).collect();
-        for origin in &incoming.origins {
-            if let Origin::Answer(link) = origin
-                && let Some(wanted) = self.links.session_mut(*link).and_then(|s| s.wanted.as_mut())
-                && is_new
-            {
-                wanted.is_useful();
-            }
+    pub(super) fn wait(&mut self, mut incoming: Incoming, causes: Vec<Cause>) {
+        // What came by links that are gone will be sent again.
+        incoming.origins.retain(|origin| origin.link().is_none_or(|link| self.links.contains(link)));
+        if incoming.origins.is_empty() {
+            return;
         }
+        if !self.intake.waiting.contains(&incoming.commit.id()) {
+            self.note_useful(&incoming.origins);
+        }
+        let links: Vec<_> = incoming.origins.iter().filter_map(Origin::link).collect();
         self.touched.extend(&links);
         self.count_waiting(&incoming);
-        let now = self.now;
-        let room = &mut self.intake.waiting;
-        let Err(incoming) = room.enter(incoming, missing.clone(), now, &self.limits) else { return };
-        self.evict_waiting();
-        if self.intake.waiting.enter(*incoming, missing, now, &self.limits).is_err() {
+        if !self.intake.waiting.enter(incoming, causes, self.now, &self.limits) {
             for link in links {
                 self.close(link, CloseCode::Waiting, "too many commits wait for their causes");
+            }
+        }
+    }
+
+    /// A commit that was not here has come by an answer: whoever was asked has it.
+    pub(super) fn note_useful(&mut self, origins: &[Origin]) {
+        for origin in origins {
+            if let Origin::Answer(link) = origin
+                && let Some(wanted) = self.links.session_mut(*link).and_then(|s| s.wanted.as_mut())
+            {
+                wanted.is_useful();
             }
         }
     }
@@ -59,18 +64,6 @@ impl Holder {
                 session.receive.arrived(frame, &incoming.commit.id());
             }
         }
-    }
-
-    /// Makes room: what came by links that are gone will be sent again.
-    pub(super) fn evict_waiting(&mut self) {
-        let links = &self.links;
-        self.intake.waiting.evict(|origin| origin.link().is_none_or(|link| links.contains(link)));
-    }
-
-    /// Whether something waits that a link which is there may yet bring, and would not bring again.
-    pub(super) fn waits_for_links(&self) -> bool {
-        let is_there = |origin: &Origin| origin.link().is_none_or(|link| self.links.contains(link));
-        self.intake.waiting.waits_for(is_there)
     }
 
     pub(super) fn ask_for_missing(&mut self) {
@@ -119,19 +112,18 @@ impl Holder {
     fn missing_by_link(&self) -> BTreeMap<LinkId, BTreeSet<ChainRange>> {
         let is_urgent = self.intake.waiting.is_half_full(&self.limits);
         let mut missing: BTreeMap<LinkId, BTreeSet<ChainRange>> = BTreeMap::new();
-        for Missing { link, came_at, ranges } in self.intake.waiting.missing() {
+        for link in self.intake.waiting.links_to_ask() {
             let Some(session) = self.links.session(link).filter(|session| session.wanted.is_none()) else {
                 continue;
             };
             // Between relays what is missing is most likely on its way from where it was made.
-            if session.is_mesh && came_at + PATIENCE > self.now && !is_urgent {
-                continue;
-            }
-            for range in ranges {
-                let asked = missing.get(&link).map_or(0, BTreeSet::len);
-                if asked < self.limits.want_ranges_max && !self.intake.waiting.holds(range.author, range.to) {
-                    missing.entry(link).or_default().insert(self.still_missing(range));
-                }
+            let is_patient = session.is_mesh && !is_urgent;
+            let since = if is_patient { self.now.checked_sub(PATIENCE) } else { Some(Millis::MAX) };
+            let Some(since) = since else { continue };
+            let ranges = self.intake.waiting.to_ask(link, since).take(self.limits.want_ranges_max);
+            let ranges: BTreeSet<_> = ranges.map(|range| self.still_missing(range)).collect();
+            if !ranges.is_empty() {
+                missing.insert(link, ranges);
             }
         }
         missing
@@ -146,12 +138,11 @@ impl Holder {
 
     /// When what is missing between relays has had its time.
     pub(super) fn patience_ends(&self) -> Option<Millis> {
-        if self.links.mesh_len() == 0 || self.intake.waiting.is_empty() {
-            return None;
-        }
-        let is_mesh = |link| self.links.session(link).is_some_and(|session| session.is_mesh);
-        let ends = self.intake.waiting.missing().filter(|missing| is_mesh(missing.link));
-        ends.map(|missing| missing.came_at + PATIENCE).filter(|end| *end > self.now).min()
+        // Whatever has had its time is asked for as soon as it can be.
+        let then = (self.now + 1).saturating_sub(PATIENCE);
+        let room = &self.intake.waiting;
+        let since = self.links.mesh().filter_map(|(link, _)| room.awaited_since(link, then)).min();
+        since.map(|since| since + PATIENCE)
     }
 
     // Answers.
@@ -165,9 +156,6 @@ impl Holder {
         let Some(wanted) = session.wanted.as_mut().filter(|wanted| wanted.nonce == answer.nonce) else {
             return self.close(id, CloseCode::OutOfOrder, "an answer that was not asked for");
         };
-        if answer.cut {
-            wanted.is_useful();
-        }
         wanted.answered = !answer.more;
         let large = session.receive.answer.take();
         let small = answer.records.iter().map(|record| record.as_slice());
@@ -178,13 +166,23 @@ impl Holder {
             Ok(commits) => commits,
             Err(error) => return self.close_for(id, &error),
         };
-        if commits.iter().any(|commit| self.log.admit(commit) != Admission::Held) {
-            wanted.is_useful();
+        if answer.cut {
+            self.note_cut(id);
         }
         self.answer_grows(id, bytes);
         // Before what waits in the inbox: much of that may be waiting for these.
         let incoming = commits.into_iter().rev();
         self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![Origin::Answer(id)], commit }));
+    }
+
+    /// There was more to say than an answer may hold: that is of use where something of what was asked
+    /// for has come since, this way or another.
+    fn note_cut(&mut self, id: LinkId) {
+        let wanted = self.links.session(id).and_then(|session| session.wanted.as_ref());
+        let asked = wanted.into_iter().flat_map(|wanted| &wanted.ranges);
+        if asked.into_iter().any(|range| self.still_missing(range).from > range.from) {
+            self.note_useful(&[Origin::Answer(id)]);
+        }
     }
 
     /// An answer has credit of its own, and no more than that.

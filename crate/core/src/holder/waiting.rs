@@ -1,34 +1,64 @@
 //! The waiting room: commits whose causes are not all in the log, and commits that other relays have
 //! named and that have not come.
+//!
+//! It is indexed by what is awaited and by who is to be asked for it: a commit that comes touches those
+//! that wait for it and no others, and one that comes again is held once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::id::{AuthorId, CommitId, LinkId};
+use crate::base::id::{AuthorId, CommitId, LinkId, ShortId};
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
-use crate::holder::pending::{Incoming, Missing, Named, Origin};
+use crate::commit::header::After;
+use crate::holder::pending::{Incoming, Named, Origin};
+use crate::log::log::Cause;
 use crate::wire::bodies::ChainRange;
 
 /// A commit whose causes are not all in the log.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
-    pub commit: Commit,
-    pub origins: Vec<Origin>,
-    missing: Vec<ChainRange>,
+struct Waiting {
+    commit: Commit,
+    origins: Vec<Origin>,
+    missing: BTreeSet<After>,
     came_at: Millis,
+}
+
+/// A commit that is awaited.
+#[derive(Clone, Debug)]
+struct Awaited {
+    range: ChainRange,
+    /// The commits that wait for it.
+    waiters: BTreeSet<CommitId>,
+    /// Who should have it.
+    links: BTreeMap<LinkId, Ask>,
+}
+
+/// How a link comes to be asked for an awaited commit.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    since: Millis,
+    /// How many commits and names, which this link brought, it is awaited for.
+    count: usize,
+}
+
+/// What came by a link, and what to ask it for.
+#[derive(Clone, Debug, Default)]
+struct OfLink {
+    commits: BTreeSet<CommitId>,
+    named: BTreeSet<CommitId>,
+    /// What does not wait in this room itself: of that the causes are asked for.
+    asks: BTreeSet<(Millis, After)>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct WaitingRoom {
     commits: BTreeMap<CommitId, Waiting>,
-    by_cause: BTreeMap<(AuthorId, u64), BTreeSet<CommitId>>,
-    /// How many commits wait of each author and number.
-    places: BTreeMap<(AuthorId, u64), usize>,
     bytes: usize,
-    /// What other relays have named and is not in the log, with what is missing of its chain. Bound
-    /// by those links' credit.
-    named: BTreeMap<CommitId, Vec<(Named, ChainRange)>>,
+    awaited: BTreeMap<After, Awaited>,
+    links: BTreeMap<LinkId, OfLink>,
+    /// What other relays have named and is not in the log. Bound by those links' credit.
+    named: BTreeMap<CommitId, Vec<Named>>,
 }
 
 impl WaitingRoom {
@@ -45,129 +75,251 @@ impl WaitingRoom {
         self.commits.contains_key(id)
     }
 
-    /// Takes a commit in, or gives it back where there is no room for one more.
-    pub fn enter(
-        &mut self,
-        incoming: Incoming,
-        missing: Vec<ChainRange>,
-        now: Millis,
-        limits: &Limits,
-    ) -> Result<(), Box<Incoming>> {
+    /// Takes a commit in; false where there is no room for one more.
+    pub fn enter(&mut self, incoming: Incoming, causes: Vec<Cause>, now: Millis, limits: &Limits) -> bool {
         let Incoming { commit, origins } = incoming;
-        if let Some(waiting) = self.commits.get_mut(&commit.id()) {
-            waiting.origins.extend(origins);
-            return Ok(());
+        let id = commit.id();
+        if self.commits.contains_key(&id) {
+            self.brought_again(id, origins);
+            return true;
         }
         let is_full = self.commits.len() >= limits.waiting_commits_max
             || self.bytes + commit.size() > limits.waiting_bytes_max;
         if is_full {
-            return Err(Box::new(Incoming { commit, origins }));
-        }
-        for range in &missing {
-            self.by_cause.entry((range.author, range.to)).or_default().insert(commit.id());
+            return false;
         }
         self.bytes += commit.size();
-        *self.places.entry(place(&commit)).or_default() += 1;
-        let id = commit.id();
-        self.commits.insert(id, Waiting { commit, origins, missing, came_at: now });
-        Ok(())
+        let name = commit.name();
+        let missing: BTreeSet<After> = causes.iter().map(|cause| cause.name).collect();
+        for cause in causes {
+            self.await_one(cause).waiters.insert(id);
+        }
+        self.commits.insert(id, Waiting { commit, origins: Vec::new(), missing, came_at: now });
+        self.brought_again(id, origins);
+        // From now on its causes are asked for.
+        for (link, ask) in self.asks_for(&name) {
+            self.of(link).asks.remove(&(ask.since, name));
+        }
+        true
     }
 
-    /// The commits that waited for this one, in an order to be put before everything else, last first.
-    pub fn release(&mut self, author: AuthorId, seq: u64) -> Vec<Incoming> {
-        let ids = self.by_cause.remove(&(author, seq)).unwrap_or_default();
-        let waiting = ids.into_iter().filter_map(|id| self.leave(&id));
-        waiting.map(|Waiting { commit, origins, .. }| Incoming { origins, commit }).collect()
+    /// Takes note of who else has brought a commit that waits.
+    fn brought_again(&mut self, id: CommitId, origins: Vec<Origin>) {
+        for origin in origins {
+            let Some(waiting) = self.commits.get_mut(&id) else { return };
+            let is_known = match (&origin, origin.link()) {
+                (Origin::Answer(link), _) => waiting.origins.iter().any(|other| other.link() == Some(*link)),
+                _ => false,
+            };
+            if is_known {
+                continue;
+            }
+            waiting.origins.push(origin);
+            let Some(link) = origin.link() else { continue };
+            let (since, missing) = (waiting.came_at, waiting.missing.clone());
+            if self.of(link).commits.insert(id) {
+                for name in missing {
+                    self.ask(link, name, since);
+                }
+            }
+        }
+    }
+
+    /// The commits for which nothing more is awaited now that this one is in the log, to be looked at
+    /// next, the last first.
+    pub fn release(&mut self, name: &After) -> Vec<Incoming> {
+        let Some(awaited) = self.awaited.remove(name) else { return Vec::new() };
+        for (link, ask) in awaited.links {
+            self.of(link).asks.remove(&(ask.since, *name));
+            self.forget_if_empty(link);
+        }
+        let mut released = Vec::new();
+        for id in awaited.waiters {
+            let Some(waiting) = self.commits.get_mut(&id) else { continue };
+            waiting.missing.remove(name);
+            if waiting.missing.is_empty() {
+                released.extend(self.leave(&id));
+            }
+        }
+        released
     }
 
     /// All that waits, in order: what was read of the log before is void.
     pub fn release_all(&mut self) -> Vec<Incoming> {
-        let waiting = core::mem::take(&mut self.commits);
-        self.by_cause.clear();
-        self.places.clear();
+        let mut waiting: Vec<_> = core::mem::take(&mut self.commits).into_values().collect();
         self.bytes = 0;
-        let mut waiting: Vec<_> = waiting.into_values().collect();
+        self.awaited.clear();
+        self.links.clear();
+        // What was named is looked up again.
+        self.named.clear();
         waiting.sort_by_key(|waiting| (waiting.came_at, waiting.commit.header().seq));
         waiting.into_iter().map(|Waiting { commit, origins, .. }| Incoming { origins, commit }).collect()
     }
 
-    /// Makes room: what came only by links that are gone will be sent again.
-    pub fn evict(&mut self, is_there: impl Fn(&Origin) -> bool) {
-        let gone = self.commits.iter().filter(|(_, waiting)| !waiting.origins.iter().any(&is_there));
-        for id in gone.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.leave(&id);
-        }
+    /// What other relays have named and is awaited.
+    pub fn all_named(&self) -> Vec<Named> {
+        self.named.values().flatten().copied().collect()
     }
 
-    /// Whether something waits that came by a link which would not bring it again.
-    pub fn waits_for(&self, is_there: impl Fn(&Origin) -> bool) -> bool {
-        let mut origins = self.commits.values().flat_map(|waiting| &waiting.origins);
-        !self.named.is_empty() || origins.any(is_there)
+    /// A link is gone: what came by it alone will be sent again.
+    pub fn link_gone(&mut self, link: LinkId) {
+        let Some(of_link) = self.links.get(&link) else { return };
+        let (commits, named) = (of_link.commits.clone(), of_link.named.clone());
+        for id in commits {
+            let Some(waiting) = self.commits.get_mut(&id) else { continue };
+            waiting.origins.retain(|origin| origin.link() != Some(link));
+            let (is_over, missing) = (waiting.origins.is_empty(), waiting.missing.clone());
+            for name in missing {
+                self.ask_no_more(link, &name);
+            }
+            self.of(link).commits.remove(&id);
+            if is_over {
+                self.leave(&id);
+            }
+        }
+        for id in named {
+            let Some(by) = self.named.get_mut(&id) else { continue };
+            let gone: Vec<_> = by.extract_if(.., |named| named.link == link).collect();
+            if by.is_empty() {
+                self.named.remove(&id);
+            }
+            for named in gone {
+                self.ask_no_more(link, &name_of(&named));
+            }
+        }
+        self.links.remove(&link);
     }
 
     /// Whether something waits that came by that link.
     pub fn waits_for_link(&self, link: LinkId) -> bool {
-        let came_by = |origin: &Origin| origin.link() == Some(link);
-        self.commits.values().any(|waiting| waiting.origins.iter().any(came_by))
-            || self.named.values().flatten().any(|(named, _)| named.link == link)
+        self.links.contains_key(&link)
     }
 
-    /// What is missing, by the link that should have it, and since when.
-    pub fn missing(&self) -> impl Iterator<Item = Missing<'_>> {
-        let commits = self.commits.values().flat_map(|waiting| {
-            let links = waiting.origins.iter().filter_map(Origin::link);
-            links.map(|link| Missing { link, came_at: waiting.came_at, ranges: &waiting.missing })
-        });
-        let named = self.named.values().flatten().map(|(named, range)| Missing {
-            link: named.link,
-            came_at: named.came_at,
-            ranges: core::slice::from_ref(range),
-        });
-        commits.chain(named)
+    /// The links that should have something that is awaited.
+    pub fn links_to_ask(&self) -> impl Iterator<Item = LinkId> {
+        self.links.iter().filter(|(_, of_link)| !of_link.asks.is_empty()).map(|(link, _)| *link)
     }
 
-    /// Whether a commit of that author and number waits itself: its own causes are asked for.
-    pub fn holds(&self, author: AuthorId, seq: u64) -> bool {
-        self.places.contains_key(&(author, seq))
+    /// What to ask that link for that is awaited since then or before, what is awaited longest first.
+    pub fn to_ask(&self, link: LinkId, since: Millis) -> impl Iterator<Item = &ChainRange> {
+        let asks = self.links.get(&link).into_iter().flat_map(|of_link| &of_link.asks);
+        let due = asks.take_while(move |(at, _)| *at <= since);
+        due.filter_map(|(_, name)| self.awaited.get(name)).map(|awaited| &awaited.range)
     }
 
-    pub fn wait_for(&mut self, named: Named, missing: ChainRange) {
-        self.named.entry(named.tip.id).or_default().push((named, missing));
+    /// Since when the first is awaited of what to ask that link for that is awaited since then or later.
+    pub fn awaited_since(&self, link: LinkId, then: Millis) -> Option<Millis> {
+        let first = After { author: AuthorId([0; 16]), seq: 0, short: ShortId([0; 16]) };
+        let asks = &self.links.get(&link)?.asks;
+        asks.range((then, first)..).next().map(|(at, _)| *at)
     }
 
+    /// A relay has named a commit that is not in the log.
+    pub fn wait_for(&mut self, named: Named, cause: Cause) {
+        let name = cause.name;
+        self.await_one(cause);
+        self.named.entry(named.tip.id).or_default().push(named);
+        self.of(named.link).named.insert(named.tip.id);
+        self.ask(named.link, name, named.came_at);
+    }
+
+    /// A commit is in the log: what has been said of it.
     pub fn take_named(&mut self, id: &CommitId) -> Vec<Named> {
-        self.named.remove(id).into_iter().flatten().map(|(named, _)| named).collect()
+        let by = self.named.remove(id).unwrap_or_default();
+        for named in &by {
+            self.ask_no_more(named.link, &name_of(named));
+            self.of(named.link).named.remove(id);
+            self.forget_if_empty(named.link);
+        }
+        by
     }
 
-    pub fn forget_names(&mut self, link: LinkId) {
-        self.named.retain(|_, by| {
-            by.retain(|(named, _)| named.link != link);
-            !by.is_empty()
-        });
+    fn leave(&mut self, id: &CommitId) -> Option<Incoming> {
+        let Waiting { commit, origins, missing, .. } = self.commits.remove(id)?;
+        self.bytes -= commit.size();
+        let links: BTreeSet<LinkId> = origins.iter().filter_map(Origin::link).collect();
+        for name in &missing {
+            if let Some(awaited) = self.awaited.get_mut(name) {
+                awaited.waiters.remove(id);
+            }
+            for link in &links {
+                self.ask_no_more(*link, name);
+            }
+            self.forget_if_not_awaited(name);
+        }
+        for link in links {
+            self.of(link).commits.remove(id);
+            self.forget_if_empty(link);
+        }
+        // Where it is awaited itself, it is to be asked for again.
+        let name = commit.name();
+        for (link, ask) in self.asks_for(&name) {
+            self.of(link).asks.insert((ask.since, name));
+        }
+        Some(Incoming { origins, commit })
     }
 
-    fn leave(&mut self, id: &CommitId) -> Option<Waiting> {
-        let waiting = self.commits.remove(id)?;
-        self.bytes -= waiting.commit.size();
-        let place = place(&waiting.commit);
-        if let Some(count) = self.places.get_mut(&place) {
-            *count -= 1;
-            if *count == 0 {
-                self.places.remove(&place);
-            }
+    fn await_one(&mut self, cause: Cause) -> &mut Awaited {
+        let Cause { name, range } = cause;
+        let new = Awaited { range, waiters: BTreeSet::new(), links: BTreeMap::new() };
+        self.awaited.entry(name).or_insert(new)
+    }
+
+    fn forget_if_not_awaited(&mut self, name: &After) {
+        if self.awaited.get(name).is_some_and(|one| one.waiters.is_empty() && one.links.is_empty()) {
+            self.awaited.remove(name);
         }
-        for range in &waiting.missing {
-            if let Some(ids) = self.by_cause.get_mut(&(range.author, range.to)) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    self.by_cause.remove(&(range.author, range.to));
-                }
-            }
+    }
+
+    fn ask(&mut self, link: LinkId, name: After, since: Millis) {
+        let is_here = self.has_named(&name);
+        let Some(awaited) = self.awaited.get_mut(&name) else { return };
+        let ask = awaited.links.entry(link).or_insert(Ask { since, count: 0 });
+        ask.count += 1;
+        if ask.count == 1 && !is_here {
+            self.of(link).asks.insert((since, name));
         }
-        Some(waiting)
+    }
+
+    fn ask_no_more(&mut self, link: LinkId, name: &After) {
+        let Some(awaited) = self.awaited.get_mut(name) else { return };
+        let Some(ask) = awaited.links.get_mut(&link) else { return };
+        ask.count -= 1;
+        if ask.count == 0 {
+            let since = ask.since;
+            awaited.links.remove(&link);
+            self.of(link).asks.remove(&(since, *name));
+            self.forget_if_not_awaited(name);
+        }
+    }
+
+    fn asks_for(&self, name: &After) -> Vec<(LinkId, Ask)> {
+        let awaited = self.awaited.get(name);
+        awaited.into_iter().flat_map(|awaited| &awaited.links).map(|(link, ask)| (*link, *ask)).collect()
+    }
+
+    /// Whether the commit of that name waits itself.
+    fn has_named(&self, name: &After) -> bool {
+        let (mut first, mut last) = ([0; 32], [255; 32]);
+        first[..16].copy_from_slice(&name.short.0);
+        last[..16].copy_from_slice(&name.short.0);
+        let mut named = self.commits.range(CommitId(first)..=CommitId(last));
+        named.any(|(_, waiting)| waiting.commit.name() == *name)
+    }
+
+    fn of(&mut self, link: LinkId) -> &mut OfLink {
+        self.links.entry(link).or_default()
+    }
+
+    fn forget_if_empty(&mut self, link: LinkId) {
+        if self.links.get(&link).is_some_and(|of_link| {
+            of_link.commits.is_empty() && of_link.named.is_empty() && of_link.asks.is_empty()
+        }) {
+            self.links.remove(&link);
+        }
     }
 }
 
-fn place(commit: &Commit) -> (AuthorId, u64) {
-    (commit.header().author, commit.header().seq)
+fn name_of(named: &Named) -> After {
+    After { author: named.tip.author, seq: named.tip.seq, short: named.tip.id.short() }
 }

@@ -33,11 +33,11 @@ impl Holder {
     pub(super) fn write(&mut self, pending: Pending, batch: WriteBatch) {
         self.writing += 1;
         match &mut self.disk {
-            Disk::Healthy => self.request(pending, StorageRequest::Write(batch)),
+            Disk::Healthy => self.request(pending, StorageRequest::Write(batch.into())),
             Disk::Failing { kept, .. } => {
                 let batch = WriteBatch { guard: None, ..batch };
                 kept.write(&batch);
-                self.done.push_back((pending, StorageRequest::Write(batch)));
+                self.done.push_back((pending, StorageRequest::Write(batch.into())));
             }
         }
     }
@@ -108,7 +108,7 @@ impl Holder {
                 Ok(())
             }
             Pending::CheckCursor { link, cursor, which } => self.cursor_read(link, cursor, which, answer),
-            Pending::Scrub { docs, from } => self.scrub_read(docs, from, answer),
+            Pending::Scrub(pass) => self.scrub_read(pass, answer),
             Pending::Feed(link) => self.feed_read(link, answer),
             Pending::AnswerRead(job) => self.answer_read(job, answer),
             Pending::FillRead { seq, incoming } => self.fill_read(seq, incoming, answer),
@@ -149,7 +149,9 @@ impl Holder {
                 self.fail(reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
-                self.disk_fails(flight.batch.clone(), reason.clone());
+                if let StorageRequest::Write(batch) = request {
+                    self.disk_fails(WriteBatch::clone(batch), reason.clone());
+                }
                 self.not_saved(&flight, reason);
                 self.appended(flight);
             }
@@ -160,7 +162,7 @@ impl Holder {
             }
             (Pending::Filled { entry, origins }, answer) => {
                 if let (StorageAnswer::Failed(reason), StorageRequest::Write(batch)) = (answer, request) {
-                    self.disk_fails(batch.clone(), reason);
+                    self.disk_fails(WriteBatch::clone(batch), reason);
                 }
                 self.filled(entry, &origins);
             }
@@ -174,11 +176,11 @@ impl Holder {
                 self.writing -= 1;
                 self.retry_later();
             }
-            (Pending::Scrubbed { docs }, answer) => {
+            (Pending::Scrubbed(pass), answer) => {
                 self.writing -= 1;
                 if answer != StorageAnswer::Written {
-                    // It is begun again from the start.
-                    self.log.not_scrubbed(docs);
+                    // The step is made again.
+                    self.log.set_scrubbing(pass);
                 }
             }
             // Where it failed, the next write takes the records along again where it matters.
@@ -239,7 +241,7 @@ impl Holder {
         let batch = WriteBatch { guard: guard.clone(), puts, deletes: Vec::new() };
         self.retry_later();
         self.writing += 1;
-        self.request(Pending::Flush, StorageRequest::Write(batch));
+        self.request(Pending::Flush, StorageRequest::Write(batch.into()));
     }
 
     /// What was kept in memory comes in once more: another process has written in its place.

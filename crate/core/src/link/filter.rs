@@ -39,11 +39,17 @@ impl Filter {
     pub fn new(theirs: Holdings, ours: &Vector, until: u64) -> Self {
         let vector = Vector::from_tips(theirs.tips);
         let mut held = BTreeMap::new();
+        let mut last = None;
         for tip in vector.tips() {
-            let rule = match (vector.of(&tip.author), ours.of(&tip.author)) {
-                (theirs, ours) if theirs == ours => Held::All,
-                ([theirs], [ours]) if theirs.seq > ours.seq => Held::Before(ours.seq),
-                ([theirs], [ours]) if theirs.seq < ours.seq => Held::Through(*theirs),
+            // The tips of an author follow one another.
+            if last.replace(tip.author) == Some(tip.author) {
+                continue;
+            }
+            let (theirs, ours) = (vector.of(&tip.author), ours.of(&tip.author));
+            let rule = match (theirs.single(), ours.single()) {
+                _ if theirs == ours => Held::All,
+                (Some(theirs), Some(ours)) if theirs.seq > ours.seq => Held::Before(ours.seq),
+                (Some(theirs), Some(ours)) if theirs.seq < ours.seq => Held::Through(*theirs),
                 _ => continue,
             };
             held.insert(tip.author, rule);

@@ -15,6 +15,11 @@ use crate::wire::bodies::{ChainRange, Stored, Terms};
 /// How long before a token expires another one is asked for, at most; and at most half its time.
 const RENEW_EARLY: Millis = 60_000;
 
+/// How long a link that is never still may go without a comparison.
+pub(crate) const COMPARE_WAIT: Millis = 60_000;
+/// When that is looked at again, if something was under way.
+const COMPARE_AGAIN: Millis = 1_000;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub end: End,
@@ -27,6 +32,10 @@ pub(crate) struct Session {
     /// to answer, and that nothing came before says nothing.
     pub moving_since: Millis,
     pub stillness: Stillness,
+    /// When both sides were last compared, or the link came up.
+    pub compared_at: Millis,
+    /// Both are to be compared as soon as each has what the other had.
+    pub is_comparison_due: bool,
     /// The end of the peer's log as it was told last.
     pub their_head: u64,
     pub receive: Receive,
@@ -158,6 +167,8 @@ impl Session {
             moved_at: now,
             moving_since: now,
             stillness: Stillness::Moving,
+            compared_at: now,
+            is_comparison_due: false,
             their_head: 0,
             receive: Receive::new(limits),
             send: Sending::new(),
@@ -213,6 +224,11 @@ impl Session {
         }
         self.moved_at = now;
         self.stillness = Stillness::Moving;
+    }
+
+    /// Something is under way in a moment at which both sides were to be compared.
+    pub fn compare_later(&mut self, now: Millis) {
+        self.compared_at = (now + COMPARE_AGAIN).saturating_sub(COMPARE_WAIT);
     }
 
     /// Nothing is under way in either direction as far as this side can see.

@@ -3,7 +3,7 @@
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
-use crate::link::session::{Session, Stillness};
+use crate::link::session::{COMPARE_WAIT, Session, Stillness};
 
 /// How long a connection may take to open.
 const DIAL_WAIT: Millis = 10_000;
@@ -33,6 +33,8 @@ pub(crate) enum Timer {
     Piece,
     /// Rings when nothing has moved for a while: a dialler asks whether both sides hold the same.
     Quiet,
+    /// Rings when a link has not been still for long: a dialler asks all the same.
+    Comparison,
     /// Rings when more may be granted that had to wait for its time.
     Grant,
     /// Rings when the other side's token is no longer good: the link ends.
@@ -64,7 +66,7 @@ fn first((at, _): &(Millis, Timer)) -> Millis {
 }
 
 impl Session {
-    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 5] {
+    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 6] {
         let is_agreed = self.stillness == Stillness::Agreed && !self.is_exchanging();
         // Who may not bring what it holds need not ask whether both hold the same.
         let minds = self.is_dialer() && !self.send.is_muted;
@@ -75,6 +77,8 @@ impl Session {
             (minds && !is_agreed).then_some((heard_at.max(self.moving_since) + SILENCE_MAX, Timer::Silence)),
             (minds && !is_agreed && !self.is_exchanging())
                 .then_some((self.moved_at + QUIET_WAIT, Timer::Quiet)),
+            (minds && !is_agreed && !self.is_exchanging())
+                .then_some((self.compared_at + COMPARE_WAIT, Timer::Comparison)),
             half.map(|pieces| (pieces.came_at + PIECE_WAIT, Timer::Piece)).min_by_key(first),
             self.is_grant_due(limits).then_some((self.receive.grant_at, Timer::Grant)),
         ]

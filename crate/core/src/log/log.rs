@@ -19,9 +19,11 @@ use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::descriptor::Descriptor;
 use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
-use crate::log::chain::{CHUNK, Chain, HotChains, Lookup, Slot};
+use crate::log::chain::{BranchEnd, CHUNK, Chain, HotChains, Lookup, Slot};
 use crate::log::holes::{Hole, Holes};
-use crate::log::keys::{META_KEY, chain_key, doc_key, hole_key, hole_seq, tips_of};
+use crate::log::keys::{
+    META_KEY, SCRUB_KEY, author_of_key, branch_end_key, chain_key, doc_key, hole_key, hole_seq,
+};
 use crate::log::meta::Meta;
 use crate::log::rows::{Entry, put_rows};
 use crate::storage::request::{Corrupt, Entries, Guard, StorageRequest};
@@ -34,9 +36,34 @@ struct DeletedDoc {
     /// The delete.
     #[n(0)]
     delete: After,
-    /// Whether the document's bytes are gone from all rows.
+    /// Its position in the log.
     #[n(1)]
-    is_scrubbed: bool,
+    at: u64,
+}
+
+/// The `g` entry: how far the bytes of deleted documents are gone from the rows. All that was deleted
+/// before a pass over the log began is scrubbed by that pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Scrubbing {
+    /// What was deleted up to this position is gone from all rows.
+    #[n(0)]
+    pub done: u64,
+    /// The end of the log when the pass under way began; 0 where none is.
+    #[n(1)]
+    pub until: u64,
+    /// How far that pass has come.
+    #[n(2)]
+    pub at: u64,
+}
+
+/// Whether a holder makes commits of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// It does, and needs to know what a new commit comes after.
+    Uncovered,
+    /// It does not (a relay), and writes nothing for that.
+    Nothing,
 }
 
 /// What a holder knows of its log without reading storage.
@@ -49,10 +76,15 @@ pub struct Log {
     /// What the first commit of a chain names as the one before it.
     chain_start: Option<CommitId>,
     vector: Vector,
+    keeping: Keeping,
+    /// Tips that no commit in the log comes after.
     uncovered: BTreeSet<Tip>,
-    deleted: BTreeMap<DocId, After>,
-    /// Deleted documents whose bytes may still be in rows written before.
-    unscrubbed: BTreeSet<DocId>,
+    /// The ends of forked authors' later branches, with their numbers in storage.
+    branches: BTreeMap<AuthorId, BTreeMap<CommitId, u64>>,
+    deleted: BTreeMap<DocId, DeletedDoc>,
+    /// The position of the last delete.
+    last_delete: u64,
+    scrubbing: Scrubbing,
     holes: Holes,
     hot: HotChains,
     staged: Staged,
@@ -62,7 +94,10 @@ pub struct Log {
 struct Staged {
     entries: Vec<Entry>,
     bytes: usize,
+    /// Authors whose `t` entry changes.
     dirty: BTreeSet<AuthorId>,
+    /// Later branches whose `f` entry changes, with their ends.
+    dirty_branches: BTreeMap<(AuthorId, u64), Tip>,
     dirty_holes: BTreeSet<u64>,
     puts: Entries,
     before: Option<Position>,
@@ -78,11 +113,20 @@ pub enum Admission {
     /// All that it comes after is in the log.
     Ready,
     /// These are not in the log yet.
-    Waits(Vec<ChainRange>),
+    Waits(Vec<Cause>),
     /// Storage must be asked first.
     Reads(Vec<StorageRequest>),
     /// It begins a chain of another space or partition.
     Foreign,
+}
+
+/// A commit that is not in the log, and what to ask for to get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// The commit.
+    pub name: After,
+    /// What is missing of its chain, as far as it is known.
+    pub range: ChainRange,
 }
 
 /// Whether a commit is in the log.
@@ -90,8 +134,8 @@ pub enum Admission {
 pub enum Holding {
     /// It is.
     Held,
-    /// This is what is missing.
-    Missing(ChainRange),
+    /// It is not.
+    Missing(Cause),
     /// Storage must be asked first.
     Reads(StorageRequest),
 }
@@ -111,21 +155,29 @@ pub struct StagedWrite {
 
 impl Log {
     /// An empty log.
-    pub fn new(marker: Marker, descriptor: Option<Descriptor>, limits: Arc<Limits>) -> Self {
-        Self { stored_meta: None, ..Self::open(Meta::new(marker, descriptor), limits) }
+    pub fn new(
+        marker: Marker,
+        descriptor: Option<Descriptor>,
+        keeping: Keeping,
+        limits: Arc<Limits>,
+    ) -> Self {
+        Self { stored_meta: None, ..Self::open(Meta::new(marker, descriptor), keeping, limits) }
     }
 
     /// A log whose tips, deletions and holes are still to be told by [`Log::load`].
-    pub fn open(meta: Meta, limits: Arc<Limits>) -> Self {
+    pub fn open(meta: Meta, keeping: Keeping, limits: Arc<Limits>) -> Self {
         Self {
             limits,
             stored_meta: Some(meta.encode()),
             chain_start: chain_start(&meta),
             meta,
             vector: Vector::default(),
+            keeping,
             uncovered: BTreeSet::new(),
+            branches: BTreeMap::new(),
             deleted: BTreeMap::new(),
-            unscrubbed: BTreeSet::new(),
+            last_delete: 0,
+            scrubbing: Scrubbing::default(),
             holes: Holes::default(),
             hot: HotChains::default(),
             staged: Staged::default(),
@@ -135,7 +187,7 @@ impl Log {
     /// A log like this one of which nothing is known: to be loaded again.
     #[must_use]
     pub fn unread(&self) -> Self {
-        Self::new(self.meta.marker, self.meta.descriptor.clone(), self.limits.clone())
+        Self::new(self.meta.marker, self.meta.descriptor.clone(), self.keeping, self.limits.clone())
     }
 
     /// The log's id.
@@ -178,7 +230,12 @@ impl Log {
         &self.holes
     }
 
-    /// The tips that no commit in the log comes after.
+    /// Whether it is for a holder that makes commits of its own.
+    pub fn keeping(&self) -> Keeping {
+        self.keeping
+    }
+
+    /// The tips that no commit in the log comes after, where commits are made.
     pub fn uncovered(&self) -> impl Iterator<Item = &Tip> {
         self.uncovered.iter()
     }
@@ -191,24 +248,28 @@ impl Log {
     /// Brings a commit that was read from storage up to what the log knows: bytes of deleted
     /// documents are gone. Whether it is different now.
     pub fn justify(&self, commit: &mut Commit) -> bool {
-        commit.justify(|doc| self.deleted.get(doc).copied())
+        commit.justify(|doc| self.deleted.get(doc).map(|deleted| deleted.delete))
     }
 
-    /// Deleted documents whose bytes may still be in rows written before.
-    pub fn unscrubbed(&self) -> &BTreeSet<DocId> {
-        &self.unscrubbed
+    /// Whether bytes of deleted documents may still be in the rows.
+    pub fn has_unscrubbed(&self) -> bool {
+        self.last_delete > self.scrubbing.done
     }
 
-    /// The bytes of these documents are gone from all rows: what to write.
-    pub fn scrubbed(&mut self, docs: &BTreeSet<DocId>) -> Entries {
-        self.unscrubbed.retain(|doc| !docs.contains(doc));
-        let deletes = docs.iter().filter_map(|doc| Some((doc, *self.deleted.get(doc)?)));
-        deletes.map(|(doc, delete)| (doc_key(doc), deleted_value(delete, true))).collect()
+    /// How far they are gone.
+    pub fn scrubbing(&self) -> Scrubbing {
+        self.scrubbing
     }
 
-    /// The bytes of these documents are still in the rows after all.
-    pub fn not_scrubbed(&mut self, docs: BTreeSet<DocId>) {
-        self.unscrubbed.extend(docs);
+    /// They are gone so far: what to write.
+    pub fn scrubbed(&mut self, scrubbing: Scrubbing) -> (Vec<u8>, Vec<u8>) {
+        self.scrubbing = scrubbing;
+        (SCRUB_KEY.to_vec(), to_cbor(&scrubbing))
+    }
+
+    /// A pass over the rows has come so far.
+    pub fn set_scrubbing(&mut self, scrubbing: Scrubbing) {
+        self.scrubbing = scrubbing;
     }
 
     /// Takes in an entry of storage in one of [`load_ranges`](crate::log::keys::load_ranges).
@@ -219,18 +280,24 @@ impl Log {
         match key.split_first() {
             Some((b't', _)) => {
                 let chain: Chain = from_cbor(value)?;
-                for tip in chain.tips {
-                    self.vector.advance(tip, None);
+                if let Some(end) = chain.end {
+                    self.load_end(end);
                 }
-                self.uncovered.extend(chain.uncovered);
             }
+            Some((b'f', _)) => {
+                let end: BranchEnd = from_cbor(value)?;
+                let number = author_of_key(key).and_then(|(_, rest)| rest.try_into().ok());
+                let number = number.ok_or_else(|| Corrupt("a key of another length".into()))?;
+                let branches = self.branches.entry(end.tip.author).or_default();
+                branches.insert(end.tip.id, u64::from_be_bytes(number));
+                self.load_end(end);
+            }
+            Some((b'g', [])) => self.scrubbing = from_cbor(value)?,
             Some((b'd', doc)) => {
                 let doc = DocId::from_slice(doc).ok_or_else(|| Corrupt("a key of another length".into()))?;
-                let DeletedDoc { delete, is_scrubbed } = from_cbor(value)?;
-                self.deleted.insert(doc, delete);
-                if !is_scrubbed {
-                    self.unscrubbed.insert(doc);
-                }
+                let deleted: DeletedDoc = from_cbor(value)?;
+                self.deleted.insert(doc, deleted);
+                self.last_delete = self.last_delete.max(deleted.at);
             }
             Some((b'h', _)) => {
                 let seq = hole_seq(key).ok_or_else(|| Corrupt("a key of another length".into()))?;
@@ -241,6 +308,13 @@ impl Log {
         Ok(())
     }
 
+    fn load_end(&mut self, end: BranchEnd) {
+        self.vector.advance(end.tip, None);
+        if end.is_uncovered && self.keeping == Keeping::Uncovered {
+            self.uncovered.insert(end.tip);
+        }
+    }
+
     /// Takes in the answer to a read of [`Admission::Reads`]: one call for each key of a `Get`.
     ///
     /// # Errors
@@ -249,7 +323,7 @@ impl Log {
         self.hot.learn(key, value)
     }
 
-    /// Takes in the answer to a scan of an author's later branches.
+    /// Takes in the answer to a scan of the commits of an author's later branches with a number.
     ///
     /// # Errors
     /// Storage holds what this code did not write.
@@ -265,27 +339,28 @@ impl Log {
         }
         let mut reads = Vec::new();
         let mut missing = Vec::new();
-        let tips = self.vector.of(&header.author);
-        if tips.iter().any(|tip| tip.id == commit.id()) {
+        let held = self.vector.seq(&header.author);
+        if self.vector.has(&commit.tip()) {
             return Admission::Held;
         }
         let is_foreign = header.seq == 1 && self.chain_start != Some(header.prev);
         if is_foreign && !self.limits.is_mutated(Mutation::AnyChainStart) {
             return Admission::Foreign;
         }
-        if header.seq <= self.vector.seq(&header.author) {
+        if header.seq <= held {
             if self.limits.is_mutated(Mutation::DropSecondBranch) {
                 return Admission::Held;
             }
-            let short = commit.id().short();
-            match self.hot.find(&header.author, header.seq) {
-                Lookup::Slots(slots) if slots.iter().any(|slot| slot.id == short) => return Admission::Held,
-                Lookup::Slots(_) => {}
+            match self.is_indexed(&commit.name()) {
+                Lookup::Found(true) => return Admission::Held,
+                Lookup::Found(false) => {}
                 Lookup::Reads(read) => reads.push(read),
             }
         }
         // Appending changes the chain's entry, so it must be known.
-        reads.extend(self.hot.needed_to_append(&header.author, tips));
+        if held > 0 && !self.hot.contains(&header.author) {
+            reads.push(StorageRequest::Get(vec![chain_key(&header.author)]));
+        }
         if header.seq > 1 {
             let prev = After { author: header.author, seq: header.seq - 1, short: header.prev.short() };
             self.require(&prev, &mut reads, &mut missing);
@@ -294,8 +369,9 @@ impl Log {
             if !self.limits.is_mutated(Mutation::AppendWithoutCauses) {
                 self.require(after, &mut reads, &mut missing);
             }
-            let has_uncovered = self.uncovered.range(tips_of(after.author)).next().is_some();
-            if has_uncovered && !self.hot.contains(&after.author) {
+            // It is covered by this commit, which changes the chain's entry.
+            let is_first = |tip: &Tip| self.number_of(tip).is_none();
+            if self.uncovered_tip(after).as_ref().is_some_and(is_first) && !self.hot.contains(&after.author) {
                 reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
             }
         }
@@ -314,7 +390,7 @@ impl Log {
         let name = After { author: tip.author, seq: tip.seq, short: tip.id.short() };
         self.require(&name, &mut reads, &mut missing);
         match (missing.pop(), reads.pop()) {
-            (Some(range), _) => Holding::Missing(range),
+            (Some(cause), _) => Holding::Missing(cause),
             (None, Some(read)) => Holding::Reads(read),
             (None, None) => Holding::Held,
         }
@@ -329,24 +405,30 @@ impl Log {
         })
     }
 
-    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<ChainRange>) {
+    fn is_indexed(&self, name: &After) -> Lookup<bool> {
+        let is_forked = self.vector.of(&name.author).len() > 1;
+        self.hot.holds(&name.author, name.seq, name.short, is_forked)
+    }
+
+    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<Cause>) {
         let After { author, seq, short } = *name;
-        let tips = self.vector.of(&author);
-        if tips.iter().any(|tip| tip.seq == seq && tip.id.short() == short) {
+        if self.vector.named(&author, seq, short).is_some() {
             return;
         }
         let held = self.vector.seq(&author);
         if seq > held {
-            missing.push(ChainRange { author, from: held + 1, to: seq, branch: None });
+            let range = ChainRange { author, from: held + 1, to: seq, branch: None };
+            missing.push(Cause { name: *name, range });
             return;
         }
-        match self.hot.find(&author, seq) {
+        match self.is_indexed(name) {
             Lookup::Reads(read) => reads.push(read),
-            Lookup::Slots(slots) if slots.iter().any(|slot| slot.id == short) => {}
+            Lookup::Found(true) => {}
             // Another branch than the one held: ask for it from below.
-            Lookup::Slots(_) => {
+            Lookup::Found(false) => {
                 let from = seq.saturating_sub(CHUNK as u64).max(1);
-                missing.push(ChainRange { author, from, to: seq, branch: Some(short) });
+                let range = ChainRange { author, from, to: seq, branch: Some(short) };
+                missing.push(Cause { name: *name, range });
             }
         }
     }
@@ -364,9 +446,10 @@ impl Log {
         let mut reads = Vec::new();
         for range in ranges {
             let last = range.to.min(self.vector.seq(&range.author));
+            let is_forked = self.vector.of(&range.author).len() > 1;
             for seq in (range.from.max(1)..=last).rev() {
-                match self.hot.find(&range.author, seq) {
-                    Lookup::Slots(slots) => {
+                match self.hot.find(&range.author, seq, is_forked) {
+                    Lookup::Found(slots) => {
                         let is_meant = |slot: &&Slot| {
                             seq < range.to || range.branch.is_none_or(|branch| branch == slot.id)
                         };
@@ -464,10 +547,16 @@ impl Log {
     fn believe(&mut self, commit: &Commit) {
         for (item, bytes) in commit.items() {
             if let (Some(doc), crate::commit::commit::ItemBytes::Deleted(delete)) = (item.doc, bytes) {
-                self.deleted.insert(doc, *delete);
-                self.unscrubbed.insert(doc);
+                self.note_deleted(doc, *delete);
             }
         }
+    }
+
+    /// The document is deleted by the commit that is appended next.
+    fn note_deleted(&mut self, doc: DocId, delete: After) -> DeletedDoc {
+        let deleted = DeletedDoc { delete, at: self.meta.head.seq + 1 };
+        self.last_delete = deleted.at;
+        *self.deleted.entry(doc).or_insert(deleted)
     }
 
     fn take_deletes(&mut self, commit: &Commit) {
@@ -475,9 +564,8 @@ impl Log {
             if self.deleted.contains_key(&doc) {
                 continue;
             }
-            self.deleted.insert(doc, commit.name());
-            self.unscrubbed.insert(doc);
-            self.staged.puts.push((doc_key(&doc), deleted_value(commit.name(), false)));
+            let deleted = self.note_deleted(doc, commit.name());
+            self.staged.puts.push((doc_key(&doc), to_cbor(&deleted)));
             self.staged.dirty_holes.extend(self.holes.close(&doc));
         }
     }
@@ -518,19 +606,44 @@ impl Log {
 
     fn index(&mut self, commit: &Commit) {
         let header = commit.header();
-        let tip = commit.tip();
+        let (tip, author) = (commit.tip(), header.author);
         self.meta.head = self.meta.head.then(&tip.id);
-        if self.vector.of(&header.author).is_empty() {
-            self.hot.begin(header.author);
+        if self.vector.of(&author).is_empty() {
+            self.hot.begin(author);
+        }
+        let seq_before = header.seq.saturating_sub(1);
+        let continued = self.vector.named(&author, seq_before, header.prev.short()).copied();
+        // Numbered in the order of the log, so that all processes that share it number them alike.
+        let number = continued.as_ref().and_then(|tip| self.number_of(tip));
+        let is_first_branch = self.vector.of(&author).is_empty() || continued.is_some() && number.is_none();
+        self.hot.append(&tip, is_first_branch, self.meta.head.seq, &mut self.staged.puts);
+        self.cover(header);
+        if is_first_branch {
+            self.staged.dirty.insert(author);
+        } else {
+            let branches = self.branches.entry(author).or_default();
+            let number = number.unwrap_or(branches.len() as u64);
+            if let Some(before) = &continued {
+                branches.remove(&before.id);
+            }
+            branches.insert(tip.id, number);
+            self.staged.dirty_branches.insert((author, number), tip);
         }
         self.vector.advance(tip, Some(&header.prev));
-        self.cover(header);
-        self.uncovered.insert(tip);
-        let tips = self.vector.of(&header.author).to_vec();
-        let Some(hot) = self.hot.get_mut(&header.author) else { return };
-        hot.append(&tip, &header.prev, self.meta.head.seq, &mut self.staged.puts);
-        hot.chain.tips = tips;
-        self.staged.dirty.insert(header.author);
+        if self.keeping == Keeping::Uncovered {
+            self.uncovered.insert(tip);
+        }
+    }
+
+    /// The number of the branch that ends with this tip, where that is not the author's first.
+    fn number_of(&self, tip: &Tip) -> Option<u64> {
+        self.branches.get(&tip.author)?.get(&tip.id).copied()
+    }
+
+    /// The tip of that name, if nothing comes after it and that is kept.
+    fn uncovered_tip(&self, name: &After) -> Option<Tip> {
+        let tip = self.vector.named(&name.author, name.seq, name.short)?;
+        self.uncovered.contains(tip).then_some(*tip)
     }
 
     /// The tips that this commit comes after are covered by it.
@@ -545,11 +658,15 @@ impl Log {
     }
 
     fn cover_one(&mut self, name: &After) {
-        let tips = self.uncovered.range(tips_of(name.author));
-        let covered = tips.filter(|tip| tip.seq == name.seq && tip.id.short() == name.short);
-        for tip in covered.copied().collect::<Vec<_>>() {
-            self.uncovered.remove(&tip);
-            self.staged.dirty.insert(tip.author);
+        let Some(tip) = self.uncovered_tip(name) else { return };
+        self.uncovered.remove(&tip);
+        match self.number_of(&tip) {
+            Some(number) => {
+                self.staged.dirty_branches.insert((tip.author, number), tip);
+            }
+            None => {
+                self.staged.dirty.insert(tip.author);
+            }
         }
     }
 
@@ -566,10 +683,13 @@ impl Log {
         let mut puts = staged.puts;
         puts.extend(hole_puts);
         puts.push((META_KEY.to_vec(), self.meta.encode()));
+        let end = |tip: Tip| BranchEnd { tip, is_uncovered: self.uncovered.contains(&tip) };
         for author in &staged.dirty {
-            let Some(hot) = self.hot.get_mut(author) else { continue };
-            hot.chain.uncovered = self.uncovered.range(tips_of(*author)).copied().collect();
-            puts.push((chain_key(author), to_cbor(&hot.chain)));
+            let Some(hot) = self.hot.get(author) else { continue };
+            puts.push((chain_key(author), to_cbor(&hot.ending(&end))));
+        }
+        for ((author, number), tip) in &staged.dirty_branches {
+            puts.push((branch_end_key(author, *number), to_cbor(&end(*tip))));
         }
         put_rows(before, &staged.entries, &self.limits, &mut puts);
         self.hot.shrink(self.limits.hot_chains_max);
@@ -579,8 +699,4 @@ impl Log {
 
 fn chain_start(meta: &Meta) -> Option<CommitId> {
     meta.descriptor.as_ref().map(|descriptor| descriptor.chain_start(meta.marker.partition))
-}
-
-fn deleted_value(delete: After, is_scrubbed: bool) -> Vec<u8> {
-    to_cbor(&DeletedDoc { delete, is_scrubbed })
 }

@@ -99,9 +99,11 @@ impl Plan {
             faults,
             access,
             limits: draw_limits(rng),
-            caps: rng
-                .chance(80)
-                .then(|| Caps { space_bytes_max: rng.between(2_000, 60_000), ..Caps::default() }),
+            caps: rng.chance(80).then(|| Caps {
+                space_bytes_max: rng.between(2_000, 60_000),
+                author_branches_max: rng.between(1, 6),
+                ..Caps::default()
+            }),
             tabs: if rng.chance(120) { rng.between(1, 2) } else { 0 },
             permutes: rng.chance(200),
             has_rivals: rng.chance(40),
