@@ -13,7 +13,7 @@ use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::pending::{InFlight, Incoming, Named, Origin, Pending};
-use crate::log::log::{Admission, Holding};
+use crate::log::lookup::{Admission, Holding};
 use crate::storage::request::{StorageAnswer, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 

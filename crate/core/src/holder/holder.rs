@@ -230,7 +230,7 @@ impl Holder {
             && self.is_settled()
             && self.pending.is_empty()
             && self.intake.waiting.is_empty()
-            && !self.log.has_unscrubbed()
+            && !self.log.deleted().has_unscrubbed()
             && !self.has_unsaved_records()
             && self.links.iter().all(|(id, link)| link.is_dialer() || self.attachment(id).is_some())
     }

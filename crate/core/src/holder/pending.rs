@@ -9,7 +9,7 @@ use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 use crate::holder::notice::OwnerRequest;
 use crate::link::receiving::FrameNumber;
-use crate::log::log::Scrubbing;
+use crate::log::deleted::Scrubbing;
 use crate::log::rows::{Entry, RowsRead, read_rows};
 use crate::storage::request::{Corrupt, StorageAnswer};
 use crate::wire::bodies::{ChainRange, Want};

@@ -9,7 +9,7 @@ use crate::commit::commit::Commit;
 use crate::holder::holder::Holder;
 use crate::holder::pending::{Incoming, Origin};
 use crate::link::session::{Purpose, Wanted};
-use crate::log::log::Cause;
+use crate::log::lookup::Cause;
 use crate::wire::bodies::{Answer, ChainRange, Want};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;

@@ -7,8 +7,8 @@
 
 use crate::holder::holder::Holder;
 use crate::holder::pending::{Pending, unexpected};
+use crate::log::deleted::Scrubbing;
 use crate::log::keys::rows_after;
-use crate::log::log::Scrubbing;
 use crate::log::rows::{bytes_needed, edit_rows};
 use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
 
@@ -18,7 +18,7 @@ const STEPS_STORED: u32 = 64;
 impl Holder {
     /// Whether there is something to scrub.
     pub(super) fn is_scrub_due(&self) -> bool {
-        self.log.has_unscrubbed() && !self.disk_failed() && self.is_open()
+        self.log.deleted().has_unscrubbed() && !self.disk_failed() && self.is_open()
     }
 
     /// Makes the next step where it is time to.
@@ -27,10 +27,10 @@ impl Holder {
         if !is_time || !self.is_scrub_due() {
             return;
         }
-        let mut pass = self.log.scrubbing();
+        let mut pass = self.log.deleted().scrubbing();
         if pass.until == 0 {
             pass.until = self.stored.seq;
-            self.log.set_scrubbing(pass);
+            self.log.deleted_mut().set_scrubbing(pass);
         }
         self.scrub_pace.begin_step(self.now);
         self.request(Pending::Scrub(pass), rows_after(pass.at, self.limits.read_bytes));
@@ -53,7 +53,7 @@ impl Holder {
         let next =
             if is_end { Scrubbing { done: pass.until, until: 0, at: 0 } } else { Scrubbing { at, ..pass } };
         self.scrub_steps += 1;
-        let put = self.log.scrubbed(next);
+        let put = self.log.deleted_mut().set_scrubbed(next);
         if is_end || !edits.puts.is_empty() || self.scrub_steps >= STEPS_STORED {
             self.scrub_steps = 0;
             let puts = edits.puts.into_iter().chain([put]).collect();

@@ -12,7 +12,7 @@ use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::commit::header::After;
 use crate::holder::pending::{Incoming, Named, Origin};
-use crate::log::log::Cause;
+use crate::log::lookup::Cause;
 use crate::wire::bodies::ChainRange;
 
 /// A commit whose causes are not all in the log.
@@ -322,4 +322,106 @@ impl WaitingRoom {
 
 fn name_of(named: &Named) -> After {
     After { author: named.tip.author, seq: named.tip.seq, short: named.tip.id.short() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::COMMIT_COST_BYTES;
+    use crate::commit::vector::Tip;
+    use crate::link::receiving::FrameNumber;
+
+    const LINK: LinkId = LinkId(1);
+
+    fn commit(author: u8, after: &[After]) -> Commit {
+        let place = (AuthorId([author; 16]), 1, CommitId([0; 32]));
+        Commit::new(place, after.to_vec(), 0, Vec::new(), &Limits::PROTOCOL).unwrap()
+    }
+
+    fn cause(name: After) -> Cause {
+        let range = ChainRange { author: name.author, from: 1, to: name.seq, branch: None };
+        Cause { name, range }
+    }
+
+    fn enter(room: &mut WaitingRoom, commit: &Commit, link: LinkId, now: Millis) {
+        let causes = commit.header().after.iter().copied().map(cause).collect();
+        let origin = Origin::Stream(link, FrameNumber::default(), COMMIT_COST_BYTES);
+        let incoming = Incoming { origins: vec![origin], commit: commit.clone() };
+        assert!(room.enter(incoming, causes, now, &Limits::PROTOCOL));
+    }
+
+    fn asked(room: &WaitingRoom, link: LinkId) -> Vec<AuthorId> {
+        room.to_ask(link, Millis::MAX).map(|range| range.author).collect()
+    }
+
+    #[test]
+    fn a_commit_that_comes_a_thousand_times_is_held_once() {
+        let mut room = WaitingRoom::default();
+        let waits = commit(2, &[commit(1, &[]).name()]);
+        for _ in 0..1_000 {
+            enter(&mut room, &waits, LINK, 0);
+        }
+        assert_eq!((room.commits.len(), room.bytes), (1, waits.size()));
+        assert_eq!(room.release(&commit(1, &[]).name()).len(), 1);
+        assert_eq!((room.bytes, room.is_empty()), (0, true));
+        assert!(room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    #[test]
+    fn what_comes_touches_those_that_wait_for_it_and_no_others() {
+        let mut room = WaitingRoom::default();
+        let causes: Vec<_> = (1..100).map(|author| commit(author, &[]).name()).collect();
+        for cause in &causes {
+            enter(&mut room, &commit(100 + cause.author.0[0], &[*cause]), LINK, 0);
+        }
+        let all = commit(250, &causes);
+        enter(&mut room, &all, LINK, 0);
+        // Another branch of an author whose commit is awaited.
+        let other = After { short: ShortId([9; 16]), ..causes[0] };
+        assert!(room.release(&other).is_empty());
+        for (at, cause) in causes.iter().enumerate() {
+            let released = room.release(cause);
+            let is_last = at + 1 == causes.len();
+            assert_eq!(released.len(), if is_last { 2 } else { 1 });
+            assert_eq!(released.iter().any(|incoming| incoming.commit.id() == all.id()), is_last);
+        }
+        assert!(room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    #[test]
+    fn whoever_brought_a_commit_is_asked_for_what_does_not_wait_itself() {
+        let mut room = WaitingRoom::default();
+        let first = commit(1, &[]);
+        let second = commit(2, &[first.name()]);
+        let third = commit(3, &[second.name()]);
+        enter(&mut room, &third, LINK, 5);
+        assert_eq!(asked(&room, LINK), [second.header().author]);
+        assert_eq!((room.awaited_since(LINK, 5), room.awaited_since(LINK, 6)), (Some(5), None));
+        enter(&mut room, &second, LinkId(2), 7);
+        assert_eq!(asked(&room, LINK), []);
+        assert_eq!(asked(&room, LinkId(2)), [first.header().author]);
+        // It will be sent again, and until then it is asked for.
+        room.link_gone(LinkId(2));
+        assert_eq!(asked(&room, LINK), [second.header().author]);
+        assert!(!room.waits_for_link(LinkId(2)));
+        room.link_gone(LINK);
+        assert!(room.is_empty() && room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    #[test]
+    fn what_was_named_is_asked_for_until_it_has_come() {
+        let mut room = WaitingRoom::default();
+        let named = commit(1, &[]);
+        let tip: Tip = named.tip();
+        for link in [LINK, LinkId(2)] {
+            let named = Named { link, frame: FrameNumber::default(), tip, came_at: 3 };
+            room.wait_for(named, cause(name_of(&named)));
+        }
+        enter(&mut room, &commit(2, &[named.name()]), LINK, 4);
+        assert_eq!(room.links_to_ask().collect::<Vec<_>>(), [LINK, LinkId(2)]);
+        assert_eq!(room.release(&named.name()).len(), 1);
+        assert_eq!(room.links_to_ask().count(), 0);
+        assert_eq!(room.take_named(&named.id()).len(), 2);
+        assert!(room.is_empty() && room.awaited.is_empty() && room.links.is_empty());
+    }
 }

@@ -180,7 +180,7 @@ impl Holder {
                 self.writing -= 1;
                 if answer != StorageAnswer::Written {
                     // The step is made again.
-                    self.log.set_scrubbing(pass);
+                    self.log.deleted_mut().set_scrubbing(pass);
                 }
             }
             // Where it failed, the next write takes the records along again where it matters.

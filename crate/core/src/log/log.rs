@@ -8,54 +8,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use minicbor::{Decode, Encode};
-
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::{AuthorId, CommitId, DocId, LogId};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
-use crate::commit::commit::{Commit, ItemBytes};
+use crate::commit::commit::Commit;
 use crate::commit::descriptor::Descriptor;
 use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
-use crate::log::chain::{BranchEnd, CHUNK, Chain, HotChains, Lookup, Slot};
+use crate::log::chain::{BranchEnd, Chain, HotChains};
+use crate::log::deleted::Deleted;
 use crate::log::holes::{Hole, Holes};
-use crate::log::keys::{
-    META_KEY, SCRUB_KEY, author_of_key, branch_end_key, chain_key, doc_key, hole_key, hole_seq,
-};
+use crate::log::keys::{META_KEY, author_of_key, branch_end_key, chain_key, hole_key, hole_seq};
 use crate::log::meta::Meta;
 use crate::log::rows::{Entry, put_rows};
-use crate::storage::request::{Corrupt, Entries, Guard, StorageRequest};
-use crate::wire::bodies::ChainRange;
-
-/// A `d` entry.
-#[derive(Clone, Copy, Debug, Encode, Decode)]
-#[cbor(array)]
-struct DeletedDoc {
-    /// The delete.
-    #[n(0)]
-    delete: After,
-    /// Its position in the log.
-    #[n(1)]
-    at: u64,
-}
-
-/// The `g` entry: how far the bytes of deleted documents are gone from the rows. All that was deleted
-/// before a pass over the log began is scrubbed by that pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub struct Scrubbing {
-    /// What was deleted up to this position is gone from all rows.
-    #[n(0)]
-    pub done: u64,
-    /// The end of the log when the pass under way began; 0 where none is.
-    #[n(1)]
-    pub until: u64,
-    /// How far that pass has come.
-    #[n(2)]
-    pub at: u64,
-}
+use crate::storage::request::{Corrupt, Entries, Guard};
 
 /// Whether a holder makes commits of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,24 +37,21 @@ pub enum Keeping {
 /// What a holder knows of its log without reading storage.
 #[derive(Clone, Debug)]
 pub struct Log {
-    limits: Arc<Limits>,
+    pub(super) limits: Arc<Limits>,
     meta: Meta,
     /// What the `m` entry holds, or will once what was taken is written.
     stored_meta: Option<Vec<u8>>,
     /// What the first commit of a chain names as the one before it.
-    chain_start: Option<CommitId>,
-    vector: Vector,
+    pub(super) chain_start: Option<CommitId>,
+    pub(super) vector: Vector,
     keeping: Keeping,
     /// Tips that no commit in the log comes after.
     uncovered: BTreeSet<Tip>,
     /// The ends of forked authors' later branches, with their numbers in storage.
     branches: BTreeMap<AuthorId, BTreeMap<CommitId, u64>>,
-    deleted: BTreeMap<DocId, DeletedDoc>,
-    /// The position of the last delete.
-    last_delete: u64,
-    scrubbing: Scrubbing,
-    holes: Holes,
-    hot: HotChains,
+    deleted: Deleted,
+    pub(super) holes: Holes,
+    pub(super) hot: HotChains,
     staged: Staged,
 }
 
@@ -101,43 +66,6 @@ struct Staged {
     dirty_holes: BTreeSet<u64>,
     puts: Entries,
     before: Option<Position>,
-}
-
-/// Whether a commit may be appended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is in the log already.
-    Held,
-    /// It is in the log at that position without some of its bytes, which this copy has.
-    Fills(u64),
-    /// All that it comes after is in the log.
-    Ready,
-    /// These are not in the log yet.
-    Waits(Vec<Cause>),
-    /// Storage must be asked first.
-    Reads(Vec<StorageRequest>),
-    /// It begins a chain of another space or partition.
-    Foreign,
-}
-
-/// A commit that is not in the log, and what to ask for to get it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cause {
-    /// The commit.
-    pub name: After,
-    /// What is missing of its chain, as far as it is known.
-    pub range: ChainRange,
-}
-
-/// Whether a commit is in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holding {
-    /// It is.
-    Held,
-    /// It is not.
-    Missing(Cause),
-    /// Storage must be asked first.
-    Reads(StorageRequest),
 }
 
 /// What was staged, to be written at once.
@@ -175,9 +103,7 @@ impl Log {
             keeping,
             uncovered: BTreeSet::new(),
             branches: BTreeMap::new(),
-            deleted: BTreeMap::new(),
-            last_delete: 0,
-            scrubbing: Scrubbing::default(),
+            deleted: Deleted::default(),
             holes: Holes::default(),
             hot: HotChains::default(),
             staged: Staged::default(),
@@ -242,34 +168,23 @@ impl Log {
 
     /// Whether the document is deleted.
     pub fn is_deleted(&self, doc: &DocId) -> bool {
-        self.deleted.contains_key(doc)
+        self.deleted.contains(doc)
     }
 
     /// Brings a commit that was read from storage up to what the log knows: bytes of deleted
     /// documents are gone. Whether it is different now.
     pub fn justify(&self, commit: &mut Commit) -> bool {
-        commit.justify(|doc| self.deleted.get(doc).map(|deleted| deleted.delete))
+        commit.justify(|doc| self.deleted.delete_of(doc))
     }
 
-    /// Whether bytes of deleted documents may still be in the rows.
-    pub fn has_unscrubbed(&self) -> bool {
-        self.last_delete > self.scrubbing.done
+    /// How far the bytes of deleted documents are gone from the rows.
+    pub fn deleted(&self) -> &Deleted {
+        &self.deleted
     }
 
-    /// How far they are gone.
-    pub fn scrubbing(&self) -> Scrubbing {
-        self.scrubbing
-    }
-
-    /// They are gone so far: what to write.
-    pub fn scrubbed(&mut self, scrubbing: Scrubbing) -> (Vec<u8>, Vec<u8>) {
-        self.scrubbing = scrubbing;
-        (SCRUB_KEY.to_vec(), to_cbor(&scrubbing))
-    }
-
-    /// A pass over the rows has come so far.
-    pub fn set_scrubbing(&mut self, scrubbing: Scrubbing) {
-        self.scrubbing = scrubbing;
+    /// As above, to be changed.
+    pub fn deleted_mut(&mut self) -> &mut Deleted {
+        &mut self.deleted
     }
 
     /// Takes in an entry of storage in one of [`load_ranges`](crate::log::keys::load_ranges).
@@ -292,12 +207,10 @@ impl Log {
                 branches.insert(end.tip.id, u64::from_be_bytes(number));
                 self.load_end(end);
             }
-            Some((b'g', [])) => self.scrubbing = from_cbor(value)?,
+            Some((b'g', [])) => self.deleted.set_scrubbing(from_cbor(value)?),
             Some((b'd', doc)) => {
                 let doc = DocId::from_slice(doc).ok_or_else(|| Corrupt("a key of another length".into()))?;
-                let deleted: DeletedDoc = from_cbor(value)?;
-                self.deleted.insert(doc, deleted);
-                self.last_delete = self.last_delete.max(deleted.at);
+                self.deleted.load(doc, value)?;
             }
             Some((b'h', _)) => {
                 let seq = hole_seq(key).ok_or_else(|| Corrupt("a key of another length".into()))?;
@@ -329,149 +242,6 @@ impl Log {
     /// Storage holds what this code did not write.
     pub fn learn_branches(&mut self, from: &[u8], entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Corrupt> {
         self.hot.learn_branches(from, entries)
-    }
-
-    /// Whether this commit may be appended now.
-    pub fn admit(&self, commit: &Commit) -> Admission {
-        let header = commit.header();
-        if let Some(seq) = self.holes.seq_of(&commit.id()) {
-            return if self.fills(seq, commit) { Admission::Fills(seq) } else { Admission::Held };
-        }
-        let mut reads = Vec::new();
-        let mut missing = Vec::new();
-        let held = self.vector.seq(&header.author);
-        if self.vector.has(&commit.tip()) {
-            return Admission::Held;
-        }
-        let is_foreign = header.seq == 1 && self.chain_start != Some(header.prev);
-        if is_foreign && !self.limits.is_mutated(Mutation::AnyChainStart) {
-            return Admission::Foreign;
-        }
-        if header.seq <= held {
-            if self.limits.is_mutated(Mutation::DropSecondBranch) {
-                return Admission::Held;
-            }
-            match self.is_indexed(&commit.name()) {
-                Lookup::Found(true) => return Admission::Held,
-                Lookup::Found(false) => {}
-                Lookup::Reads(read) => reads.push(read),
-            }
-        }
-        // Appending changes the chain's entry, so it must be known.
-        if held > 0 && !self.hot.contains(&header.author) {
-            reads.push(StorageRequest::Get(vec![chain_key(&header.author)]));
-        }
-        if header.seq > 1 {
-            let prev = After { author: header.author, seq: header.seq - 1, short: header.prev.short() };
-            self.require(&prev, &mut reads, &mut missing);
-        }
-        for after in &header.after {
-            if !self.limits.is_mutated(Mutation::AppendWithoutCauses) {
-                self.require(after, &mut reads, &mut missing);
-            }
-            // It is covered by this commit, which changes the chain's entry.
-            let is_first = |tip: &Tip| self.number_of(tip).is_none();
-            if self.uncovered_tip(after).as_ref().is_some_and(is_first) && !self.hot.contains(&after.author) {
-                reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
-            }
-        }
-        if !missing.is_empty() {
-            Admission::Waits(missing)
-        } else if !reads.is_empty() {
-            Admission::Reads(reads)
-        } else {
-            Admission::Ready
-        }
-    }
-
-    /// Whether the commit of that tip is in the log, with its bytes or without.
-    pub fn holds(&self, tip: &Tip) -> Holding {
-        let (mut reads, mut missing) = (Vec::new(), Vec::new());
-        let name = After { author: tip.author, seq: tip.seq, short: tip.id.short() };
-        self.require(&name, &mut reads, &mut missing);
-        match (missing.pop(), reads.pop()) {
-            (Some(cause), _) => Holding::Missing(cause),
-            (None, Some(read)) => Holding::Reads(read),
-            (None, None) => Holding::Held,
-        }
-    }
-
-    fn fills(&self, seq: u64, commit: &Commit) -> bool {
-        let Some(hole) = self.holes.get(seq) else { return false };
-        commit.items().any(|(item, bytes)| {
-            matches!(bytes, ItemBytes::Present(_))
-                && item.len > 0
-                && item.doc.is_some_and(|doc| hole.docs.contains(&doc))
-        })
-    }
-
-    fn is_indexed(&self, name: &After) -> Lookup<bool> {
-        let is_forked = self.vector.of(&name.author).len() > 1;
-        self.hot.holds(&name.author, name.seq, name.short, is_forked)
-    }
-
-    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<Cause>) {
-        let After { author, seq, short } = *name;
-        if self.vector.named(&author, seq, short).is_some() {
-            return;
-        }
-        let held = self.vector.seq(&author);
-        if seq > held {
-            let range = ChainRange { author, from: held + 1, to: seq, branch: None };
-            missing.push(Cause { name: *name, range });
-            return;
-        }
-        match self.is_indexed(name) {
-            Lookup::Reads(read) => reads.push(read),
-            Lookup::Found(true) => {}
-            // Another branch than the one held: ask for it from below.
-            Lookup::Found(false) => {
-                let from = seq.saturating_sub(CHUNK as u64).max(1);
-                let range = ChainRange { author, from, to: seq, branch: Some(short) };
-                missing.push(Cause { name: *name, range });
-            }
-        }
-    }
-
-    /// The positions of these parts of chains as far as they are held: in log order, so that causes
-    /// come first. Where a branch of a fork is meant its last commit comes first and those before it
-    /// follow: whoever asks does not know where the branch begins, and an answer that is cut must not
-    /// bring the same commits each time.
-    ///
-    /// # Errors
-    /// What must be read first.
-    pub fn find(&self, ranges: &[ChainRange]) -> Result<Vec<u64>, Vec<StorageRequest>> {
-        let mut in_order = BTreeSet::new();
-        let mut from_ends = Vec::new();
-        let mut reads = Vec::new();
-        for range in ranges {
-            let last = range.to.min(self.vector.seq(&range.author));
-            let is_forked = self.vector.of(&range.author).len() > 1;
-            for seq in (range.from.max(1)..=last).rev() {
-                match self.hot.find(&range.author, seq, is_forked) {
-                    Lookup::Found(slots) => {
-                        let is_meant = |slot: &&Slot| {
-                            seq < range.to || range.branch.is_none_or(|branch| branch == slot.id)
-                        };
-                        let found = slots.iter().filter(is_meant).map(|slot| slot.log_seq);
-                        match range.branch {
-                            Some(_) => from_ends.extend(found),
-                            None => in_order.extend(found),
-                        }
-                    }
-                    Lookup::Reads(read) => {
-                        if reads.last() != Some(&read) {
-                            reads.push(read);
-                        }
-                    }
-                }
-            }
-            // The first of a chain are needed first.
-            while in_order.len() > self.limits.waiting_commits_max {
-                in_order.pop_last();
-            }
-        }
-        if reads.is_empty() { Ok(in_order.into_iter().chain(from_ends).collect()) } else { Err(reads) }
     }
 
     /// Appends a commit that [`Log::admit`] found ready, to be written by the next
@@ -547,25 +317,18 @@ impl Log {
     fn believe(&mut self, commit: &Commit) {
         for (item, bytes) in commit.items() {
             if let (Some(doc), crate::commit::commit::ItemBytes::Deleted(delete)) = (item.doc, bytes) {
-                self.note_deleted(doc, *delete);
+                self.deleted.insert(doc, *delete, self.meta.head.seq + 1);
             }
         }
     }
 
-    /// The document is deleted by the commit that is appended next.
-    fn note_deleted(&mut self, doc: DocId, delete: After) -> DeletedDoc {
-        let deleted = DeletedDoc { delete, at: self.meta.head.seq + 1 };
-        self.last_delete = deleted.at;
-        *self.deleted.entry(doc).or_insert(deleted)
-    }
-
     fn take_deletes(&mut self, commit: &Commit) {
         for doc in commit.header().deletes() {
-            if self.deleted.contains_key(&doc) {
+            if let Some(put) = self.deleted.insert(doc, commit.name(), self.meta.head.seq + 1) {
+                self.staged.puts.push(put);
+            } else {
                 continue;
             }
-            let deleted = self.note_deleted(doc, commit.name());
-            self.staged.puts.push((doc_key(&doc), to_cbor(&deleted)));
             self.staged.dirty_holes.extend(self.holes.close(&doc));
         }
     }
@@ -636,12 +399,12 @@ impl Log {
     }
 
     /// The number of the branch that ends with this tip, where that is not the author's first.
-    fn number_of(&self, tip: &Tip) -> Option<u64> {
+    pub(super) fn number_of(&self, tip: &Tip) -> Option<u64> {
         self.branches.get(&tip.author)?.get(&tip.id).copied()
     }
 
     /// The tip of that name, if nothing comes after it and that is kept.
-    fn uncovered_tip(&self, name: &After) -> Option<Tip> {
+    pub(super) fn uncovered_tip(&self, name: &After) -> Option<Tip> {
         let tip = self.vector.named(&name.author, name.seq, name.short)?;
         self.uncovered.contains(tip).then_some(*tip)
     }

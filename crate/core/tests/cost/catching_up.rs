@@ -23,31 +23,39 @@ fn is_over(net: &Net, node: NodeId, wait: WaitId) -> bool {
 
 /// A relay that holds many commits, and a replica with a slow disk that is on its way to having them.
 fn catching_up() -> (Net, NodeId, NodeId) {
-    let mut net = Net::new(Limits { write_bytes_max: 4_000, ..Limits::PROTOCOL });
+    // More than may be on the way at once.
+    let limits = Limits { write_bytes_max: 4_000, credit_bytes: 150_000, ..Limits::PROTOCOL };
+    let mut net = Net::new(limits);
     let relay = relay(&mut net, "eu", &[], Caps::default(), MemoryStore::default());
     let raw = Raw::new(&mut net, relay);
-    raw.bring(&mut net, &chain(1, 2_000));
-    net.run(1_000);
+    for some in chain(1, 2_000).chunks(100) {
+        raw.bring(&mut net, some);
+        net.run(100);
+    }
     let replica = replica(&mut net, &["eu"], DISK);
     (net, relay, replica)
 }
 
 #[test]
-fn a_replica_that_writes_while_it_catches_up_is_synced_a_round_trip_after_it_is_live() {
-    let (mut net, _, replica) = catching_up();
-    assert!(net.run_until(10_000, |net| net.replica(replica).status().state == State::Syncing));
-    net.run(3 * DISK);
-    net.call(replica, |replica, now| replica.create(&[], None, now)).unwrap();
-    let is_live = |net: &Net| {
-        let status = net.replica(replica).status();
-        status.state == State::Live && status.unsent == 0
-    };
-    assert!(net.run_until(60_000, is_live));
-    let wait = net.call(replica, |replica, _| replica.synced());
-    let before = net.now;
-    assert!(net.run_until(10_000, |net| is_over(net, replica, wait)));
-    let round_trips = (net.now - before).div_ceil(2 * net.link_delay + DISK);
-    assert!(round_trips <= 2, "{} ms", net.now - before);
+fn a_replica_that_writes_while_it_catches_up_is_live_and_synced_a_round_trip_after_it_holds_all() {
+    // The last write is acknowledged while the last of the others' commits are still being stored.
+    for writes in [40, 60, 70] {
+        let (mut net, relay, replica) = catching_up();
+        assert!(net.run_until(10_000, |net| net.replica(replica).status().state == State::Syncing));
+        for _ in 0..writes {
+            net.run(DISK);
+            net.call(replica, |replica, now| replica.create(&[], None, now)).unwrap();
+        }
+        let wait = net.call(replica, |replica, _| replica.synced());
+        let holds_all =
+            |net: &Net| net.replica(replica).vector().digest() == net.relay(relay).vector().digest();
+        assert!(net.run_until(60_000, |net| net.replica(replica).vector().len() == 2 && holds_all(net)));
+        let before = net.now;
+        let is_live = |net: &Net| net.replica(replica).status().state == State::Live;
+        assert!(net.run_until(10_000, |net| is_live(net) && is_over(net, replica, wait)));
+        let round_trips = (net.now - before).div_ceil(2 * net.link_delay + DISK);
+        assert!(round_trips <= 3, "{} ms after {writes} writes", net.now - before);
+    }
 }
 
 /// Digests say so, and nobody has to be still for them.
@@ -125,4 +133,21 @@ fn relays_that_are_all_away_are_tried_ever_more_rarely() {
     assert!(probes <= 9, "{probes} in 15 seconds");
     net.run(585_000);
     assert!(net.nodes[replica].dials - dials <= 45, "{} in ten minutes", net.nodes[replica].dials);
+}
+
+#[test]
+fn relays_are_remembered_in_the_order_in_which_they_were_met() {
+    let mut net = Net::new(Limits::PROTOCOL);
+    let names = ["eu", "us", "ap", "sa"];
+    for name in names {
+        relay(&mut net, name, &[], Caps::default(), MemoryStore::default());
+    }
+    let replica = replica(&mut net, &["eu"], 0);
+    for name in names {
+        net.call(replica, |replica, _| replica.set_relays(vec![name.to_owned()]));
+        assert!(net.run_until(20_000, |net| {
+            net.replica(replica).relays_met().first().is_some_and(|met| met == name)
+        }));
+    }
+    assert_eq!(net.replica(replica).relays_met(), ["sa", "ap", "us", "eu"]);
 }

@@ -30,6 +30,8 @@ pub enum Machine {
 pub struct Asked {
     pub gets: usize,
     pub scans: usize,
+    /// Those of rows of commits.
+    pub row_scans: usize,
     /// Keys put or deleted.
     pub rows_written: usize,
     pub largest_value: usize,
@@ -228,7 +230,10 @@ impl Net {
                 let it = &mut self.nodes[node];
                 match &request {
                     StorageRequest::Get(_) => it.asked.gets += 1,
-                    StorageRequest::Scan { .. } => it.asked.scans += 1,
+                    StorageRequest::Scan { from, .. } => {
+                        it.asked.scans += 1;
+                        it.asked.row_scans += usize::from(from.first() == Some(&b'b'));
+                    }
                     StorageRequest::Write(batch) => {
                         it.asked.rows_written += batch.puts.len() + batch.deletes.len();
                         let largest = batch.puts.iter().map(|(_, value)| value.len()).max();

@@ -1,6 +1,6 @@
 //! What commits cost that wait for causes.
 
-use eyot_core::base::id::{AuthorId, CommitId, ShortId};
+use eyot_core::base::id::{AuthorId, ShortId};
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::header::After;
@@ -32,10 +32,10 @@ fn wants(raw: &Raw, net: &Net) -> Vec<Want> {
 fn commits_that_name_one_another_are_asked_for_and_found_to_be_withheld() {
     let (mut net, relay, raw) = world();
     // Each names the number of every other, with an id that none has.
-    let name = |author: u8| After { author: AuthorId([author; 16]), seq: 2, short: ShortId([9; 16]) };
+    let name = |author: u8| After { author: AuthorId([author; 16]), seq: 1, short: ShortId([9; 16]) };
     let circle = (1..40).map(|author| {
         let after = (1..40).filter(|other| *other != author).map(name).collect();
-        commit(author, 2, CommitId([author; 32]), after, 0)
+        commit(author, 1, start(), after, 0)
     });
     raw.bring(&mut net, &circle.collect::<Vec<_>>());
     net.run(100);
