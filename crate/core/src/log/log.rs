@@ -449,7 +449,7 @@ impl Log {
         let end = |tip: Tip| BranchEnd { tip, is_uncovered: self.uncovered.contains(&tip) };
         for author in &staged.dirty {
             let Some(hot) = self.hot.get(author) else { continue };
-            puts.push((chain_key(author), to_cbor(&hot.ending(&end))));
+            puts.push((chain_key(author), to_cbor(&hot.ending(end))));
         }
         for ((author, number), tip) in &staged.dirty_branches {
             puts.push((branch_end_key(author, *number), to_cbor(&end(*tip))));
