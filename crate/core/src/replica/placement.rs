@@ -35,7 +35,7 @@ pub(crate) struct Placement {
     relays: Vec<Candidate>,
     hope_until: Millis,
     /// Failures while all relays fail: then each is not tried at its own pace, but one after another
-    /// with a wait that grows.
+    /// with a wait that grows, until each has its turn about as often as if it were alone.
     all_failing: Backoff,
     /// Nothing is dialled before.
     rest_until: Millis,
@@ -87,12 +87,17 @@ impl Placement {
     /// The relays there are from now on; what is known of those that stay is kept.
     pub fn set_relays(&mut self, urls: Vec<String>) {
         let mut before = core::mem::take(&mut self.relays);
+        let count = before.len();
         for url in urls {
             if self.relays.iter().any(|relay| relay.url == url) {
                 continue;
             }
             let known = before.iter().position(|relay| relay.url == url).map(|at| before.remove(at));
             self.relays.push(known.unwrap_or_else(|| Candidate::new(url)));
+        }
+        if self.relays.len() != count {
+            self.all_failing = Backoff::new(BACKOFF_MAX / self.relays.len().max(1) as Millis);
+            self.rest_until = 0;
         }
     }
 
@@ -151,6 +156,9 @@ impl Placement {
     pub fn probed(&mut self, url: &str, is_healthy: bool, now: Millis, rng: &mut Rng) {
         if let Some(relay) = self.relays.iter_mut().find(|relay| relay.url == url) {
             relay.probed(is_healthy, now, rng);
+            if is_healthy {
+                self.rest_until = now;
+            }
         }
     }
 
