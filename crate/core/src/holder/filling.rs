@@ -53,6 +53,8 @@ impl Holder {
             return Ok(());
         };
         self.log.filled(seq, &entry.commit);
+        // A row that was read before is not what it was.
+        self.scrub_pace.is_stale = true;
         let (hole_puts, hole_deletes) = self.log.take_holes();
         let (guard, put) = self.log.write_meta();
         let puts = edits.puts.into_iter().chain(hole_puts).chain([put]).collect();

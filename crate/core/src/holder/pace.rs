@@ -15,6 +15,8 @@ const REST_MAX: Millis = 600_000;
 pub(super) struct Pace {
     /// A step is under way.
     pub is_stepping: bool,
+    /// What the step under way has read was changed meanwhile.
+    pub is_stale: bool,
     began_at: Option<Millis>,
     next_at: Millis,
 }
@@ -27,6 +29,7 @@ impl Pace {
 
     pub fn begin_step(&mut self, now: Millis) {
         self.is_stepping = true;
+        self.is_stale = false;
         self.began_at.get_or_insert(now);
     }
 

@@ -37,8 +37,9 @@ impl Holder {
     }
 
     pub(super) fn scrub_read(&mut self, pass: Scrubbing, answer: StorageAnswer) -> Result<(), Corrupt> {
-        // Where storage fails or the log is read anew, the step is made again later.
-        if matches!(answer, StorageAnswer::Failed(_)) || !self.is_scrub_due() {
+        // Where storage fails, the log is read anew, or a row is being filled, the step is made again.
+        let is_in_the_way = self.scrub_pace.is_stale || self.intake.lookups > 0 || self.writing > 0;
+        if matches!(answer, StorageAnswer::Failed(_)) || is_in_the_way || !self.is_scrub_due() {
             self.scrub_pace.end_step(self.now);
             return Ok(());
         }
