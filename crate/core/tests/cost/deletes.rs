@@ -101,3 +101,38 @@ fn a_pass_goes_on_where_it_was_when_the_relay_starts_again() {
     assert!(scans <= rows / 2 + 5, "{scans} reads of {rows} rows");
     assert!(net.run_until(600_000, |net| net.relay(relay).is_idle()));
 }
+
+#[test]
+fn a_row_that_is_filled_while_it_is_scrubbed_keeps_what_came_and_loses_what_was_deleted() {
+    let item = |number, kind, bytes: &[u8]| vec![(doc(number), kind, bytes.to_vec())];
+    let new = |seq, prev, items| {
+        Commit::new((AuthorId([1; 16]), seq, prev), Vec::new(), 0, items, &Limits::PROTOCOL).unwrap()
+    };
+    let wanted = new(1, start(), item(1, Kind::Change, b"missing at first"));
+    let secret = new(2, wanted.id(), item(2, Kind::Change, b"classified"));
+    let delete = new(3, secret.id(), item(2, Kind::Delete, b""));
+    // As it comes from somebody who says that its document was deleted by whatever it may be.
+    let mut husk = wanted.clone();
+    husk.justify(|_| Some(secret.name()));
+    let mut husk = Commit::decode(&husk.encode(), &Limits::PROTOCOL).unwrap();
+    husk.justify(|_| None);
+    for delay in 0..60 {
+        let mut net = Net::new(Limits::PROTOCOL);
+        let relay = relay(&mut net, "eu", &[], Caps::default(), MemoryStore::default());
+        let [husks, honest] = [relay, relay].map(|relay| Raw::new(&mut net, relay));
+        husks.bring(&mut net, &[husk.clone(), secret.clone()]);
+        net.run(1_000);
+        assert_eq!(net.nodes[relay].store.range(b"b", b"c").count(), 1, "both are in one row");
+        net.nodes[relay].disk_delay = 5;
+        husks.bring(&mut net, std::slice::from_ref(&delete));
+        net.run(delay);
+        honest.bring(&mut net, std::slice::from_ref(&wanted));
+        net.run(60_000);
+        let holds = |text: &[u8]| {
+            let mut rows = net.nodes[relay].store.range(b"b", b"c");
+            rows.any(|(_, row)| row.windows(text.len()).any(|window| window == text))
+        };
+        assert!(holds(b"missing at first"), "filled {delay} ms after the delete was sent");
+        assert_eq!(held(&net, relay), 0, "filled {delay} ms after the delete was sent");
+    }
+}
