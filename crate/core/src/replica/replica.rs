@@ -296,7 +296,7 @@ impl Replica {
     /// How many regions there are, once a relay has told this process, or the one that links to relays.
     pub(super) fn known_regions(&self) -> Option<usize> {
         match self.leader() {
-            Some(view) => view.relay.is_some().then_some(view.acked.len()),
+            Some(view) => view.regions.map(|regions| regions as usize),
             None => self.has_regions.then_some(self.regions().len()),
         }
     }
@@ -421,7 +421,8 @@ impl Replica {
         let on_disk = self.holder.on_disk();
         let acked = self.acked().into_iter().map(|(region, upto)| (region, upto.min(on_disk))).collect();
         let relay = self.dialer.relay(&self.holder);
-        let view = LeaderView::new(self.dialer.state(), relay, self.dialer.was_live, acked);
+        let view =
+            LeaderView::new(self.dialer.state(), relay, self.dialer.was_live, acked, self.known_regions());
         if let Some(message) = self.tabs.news(view) {
             self.broadcast(&message);
         }
