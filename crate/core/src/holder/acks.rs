@@ -40,6 +40,8 @@ impl Holder {
                 accepted.brought = self.stored.seq;
             }
             self.bringers.insert(id);
+            // What this log knows of theirs from before may be more than was read on this link.
+            let whole = whole.map(|whole| whole.min(read));
             self.send(id, &Frame::Ack(Ack { read, whole, at, complete }));
             self.check_deletes_owed(id);
             self.note_peer(id);

@@ -332,10 +332,10 @@ impl Holder {
         while let Some(named) = self.intake.named.pop_front() {
             match self.log.holds(&named.tip) {
                 Holding::Held => self.name_arrived(&named),
-                Holding::Missing(_) if self.limits.is_mutated(Mutation::NamedCounts) => {
+                Holding::Missing if self.limits.is_mutated(Mutation::NamedCounts) => {
                     self.name_arrived(&named);
                 }
-                Holding::Missing(cause) => self.intake.waiting.wait_for(named, cause),
+                Holding::Missing => self.intake.waiting.wait_for(named),
                 Holding::Reads(read) => {
                     reads.insert(ReadKey(read));
                     unread.push_back(named);

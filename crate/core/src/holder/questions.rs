@@ -6,10 +6,10 @@ use crate::base::id::LinkId;
 use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
+use crate::commit::header::After;
 use crate::holder::holder::Holder;
 use crate::holder::pending::{Incoming, Origin};
 use crate::link::session::{Purpose, Wanted};
-use crate::log::lookup::Cause;
 use crate::wire::bodies::{Answer, ChainRange, Want};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -21,7 +21,7 @@ const PATIENCE: Millis = 1_000;
 impl Holder {
     /// A commit whose causes are not here waits for them. It keeps its credit, so that a peer's backlog
     /// can't fill the room.
-    pub(super) fn wait(&mut self, mut incoming: Incoming, causes: Vec<Cause>) {
+    pub(super) fn wait(&mut self, mut incoming: Incoming, causes: Vec<After>) {
         // What came by links that are gone will be sent again.
         incoming.origins.retain(|origin| origin.link().is_none_or(|link| self.links.contains(link)));
         if incoming.origins.is_empty() {
@@ -120,20 +120,13 @@ impl Holder {
             let is_patient = session.is_mesh && !is_urgent;
             let since = if is_patient { self.now.checked_sub(PATIENCE) } else { Some(Millis::MAX) };
             let Some(since) = since else { continue };
-            let ranges = self.intake.waiting.to_ask(link, since).take(self.limits.want_ranges_max);
-            let ranges: BTreeSet<_> = ranges.map(|range| self.still_missing(range)).collect();
+            let names = self.intake.waiting.to_ask(link, since).take(self.limits.want_ranges_max);
+            let ranges: BTreeSet<_> = names.map(|name| self.log.range_to(name)).collect();
             if !ranges.is_empty() {
                 missing.insert(link, ranges);
             }
         }
         missing
-    }
-
-    /// What of this is not in the log by now, as far as that can be told from its tips.
-    fn still_missing(&self, range: &ChainRange) -> ChainRange {
-        let held = self.log.vector().seq(&range.author);
-        let from = if held < range.to { range.from.max(held + 1) } else { range.from };
-        ChainRange { from, ..*range }
     }
 
     /// When what is missing between relays has had its time.
@@ -180,7 +173,9 @@ impl Holder {
     fn note_cut(&mut self, id: LinkId) {
         let wanted = self.links.session(id).and_then(|session| session.wanted.as_ref());
         let asked = wanted.into_iter().flat_map(|wanted| &wanted.ranges);
-        if asked.into_iter().any(|range| self.still_missing(range).from > range.from) {
+        let has_grown =
+            |range: &ChainRange| range.branch.is_none() && self.log.vector().seq(&range.author) >= range.from;
+        if asked.into_iter().any(has_grown) {
             self.note_useful(&[Origin::Answer(id)]);
         }
     }

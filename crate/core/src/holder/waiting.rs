@@ -12,8 +12,6 @@ use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::commit::header::After;
 use crate::holder::pending::{Incoming, Named, Origin};
-use crate::log::lookup::Cause;
-use crate::wire::bodies::ChainRange;
 
 /// A commit whose causes are not all in the log.
 #[derive(Clone, Debug)]
@@ -25,9 +23,8 @@ struct Waiting {
 }
 
 /// A commit that is awaited.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Awaited {
-    range: ChainRange,
     /// The commits that wait for it.
     waiters: BTreeSet<CommitId>,
     /// Who should have it.
@@ -76,7 +73,7 @@ impl WaitingRoom {
     }
 
     /// Takes a commit in; false where there is no room for one more.
-    pub fn enter(&mut self, incoming: Incoming, causes: Vec<Cause>, now: Millis, limits: &Limits) -> bool {
+    pub fn enter(&mut self, incoming: Incoming, causes: Vec<After>, now: Millis, limits: &Limits) -> bool {
         let Incoming { commit, origins } = incoming;
         let id = commit.id();
         if self.commits.contains_key(&id) {
@@ -90,9 +87,9 @@ impl WaitingRoom {
         }
         self.bytes += commit.size();
         let name = commit.name();
-        let missing: BTreeSet<After> = causes.iter().map(|cause| cause.name).collect();
-        for cause in causes {
-            self.await_one(cause).waiters.insert(id);
+        let missing: BTreeSet<After> = causes.into_iter().collect();
+        for cause in &missing {
+            self.awaited.entry(*cause).or_default().waiters.insert(id);
         }
         self.commits.insert(id, Waiting { commit, origins: Vec::new(), missing, came_at: now });
         self.brought_again(id, origins);
@@ -201,10 +198,9 @@ impl WaitingRoom {
     }
 
     /// What to ask that link for that is awaited since then or before, what is awaited longest first.
-    pub fn to_ask(&self, link: LinkId, since: Millis) -> impl Iterator<Item = &ChainRange> {
+    pub fn to_ask(&self, link: LinkId, since: Millis) -> impl Iterator<Item = &After> {
         let asks = self.links.get(&link).into_iter().flat_map(|of_link| &of_link.asks);
-        let due = asks.take_while(move |(at, _)| *at <= since);
-        due.filter_map(|(_, name)| self.awaited.get(name)).map(|awaited| &awaited.range)
+        asks.take_while(move |(at, _)| *at <= since).map(|(_, name)| name)
     }
 
     /// Since when the first is awaited of what to ask that link for that is awaited since then or later.
@@ -215,9 +211,9 @@ impl WaitingRoom {
     }
 
     /// A relay has named a commit that is not in the log.
-    pub fn wait_for(&mut self, named: Named, cause: Cause) {
-        let name = cause.name;
-        self.await_one(cause);
+    pub fn wait_for(&mut self, named: Named) {
+        let name = name_of(&named);
+        self.awaited.entry(name).or_default();
         self.named.entry(named.tip.id).or_default().push(named);
         self.of(named.link).named.insert(named.tip.id);
         self.ask(named.link, name, named.came_at);
@@ -257,12 +253,6 @@ impl WaitingRoom {
             self.of(link).asks.insert((ask.since, name));
         }
         Some(Incoming { origins, commit })
-    }
-
-    fn await_one(&mut self, cause: Cause) -> &mut Awaited {
-        let Cause { name, range } = cause;
-        let new = Awaited { range, waiters: BTreeSet::new(), links: BTreeMap::new() };
-        self.awaited.entry(name).or_insert(new)
     }
 
     fn forget_if_not_awaited(&mut self, name: &After) {
@@ -338,20 +328,15 @@ mod tests {
         Commit::new(place, after.to_vec(), 0, Vec::new(), &Limits::PROTOCOL).unwrap()
     }
 
-    fn cause(name: After) -> Cause {
-        let range = ChainRange { author: name.author, from: 1, to: name.seq, branch: None };
-        Cause { name, range }
-    }
-
     fn enter(room: &mut WaitingRoom, commit: &Commit, link: LinkId, now: Millis) {
-        let causes = commit.header().after.iter().copied().map(cause).collect();
+        let causes = commit.header().after.clone();
         let origin = Origin::Stream(link, FrameNumber::default(), COMMIT_COST_BYTES);
         let incoming = Incoming { origins: vec![origin], commit: commit.clone() };
         assert!(room.enter(incoming, causes, now, &Limits::PROTOCOL));
     }
 
     fn asked(room: &WaitingRoom, link: LinkId) -> Vec<AuthorId> {
-        room.to_ask(link, Millis::MAX).map(|range| range.author).collect()
+        room.to_ask(link, Millis::MAX).map(|name| name.author).collect()
     }
 
     #[test]
@@ -415,7 +400,7 @@ mod tests {
         let tip: Tip = named.tip();
         for link in [LINK, LinkId(2)] {
             let named = Named { link, frame: FrameNumber::default(), tip, came_at: 3 };
-            room.wait_for(named, cause(name_of(&named)));
+            room.wait_for(named);
         }
         enter(&mut room, &commit(2, &[named.name()]), LINK, 4);
         assert_eq!(room.links_to_ask().collect::<Vec<_>>(), [LINK, LinkId(2)]);

@@ -22,20 +22,11 @@ pub enum Admission {
     /// All that it comes after is in the log.
     Ready,
     /// These are not in the log yet.
-    Waits(Vec<Cause>),
+    Waits(Vec<After>),
     /// Storage must be asked first.
     Reads(Vec<StorageRequest>),
     /// It begins a chain of another space or partition.
     Foreign,
-}
-
-/// A commit that is not in the log, and what to ask for to get it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cause {
-    /// The commit.
-    pub name: After,
-    /// What is missing of its chain, as far as it is known.
-    pub range: ChainRange,
 }
 
 /// Whether a commit is in the log.
@@ -44,7 +35,7 @@ pub enum Holding {
     /// It is.
     Held,
     /// It is not.
-    Missing(Cause),
+    Missing,
     /// Storage must be asked first.
     Reads(StorageRequest),
 }
@@ -109,7 +100,7 @@ impl Log {
         let name = After { author: tip.author, seq: tip.seq, short: tip.id.short() };
         self.require(&name, &mut reads, &mut missing);
         match (missing.pop(), reads.pop()) {
-            (Some(cause), _) => Holding::Missing(cause),
+            (Some(_), _) => Holding::Missing,
             (None, Some(read)) => Holding::Reads(read),
             (None, None) => Holding::Held,
         }
@@ -129,27 +120,31 @@ impl Log {
         self.hot.holds(&name.author, name.seq, name.short, is_forked)
     }
 
-    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<Cause>) {
-        let After { author, seq, short } = *name;
-        if self.vector.named(&author, seq, short).is_some() {
+    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<After>) {
+        if self.vector.named(&name.author, name.seq, name.short).is_some() {
             return;
         }
-        let held = self.vector.seq(&author);
-        if seq > held {
-            let range = ChainRange { author, from: held + 1, to: seq, branch: None };
-            missing.push(Cause { name: *name, range });
+        if name.seq > self.vector.seq(&name.author) {
+            missing.push(*name);
             return;
         }
         match self.is_indexed(name) {
             Lookup::Reads(read) => reads.push(read),
             Lookup::Found(true) => {}
-            // Another branch than the one held: ask for it from below.
-            Lookup::Found(false) => {
-                let from = seq.saturating_sub(CHUNK as u64).max(1);
-                let range = ChainRange { author, from, to: seq, branch: Some(short) };
-                missing.push(Cause { name: *name, range });
-            }
+            Lookup::Found(false) => missing.push(*name),
         }
+    }
+
+    /// What to ask for to get a commit that is not in the log, as far as that can be told from the tips:
+    /// the rest of its chain, or, where as many commits of its author are held, another branch, from below.
+    pub fn range_to(&self, name: &After) -> ChainRange {
+        let After { author, seq, short } = *name;
+        let held = self.vector.seq(&author);
+        if held < seq {
+            return ChainRange { author, from: held + 1, to: seq, branch: None };
+        }
+        let from = seq.saturating_sub(CHUNK as u64).max(1);
+        ChainRange { author, from, to: seq, branch: Some(short) }
     }
 
     /// The positions of these parts of chains as far as they are held: in log order, so that causes

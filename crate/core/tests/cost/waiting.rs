@@ -100,3 +100,32 @@ fn a_commit_that_waits_for_many_is_taken_when_the_last_has_come() {
     net.run(100);
     assert_eq!(net.relay(relay).stored(), 99);
 }
+
+#[test]
+fn who_waits_for_a_branch_asks_for_it_when_another_one_has_come_meanwhile() {
+    let (mut net, relay, raw) = world();
+    let meant = chain(3, 3);
+    let mut other = vec![commit(3, 1, start(), Vec::new(), 100)];
+    for seq in 2..=5 {
+        other.push(commit(3, seq, other[other.len() - 1].id(), Vec::new(), 100));
+    }
+    raw.bring(&mut net, &[commit(1, 1, start(), vec![meant[2].name()], 0)]);
+    net.run(100);
+    Raw::new(&mut net, relay).bring(&mut net, &other);
+    net.run(100);
+    let answer = |nonce, records: &[&Commit], cut| {
+        let records = records.iter().map(|commit| commit.encode().into()).collect();
+        Frame::Answer(Answer { nonce, records, more: false, cut })
+    };
+    let first = wants(&raw, &net).pop().expect("what is missing is asked for");
+    assert_eq!(first.ranges[0].branch, None);
+    // It was full of commits that are here by now.
+    net.send(raw.node, raw.link, &answer(first.nonce, &[&other[0], &other[1]], true));
+    net.run(100);
+    let second = wants(&raw, &net).pop().unwrap();
+    assert_eq!(second.ranges[0].branch, Some(meant[2].id().short()));
+    net.send(raw.node, raw.link, &answer(second.nonce, &[&meant[2], &meant[1], &meant[0]], false));
+    net.run(100);
+    assert_eq!(net.relay(relay).stored(), 9);
+    assert_eq!(net.bye_to(raw.node), None);
+}
