@@ -45,6 +45,8 @@ export interface RelayCaps {
   subjectBytesMax: number;
   spaceAuthorsMax: number;
   subjectAuthorsMax: number;
+  /** Branches of one author's chain. Only a process that was copied while it ran makes some. */
+  authorBranchesMax: number;
   spaceConnectionsMax: number;
   subjectConnectionsMax: number;
 }

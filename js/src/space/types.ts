@@ -60,7 +60,8 @@ export interface Space extends AsyncDisposable {
   synced(options?: Wait): Promise<void>;
   /**
    * Resolves once every commit made so far, by any tab or earlier session of this replica, is stored in that many regions
-   * (default 1). More regions than exist: `invalid`.
+   * (default 1). More regions than exist, or a space without relays: `invalid`; before a relay has told how many there are,
+   * it waits.
    */
   durable(options?: RegionsWait): Promise<void>;
   /**

@@ -76,6 +76,12 @@ impl Key for (AuthorId, u64) {
     }
 }
 
+impl Key for (u64, ShortId) {
+    fn bytes(&self) -> [u8; 32] {
+        padded(&[&self.0.to_be_bytes(), &self.1.0])
+    }
+}
+
 impl Key for (u64, LinkId) {
     fn bytes(&self) -> [u8; 32] {
         padded(&[&self.0.to_be_bytes(), &self.1.0.to_be_bytes()])

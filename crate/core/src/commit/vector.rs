@@ -1,27 +1,27 @@
 //! The vector: the tips held, one for each author, two or more where an author is forked. It names
 //! a state of a space exactly.
 //!
-//! Tips lie in a tree by the nibbles of their author's id. A node with more than `LEAF_TIPS_MAX`
-//! tips of several authors is a branch; so the tree depends on the set of tips alone, and the hash of
-//! its root is a digest of the set (R. Merkle, "A Digital Signature Based on a Conventional Encryption
-//! Function", 1987). A sum of hashes would be cheaper to keep, but one modulo 2^256 falls to the
-//! generalised birthday attack (D. Wagner, 2002) at a million tips, and one that does not (LtHash)
-//! takes 2 kB of state and hashes 2 kB for every tip. Here a digest costs, for each tip that moved
-//! since the last one, one leaf of at most 16 tips and 512 bytes for each of the log16(n) branches
-//! above it.
+//! Tips lie in a tree by the nibbles of their author's id, and those of one author by the nibbles of
+//! their commit's id. A node with more than `LEAF_TIPS_MAX` tips is a branch; so the tree depends on
+//! the set of tips alone, and the hash of its root is a digest of the set (R. Merkle, "A Digital
+//! Signature Based on a Conventional Encryption Function", 1987). A sum of hashes would be cheaper to
+//! keep, but one modulo 2^256 falls to the generalised birthday attack (D. Wagner, 2002) at a million
+//! tips, and one that does not (LtHash) takes 2 kB of state and hashes 2 kB for every tip. Here a
+//! digest costs, for each tip that moved since the last one, one leaf of at most 16 tips and 512 bytes
+//! for each of the log16(n) branches above it. That is so for the branches of a forked author too.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use minicbor::{Decode, Encode};
 
 use crate::base::hash::hash32;
-use crate::base::id::{AuthorId, CommitId};
+use crate::base::id::{AuthorId, CommitId, ShortId};
+use crate::base::id_map::IdMap;
 use crate::commit::digest::Digest;
 
-/// More tips than this in a leaf make it a branch, unless all are one author's.
+/// More tips than this in a leaf make it a branch.
 const LEAF_TIPS_MAX: usize = 16;
-/// Nibbles in an author's id.
-const DEPTH_MAX: usize = 32;
 
 /// The last commit of a chain that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -43,20 +43,78 @@ pub struct Tip {
 pub struct Vector {
     root: Node,
     len: usize,
+    /// The tips of authors with a fork. They are in the tree too, but not beside one another.
+    forked: IdMap<AuthorId, BTreeSet<Tip>>,
+}
+
+/// The tips of one author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tips<'a> {
+    /// Nothing of it is held.
+    None,
+    /// Its chain has one end.
+    One(&'a Tip),
+    /// It is forked.
+    Several(&'a BTreeSet<Tip>),
 }
 
 #[derive(Clone, Debug)]
 enum Node {
     /// Tips in ascending order.
     Leaf(Vec<Tip>),
-    Branch(Box<Branch>),
+    /// Tips of several authors, by the next nibble of the author's id.
+    Authors(Box<Branch>),
+    /// Tips of one author, by the next nibble of the commit's id.
+    Commits(AuthorId, Box<Branch>),
 }
 
 #[derive(Clone, Debug)]
 struct Branch {
     children: [Node; 16],
+    len: usize,
     /// Its hash, until something below it changes.
     hash: Cell<Option<[u8; 32]>>,
+}
+
+/// How many nibbles of the author's and of the commit's id lead to a node.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    author: usize,
+    commit: usize,
+}
+
+impl<'a> Tips<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Tips::None => 0,
+            Tips::One(_) => 1,
+            Tips::Several(tips) => tips.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The tip of an author that is not forked.
+    pub fn single(&self) -> Option<&'a Tip> {
+        match self {
+            Tips::One(tip) => Some(tip),
+            Tips::None | Tips::Several(_) => None,
+        }
+    }
+
+    /// Them, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Tip> {
+        let (one, several) = match *self {
+            Tips::None => (None, None),
+            Tips::One(tip) => (Some(tip), None),
+            Tips::Several(tips) => (None, Some(tips)),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
 }
 
 impl Vector {
@@ -64,50 +122,72 @@ impl Vector {
     pub fn from_tips(tips: impl IntoIterator<Item = Tip>) -> Self {
         let mut vector = Self::default();
         for tip in tips {
-            vector.len += usize::from(vector.root.insert(tip, None, 0));
+            vector.advance(tip, None);
         }
         vector
     }
 
     /// The tips of an author: none, one, or the branches of a fork.
-    pub fn of(&self, author: &AuthorId) -> &[Tip] {
+    pub fn of(&self, author: &AuthorId) -> Tips<'_> {
+        if let Some(tips) = self.forked.get(author) {
+            return Tips::Several(tips);
+        }
         let mut node = &self.root;
         for depth in 0.. {
             match node {
-                Node::Branch(branch) => node = &branch.children[nibble(author, depth)],
+                Node::Authors(branch) => node = &branch.children[nibble(&author.0, depth)],
                 Node::Leaf(tips) => {
-                    let start = tips.partition_point(|tip| tip.author < *author);
-                    let end = tips.partition_point(|tip| tip.author <= *author);
-                    return &tips[start..end];
+                    let at = tips.partition_point(|tip| tip.author < *author);
+                    return tips.get(at).filter(|tip| tip.author == *author).map_or(Tips::None, Tips::One);
                 }
+                Node::Commits(..) => break,
             }
         }
-        &[]
+        Tips::None
     }
 
     /// The highest number held of an author; 0 for none.
     pub fn seq(&self, author: &AuthorId) -> u64 {
-        self.of(author).iter().map(|tip| tip.seq).max().unwrap_or(0)
+        match self.of(author) {
+            Tips::None => 0,
+            Tips::One(tip) => tip.seq,
+            Tips::Several(tips) => tips.last().map_or(0, |tip| tip.seq),
+        }
     }
 
-    /// All tips, by author.
-    pub fn tips(&self) -> impl Iterator<Item = &Tip> {
-        let mut nodes = vec![&self.root];
-        let leaves = core::iter::from_fn(move || {
-            loop {
-                match nodes.pop()? {
-                    Node::Leaf(tips) => return Some(tips.as_slice()),
-                    Node::Branch(branch) => nodes.extend(branch.children.iter().rev()),
-                }
+    /// Whether this is a tip.
+    pub fn has(&self, tip: &Tip) -> bool {
+        match self.of(&tip.author) {
+            Tips::None => false,
+            Tips::One(other) => other == tip,
+            Tips::Several(tips) => tips.contains(tip),
+        }
+    }
+
+    /// The tip of that author with that number and short id.
+    pub fn named(&self, author: &AuthorId, seq: u64, short: ShortId) -> Option<&Tip> {
+        match self.of(author) {
+            Tips::None => None,
+            Tips::One(tip) => Some(tip).filter(|tip| tip.seq == seq && tip.id.short() == short),
+            Tips::Several(tips) => {
+                let (mut first, mut last) = ([0; 32], [255; 32]);
+                first[..16].copy_from_slice(&short.0);
+                last[..16].copy_from_slice(&short.0);
+                let [first, last] = [first, last].map(|id| Tip { author: *author, seq, id: CommitId(id) });
+                tips.range(first..=last).next()
             }
-        });
-        leaves.flatten()
+        }
+    }
+
+    /// All tips, author by author.
+    pub fn tips(&self) -> impl Iterator<Item = &Tip> {
+        self.root.tips()
     }
 
     /// Of the tips after this one so many.
     pub fn tips_after(&self, after: Option<&Tip>, most: usize) -> Vec<Tip> {
         let mut tips = Vec::new();
-        self.root.collect(after, 0, most, &mut tips);
+        self.root.collect(after, Depth::default(), most, &mut tips);
         tips
     }
 
@@ -128,7 +208,28 @@ impl Vector {
 
     /// Takes a commit in: it replaces the tip that it continues, or begins a branch.
     pub fn advance(&mut self, tip: Tip, prev: Option<&CommitId>) {
-        self.len += usize::from(self.root.insert(tip, prev, 0));
+        if self.has(&tip) {
+            return;
+        }
+        let before = prev.zip(tip.seq.checked_sub(1));
+        let before = before.and_then(|(prev, seq)| self.named(&tip.author, seq, prev.short())).copied();
+        if let Some(tips) = self.forked.get_mut(&tip.author) {
+            if let Some(before) = &before {
+                tips.remove(before);
+            }
+            tips.insert(tip);
+        } else if before.is_none()
+            && let Some(other) = self.of(&tip.author).single().copied()
+        {
+            self.forked.insert(tip.author, BTreeSet::from([other, tip]));
+        }
+        match before {
+            Some(before) => self.root.replace(&before, tip, Depth::default()),
+            None => {
+                self.root.insert(tip, Depth::default());
+                self.len += 1;
+            }
+        }
     }
 }
 
@@ -147,103 +248,202 @@ impl Default for Node {
 }
 
 impl Node {
-    /// Puts a tip in the place of the one that it continues, or beside the others; whether there is
-    /// one more now.
-    fn insert(&mut self, tip: Tip, prev: Option<&CommitId>, depth: usize) -> bool {
+    /// A branch that these tips are below, which are of several authors or of one.
+    fn branch(tips: Vec<Tip>, depth: Depth) -> Self {
+        let (first, last) = (tips[0].author, tips[tips.len() - 1].author);
+        let mut node = if first == last {
+            Node::Commits(first, Box::new(Branch::new()))
+        } else {
+            Node::Authors(Box::new(Branch::new()))
+        };
+        for tip in tips {
+            node.insert(tip, depth);
+        }
+        node
+    }
+
+    /// Puts a tip beside the others.
+    fn insert(&mut self, tip: Tip, depth: Depth) {
         match self {
-            Node::Branch(branch) => {
-                branch.hash.set(None);
-                branch.children[nibble(&tip.author, depth)].insert(tip, prev, depth + 1)
-            }
             Node::Leaf(tips) => {
-                let is_more = insert_into(tips, tip, prev);
-                if tips.len() > LEAF_TIPS_MAX && depth < DEPTH_MAX && has_several_authors(tips) {
-                    let mut branch =
-                        Branch { children: core::array::from_fn(|_| Node::default()), hash: Cell::new(None) };
-                    for tip in core::mem::take(tips) {
-                        branch.children[nibble(&tip.author, depth)].insert(tip, None, depth + 1);
-                    }
-                    *self = Node::Branch(Box::new(branch));
+                if let Err(at) = tips.binary_search(&tip) {
+                    tips.insert(at, tip);
                 }
-                is_more
+                if tips.len() > LEAF_TIPS_MAX {
+                    *self = Node::branch(core::mem::take(tips), depth);
+                }
+            }
+            Node::Commits(author, _) if *author != tip.author => {
+                // The node of one author goes down as it is.
+                let author = *author;
+                let mut branch = Branch::new();
+                let below = core::mem::take(self);
+                branch.len = below.len();
+                branch.children[nibble(&author.0, depth.author)] = below;
+                *self = Node::Authors(Box::new(branch));
+                self.insert(tip, depth);
+            }
+            Node::Authors(branch) => branch.child(&tip.author.0, depth.author).insert(tip, depth.of_author()),
+            Node::Commits(_, branch) => branch.child(&tip.id.0, depth.commit).insert(tip, depth.of_commit()),
+        }
+        if let Node::Authors(branch) | Node::Commits(_, branch) = self {
+            branch.count();
+        }
+    }
+
+    /// Puts a tip of the same author in the place of one.
+    fn replace(&mut self, before: &Tip, tip: Tip, depth: Depth) {
+        match self {
+            Node::Leaf(tips) => {
+                if let Ok(at) = tips.binary_search(before) {
+                    tips.remove(at);
+                }
+                if let Err(at) = tips.binary_search(&tip) {
+                    tips.insert(at, tip);
+                }
+            }
+            Node::Authors(branch) => {
+                branch.child(&tip.author.0, depth.author).replace(before, tip, depth.of_author());
+            }
+            Node::Commits(_, branch) => {
+                let [from, to] = [before, &tip].map(|tip| nibble(&tip.id.0, depth.commit));
+                if from == to {
+                    branch.child(&tip.id.0, depth.commit).replace(before, tip, depth.of_commit());
+                } else {
+                    branch.child(&before.id.0, depth.commit).remove(before, depth.of_commit());
+                    branch.child(&tip.id.0, depth.commit).insert(tip, depth.of_commit());
+                }
             }
         }
     }
 
-    fn collect(&self, after: Option<&Tip>, depth: usize, most: usize, tips: &mut Vec<Tip>) {
+    /// Takes out a tip of an author that has others below this node.
+    fn remove(&mut self, tip: &Tip, depth: Depth) {
         match self {
+            Node::Leaf(tips) => tips.retain(|other| other != tip),
+            Node::Authors(branch) => {
+                branch.child(&tip.author.0, depth.author).remove(tip, depth.of_author());
+            }
+            Node::Commits(_, branch) => {
+                branch.child(&tip.id.0, depth.commit).remove(tip, depth.of_commit());
+                branch.count();
+            }
+        }
+        if matches!(self, Node::Commits(_, branch) if branch.len <= LEAF_TIPS_MAX) {
+            let mut tips: Vec<_> = self.tips().copied().collect();
+            tips.sort_unstable();
+            *self = Node::Leaf(tips);
+        }
+    }
+
+    fn tips(&self) -> impl Iterator<Item = &Tip> {
+        let mut nodes = vec![self];
+        let leaves = core::iter::from_fn(move || {
+            loop {
+                match nodes.pop()? {
+                    Node::Leaf(tips) => return Some(tips.as_slice()),
+                    Node::Authors(branch) | Node::Commits(_, branch) => {
+                        nodes.extend(branch.children.iter().rev());
+                    }
+                }
+            }
+        });
+        leaves.flatten()
+    }
+
+    /// Adds the tips after this one, in the order of [`Node::tips`], until there are so many.
+    fn collect(&self, after: Option<&Tip>, depth: Depth, most: usize, tips: &mut Vec<Tip>) {
+        let (branch, first, below) = match self {
             Node::Leaf(leaf) => {
                 let start = after.map_or(0, |after| leaf.partition_point(|tip| tip <= after));
                 tips.extend(leaf[start..].iter().take(most - tips.len()));
+                return;
             }
-            Node::Branch(branch) => {
-                let first = after.map_or(0, |after| nibble(&after.author, depth));
-                for (number, child) in branch.children.iter().enumerate().skip(first) {
-                    if tips.len() == most {
-                        return;
-                    }
-                    // What is in later children comes after in any case.
-                    child.collect(after.filter(|_| number == first), depth + 1, most, tips);
+            Node::Authors(branch) => {
+                (branch, after.map(|after| nibble(&after.author.0, depth.author)), depth.of_author())
+            }
+            Node::Commits(author, branch) => {
+                let after = after.filter(|after| after.author >= *author);
+                if after.is_some_and(|after| after.author > *author) {
+                    return;
                 }
+                (branch, after.map(|after| nibble(&after.id.0, depth.commit)), depth.of_commit())
             }
+        };
+        for (number, child) in branch.children.iter().enumerate().skip(first.unwrap_or(0)) {
+            if tips.len() == most {
+                return;
+            }
+            // What is in later children comes after in any case.
+            child.collect(after.filter(|_| Some(number) == first), below, most, tips);
         }
     }
 
-    fn is_empty(&self) -> bool {
-        matches!(self, Node::Leaf(tips) if tips.is_empty())
+    fn len(&self) -> usize {
+        match self {
+            Node::Leaf(tips) => tips.len(),
+            Node::Authors(branch) | Node::Commits(_, branch) => branch.len,
+        }
     }
 
     /// SHA-256(0 ‖ author, seq most significant byte first, id of each tip), or
-    /// SHA-256(1 ‖ nibble, hash of each child that is not empty).
+    /// SHA-256(1 ‖ nibble, hash of each child that is not empty), with 2 in place of 1 where the nibble
+    /// is one of the commit's id.
     fn hash(&self) -> [u8; 32] {
-        let mut bytes = Vec::new();
-        match self {
+        let (kind, branch) = match self {
             Node::Leaf(tips) => {
-                bytes.push(0);
+                let mut bytes = vec![0];
                 for tip in tips {
                     bytes.extend(tip.author.0);
                     bytes.extend(tip.seq.to_be_bytes());
                     bytes.extend(tip.id.0);
                 }
-                hash32(&[&bytes])
+                return hash32(&[&bytes]);
             }
-            Node::Branch(branch) => branch.hash.get().unwrap_or_else(|| {
-                bytes.push(1);
-                for (nibble, child) in (0u8..).zip(&branch.children).filter(|(_, child)| !child.is_empty()) {
-                    bytes.push(nibble);
-                    bytes.extend(child.hash());
-                }
-                let hash = hash32(&[&bytes]);
-                branch.hash.set(Some(hash));
-                hash
-            }),
-        }
+            Node::Authors(branch) => (1, branch),
+            Node::Commits(_, branch) => (2, branch),
+        };
+        branch.hash.get().unwrap_or_else(|| {
+            let mut bytes = vec![kind];
+            for (nibble, child) in (0u8..).zip(&branch.children).filter(|(_, child)| child.len() > 0) {
+                bytes.push(nibble);
+                bytes.extend(child.hash());
+            }
+            let hash = hash32(&[&bytes]);
+            branch.hash.set(Some(hash));
+            hash
+        })
     }
 }
 
-fn insert_into(tips: &mut Vec<Tip>, tip: Tip, prev: Option<&CommitId>) -> bool {
-    let start = tips.partition_point(|other| other.author < tip.author);
-    let end = tips.partition_point(|other| other.author <= tip.author);
-    let prev = prev.map(CommitId::short);
-    let before = tips[start..end].iter().position(|other| Some(other.id.short()) == prev);
-    if let Some(before) = before {
-        tips.remove(start + before);
+impl Branch {
+    fn new() -> Self {
+        Self { children: core::array::from_fn(|_| Node::default()), len: 0, hash: Cell::new(None) }
     }
-    match tips.binary_search(&tip) {
-        Ok(_) => false,
-        Err(at) => {
-            tips.insert(at, tip);
-            before.is_none()
-        }
+
+    /// The child by that nibble, to be changed.
+    fn child(&mut self, id: &[u8], depth: usize) -> &mut Node {
+        self.hash.set(None);
+        &mut self.children[nibble(id, depth)]
+    }
+
+    fn count(&mut self) {
+        self.len = self.children.iter().map(Node::len).sum();
     }
 }
 
-fn has_several_authors(tips: &[Tip]) -> bool {
-    tips.first().map(|tip| tip.author) != tips.last().map(|tip| tip.author)
+impl Depth {
+    fn of_author(self) -> Self {
+        Self { author: self.author + 1, ..self }
+    }
+
+    fn of_commit(self) -> Self {
+        Self { commit: self.commit + 1, ..self }
+    }
 }
 
-fn nibble(author: &AuthorId, depth: usize) -> usize {
-    let byte = author.0[depth / 2];
+fn nibble(id: &[u8], depth: usize) -> usize {
+    let byte = id[depth / 2];
     usize::from(if depth.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
 }
 
@@ -279,7 +479,8 @@ mod tests {
         assert_eq!(walked.digest(), told.digest());
         assert!(walked.tips().is_sorted());
         for number in 0..500 {
-            assert_eq!(walked.of(&AuthorId(author(number))), [tip(author(number), 2, 2)]);
+            let held = tip(author(number), 2, 2);
+            assert_eq!(walked.of(&AuthorId(author(number))), Tips::One(&held));
         }
     }
 
@@ -305,9 +506,48 @@ mod tests {
         assert_ne!(vector.digest(), before);
     }
 
+    /// Law: the branches of one author are no exception, however many there are.
+    #[test]
+    fn vectors_with_many_branches_that_grew_apart_to_the_same_tips_are_equal() {
+        // The ids of branches share long beginnings, as those of authors do.
+        let branch = |seq: u64, number: u32| {
+            let mut id = [seq as u8; 32];
+            let at = if number.is_multiple_of(3) { 0 } else { 14 };
+            id[at..at + 2].copy_from_slice(&(number as u16).to_be_bytes());
+            Tip { author: AuthorId([7; 16]), seq, id: CommitId(id) }
+        };
+        for others in [0, 1, 40] {
+            let mut walked = Vector::default();
+            for number in 0..300 {
+                walked.advance(branch(1, number), None);
+            }
+            for number in 0..others {
+                walked.advance(tip(author(number), 1, 1), None);
+            }
+            for number in (0..300).rev() {
+                let before = branch(1, number);
+                walked.advance(branch(2, number), Some(&before.id));
+                assert!(!walked.has(&before));
+            }
+            let tips = (0..300).map(|number| branch(2, number));
+            let tips = tips.chain((0..others).map(|number| tip(author(number), 1, 1)));
+            let told = Vector::from_tips(tips);
+            assert_eq!(walked, told);
+            assert_eq!((walked.len(), walked.digest()), (300 + others as usize, told.digest()));
+            assert_eq!(walked.of(&AuthorId([7; 16])).len(), 300);
+            assert_eq!(walked.seq(&AuthorId([7; 16])), 2);
+            let named = branch(2, 17);
+            assert_eq!(walked.named(&named.author, 2, named.id.short()), Some(&named));
+            assert_eq!(walked.named(&named.author, 1, named.id.short()), None);
+        }
+    }
+
+    /// A digest is made from what changed: of many branches too it hashes a few leaves.
     #[test]
     fn tips_are_told_in_parts_that_come_to_all_of_them() {
-        let vector = Vector::from_tips((0..500).map(|number| tip(author(number), 1, 1)));
+        let authors = (0..500).map(|number| tip(author(number), 1, 1));
+        let branches = (0..=255).map(|id| tip([7; 16], 1, id));
+        let vector = Vector::from_tips(authors.chain(branches));
         let mut told = Vec::new();
         while told.len() < vector.len() {
             let part = vector.tips_after(told.last(), 7);
@@ -319,11 +559,18 @@ mod tests {
     }
 
     #[test]
-    fn an_author_with_many_branches_stays_in_one_leaf() {
-        let mut vector = Vector::from_tips((0..=255).map(|id| tip([1; 16], 1, id)));
-        assert_eq!(vector.of(&AuthorId([1; 16])).len(), 256);
-        vector.advance(tip([2; 16], 1, 1), None);
-        assert_eq!(vector.of(&AuthorId([1; 16])).len(), 256);
-        assert_eq!(vector.len(), 257);
+    fn no_leaf_has_more_tips_than_a_leaf_may_have() {
+        fn most(node: &Node) -> usize {
+            match node {
+                Node::Leaf(tips) => tips.len(),
+                Node::Authors(branch) | Node::Commits(_, branch) => {
+                    branch.children.iter().map(most).max().unwrap_or(0)
+                }
+            }
+        }
+        let ids = (0..3_000u32).map(|number| CommitId(hash32(&[&number.to_be_bytes()])));
+        let vector = Vector::from_tips(ids.map(|id| Tip { author: AuthorId([1; 16]), seq: 1, id }));
+        assert_eq!(vector.len(), 3_000);
+        assert!(most(&vector.root) <= LEAF_TIPS_MAX);
     }
 }

@@ -8,7 +8,7 @@ use crate::holder::holder::Holder;
 use crate::holder::notice::Notice;
 use crate::holder::pending::Origin;
 use crate::holder::pending::Pending;
-use crate::link::session::Stillness;
+use crate::link::session::{Session, Stillness};
 use crate::storage::request::WriteBatch;
 use crate::wire::bodies::{Ack, Quiet};
 use crate::wire::close::CloseCode;
@@ -43,6 +43,8 @@ impl Holder {
                 accepted.brought = self.stored.seq;
             }
             self.bringers.insert(id);
+            // What this log knows of theirs from before may be more than was read on this link.
+            let whole = whole.map(|whole| whole.min(read));
             self.send(id, &Frame::Ack(Ack { read, whole, at, complete }));
             self.check_deletes_owed(id);
             self.note_peer(id);
@@ -74,8 +76,14 @@ impl Holder {
         if ack.at.seq > session.send.seen.seq {
             session.send.seen = ack.at;
         }
-        if ack.complete && ack.at.seq > session.receive.read.seq && !session.receive.has_frames() {
-            session.receive.read = ack.at;
+        if ack.complete && ack.at.seq > session.receive.read.seq {
+            if session.receive.has_frames() {
+                // True once all that came before it is in the log.
+                session.receive.frame(Some(ack.at), []);
+                self.touched.insert(id);
+            } else {
+                session.receive.read = ack.at;
+            }
         }
         self.note_peer(id);
         self.notices.push_back(Notice::Acked(id));
@@ -89,10 +97,38 @@ impl Holder {
         let (head, digest) = (self.log.mark(self.stored), self.log.vector().digest());
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved_at = now;
+        session.compared_at = now;
+        session.is_comparison_due = false;
         session.stillness = Stillness::Asked;
         session.may_be_told = true;
         let read = session.receive.read.seq;
         self.send(id, &Frame::Quiet(Quiet { head, read, digest }));
+    }
+
+    /// Where both sides have just said what they hold, they compare it as soon as each has what the other
+    /// had.
+    pub(super) fn compare_after_passes(&mut self) {
+        let stored = self.stored;
+        let is_due = |session: &Session| {
+            session.is_comparison_due && !session.send.is_muted && session.is_caught_up(stored)
+        };
+        let due: Vec<_> =
+            self.links.dialed().filter(|(_, session)| is_due(session)).map(|(id, _)| id).collect();
+        for id in due {
+            self.ask_whether_equal(id);
+        }
+    }
+
+    /// The link has not been still for long: both sides are compared all the same, at a moment when
+    /// neither has anything to send.
+    pub(super) fn compare_although_moving(&mut self, id: LinkId) {
+        let (stored, is_settled, now) = (self.stored, self.is_settled(), self.now);
+        let Some(session) = self.links.session_mut(id) else { return };
+        if is_settled && session.is_idle(stored) && session.is_caught_up(stored) {
+            self.ask_whether_equal(id);
+        } else {
+            session.compare_later(now);
+        }
     }
 
     pub(super) fn quiet_came(&mut self, id: LinkId, quiet: Quiet) {

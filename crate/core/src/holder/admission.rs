@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
+use crate::base::id::{CommitId, LinkId, LogId};
 use crate::base::limits::NAMED_COST_BYTES;
 use crate::base::mutation::Mutation;
 use crate::commit::commit::Commit;
+use crate::commit::header::After;
 use crate::commit::vector::Tip;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
@@ -14,7 +15,7 @@ use crate::holder::notice::Notice;
 use crate::holder::pending::{Brought, InFlight, Incoming, Named, Origin, Pending};
 use crate::link::session::Session;
 use crate::log::holes::Word;
-use crate::log::log::{Admission, Holding};
+use crate::log::lookup::{Admission, Holding};
 use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
@@ -84,7 +85,7 @@ impl Holder {
             let mut batch = WriteBatch { guard: Some(staged.guard), puts, deletes: staged.deletes };
             self.take_records(&mut batch);
             self.gate.take(&mut batch);
-            let flight = InFlight { batch: batch.clone(), entries: staged.entries, origins };
+            let flight = InFlight { entries: staged.entries, origins };
             self.intake.put_before(fill.map(|(incoming, _)| incoming));
             self.appending = true;
             self.act_early(&flight);
@@ -122,6 +123,7 @@ impl Holder {
         }
         self.acknowledge();
         self.ask_for_missing();
+        self.compare_after_passes();
         self.greet_all();
         self.scrub();
         if self.save_peers_due || self.log.has_unwritten_holes() {
@@ -135,7 +137,10 @@ impl Holder {
                 self.arrived(&incoming.origins, &incoming.commit);
                 Looked::Done
             }
-            Admission::Fills(seq) => Looked::Fills(incoming, seq),
+            Admission::Fills(seq) => {
+                self.note_useful(&incoming.origins);
+                Looked::Fills(incoming, seq)
+            }
             Admission::Waits(missing) => {
                 self.wait(incoming, missing);
                 Looked::Done
@@ -163,6 +168,7 @@ impl Holder {
                         return Looked::Done;
                     }
                 }
+                self.note_useful(&incoming.origins);
                 let Incoming { origins, commit } = incoming;
                 self.stage(commit, &origins);
                 staged.push(origins);
@@ -172,8 +178,7 @@ impl Holder {
     }
 
     fn stage(&mut self, commit: Commit, origins: &[Origin]) {
-        let header = commit.header();
-        let (author, seq) = (header.author, header.seq);
+        let (author, name) = (commit.header().author, commit.name());
         let own = self.is_own(origins);
         let bringer = origins.iter().find_map(|origin| self.bringer(origin));
         self.note_deletes_owed(&commit, origins);
@@ -181,12 +186,12 @@ impl Holder {
         self.log.stage(commit, own, bringer);
         let is_fork = branches > 0 && self.log.vector().of(&author).len() > branches;
         self.counters.forks += u64::from(is_fork);
-        self.release(author, seq);
+        self.release(&name);
     }
 
-    /// Those that waited for this commit are looked at again, next.
-    pub(super) fn release(&mut self, author: AuthorId, seq: u64) {
-        let released = self.intake.waiting.release(author, seq);
+    /// Those that waited for this commit and for nothing else are looked at again, next.
+    pub(super) fn release(&mut self, name: &After) {
+        let released = self.intake.waiting.release(name);
         self.intake.put_before(released);
     }
 
@@ -195,8 +200,14 @@ impl Holder {
         if self.gate.is_open() {
             return Charge::Fits;
         }
-        let is_new_author = self.log.vector().of(&incoming.commit.header().author).is_empty();
         let commit = &incoming.commit;
+        let header = commit.header();
+        let tips = self.log.vector().of(&header.author);
+        // A branch counts as an author: it costs as much.
+        let continues = header.seq > 1
+            && self.log.vector().named(&header.author, header.seq - 1, header.prev.short()).is_some();
+        let is_new_author = !continues;
+        let has_too_many_branches = !continues && self.gate.has_too_many_branches(tips.len());
         let lacks_bytes = commit.lacks_bytes();
         // What is absent may yet come, and then nobody is charged for it.
         let absent = if lacks_bytes { commit.item_bytes() } else { 0 };
@@ -213,6 +224,9 @@ impl Holder {
                 // Nobody vouches for it any more.
                 None => Charge::Exceeds(""),
                 Some(_) if has_too_many_holes => Charge::Exceeds("too many commits lack their bytes"),
+                Some(_) if has_too_many_branches => {
+                    Charge::Exceeds("an author's chain has too many branches")
+                }
                 Some(subject) => self.gate.charge(&subject, load),
             };
             match charge {
@@ -333,16 +347,13 @@ impl Holder {
     /// Settles what other relays have named and is in the log; the rest waits for its own way.
     fn look_up_named(&mut self, reads: &mut BTreeSet<ReadKey>) {
         let mut unread = VecDeque::new();
-        let vector = self.log.vector();
-        let passed = self.intake.waiting.take_passed(|author| vector.seq(author));
-        self.intake.named.extend(passed);
         while let Some(named) = self.intake.named.pop_front() {
             match self.log.holds(&named.tip) {
                 Holding::Held => self.name_arrived(&named),
-                Holding::Missing(_) if self.limits.is_mutated(Mutation::NamedCounts) => {
+                Holding::Missing if self.limits.is_mutated(Mutation::NamedCounts) => {
                     self.name_arrived(&named);
                 }
-                Holding::Missing(range) => self.intake.waiting.wait_for(named, range),
+                Holding::Missing => self.intake.waiting.wait_for(named),
                 Holding::Reads(read) => {
                     reads.insert(ReadKey(read));
                     unread.push_back(named);

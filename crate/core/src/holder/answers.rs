@@ -31,6 +31,7 @@ impl Holder {
         session.answering = Some(Answering {
             nonce: want.nonce,
             finding: Finding::new(&want.ranges, vector, most),
+            ranges: want.ranges,
             left: None,
             bytes: 0,
             read: 0,
@@ -74,6 +75,24 @@ impl Holder {
                 }
                 self.send(id, &Frame::Answer(answer));
             }
+        }
+    }
+
+    /// The log was read again, and what was found may be elsewhere now.
+    pub(super) fn answer_anew(&mut self) {
+        let (vector, most) = (self.log.vector(), self.limits.waiting_commits_max);
+        let (mut torn, mut answering) = (Vec::new(), Vec::new());
+        for (id, session) in self.links.sessions_mut() {
+            let Some(job) = &mut session.answering else { continue };
+            job.finding = Finding::new(&job.ranges, vector, most);
+            job.left = None;
+            if job.begun.is_some() { torn.push(id) } else { answering.push(id) }
+        }
+        for id in torn {
+            self.close(id, CloseCode::GoingAway, "a commit may have changed while it was being sent");
+        }
+        for id in answering {
+            self.feed(id);
         }
     }
 

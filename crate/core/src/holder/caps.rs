@@ -25,6 +25,8 @@ pub struct Caps {
     pub space_authors_max: u64,
     /// Authors that a subject brought.
     pub subject_authors_max: u64,
+    /// Branches of an author's chain. Only a process that was copied while it ran makes some.
+    pub author_branches_max: u64,
     /// Connections to the space.
     pub space_connections_max: u64,
     /// Connections of a subject to the space.
@@ -42,6 +44,7 @@ impl Default for Caps {
             subject_bytes_max: 16 << 30,
             space_authors_max: 1_000_000,
             subject_authors_max: 1_000_000,
+            author_branches_max: 1_024,
             space_connections_max: 100_000,
             subject_connections_max: 100_000,
         }

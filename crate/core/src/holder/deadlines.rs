@@ -24,10 +24,9 @@ impl Holder {
         }
         self.bringers.remove(&id);
         self.touched.remove(&id);
-        self.intake.waiting.forget_names(id);
         self.intake.named.retain(|named| named.link != id);
         // What it brought and its causes would be asked of nobody any more.
-        self.evict_waiting();
+        self.intake.waiting.link_gone(id);
         self.save_peers_due = true;
         self.notices.push_back(Notice::LinkClosed(id, why));
     }
@@ -55,6 +54,7 @@ impl Holder {
                     return self.close(id, CloseCode::Expired, "the token has expired");
                 }
                 Some((_, Timer::Quiet)) => self.ask_whether_equal(id),
+                Some((_, Timer::Comparison)) => self.compare_although_moving(id),
                 Some((_, Timer::Grant)) => self.grant_more(id),
                 Some((_, Timer::Turn)) => {
                     if let Some(session) = self.links.session_mut(id) {
@@ -74,7 +74,8 @@ impl Holder {
         }
         let links = self.links.next_timer(&self.limits);
         let patience = self.patience_ends();
-        let all = [links, patience, self.disk.retry_at(), self.owner_deadline, self.turns.next()];
+        let scrub = self.scrub_pace.due().filter(|_| self.is_settled() && self.is_scrub_due());
+        let all = [links, patience, scrub, self.disk.retry_at(), self.owner_deadline, self.turns.next()];
         let next = all.into_iter().flatten().min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.is_open());

@@ -50,13 +50,15 @@ impl Holder {
             return Ok(());
         };
         self.log.stage_again(seq, commit);
+        // A row that was read before is not what it was.
+        self.scrub_pace.is_stale = true;
         let Some(staged) = self.log.take_staged() else { return Ok(()) };
         let puts = edits.puts.into_iter().chain(staged.puts).collect();
         let deletes = edits.deletes.into_iter().chain(staged.deletes).collect();
         let mut batch = WriteBatch { guard: Some(staged.guard), puts, deletes };
         self.take_records(&mut batch);
         let origins = vec![incoming.origins];
-        let flight = InFlight { batch: batch.clone(), entries: staged.entries, origins };
+        let flight = InFlight { entries: staged.entries, origins };
         self.appending = true;
         self.write(Pending::Append(flight), batch);
         Ok(())

@@ -56,6 +56,7 @@ struct SubjectPace {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub bytes: u64,
+    /// An author's first commit, or a branch of its chain.
     pub is_new_author: bool,
 }
 
@@ -80,6 +81,11 @@ impl Gate {
     /// Who is charged for what a link that is gone has brought.
     pub fn departed(&self, link: LinkId) -> Option<&str> {
         self.departed.get(&link).map(String::as_str)
+    }
+
+    /// Whether an author that has so many branches may have no other one.
+    pub fn has_too_many_branches(&self, branches: usize) -> bool {
+        self.caps.is_some_and(|caps| branches as u64 >= caps.author_branches_max)
     }
 
     /// Puts a commit on the accounts of the space and of whoever brings it.

@@ -166,7 +166,7 @@ impl Holder {
 
     /// Is this a position that this log had? Asked of `seen` first, then of `read`. A mark that this
     /// log never gave is no cursor, and says nothing of the log.
-    fn check_cursor(&mut self, id: LinkId, cursor: Cursor, which: Which) {
+    pub(super) fn check_cursor(&mut self, id: LinkId, cursor: Cursor, which: Which) {
         let mark = which.of(&cursor);
         if self.log.marker().judge(&mark) == Shown::Foreign {
             if self.limits.is_mutated(Mutation::RenewOnForeignMark) {

@@ -25,13 +25,15 @@ use crate::holder::intake::Intake;
 use crate::holder::io::{Effect, Input};
 use crate::holder::links::Links;
 use crate::holder::notice::{Notice, OwnerRequest};
+
 use crate::holder::peers::Peers;
 use crate::holder::pending::{Incoming, Origin, Pending};
 use crate::holder::role::Role;
+use crate::holder::step_pace::StepPace;
 use crate::holder::turns::Turns;
 use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
-use crate::log::log::Log;
+use crate::log::log::{Keeping, Log};
 use crate::log::rows::Entry;
 use crate::storage::request::{StorageFault, StorageRequest};
 use crate::wire::bodies::{Bye, Fresh, Head, RegionHead};
@@ -101,7 +103,9 @@ pub(crate) struct Holder {
     pub(super) pending: IdMap<RequestId, (Pending, StorageRequest)>,
     next_request: u64,
     next_nonce: u64,
-    pub(super) scrubbing: bool,
+    pub(super) scrub_pace: StepPace,
+    /// Steps of a pass since it was last stored how far it has come.
+    pub(super) scrub_steps: u32,
     pub(super) withheld: u64,
     /// Writes made to memory, whose answers are due.
     pub(super) done: VecDeque<(Pending, StorageRequest)>,
@@ -122,7 +126,8 @@ impl Holder {
         let marker = Marker::new(LogId(rng.bytes16()), rng.bytes32(), 0);
         // A relay is told what the space is by the first link that may write.
         let plain = (!config.role.is_relay()).then(|| Descriptor::plain(config.space.clone()));
-        let log = Log::new(marker, config.descriptor.clone().or(plain), limits.clone());
+        let keeping = if config.role.is_relay() { Keeping::Nothing } else { Keeping::Uncovered };
+        let log = Log::new(marker, config.descriptor.clone().or(plain), keeping, limits.clone());
         let mut holder = Self {
             space: config.space,
             descriptor: config.descriptor,
@@ -152,7 +157,8 @@ impl Holder {
             pending: IdMap::new(),
             next_request: 0,
             next_nonce: 0,
-            scrubbing: false,
+            scrub_pace: StepPace::default(),
+            scrub_steps: 0,
             withheld: 0,
             done: VecDeque::new(),
             moved: false,
@@ -232,8 +238,8 @@ impl Holder {
         self.state == LogState::Open
             && self.is_settled()
             && self.pending.is_empty()
-            && !self.waits_for_links()
-            && self.log.unscrubbed().is_empty()
+            && self.intake.waiting.is_empty()
+            && !self.log.deleted().has_unscrubbed()
             && !self.has_unsaved_records()
             && self.links.iter().all(|(id, link)| link.is_dialer() || self.attachment(id).is_some())
     }
@@ -387,8 +393,7 @@ impl Holder {
         for entry in entries.iter().filter(|_| may_follow) {
             if entry.at.seq == self.log.head().seq + 1 {
                 self.log.follow(entry);
-                let header = entry.commit.header();
-                self.release(header.author, header.seq);
+                self.release(&entry.commit.name());
             }
         }
         self.lagging |= entries.last().is_some_and(|last| last.at.seq > self.log.head().seq);
@@ -416,6 +421,10 @@ impl Holder {
             Input::Timer => {
                 self.deadline = None;
                 self.check_timers();
+            }
+            // Whoever comes in is told what is held.
+            Input::Authorized(link, verdict) if self.state == LogState::Loading => {
+                self.intake.verdicts.push((link, verdict));
             }
             Input::Authorized(link, verdict) => self.judge(link, verdict),
         }

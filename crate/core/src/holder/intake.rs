@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::base::id::LinkId;
-use crate::holder::pending::{Incoming, Named, Origin};
+use crate::base::position::Cursor;
+use crate::holder::pending::{Incoming, Named, Origin, Which};
 use crate::holder::waiting::WaitingRoom;
+use crate::wire::access::{Claims, Refusal};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Intake {
@@ -14,6 +16,10 @@ pub(super) struct Intake {
     pub waiting: WaitingRoom,
     /// Reads under way without which nothing can be admitted.
     pub lookups: usize,
+    /// Cursors of peers to be looked at, and verdicts on their tokens to be heard, once the log is
+    /// known again.
+    pub cursors: Vec<(LinkId, Cursor, Which)>,
+    pub verdicts: Vec<(LinkId, Result<Claims, Refusal>)>,
     /// Commits in the inbox that storage refused before.
     pub again: usize,
     saved: u64,

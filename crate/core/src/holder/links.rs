@@ -98,6 +98,12 @@ impl Links {
         self.links.keys().copied().collect()
     }
 
+    /// Links that were dialled and on which commits flow.
+    pub fn dialed(&self) -> impl Iterator<Item = (LinkId, &Session)> {
+        let dialed = self.links.range(LinkId(FIRST_DIALED)..);
+        dialed.filter_map(|(id, link)| Some((*id, link.session()?)))
+    }
+
     /// Those that were dialled, are open and have not greeted.
     pub fn to_greet(&self) -> Vec<LinkId> {
         let dialed = self.links.range(LinkId(FIRST_DIALED)..);

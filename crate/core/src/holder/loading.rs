@@ -35,7 +35,7 @@ impl Holder {
                         self.fail(StorageFault::Incompatible, reason);
                         return Ok(());
                     }
-                    self.log = Log::open(meta, self.limits.clone());
+                    self.log = Log::open(meta, self.log.keeping(), self.limits.clone());
                 }
                 self.load_range(0, None);
                 Ok(())
@@ -134,8 +134,16 @@ impl Holder {
         self.state = LogState::Open;
         self.notices.push_back(Notice::Opened);
         // What waited may have its causes now, or have to ask for others.
+        self.intake.named.extend(self.intake.waiting.all_named());
         let waiting = self.intake.waiting.release_all();
         self.intake.put_before(waiting.into_iter().rev());
+        self.answer_anew();
+        for (link, cursor, which) in core::mem::take(&mut self.intake.cursors) {
+            self.check_cursor(link, cursor, which);
+        }
+        for (link, verdict) in core::mem::take(&mut self.intake.verdicts) {
+            self.judge(link, verdict);
+        }
         for (link, bytes) in core::mem::take(&mut self.early) {
             self.received(link, &bytes);
         }
@@ -173,14 +181,35 @@ impl Holder {
         if self.limits.is_mutated(Mutation::StaleAnswers) {
             return;
         }
-        let is_of_log = |pending: &Pending| matches!(pending, Pending::Lookup | Pending::FillRead { .. });
+        let is_of_log = |pending: &Pending| {
+            matches!(
+                pending,
+                Pending::Lookup
+                    | Pending::FillRead { .. }
+                    | Pending::FindFor(_)
+                    | Pending::AnswerRead(..)
+                    | Pending::CheckCursor { .. }
+            )
+        };
         let stale: Vec<RequestId> =
             self.pending.iter().filter(|(_, (pending, _))| is_of_log(pending)).map(|(id, _)| *id).collect();
         for id in stale {
             let Some((pending, _)) = self.pending.remove(&id) else { continue };
-            self.intake.lookups -= 1;
-            if let Pending::FillRead { incoming, .. } = pending {
-                self.intake.put_before([incoming]);
+            match pending {
+                Pending::FillRead { incoming, .. } => {
+                    self.intake.lookups -= 1;
+                    self.intake.put_before([incoming]);
+                }
+                Pending::FindFor(link) | Pending::AnswerRead(link, _) => {
+                    if let Some(session) = self.links.session_mut(link) {
+                        session.send.reading = false;
+                    }
+                }
+                // The greeting that follows says what is held, which is not known now.
+                Pending::CheckCursor { link, cursor, which } => {
+                    self.intake.cursors.push((link, cursor, which));
+                }
+                _ => self.intake.lookups -= 1,
             }
         }
     }

@@ -25,6 +25,7 @@ mod reconcile;
 pub mod records;
 pub(crate) mod role;
 mod scrub;
+mod step_pace;
 mod turns;
 #[cfg(feature = "documents")]
 mod unstored;

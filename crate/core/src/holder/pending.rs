@@ -1,16 +1,15 @@
 //! What is under way in a holder: what came in, and what was asked of storage.
 
-use crate::base::id::{DocId, LinkId};
-use crate::base::id_map::IdSet;
+use crate::base::id::LinkId;
 use crate::base::position::Cursor;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 use crate::holder::notice::OwnerRequest;
 use crate::link::receiving::FrameNumber;
+use crate::log::deleted::Scrubbing;
 use crate::log::rows::{Entry, RowsRead, read_rows};
-use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
-use crate::wire::bodies::ChainRange;
+use crate::storage::request::{Corrupt, StorageAnswer};
 
 /// Where a commit came from.
 #[derive(Clone, Copy, Debug)]
@@ -99,13 +98,10 @@ pub(super) enum Pending {
         incoming: Incoming,
     },
     Records,
-    Scrub {
-        docs: IdSet<DocId>,
-        from: u64,
-    },
-    Scrubbed {
-        docs: IdSet<DocId>,
-    },
+    /// A step of the pass that has come so far.
+    Scrub(Scrubbing),
+    /// What such a step has edited.
+    Scrubbed(Scrubbing),
     Flush,
     CheckCursor {
         link: LinkId,
@@ -129,17 +125,9 @@ pub(super) enum Which {
 /// A write of commits under way.
 #[derive(Clone, Debug)]
 pub(super) struct InFlight {
-    pub batch: WriteBatch,
     pub entries: Vec<Entry>,
     /// Whoever brought each.
     pub origins: Vec<Vec<Origin>>,
-}
-
-/// A question for missing causes: what is missing, by the link that should have it, and since when.
-pub(super) struct Missing<'a> {
-    pub link: LinkId,
-    pub came_at: Millis,
-    pub ranges: &'a [ChainRange],
 }
 
 /// The key that follows this one.

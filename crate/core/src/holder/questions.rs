@@ -7,10 +7,10 @@ use crate::base::id_map::IdMap;
 use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
+use crate::commit::header::After;
 use crate::holder::holder::Holder;
-use crate::holder::pending::{Brought, Incoming, Missing, Origin};
+use crate::holder::pending::{Brought, Incoming, Origin};
 use crate::link::session::{Purpose, Wanted};
-use crate::log::log::Admission;
 use crate::wire::bodies::{Answer, ChainRange, Want};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -22,27 +22,32 @@ const PATIENCE: Millis = 1_000;
 impl Holder {
     /// A commit whose causes are not here waits for them. It keeps its credit, so that a peer's backlog
     /// can't fill the room.
-    pub(super) fn wait(&mut self, incoming: Incoming, missing: Vec<ChainRange>) {
-        let id = incoming.commit.id();
-        let is_new = !self.intake.waiting.contains(&id);
-        let links: Vec<_> = incoming.origins.iter().filter_map(Origin::link).collect();
-        for origin in &incoming.origins {
-            if let Origin::Answer(link, _) = origin
-                && let Some(wanted) = self.links.session_mut(*link).and_then(|s| s.wanted.as_mut())
-                && is_new
-            {
-                wanted.is_useful();
-            }
+    pub(super) fn wait(&mut self, mut incoming: Incoming, causes: Vec<After>) {
+        // What came by links that are gone will be sent again.
+        incoming.origins.retain(|origin| origin.link().is_none_or(|link| self.links.contains(link)));
+        if incoming.origins.is_empty() {
+            return;
         }
+        if !self.intake.waiting.contains(&incoming.commit.id()) {
+            self.note_useful(&incoming.origins);
+        }
+        let links: Vec<_> = incoming.origins.iter().filter_map(Origin::link).collect();
         self.touched.extend(&links);
         self.count_waiting(&incoming);
-        let now = self.now;
-        let room = &mut self.intake.waiting;
-        let Err(incoming) = room.enter(incoming, missing.clone(), now, &self.limits) else { return };
-        self.evict_waiting();
-        if self.intake.waiting.enter(*incoming, missing, now, &self.limits).is_err() {
+        if !self.intake.waiting.enter(incoming, causes, self.now, &self.limits) {
             for link in links {
                 self.close(link, CloseCode::Waiting, "too many commits wait for their causes");
+            }
+        }
+    }
+
+    /// A commit that was not here has come by an answer: whoever was asked has it.
+    pub(super) fn note_useful(&mut self, origins: &[Origin]) {
+        for origin in origins {
+            if let Origin::Answer(link, _) = origin
+                && let Some(wanted) = self.links.session_mut(*link).and_then(|s| s.wanted.as_mut())
+            {
+                wanted.is_useful();
             }
         }
     }
@@ -60,18 +65,6 @@ impl Holder {
                 session.receive.arrived(frame, &incoming.commit.id());
             }
         }
-    }
-
-    /// Makes room: what came by links that are gone will be sent again.
-    pub(super) fn evict_waiting(&mut self) {
-        let links = &self.links;
-        self.intake.waiting.evict(|origin| origin.link().is_none_or(|link| links.contains(link)));
-    }
-
-    /// Whether something waits that a link which is there may yet bring, and would not bring again.
-    pub(super) fn waits_for_links(&self) -> bool {
-        let is_there = |origin: &Origin| origin.link().is_none_or(|link| self.links.contains(link));
-        self.intake.waiting.waits_for(is_there)
     }
 
     pub(super) fn ask_for_missing(&mut self) {
@@ -120,45 +113,30 @@ impl Holder {
     fn missing_by_link(&self) -> IdMap<LinkId, BTreeSet<ChainRange>> {
         let is_urgent = self.intake.waiting.is_half_full(&self.limits);
         let mut missing: IdMap<LinkId, BTreeSet<ChainRange>> = IdMap::new();
-        for Missing { link, came_at, ranges } in self.intake.waiting.missing() {
+        for link in self.intake.waiting.links_to_ask() {
             let Some(session) = self.links.session(link).filter(|session| session.wanted.is_none()) else {
                 continue;
             };
             // Between relays what is missing is most likely on its way from where it was made.
-            if session.is_mesh && came_at + PATIENCE > self.now && !is_urgent {
-                continue;
-            }
-            for range in ranges {
-                let asked = missing.get(&link).map_or(0, BTreeSet::len);
-                let missing_now = self.still_missing(range);
-                // Where the first commit of what is missing waits itself, its own causes come first: an
-                // answer that is cut would bring the same each time, or fill the room.
-                let holds = |seq, branch| self.intake.waiting.holds(range.author, seq, branch);
-                let waits = holds(range.to, range.branch)
-                    || (range.branch.is_none() && holds(missing_now.from, None));
-                if asked < self.limits.want_ranges_max && !waits {
-                    missing.get_or_default(link).insert(missing_now);
-                }
+            let is_patient = session.is_mesh && !is_urgent;
+            let since = if is_patient { self.now.checked_sub(PATIENCE) } else { Some(Millis::MAX) };
+            let Some(since) = since else { continue };
+            let names = self.intake.waiting.to_ask(link, since).take(self.limits.want_ranges_max);
+            let ranges: BTreeSet<_> = names.map(|name| self.log.range_to(name)).collect();
+            if !ranges.is_empty() {
+                missing.insert(link, ranges);
             }
         }
         missing
     }
 
-    /// What of this is not in the log by now, as far as that can be told from its tips.
-    fn still_missing(&self, range: &ChainRange) -> ChainRange {
-        let held = self.log.vector().seq(&range.author);
-        let from = if held < range.to { range.from.max(held + 1) } else { range.from };
-        ChainRange { from, ..*range }
-    }
-
     /// When what is missing between relays has had its time.
     pub(super) fn patience_ends(&self) -> Option<Millis> {
-        if self.links.mesh_len() == 0 || self.intake.waiting.is_empty() {
-            return None;
-        }
-        let is_mesh = |link| self.links.session(link).is_some_and(|session| session.is_mesh);
-        let ends = self.intake.waiting.missing().filter(|missing| is_mesh(missing.link));
-        ends.map(|missing| missing.came_at + PATIENCE).filter(|end| *end > self.now).min()
+        // Whatever has had its time is asked for as soon as it can be.
+        let then = (self.now + 1).saturating_sub(PATIENCE);
+        let room = &self.intake.waiting;
+        let since = self.links.mesh().filter_map(|(link, _)| room.awaited_since(link, then)).min();
+        since.map(|since| since + PATIENCE)
     }
 
     // Answers.
@@ -192,9 +170,9 @@ impl Holder {
         if !commits.iter().all(is_asked) {
             return self.close(id, CloseCode::Flow, "an answer with what was not asked for");
         }
-        // Each answer brings the first commit of what was asked for, or what is new. Else whoever withholds
-        // could send the same for ever.
-        let waiting = &self.intake.waiting;
+        // What came another way since it was asked for was of use too. Whoever sends the same again brings
+        // nothing.
+        let room = &self.intake.waiting;
         let is_first = |commit: &Commit| {
             let header = commit.header();
             wanted.ranges.iter().any(|range| match range.branch {
@@ -202,16 +180,29 @@ impl Holder {
                 Some(branch) => commit.id().short() == branch,
             })
         };
-        let is_new =
-            |commit: &Commit| !waiting.contains(&commit.id()) && self.log.admit(commit) != Admission::Held;
-        if commits.iter().any(|commit| is_first(commit) || is_new(commit)) {
+        if commits.iter().any(|commit| is_first(commit) && !room.has_brought(id, &commit.id())) {
             wanted.is_useful();
+        }
+        if answer.cut {
+            self.note_cut(id);
         }
         self.answer_grows(id, bytes);
         // Before what waits in the inbox: much of that may be waiting for these.
         let incoming = commits.into_iter().rev();
         let origin = |commit: &Commit| Origin::Answer(id, Brought::of(commit));
         self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![origin(&commit)], commit }));
+    }
+
+    /// There was more to say than an answer may hold: that is of use where something of what was asked
+    /// for has come since, this way or another.
+    fn note_cut(&mut self, id: LinkId) {
+        let wanted = self.links.session(id).and_then(|session| session.wanted.as_ref());
+        let asked = wanted.into_iter().flat_map(|wanted| &wanted.ranges);
+        let has_grown =
+            |range: &ChainRange| range.branch.is_none() && self.log.vector().seq(&range.author) >= range.from;
+        if asked.into_iter().any(has_grown) {
+            self.note_useful(&[Origin::Answer(id, Brought::All)]);
+        }
     }
 
     /// An answer has credit of its own, and no more than that.

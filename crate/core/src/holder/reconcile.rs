@@ -24,6 +24,7 @@ impl Holder {
         };
         if let Some(session) = self.links.session_mut(id) {
             session.exchange = exchange;
+            session.is_comparison_due = true;
         }
         self.notices.push_back(Notice::LinkChanged);
         self.start_passes();

@@ -10,7 +10,7 @@ use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 use crate::holder::holder::Holder;
 use crate::holder::pending::{Incoming, Origin, Pending};
-use crate::log::log::Holding;
+use crate::log::lookup::Holding;
 use crate::storage::request::Corrupt;
 
 impl Holder {

@@ -10,8 +10,8 @@ use crate::wire::bodies::VectorPart;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 
-/// How long after two sides compared what they hold they may do so again.
-const COMPARE_WAIT: Millis = 5_000;
+/// How long after two sides began to say what they hold they may do so again.
+const EXCHANGE_WAIT: Millis = 5_000;
 
 impl Holder {
     /// Says what this side holds, as far as there is room at a time; `answer`: the other is to say so too.
@@ -19,11 +19,11 @@ impl Holder {
         let now = self.now;
         let Some(session) = self.links.session_mut(id) else { return };
         if answer {
-            if session.compared_at.is_some_and(|at| at + COMPARE_WAIT > now) {
+            if session.exchanged_at.is_some_and(|at| at + EXCHANGE_WAIT > now) {
                 // It asks again.
                 return;
             }
-            session.compared_at = Some(now);
+            session.exchanged_at = Some(now);
             session.exchange = Exchange::Awaiting(Holdings::default());
         }
         session.telling = Some(Telling { answer, after: None, holes_after: None });

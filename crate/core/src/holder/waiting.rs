@@ -1,33 +1,62 @@
 //! The waiting room: commits whose causes are not all in the log, and commits that other relays have
 //! named and that have not come.
+//!
+//! It is indexed by what is awaited and by who is to be asked for it: a commit that comes touches those
+//! that wait for it and no others, and one that comes again is held once.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::id::{AuthorId, CommitId, LinkId, ShortId};
 use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
-use crate::holder::pending::{Incoming, Missing, Named, Origin};
-use crate::wire::bodies::ChainRange;
+use crate::commit::header::After;
+use crate::holder::pending::{Incoming, Named, Origin};
 
 /// A commit whose causes are not all in the log.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
-    pub commit: Commit,
-    pub origins: Vec<Origin>,
-    missing: Vec<ChainRange>,
+struct Waiting {
+    commit: Commit,
+    origins: Vec<Origin>,
+    missing: BTreeSet<After>,
     came_at: Millis,
+}
+
+/// A commit that is awaited.
+#[derive(Clone, Debug, Default)]
+struct Awaited {
+    /// The commits that wait for it.
+    waiters: IdSet<CommitId>,
+    /// Who should have it.
+    links: IdMap<LinkId, Ask>,
+}
+
+/// How a link comes to be asked for an awaited commit.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    since: Millis,
+    /// How many commits and names, which this link brought, it is awaited for.
+    count: usize,
+}
+
+/// What came by a link, and what to ask it for.
+#[derive(Clone, Debug, Default)]
+struct OfLink {
+    commits: IdSet<CommitId>,
+    named: IdSet<CommitId>,
+    /// What does not wait in this room itself: of that the causes are asked for.
+    asks: BTreeSet<(Millis, After)>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct WaitingRoom {
     commits: IdMap<CommitId, Waiting>,
-    by_cause: IdMap<(AuthorId, u64), IdSet<CommitId>>,
-    /// How many commits wait of each author and number.
-    places: IdMap<(AuthorId, u64), usize>,
     bytes: usize,
-    /// What other relays have named and is not in the log, with what is missing of its chain. Bound
-    /// by those links' credit.
-    named: IdMap<CommitId, Vec<(Named, ChainRange)>>,
+    awaited: BTreeMap<After, Awaited>,
+    links: IdMap<LinkId, OfLink>,
+    /// What other relays have named and is not in the log. Bound by those links' credit.
+    named: IdMap<CommitId, Vec<Named>>,
 }
 
 impl WaitingRoom {
@@ -44,180 +73,348 @@ impl WaitingRoom {
         self.commits.contains_key(id)
     }
 
-    /// Takes a commit in, or gives it back where there is no room for one more.
-    pub fn enter(
-        &mut self,
-        incoming: Incoming,
-        missing: Vec<ChainRange>,
-        now: Millis,
-        limits: &Limits,
-    ) -> Result<(), Box<Incoming>> {
+    /// Whether a commit waits that this link has brought.
+    pub fn has_brought(&self, link: LinkId, id: &CommitId) -> bool {
+        self.links.get(&link).is_some_and(|of_link| of_link.commits.contains(id))
+    }
+
+    /// Takes a commit in; false where there is no room for one more.
+    pub fn enter(&mut self, incoming: Incoming, causes: Vec<After>, now: Millis, limits: &Limits) -> bool {
         let Incoming { commit, origins } = incoming;
-        if let Some(waiting) = self.commits.get_mut(&commit.id()) {
+        let id = commit.id();
+        if let Some(waiting) = self.commits.get_mut(&id) {
             // One copy may have bytes that the other lacks.
             self.bytes -= waiting.commit.size();
             waiting.commit.complete(&commit);
             self.bytes += waiting.commit.size();
-            waiting.origins.extend(origins);
-            return Ok(());
+            self.brought_again(id, origins);
+            return true;
         }
         let is_full = self.commits.len() >= limits.waiting_commits_max
             || self.bytes + commit.size() > limits.waiting_bytes_max;
         if is_full {
-            return Err(Box::new(Incoming { commit, origins }));
-        }
-        for range in &missing {
-            self.by_cause.get_or_default((range.author, range.to)).insert(commit.id());
+            return false;
         }
         self.bytes += commit.size();
-        *self.places.get_or_default(place(&commit)) += 1;
-        let id = commit.id();
-        self.commits.insert(id, Waiting { commit, origins, missing, came_at: now });
-        Ok(())
+        let name = commit.name();
+        let missing: BTreeSet<After> = causes.into_iter().collect();
+        for cause in &missing {
+            self.awaited.entry(*cause).or_default().waiters.insert(id);
+        }
+        self.commits.insert(id, Waiting { commit, origins: Vec::new(), missing, came_at: now });
+        self.brought_again(id, origins);
+        // From now on its causes are asked for.
+        for (link, ask) in self.asks_for(&name) {
+            self.of(link).asks.remove(&(ask.since, name));
+        }
+        true
     }
 
-    /// The commits that waited for this one, in an order to be put before everything else, last first.
-    pub fn release(&mut self, author: AuthorId, seq: u64) -> Vec<Incoming> {
-        let ids = self.by_cause.remove(&(author, seq)).unwrap_or_default();
-        let waiting = ids.into_iter().filter_map(|id| self.leave(&id));
-        waiting.map(|Waiting { commit, origins, .. }| Incoming { origins, commit }).collect()
+    /// Takes note of who else has brought a commit that waits.
+    fn brought_again(&mut self, id: CommitId, origins: Vec<Origin>) {
+        for origin in origins {
+            let Some(waiting) = self.commits.get_mut(&id) else { return };
+            let is_known = |other: &Origin| other.brought() == origin.brought();
+            if matches!(origin, Origin::Answer(..)) && waiting.origins.iter().any(is_known) {
+                continue;
+            }
+            waiting.origins.push(origin);
+            let Some(link) = origin.link() else { continue };
+            let (since, missing) = (waiting.came_at, waiting.missing.clone());
+            if self.of(link).commits.insert(id) {
+                for name in missing {
+                    self.ask(link, name, since);
+                }
+            }
+        }
+    }
+
+    /// The commits for which nothing more is awaited now that this one is in the log, to be looked at
+    /// next, the last first.
+    pub fn release(&mut self, name: &After) -> Vec<Incoming> {
+        let Some(awaited) = self.awaited.remove(name) else { return Vec::new() };
+        for (link, ask) in awaited.links {
+            self.of(link).asks.remove(&(ask.since, *name));
+            self.forget_if_empty(link);
+        }
+        let mut released = Vec::new();
+        for id in awaited.waiters {
+            let Some(waiting) = self.commits.get_mut(&id) else { continue };
+            waiting.missing.remove(name);
+            if waiting.missing.is_empty() {
+                released.extend(self.leave(&id));
+            }
+        }
+        released
     }
 
     /// All that waits, in order: what was read of the log before is void.
     pub fn release_all(&mut self) -> Vec<Incoming> {
-        let waiting = core::mem::take(&mut self.commits);
-        self.by_cause.clear();
-        self.places.clear();
+        let mut waiting: Vec<_> = core::mem::take(&mut self.commits).into_values().collect();
         self.bytes = 0;
-        let mut waiting: Vec<_> = waiting.into_values().collect();
+        self.awaited.clear();
+        self.links.clear();
+        // What was named is looked up again.
+        self.named.clear();
         waiting.sort_by_key(|waiting| (waiting.came_at, waiting.commit.header().seq));
         waiting.into_iter().map(|Waiting { commit, origins, .. }| Incoming { origins, commit }).collect()
     }
 
-    /// Makes room: what came only by links that are gone will be sent again.
-    pub fn evict(&mut self, is_there: impl Fn(&Origin) -> bool) {
-        let gone = self.commits.iter().filter(|(_, waiting)| !waiting.origins.iter().any(&is_there));
-        for id in gone.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.leave(&id);
-        }
+    /// What other relays have named and is awaited.
+    pub fn all_named(&self) -> Vec<Named> {
+        self.named.values().flatten().copied().collect()
     }
 
-    /// Whether something waits that came by a link which would not bring it again.
-    pub fn waits_for(&self, is_there: impl Fn(&Origin) -> bool) -> bool {
-        let mut origins = self.commits.values().flat_map(|waiting| &waiting.origins);
-        !self.named.is_empty() || origins.any(is_there)
+    /// A link is gone: what came by it alone will be sent again.
+    pub fn link_gone(&mut self, link: LinkId) {
+        let Some(of_link) = self.links.get(&link) else { return };
+        let (commits, named) = (of_link.commits.clone(), of_link.named.clone());
+        for id in commits {
+            let Some(waiting) = self.commits.get_mut(&id) else { continue };
+            waiting.origins.retain(|origin| origin.link() != Some(link));
+            let (is_over, missing) = (waiting.origins.is_empty(), waiting.missing.clone());
+            for name in missing {
+                self.ask_no_more(link, &name);
+            }
+            self.of(link).commits.remove(&id);
+            if is_over {
+                self.leave(&id);
+            }
+        }
+        for id in named {
+            let Some(by) = self.named.get_mut(&id) else { continue };
+            let gone: Vec<_> = by.extract_if(.., |named| named.link == link).collect();
+            if by.is_empty() {
+                self.named.remove(&id);
+            }
+            for named in gone {
+                self.ask_no_more(link, &name_of(&named));
+            }
+        }
+        self.links.remove(&link);
     }
 
     /// Whether something waits that came by that link.
     pub fn waits_for_link(&self, link: LinkId) -> bool {
-        let came_by = |origin: &Origin| origin.link() == Some(link);
-        self.commits.values().any(|waiting| waiting.origins.iter().any(came_by))
-            || self.named.values().flatten().any(|(named, _)| named.link == link)
+        self.links.contains_key(&link)
     }
 
-    /// What is missing, by the link that should have it, and since when.
-    pub fn missing(&self) -> impl Iterator<Item = Missing<'_>> {
-        let commits = self.commits.values().flat_map(|waiting| {
-            let links = waiting.origins.iter().filter_map(Origin::link);
-            links.map(|link| Missing { link, came_at: waiting.came_at, ranges: &waiting.missing })
-        });
-        let named = self.named.values().flatten().map(|(named, range)| Missing {
-            link: named.link,
-            came_at: named.came_at,
-            ranges: core::slice::from_ref(range),
-        });
-        commits.chain(named)
+    /// The links that should have something that is awaited.
+    pub fn links_to_ask(&self) -> impl Iterator<Item = LinkId> {
+        self.links.iter().filter(|(_, of_link)| !of_link.asks.is_empty()).map(|(link, _)| *link)
     }
 
-    /// Whether a commit of that author and number waits itself: its own causes are asked for. Of a fork
-    /// only a commit of the branch that is meant counts.
-    pub fn holds(&self, author: AuthorId, seq: u64, branch: Option<ShortId>) -> bool {
-        self.places.contains_key(&(author, seq)) && branch.is_none_or(|branch| self.holds_branch(branch))
+    /// What to ask that link for that is awaited since then or before, what is awaited longest first.
+    pub fn to_ask(&self, link: LinkId, since: Millis) -> impl Iterator<Item = &After> {
+        let asks = self.links.get(&link).into_iter().flat_map(|of_link| &of_link.asks);
+        asks.take_while(move |(at, _)| *at <= since).map(|(_, name)| name)
     }
 
-    fn holds_branch(&self, branch: ShortId) -> bool {
-        let [mut first, mut last] = [[0; 32], [255; 32]];
-        first[..16].copy_from_slice(&branch.0);
-        last[..16].copy_from_slice(&branch.0);
-        self.commits.range(CommitId(first)..=CommitId(last)).next().is_some()
+    /// Since when the first is awaited of what to ask that link for that is awaited since then or later.
+    pub fn awaited_since(&self, link: LinkId, then: Millis) -> Option<Millis> {
+        let first = After { author: AuthorId([0; 16]), seq: 0, short: ShortId([0; 16]) };
+        let asks = &self.links.get(&link)?.asks;
+        asks.range((then, first)..).next().map(|(at, _)| *at)
     }
 
-    pub fn wait_for(&mut self, named: Named, missing: ChainRange) {
-        self.named.get_or_default(named.tip.id).push((named, missing));
+    /// A relay has named a commit that is not in the log.
+    pub fn wait_for(&mut self, named: Named) {
+        let name = name_of(&named);
+        self.awaited.entry(name).or_default();
+        self.named.get_or_default(named.tip.id).push(named);
+        self.of(named.link).named.insert(named.tip.id);
+        self.ask(named.link, name, named.came_at);
     }
 
+    /// A commit is in the log: what has been said of it.
     pub fn take_named(&mut self, id: &CommitId) -> Vec<Named> {
-        self.named.remove(id).into_iter().flatten().map(|(named, _)| named).collect()
-    }
-
-    /// What was named by a number that is in the log by now, of another branch: it is to be looked up again.
-    pub fn take_passed(&mut self, held: impl Fn(&AuthorId) -> u64) -> Vec<Named> {
-        let mut passed = Vec::new();
-        self.named.retain(|_, by| {
-            by.retain(|(named, range)| {
-                let is_passed = range.branch.is_none() && range.to <= held(&range.author);
-                if is_passed {
-                    passed.push(*named);
-                }
-                !is_passed
-            });
-            !by.is_empty()
-        });
-        passed
-    }
-
-    pub fn forget_names(&mut self, link: LinkId) {
-        self.named.retain(|_, by| {
-            by.retain(|(named, _)| named.link != link);
-            !by.is_empty()
-        });
-    }
-
-    fn leave(&mut self, id: &CommitId) -> Option<Waiting> {
-        let waiting = self.commits.remove(id)?;
-        self.bytes -= waiting.commit.size();
-        let place = place(&waiting.commit);
-        if let Some(count) = self.places.get_mut(&place) {
-            *count -= 1;
-            if *count == 0 {
-                self.places.remove(&place);
-            }
+        let by = self.named.remove(id).unwrap_or_default();
+        for named in &by {
+            self.ask_no_more(named.link, &name_of(named));
+            self.of(named.link).named.remove(id);
+            self.forget_if_empty(named.link);
         }
-        for range in &waiting.missing {
-            if let Some(ids) = self.by_cause.get_mut(&(range.author, range.to)) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    self.by_cause.remove(&(range.author, range.to));
-                }
+        by
+    }
+
+    fn leave(&mut self, id: &CommitId) -> Option<Incoming> {
+        let Waiting { commit, origins, missing, .. } = self.commits.remove(id)?;
+        self.bytes -= commit.size();
+        let links: IdSet<LinkId> = origins.iter().filter_map(Origin::link).collect();
+        for name in &missing {
+            if let Some(awaited) = self.awaited.get_mut(name) {
+                awaited.waiters.remove(id);
             }
+            for link in &links {
+                self.ask_no_more(*link, name);
+            }
+            self.forget_if_not_awaited(name);
         }
-        Some(waiting)
+        for link in links {
+            self.of(link).commits.remove(id);
+            self.forget_if_empty(link);
+        }
+        // Where it is awaited itself, it is to be asked for again.
+        let name = commit.name();
+        for (link, ask) in self.asks_for(&name) {
+            self.of(link).asks.insert((ask.since, name));
+        }
+        Some(Incoming { origins, commit })
+    }
+
+    fn forget_if_not_awaited(&mut self, name: &After) {
+        if self.awaited.get(name).is_some_and(|one| one.waiters.is_empty() && one.links.is_empty()) {
+            self.awaited.remove(name);
+        }
+    }
+
+    fn ask(&mut self, link: LinkId, name: After, since: Millis) {
+        let is_here = self.has_named(&name);
+        let Some(awaited) = self.awaited.get_mut(&name) else { return };
+        let ask = awaited.links.get_or_insert_with(link, || Ask { since, count: 0 });
+        ask.count += 1;
+        if ask.count == 1 && !is_here {
+            self.of(link).asks.insert((since, name));
+        }
+    }
+
+    fn ask_no_more(&mut self, link: LinkId, name: &After) {
+        let Some(awaited) = self.awaited.get_mut(name) else { return };
+        let Some(ask) = awaited.links.get_mut(&link) else { return };
+        ask.count -= 1;
+        if ask.count == 0 {
+            let since = ask.since;
+            awaited.links.remove(&link);
+            self.of(link).asks.remove(&(since, *name));
+            self.forget_if_not_awaited(name);
+        }
+    }
+
+    fn asks_for(&self, name: &After) -> Vec<(LinkId, Ask)> {
+        let awaited = self.awaited.get(name);
+        awaited.into_iter().flat_map(|awaited| &awaited.links).map(|(link, ask)| (*link, *ask)).collect()
+    }
+
+    /// Whether the commit of that name waits itself.
+    fn has_named(&self, name: &After) -> bool {
+        let (mut first, mut last) = ([0; 32], [255; 32]);
+        first[..16].copy_from_slice(&name.short.0);
+        last[..16].copy_from_slice(&name.short.0);
+        let mut named = self.commits.range(CommitId(first)..=CommitId(last));
+        named.any(|(_, waiting)| waiting.commit.name() == *name)
+    }
+
+    fn of(&mut self, link: LinkId) -> &mut OfLink {
+        self.links.get_or_default(link)
+    }
+
+    fn forget_if_empty(&mut self, link: LinkId) {
+        if self.links.get(&link).is_some_and(|of_link| {
+            of_link.commits.is_empty() && of_link.named.is_empty() && of_link.asks.is_empty()
+        }) {
+            self.links.remove(&link);
+        }
     }
 }
 
-fn place(commit: &Commit) -> (AuthorId, u64) {
-    (commit.header().author, commit.header().seq)
+fn name_of(named: &Named) -> After {
+    After { author: named.tip.author, seq: named.tip.seq, short: named.tip.id.short() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commit::descriptor::Descriptor;
+    use crate::base::limits::COMMIT_COST_BYTES;
+    use crate::commit::vector::Tip;
+    use crate::holder::pending::Brought;
+    use crate::link::receiving::FrameNumber;
+
+    const LINK: LinkId = LinkId(1);
+
+    fn commit(author: u8, after: &[After]) -> Commit {
+        let place = (AuthorId([author; 16]), 1, CommitId([0; 32]));
+        Commit::new(place, after.to_vec(), 0, Vec::new(), &Limits::PROTOCOL).unwrap()
+    }
+
+    fn enter(room: &mut WaitingRoom, commit: &Commit, link: LinkId, now: Millis) {
+        let causes = commit.header().after.clone();
+        let origin = Origin::Stream(link, FrameNumber::default(), COMMIT_COST_BYTES, Brought::All);
+        let incoming = Incoming { origins: vec![origin], commit: commit.clone() };
+        assert!(room.enter(incoming, causes, now, &Limits::PROTOCOL));
+    }
+
+    fn asked(room: &WaitingRoom, link: LinkId) -> Vec<AuthorId> {
+        room.to_ask(link, Millis::MAX).map(|name| name.author).collect()
+    }
 
     #[test]
-    fn a_commit_of_another_branch_that_waits_does_not_stand_in_for_the_one_that_is_missing() {
-        let author = AuthorId([1; 16]);
-        let start = Descriptor::plain("space").chain_start(0);
-        let limits = Limits::PROTOCOL;
-        let branch =
-            |time| Commit::new((author, 1, start), Vec::new(), time, Vec::new(), &limits).expect("small");
-        let (waits, missing) = (branch(1), branch(2));
+    fn a_commit_that_comes_a_thousand_times_is_held_once() {
         let mut room = WaitingRoom::default();
-        let cause = ChainRange { author: AuthorId([2; 16]), from: 1, to: 1, branch: None };
-        let incoming = Incoming { commit: waits.clone(), origins: Vec::new() };
-        assert!(room.enter(incoming, vec![cause], 0, &limits).is_ok());
-        assert!(room.holds(author, 1, None));
-        assert!(room.holds(author, 1, Some(waits.id().short())));
-        assert!(!room.holds(author, 1, Some(missing.id().short())));
+        let waits = commit(2, &[commit(1, &[]).name()]);
+        for _ in 0..1_000 {
+            enter(&mut room, &waits, LINK, 0);
+        }
+        assert_eq!((room.commits.len(), room.bytes), (1, waits.size()));
+        assert_eq!(room.release(&commit(1, &[]).name()).len(), 1);
+        assert_eq!((room.bytes, room.is_empty()), (0, true));
+        assert!(room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    #[test]
+    fn what_comes_touches_those_that_wait_for_it_and_no_others() {
+        let mut room = WaitingRoom::default();
+        let causes: Vec<_> = (1..100).map(|author| commit(author, &[]).name()).collect();
+        for cause in &causes {
+            enter(&mut room, &commit(100 + cause.author.0[0], &[*cause]), LINK, 0);
+        }
+        let all = commit(250, &causes);
+        enter(&mut room, &all, LINK, 0);
+        // Another branch of an author whose commit is awaited.
+        let other = After { short: ShortId([9; 16]), ..causes[0] };
+        assert!(room.release(&other).is_empty());
+        for (at, cause) in causes.iter().enumerate() {
+            let released = room.release(cause);
+            let is_last = at + 1 == causes.len();
+            assert_eq!(released.len(), if is_last { 2 } else { 1 });
+            assert_eq!(released.iter().any(|incoming| incoming.commit.id() == all.id()), is_last);
+        }
+        assert!(room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    #[test]
+    fn whoever_brought_a_commit_is_asked_for_what_does_not_wait_itself() {
+        let mut room = WaitingRoom::default();
+        let first = commit(1, &[]);
+        let second = commit(2, &[first.name()]);
+        let third = commit(3, &[second.name()]);
+        enter(&mut room, &third, LINK, 5);
+        assert_eq!(asked(&room, LINK), [second.header().author]);
+        assert_eq!((room.awaited_since(LINK, 5), room.awaited_since(LINK, 6)), (Some(5), None));
+        enter(&mut room, &second, LinkId(2), 7);
+        assert_eq!(asked(&room, LINK), []);
+        assert_eq!(asked(&room, LinkId(2)), [first.header().author]);
+        // It will be sent again, and until then it is asked for.
+        room.link_gone(LinkId(2));
+        assert_eq!(asked(&room, LINK), [second.header().author]);
+        assert!(!room.waits_for_link(LinkId(2)));
+        room.link_gone(LINK);
+        assert!(room.is_empty() && room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    #[test]
+    fn what_was_named_is_asked_for_until_it_has_come() {
+        let mut room = WaitingRoom::default();
+        let named = commit(1, &[]);
+        let tip: Tip = named.tip();
+        for link in [LINK, LinkId(2)] {
+            let named = Named { link, frame: FrameNumber::default(), tip, came_at: 3 };
+            room.wait_for(named);
+        }
+        enter(&mut room, &commit(2, &[named.name()]), LINK, 4);
+        assert_eq!(room.links_to_ask().collect::<Vec<_>>(), [LINK, LinkId(2)]);
+        assert_eq!(room.release(&named.name()).len(), 1);
+        assert_eq!(room.links_to_ask().count(), 0);
+        assert_eq!(room.take_named(&named.id()).len(), 2);
+        assert!(room.is_empty() && room.awaited.is_empty() && room.links.is_empty());
     }
 }

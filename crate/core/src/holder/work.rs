@@ -40,7 +40,7 @@ impl Holder {
             if session.send.reading || session.unread.room(&self.limits) == 0 {
                 return;
             }
-            let work = if session.answering.is_some() {
+            let work = if session.answering.is_some() && is_open {
                 Work::Answer
             } else if session.telling.is_some() && is_open {
                 Work::Vector

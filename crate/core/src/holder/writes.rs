@@ -33,11 +33,11 @@ impl Holder {
     pub(super) fn write(&mut self, pending: Pending, batch: WriteBatch) {
         self.writing += 1;
         match &mut self.disk {
-            Disk::Healthy => self.request(pending, StorageRequest::Write(batch)),
+            Disk::Healthy => self.request(pending, StorageRequest::Write(batch.into())),
             Disk::Failing { kept, .. } => {
                 let batch = WriteBatch { guard: None, ..batch };
                 kept.write(&batch);
-                self.done.push_back((pending, StorageRequest::Write(batch)));
+                self.done.push_back((pending, StorageRequest::Write(batch.into())));
             }
         }
     }
@@ -112,7 +112,7 @@ impl Holder {
             }
             Pending::FindFor(link) => self.found_for(link, request, answer),
             Pending::CheckCursor { link, cursor, which } => self.cursor_read(link, cursor, which, answer),
-            Pending::Scrub { docs, from } => self.scrub_read(docs, from, answer),
+            Pending::Scrub(pass) => self.scrub_read(pass, answer),
             Pending::Feed(link, seq) => self.feed_read(link, seq, answer),
             Pending::AnswerRead(link, seq) => self.answer_read(link, seq, answer),
             Pending::FillRead { seq, incoming } => self.fill_read(seq, incoming, answer),
@@ -120,11 +120,16 @@ impl Holder {
                 self.notices.push_back(Notice::Storage(what, answer));
                 Ok(())
             }
-            write => self.written(write, answer),
+            write => self.written(write, request, answer),
         }
     }
 
-    fn written(&mut self, pending: Pending, answer: StorageAnswer) -> Result<(), Corrupt> {
+    fn written(
+        &mut self,
+        pending: Pending,
+        request: &StorageRequest,
+        answer: StorageAnswer,
+    ) -> Result<(), Corrupt> {
         match (pending, answer) {
             (Pending::Append(flight), StorageAnswer::Written) => {
                 if let Disk::Failing { reason, .. } = &self.disk {
@@ -146,7 +151,9 @@ impl Holder {
                 self.fail(StorageFault::Failed, reason);
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
-                self.disk_fails(flight.batch.clone(), reason.clone());
+                if let StorageRequest::Write(batch) = request {
+                    self.disk_fails(WriteBatch::clone(batch), reason.clone());
+                }
                 self.not_saved(&flight, reason);
                 self.appended(flight);
             }
@@ -160,11 +167,14 @@ impl Holder {
                 self.writing -= 1;
                 self.retry_later();
             }
-            (Pending::Scrubbed { docs }, answer) => {
+            (Pending::Scrubbed(pass), answer) => {
                 self.writing -= 1;
                 if answer != StorageAnswer::Written {
-                    // It is begun again from the start.
-                    self.log.not_scrubbed(docs);
+                    // The step is made again.
+                    self.log.deleted_mut().set_scrubbing(pass);
+                }
+                if answer == StorageAnswer::GuardFailed {
+                    self.reload();
                 }
             }
             // Where it failed, the next write takes the records along again where it matters.
@@ -225,7 +235,7 @@ impl Holder {
         let batch = WriteBatch { guard: guard.clone(), puts, deletes: Vec::new() };
         self.retry_later();
         self.writing += 1;
-        self.request(Pending::Flush, StorageRequest::Write(batch));
+        self.request(Pending::Flush, StorageRequest::Write(batch.into()));
     }
 
     /// What was kept in memory comes in once more: another process has written in its place.

@@ -66,11 +66,11 @@ impl Filter {
     pub fn new(theirs: Holdings, ours: &Vector, until: u64) -> Self {
         let mut held = IdMap::new();
         for (author, theirs) in theirs.tips {
-            let theirs: Vec<_> = theirs.into_iter().collect();
-            let rule = match (theirs.as_slice(), ours.of(&author)) {
-                (theirs, ours) if theirs == ours => Held::All,
-                ([theirs], [ours]) if theirs.seq > ours.seq => Held::Before(ours.seq),
-                ([theirs], [ours]) if theirs.seq < ours.seq => Held::Through(*theirs),
+            let ours = ours.of(&author);
+            let rule = match (theirs.first().filter(|_| theirs.len() == 1), ours.single()) {
+                _ if theirs.iter().eq(ours.iter()) => Held::All,
+                (Some(theirs), Some(ours)) if theirs.seq > ours.seq => Held::Before(ours.seq),
+                (Some(theirs), Some(ours)) if theirs.seq < ours.seq => Held::Through(*theirs),
                 _ => continue,
             };
             held.insert(author, rule);

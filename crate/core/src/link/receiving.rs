@@ -8,7 +8,7 @@ use crate::base::time::Millis;
 use crate::link::sending::FRAME_HEAD_BYTES;
 
 /// The number of a frame of commits on its link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FrameNumber(u64);
 
 /// The peer has broken a rule of flow control.

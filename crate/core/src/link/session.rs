@@ -20,6 +20,11 @@ use crate::wire::bodies::{ChainRange, Stored, Terms};
 /// How long before a token expires another one is asked for, at most; and at most half its time.
 const RENEW_EARLY: Millis = 60_000;
 
+/// How long a link that is never still may go without a comparison.
+pub(crate) const COMPARE_WAIT: Millis = 60_000;
+/// When that is looked at again, if something was under way.
+const COMPARE_AGAIN: Millis = 1_000;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub end: End,
@@ -32,6 +37,10 @@ pub(crate) struct Session {
     /// to answer, and that nothing came before says nothing.
     pub moving_since: Millis,
     pub stillness: Stillness,
+    /// When both sides were last compared, or the link came up.
+    pub compared_at: Millis,
+    /// Both are to be compared as soon as each has what the other had.
+    pub is_comparison_due: bool,
     /// The end of the peer's log as it was told last.
     pub their_head: u64,
     pub receive: Receive,
@@ -41,8 +50,8 @@ pub(crate) struct Session {
     pub telling: Option<Telling>,
     /// Whether the other side may say that both do not hold the same: it was asked.
     pub may_be_told: bool,
-    /// When both last began to compare what they hold after the link had been still.
-    pub compared_at: Option<Millis>,
+    /// When both last began to say what they hold, because they do not hold the same.
+    pub exchanged_at: Option<Millis>,
     /// The question of the peer that is being answered.
     pub answering: Option<Answering>,
     pub unread: Unread,
@@ -155,6 +164,8 @@ pub(crate) struct Telling {
 #[derive(Clone, Debug)]
 pub(crate) struct Answering {
     pub nonce: u64,
+    /// What was asked for.
+    pub ranges: Vec<ChainRange>,
     pub finding: Finding,
     /// Positions of the commits still to be sent, in this order, once they are known.
     pub left: Option<VecDeque<u64>>,
@@ -217,13 +228,15 @@ impl Session {
             moved_at: now,
             moving_since: now,
             stillness: Stillness::Moving,
+            compared_at: now,
+            is_comparison_due: false,
             their_head: 0,
             receive: Receive::new(limits),
             send: Sending::new(),
             exchange: Exchange::None,
             telling: None,
             may_be_told: false,
-            compared_at: None,
+            exchanged_at: None,
             answering: None,
             unread: Unread::default(),
             work: Pace::default(),
@@ -286,6 +299,11 @@ impl Session {
         }
         self.moved_at = now;
         self.stillness = Stillness::Moving;
+    }
+
+    /// Something is under way in a moment at which both sides were to be compared.
+    pub fn compare_later(&mut self, now: Millis) {
+        self.compared_at = (now + COMPARE_AGAIN).saturating_sub(COMPARE_WAIT);
     }
 
     /// Nothing is under way in either direction as far as this side can see.

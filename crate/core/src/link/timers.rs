@@ -3,7 +3,7 @@
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
-use crate::link::session::{Accepted, End, Renewal, Session, Stillness};
+use crate::link::session::{Accepted, COMPARE_WAIT, End, Renewal, Session, Stillness};
 
 /// How long a connection may take to open.
 const DIAL_WAIT: Millis = 10_000;
@@ -33,6 +33,8 @@ pub(crate) enum Timer {
     Piece,
     /// Rings when nothing has moved for a while: a dialler asks whether both sides hold the same.
     Quiet,
+    /// Rings when a link has not been still for long: a dialler asks all the same.
+    Comparison,
     /// Rings when more may be granted that had to wait for its time.
     Grant,
     /// Rings when more may be read for the link that had to wait for its time.
@@ -68,7 +70,7 @@ fn first((at, _): &(Millis, Timer)) -> Millis {
 }
 
 impl Session {
-    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 7] {
+    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 8] {
         let is_agreed = self.stillness == Stillness::Agreed && !self.is_exchanging();
         // Who may not bring what it holds need not ask whether both hold the same.
         let minds = self.is_dialer() && !self.send.is_muted;
@@ -79,6 +81,8 @@ impl Session {
             (minds && !is_agreed).then_some((heard_at.max(self.moving_since) + SILENCE_MAX, Timer::Silence)),
             (minds && !is_agreed && !self.is_exchanging())
                 .then_some((self.moved_at + QUIET_WAIT, Timer::Quiet)),
+            (minds && !is_agreed && !self.is_exchanging())
+                .then_some((self.compared_at + COMPARE_WAIT, Timer::Comparison)),
             half.map(|pieces| (pieces.came_at + PIECE_WAIT, Timer::Piece)).min_by_key(first),
             self.is_grant_due(limits).then_some((self.receive.grant_at, Timer::Grant)),
             self.work_at.map(|at| (at, Timer::Turn)),

@@ -1,20 +1,26 @@
 //! The index of chains: at which position of the log each commit of an author is.
 //!
-//! The `t` entry of an author holds its tips and the positions of its last 32 to 63 commits; those
-//! before are in `c` entries of 32, and those of later branches of a fork in an `s` entry each. What
-//! was read is kept in memory for the chains lately used.
+//! The `t` entry of an author holds the tip of its first branch and the positions of its last 32 to 63
+//! commits; those before are in `c` entries of 32. Where an author is forked, each commit of its later
+//! branches is in an `s` entry and the tip of each in an `f` entry, so that a fork costs what it adds,
+//! however many there are. What was read is kept in memory for the chains lately used.
 
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
-use crate::base::id::{AuthorId, CommitId, ShortId};
-use crate::base::id_map::IdMap;
+use crate::base::id::{AuthorId, ShortId};
+use crate::base::id_map::{IdMap, IdSet};
 use crate::commit::vector::Tip;
-use crate::log::keys::{author_of_key, branch_key, branches_scan, chain_key, chunk_key};
+use crate::log::keys::{
+    author_of_key, branch_commit_key, branch_commits_at, branch_commits_scan, chain_key, chunk_key,
+};
 use crate::storage::request::{Corrupt, StorageRequest};
 
 /// Commits in one `c` entry, and the fewest kept in the `t` entry once there are more.
 pub(super) const CHUNK: usize = 32;
+
+/// Entries kept in memory for each chain that is, on average.
+const ENTRIES_PER_CHAIN: usize = 16;
 
 /// Which commit is at a position of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -26,35 +32,46 @@ pub(super) struct Slot {
     pub log_seq: u64,
 }
 
+/// The end of a branch: an `f` entry, and a part of a `t` entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(super) struct BranchEnd {
+    #[n(0)]
+    pub tip: Tip,
+    /// Whether no commit in the log comes after it. Kept where commits are made.
+    #[n(1)]
+    pub is_uncovered: bool,
+}
+
 /// A `t` entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct Chain {
+    /// Of the first branch. Absent in memory only, before the first commit.
     #[n(0)]
-    pub tips: Vec<Tip>,
-    /// Tips that no commit in the log comes after. Kept where commits are made.
-    #[n(1)]
-    pub uncovered: Vec<Tip>,
+    pub end: Option<BranchEnd>,
     /// How many commits of the first branch are in `c` entries.
-    #[n(2)]
+    #[n(1)]
     spilled: u64,
     /// The first branch's commits after those.
-    #[n(3)]
+    #[n(2)]
     recent: Vec<Slot>,
 }
 
 /// A [`Chain`] and what else of it has been read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HotChain {
-    pub chain: Chain,
+    chain: Chain,
     chunks: IdMap<u64, Vec<Slot>>,
-    /// Commits of later branches; `None` until read. Read for forked authors alone.
-    branches: Option<IdMap<u64, Vec<Slot>>>,
+    /// Commits of later branches that were looked up, with their positions where they are there.
+    branches: IdMap<(u64, ShortId), Option<u64>>,
+    /// Numbers of which all commits of later branches are in `branches`.
+    whole: IdSet<u64>,
 }
 
-/// Slots that were looked up.
-pub(super) enum Lookup {
-    Slots(Vec<Slot>),
+/// What became of a lookup.
+pub(super) enum Lookup<T> {
+    Found(T),
     /// Storage must be asked first.
     Reads(StorageRequest),
 }
@@ -63,6 +80,17 @@ pub(super) enum Lookup {
 #[derive(Clone, Debug, Default)]
 pub(super) struct HotChains {
     chains: IdMap<AuthorId, HotChain>,
+    /// How many entries were taken into them.
+    entries: usize,
+}
+
+impl HotChain {
+    /// The `t` entry, with its end as it is now.
+    pub fn ending(&self, end: impl Fn(Tip) -> BranchEnd) -> Chain {
+        let mut chain = self.chain.clone();
+        chain.end = chain.end.map(|before| end(before.tip));
+        chain
+    }
 }
 
 impl HotChains {
@@ -70,54 +98,70 @@ impl HotChains {
         self.chains.contains_key(author)
     }
 
-    pub fn get_mut(&mut self, author: &AuthorId) -> Option<&mut HotChain> {
-        self.chains.get_mut(author)
+    pub fn get(&self, author: &AuthorId) -> Option<&HotChain> {
+        self.chains.get(author)
     }
 
-    /// Forgets what can be read again, where that is more than so many chains.
+    /// Forgets what can be read again, where that is more than of so many chains.
     pub fn shrink(&mut self, chains_max: usize) {
-        if self.chains.len() > chains_max {
+        if self.chains.len() > chains_max || self.entries > chains_max * ENTRIES_PER_CHAIN {
             self.chains.clear();
+            self.entries = 0;
         }
     }
 
     /// A chain of which nothing is in storage.
     pub fn begin(&mut self, author: AuthorId) {
-        self.chains.get_or_default(author).branches = Some(IdMap::new());
+        self.chains.get_or_default(author);
     }
 
-    /// What must be read before a commit of this author can be indexed.
-    pub fn needed_to_append(&self, author: &AuthorId, tips: &[Tip]) -> Option<StorageRequest> {
-        match self.chains.get(author) {
-            None if !tips.is_empty() => Some(StorageRequest::Get(vec![chain_key(author)])),
-            Some(hot) if tips.len() > 1 && hot.branches.is_none() => Some(branches_scan(author)),
-            _ => None,
+    /// Whether the commit with this number and short id is in the log, where its number is at most the
+    /// highest that is held of its author.
+    pub fn holds(&self, author: &AuthorId, seq: u64, short: ShortId, is_forked: bool) -> Lookup<bool> {
+        match self.in_first_branch(author, seq) {
+            Lookup::Reads(read) => return Lookup::Reads(read),
+            Lookup::Found(Some(slot)) if slot.id == short => return Lookup::Found(true),
+            Lookup::Found(_) if !is_forked => return Lookup::Found(false),
+            Lookup::Found(_) => {}
+        }
+        let Some(hot) = self.chains.get(author) else { return Lookup::Found(false) };
+        match hot.branches.get(&(seq, short)) {
+            Some(found) => Lookup::Found(found.is_some()),
+            None if hot.whole.contains(&seq) => Lookup::Found(false),
+            None => Lookup::Reads(StorageRequest::Get(vec![branch_commit_key(author, seq, &short)])),
         }
     }
 
     /// The commits in the log that have this number.
-    pub fn find(&self, author: &AuthorId, seq: u64) -> Lookup {
+    pub fn find(&self, author: &AuthorId, seq: u64, is_forked: bool) -> Lookup<Vec<Slot>> {
+        let mut slots: Vec<Slot> = match self.in_first_branch(author, seq) {
+            Lookup::Reads(read) => return Lookup::Reads(read),
+            Lookup::Found(slot) => slot.into_iter().collect(),
+        };
+        if let Some(hot) = self.chains.get(author).filter(|_| is_forked) {
+            if !hot.whole.contains(&seq) {
+                return Lookup::Reads(branch_commits_scan(author, seq));
+            }
+            let of_seq = hot.branches.range((seq, ShortId([0; 16]))..=(seq, ShortId([255; 16])));
+            slots.extend(of_seq.filter_map(|((_, id), at)| Some(Slot { id: *id, log_seq: (*at)? })));
+        }
+        Lookup::Found(slots)
+    }
+
+    fn in_first_branch(&self, author: &AuthorId, seq: u64) -> Lookup<Option<Slot>> {
         let Some(hot) = self.chains.get(author) else {
             return Lookup::Reads(StorageRequest::Get(vec![chain_key(author)]));
         };
-        let mut slots = Vec::new();
         let spilled = hot.chain.spilled;
         if seq > spilled {
-            slots.extend(hot.chain.recent.get((seq - spilled - 1) as usize));
-        } else if seq > 0 {
-            let number = (seq - 1) / CHUNK as u64;
-            match hot.chunks.get(&number) {
-                Some(chunk) => slots.extend(chunk.get(((seq - 1) % CHUNK as u64) as usize)),
-                None => return Lookup::Reads(StorageRequest::Get(vec![chunk_key(author, number)])),
-            }
+            return Lookup::Found(hot.chain.recent.get((seq - spilled - 1) as usize).copied());
         }
-        if hot.chain.tips.len() > 1 {
-            match &hot.branches {
-                Some(branches) => slots.extend(branches.get(&seq).into_iter().flatten()),
-                None => return Lookup::Reads(branches_scan(author)),
-            }
+        let Some(before) = seq.checked_sub(1) else { return Lookup::Found(None) };
+        let number = before / CHUNK as u64;
+        match hot.chunks.get(&number) {
+            Some(chunk) => Lookup::Found(chunk.get((before % CHUNK as u64) as usize).copied()),
+            None => Lookup::Reads(StorageRequest::Get(vec![chunk_key(author, number)])),
         }
-        Lookup::Slots(slots)
     }
 
     /// Takes in the value of a key.
@@ -132,6 +176,16 @@ impl HotChains {
                 let chunk: Vec<Slot> = value.map(from_cbor).transpose()?.unwrap_or_default();
                 if let (Some(hot), Ok(number)) = (self.chains.get_mut(&author), rest.try_into()) {
                     hot.chunks.insert(u64::from_be_bytes(number), chunk);
+                    self.entries += 1;
+                }
+            }
+            b's' => {
+                let log_seq = value.map(from_cbor::<u64>).transpose()?;
+                if let (Some(hot), Some(place)) = (self.chains.get_mut(&author), branch_commits_at(rest)) {
+                    // What was appended since is not taken back.
+                    let known = hot.branches.get_or_insert_with(place, || log_seq);
+                    *known = known.or(log_seq);
+                    self.entries += 1;
                 }
             }
             _ => {}
@@ -139,31 +193,32 @@ impl HotChains {
         Ok(())
     }
 
-    /// Takes in a scan of an author's later branches, which began at `from`.
+    /// Takes in a scan of the commits of later branches with a number, which began at `from`.
     pub fn learn_branches(&mut self, from: &[u8], entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Corrupt> {
-        let Some((author, _)) = author_of_key(from) else { return Ok(()) };
-        let Some(hot) = self.chains.get_mut(&author) else { return Ok(()) };
-        let mut branches = IdMap::<u64, Vec<Slot>>::new();
         for (key, value) in entries {
-            let Some((_, rest)) = author_of_key(key) else { continue };
-            let Some(seq) = rest.first_chunk() else { continue };
-            branches.get_or_default(u64::from_be_bytes(*seq)).push(from_cbor(value)?);
+            self.learn(key, Some(value))?;
         }
-        hot.branches = Some(branches);
+        let Some((author, rest)) = author_of_key(from) else { return Ok(()) };
+        if let (Some(hot), Some(seq)) = (self.chains.get_mut(&author), rest.first_chunk()) {
+            hot.whole.insert(u64::from_be_bytes(*seq));
+        }
         Ok(())
     }
-}
 
-impl HotChain {
-    /// Takes note of a commit that was appended. What else than the `t` entry changes is put.
-    pub fn append(&mut self, tip: &Tip, prev: &CommitId, log_seq: u64, puts: &mut Vec<(Vec<u8>, Vec<u8>)>) {
+    /// Takes note of a commit that was appended to the first branch of its author, or to a later one.
+    /// What else than the ends of branches changes is put.
+    pub fn append(
+        &mut self,
+        tip: &Tip,
+        is_first_branch: bool,
+        log_seq: u64,
+        puts: &mut Vec<(Vec<u8>, Vec<u8>)>,
+    ) {
+        let Some(hot) = self.chains.get_mut(&tip.author) else { return };
         let slot = Slot { id: tip.id.short(), log_seq };
-        let chain = &mut self.chain;
-        let continues_first = match chain.recent.last() {
-            Some(last) => last.id == prev.short(),
-            None => tip.seq == chain.spilled + 1,
-        };
-        if continues_first && tip.seq == chain.spilled + chain.recent.len() as u64 + 1 {
+        let chain = &mut hot.chain;
+        if is_first_branch {
+            chain.end = Some(BranchEnd { tip: *tip, is_uncovered: false });
             chain.recent.push(slot);
             if chain.recent.len() == 2 * CHUNK {
                 let chunk: Vec<_> = chain.recent.drain(..CHUNK).collect();
@@ -173,13 +228,8 @@ impl HotChain {
             }
             return;
         }
-        puts.push((branch_key(&tip.author, tip.seq, &slot.id), to_cbor(&slot)));
-        // Of an author forked before, a map that was not read would lack the other branches.
-        if self.branches.is_none() && chain.tips.len() <= 1 {
-            self.branches = Some(IdMap::new());
-        }
-        if let Some(branches) = &mut self.branches {
-            branches.get_or_default(tip.seq).push(slot);
-        }
+        puts.push((branch_commit_key(&tip.author, tip.seq, &slot.id), to_cbor(&log_seq)));
+        hot.branches.insert((tip.seq, slot.id), Some(log_seq));
+        self.entries += 1;
     }
 }

@@ -31,6 +31,7 @@ struct Part {
     to: u64,
     /// Of the commits with this number only that one.
     branch: Option<(u64, ShortId)>,
+    is_forked: bool,
 }
 
 impl Finding {
@@ -78,8 +79,8 @@ impl Finding {
             }
             while part.from <= part.to {
                 let seq = if part.branch.is_some() { part.to } else { part.from };
-                let slots = match self.chain.find(&part.author, seq) {
-                    Lookup::Slots(slots) => slots,
+                let slots = match self.chain.find(&part.author, seq, part.is_forked) {
+                    Lookup::Found(slots) => slots,
                     Lookup::Reads(read) => return Some(read),
                 };
                 let meant = part.branch.filter(|(last, _)| *last == seq).map(|(_, id)| id);
@@ -134,6 +135,7 @@ impl Part {
             from: range.from.max(1),
             to: range.to.min(held.seq(&range.author)),
             branch: range.branch.map(|id| (range.to, id)),
+            is_forked: held.of(&range.author).len() > 1,
         }
     }
 }

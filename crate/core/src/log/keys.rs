@@ -4,28 +4,30 @@
 //! | --- | --- |
 //! | `m` | [`Meta`](crate::log::meta::Meta): the log's id, its end, what the space is |
 //! | `b` last-seq(8) piece(2) | a row of commits up to last-seq, in pieces of at most 1 MiB |
-//! | `t` author(16) | an author's tips and the positions of its last commits |
+//! | `t` author(16) | the end of an author's first branch and the positions of its last commits |
 //! | `c` author(16) chunk(8) | the positions of 32 older commits of the chain |
+//! | `f` author(16) number(8) | the end of a later branch of a fork |
 //! | `s` author(16) seq(8) id(16) | the position of a commit of a fork's later branches |
 //! | `h` position(8) | [`Hole`](crate::log::holes::Hole): the commit there lacks bytes |
-//! | `d` document(16) | the delete of a document, and whether its bytes are gone from the rows |
+//! | `d` document(16) | the delete of a document, and its position |
+//! | `g` | how far the bytes of deleted documents are gone from the rows |
 //! | `p` log-id(16) | how far another holder's log has been read, and ours by it |
 //! | `q` | with which regions a relay has compared all it holds |
 //! | `r` region | how much of this log another region has stored |
 //! | `u` subject(16) | what of a quota is used; without a subject, that of the whole space |
 
-use core::ops::RangeInclusive;
-
-use crate::base::id::{AuthorId, CommitId, DocId, ShortId};
-use crate::commit::vector::Tip;
+use crate::base::id::{AuthorId, DocId, ShortId};
 use crate::storage::request::StorageRequest;
 
 /// The key of [`Meta`](crate::log::meta::Meta).
 pub const META_KEY: &[u8] = b"m";
 
+/// The key of how far the bytes of deleted documents are gone from the rows.
+pub(super) const SCRUB_KEY: &[u8] = b"g";
+
 /// The ranges of keys that [`Log::load`](crate::log::log::Log::load) takes in.
-pub fn load_ranges() -> [(Vec<u8>, Vec<u8>); 3] {
-    [b"d", b"h", b"t"].map(|first| (first.to_vec(), vec![first[0] + 1]))
+pub fn load_ranges() -> [(Vec<u8>, Vec<u8>); 5] {
+    [b"d", b"f", b"g", b"h", b"t"].map(|first| (first.to_vec(), vec![first[0] + 1]))
 }
 
 /// A scan for the commits after this number.
@@ -51,14 +53,24 @@ pub(super) fn chunk_key(author: &AuthorId, number: u64) -> Vec<u8> {
     [b"c".as_slice(), &author.0, &number.to_be_bytes()].concat()
 }
 
-pub(super) fn branch_key(author: &AuthorId, seq: u64, id: &ShortId) -> Vec<u8> {
+pub(super) fn branch_end_key(author: &AuthorId, number: u64) -> Vec<u8> {
+    [b"f".as_slice(), &author.0, &number.to_be_bytes()].concat()
+}
+
+pub(super) fn branch_commit_key(author: &AuthorId, seq: u64, id: &ShortId) -> Vec<u8> {
     [b"s".as_slice(), &author.0, &seq.to_be_bytes(), &id.0].concat()
 }
 
-/// A scan for all later branches of an author.
-pub(super) fn branches_scan(author: &AuthorId) -> StorageRequest {
-    let from = [b"s".as_slice(), &author.0].concat();
-    let to = [from.as_slice(), &[255; 9]].concat();
+/// What follows the author in the key of a commit of a later branch.
+pub(super) fn branch_commits_at(rest: &[u8]) -> Option<(u64, ShortId)> {
+    let (seq, id) = rest.split_first_chunk()?;
+    Some((u64::from_be_bytes(*seq), ShortId::from_slice(id)?))
+}
+
+/// A scan for the commits of an author's later branches that have this number.
+pub(super) fn branch_commits_scan(author: &AuthorId, seq: u64) -> StorageRequest {
+    let from = [b"s".as_slice(), &author.0, &seq.to_be_bytes()].concat();
+    let to = [from.as_slice(), &[255; 17]].concat();
     StorageRequest::Scan { from, to, bytes_max: usize::MAX }
 }
 
@@ -79,11 +91,6 @@ pub(super) fn hole_seq(key: &[u8]) -> Option<u64> {
 pub(super) fn author_of_key(key: &[u8]) -> Option<(AuthorId, &[u8])> {
     let (author, rest) = key.get(1..)?.split_first_chunk::<16>()?;
     Some((AuthorId(*author), rest))
-}
-
-/// All tips of an author are in this range.
-pub(super) fn tips_of(author: AuthorId) -> RangeInclusive<Tip> {
-    Tip { author, seq: 0, id: CommitId([0; 32]) }..=Tip { author, seq: u64::MAX, id: CommitId([255; 32]) }
 }
 
 fn number_of(key: &[u8], kind: u8) -> Option<u64> {

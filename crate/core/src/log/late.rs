@@ -11,7 +11,8 @@ use crate::commit::header::After;
 use crate::commit::kind::Kind;
 use crate::log::finding::Finding;
 use crate::log::keys::load_ranges;
-use crate::log::log::{Admission, Log};
+use crate::log::log::{Keeping, Log};
+use crate::log::lookup::Admission;
 use crate::log::rows::{Entry, read_rows};
 use crate::storage::memory::MemoryStore;
 use crate::storage::request::WriteBatch;
@@ -28,7 +29,7 @@ struct Written {
 
 fn empty() -> Log {
     let marker = Marker::new(LogId([5; 16]), [6; 32], 0);
-    Log::new(marker, Some(Descriptor::plain("space")), Arc::new(Limits::PROTOCOL))
+    Log::new(marker, Some(Descriptor::plain("space")), Keeping::Uncovered, Arc::new(Limits::PROTOCOL))
 }
 
 fn chain() -> [Commit; 2] {
@@ -72,7 +73,7 @@ fn a_commit_whose_bytes_come_late_is_in_the_log_again_and_in_its_chain_once() {
     assert_eq!(log.head().seq, 3);
     assert!(log.holes().is_empty());
     assert!(entries[2].again && !entries[2].commit.has_holes());
-    assert_eq!(log.vector().of(&AUTHOR), [second.tip()]);
+    assert_eq!(log.vector().of(&AUTHOR).single(), Some(&second.tip()));
     let all = ChainRange { author: AUTHOR, from: 1, to: 2, branch: None };
     let mut finding = Finding::new(&[all], log.vector(), 10);
     while let Some(read) = finding.go_on() {

@@ -8,54 +8,51 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use minicbor::{Decode, Encode};
-
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::{AuthorId, CommitId, DocId, LogId};
 use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
-use crate::commit::commit::{Commit, ItemBytes};
+use crate::commit::commit::Commit;
 use crate::commit::descriptor::Descriptor;
 use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
-use crate::log::chain::{CHUNK, Chain, HotChains, Lookup};
+use crate::log::chain::{BranchEnd, Chain, HotChains};
+use crate::log::deleted::Deleted;
 use crate::log::holes::{Hole, Holes, Word};
-use crate::log::keys::{META_KEY, chain_key, doc_key, hole_key, hole_seq, tips_of};
+use crate::log::keys::{META_KEY, author_of_key, branch_end_key, chain_key, hole_key, hole_seq};
 use crate::log::meta::Meta;
 use crate::log::rows::{Entry, put_rows};
-use crate::storage::request::{Corrupt, Entries, Guard, StorageRequest};
-use crate::wire::bodies::ChainRange;
+use crate::storage::request::{Corrupt, Entries, Guard};
 
-/// A `d` entry.
-#[derive(Clone, Copy, Debug, Encode, Decode)]
-#[cbor(array)]
-struct DeletedDoc {
-    /// The delete.
-    #[n(0)]
-    delete: After,
-    /// Whether the document's bytes are gone from all rows.
-    #[n(1)]
-    is_scrubbed: bool,
+/// Whether a holder makes commits of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// It does, and needs to know what a new commit comes after.
+    Uncovered,
+    /// It does not (a relay), and writes nothing for that.
+    Nothing,
 }
 
 /// What a holder knows of its log without reading storage.
 #[derive(Clone, Debug)]
 pub struct Log {
-    limits: Arc<Limits>,
+    pub(super) limits: Arc<Limits>,
     meta: Meta,
     /// What the `m` entry holds, or will once what was taken is written.
     stored_meta: Option<Vec<u8>>,
     /// What the first commit of a chain names as the one before it.
-    chain_start: Option<CommitId>,
-    vector: Vector,
+    pub(super) chain_start: Option<CommitId>,
+    pub(super) vector: Vector,
+    keeping: Keeping,
+    /// Tips that no commit in the log comes after.
     uncovered: BTreeSet<Tip>,
-    deleted: IdMap<DocId, After>,
-    /// Deleted documents whose bytes may still be in rows written before.
-    unscrubbed: IdSet<DocId>,
-    holes: Holes,
-    hot: HotChains,
+    /// The ends of forked authors' later branches, with their numbers in storage.
+    branches: IdMap<AuthorId, IdMap<CommitId, u64>>,
+    deleted: Deleted,
+    pub(super) holes: Holes,
+    pub(super) hot: HotChains,
     staged: Staged,
 }
 
@@ -63,38 +60,13 @@ pub struct Log {
 struct Staged {
     entries: Vec<Entry>,
     bytes: usize,
+    /// Authors whose `t` entry changes.
     dirty: IdSet<AuthorId>,
+    /// Later branches whose `f` entry changes, with their ends.
+    dirty_branches: IdMap<(AuthorId, u64), Tip>,
     dirty_holes: IdSet<u64>,
     puts: Entries,
     before: Option<Position>,
-}
-
-/// Whether a commit may be appended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is in the log already.
-    Held,
-    /// It is in the log at that position without some of its bytes, which this copy has.
-    Fills(u64),
-    /// All that it comes after is in the log.
-    Ready,
-    /// These are not in the log yet.
-    Waits(Vec<ChainRange>),
-    /// Storage must be asked first.
-    Reads(Vec<StorageRequest>),
-    /// It begins a chain of another space or partition.
-    Foreign,
-}
-
-/// Whether a commit is in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holding {
-    /// It is.
-    Held,
-    /// This is what is missing.
-    Missing(ChainRange),
-    /// Storage must be asked first.
-    Reads(StorageRequest),
 }
 
 /// What was staged, to be written at once.
@@ -112,21 +84,27 @@ pub struct StagedWrite {
 
 impl Log {
     /// An empty log.
-    pub fn new(marker: Marker, descriptor: Option<Descriptor>, limits: Arc<Limits>) -> Self {
-        Self { stored_meta: None, ..Self::open(Meta::new(marker, descriptor), limits) }
+    pub fn new(
+        marker: Marker,
+        descriptor: Option<Descriptor>,
+        keeping: Keeping,
+        limits: Arc<Limits>,
+    ) -> Self {
+        Self { stored_meta: None, ..Self::open(Meta::new(marker, descriptor), keeping, limits) }
     }
 
     /// A log whose tips, deletions and holes are still to be told by [`Log::load`].
-    pub fn open(meta: Meta, limits: Arc<Limits>) -> Self {
+    pub fn open(meta: Meta, keeping: Keeping, limits: Arc<Limits>) -> Self {
         Self {
             limits,
             stored_meta: Some(meta.encode()),
             chain_start: chain_start(&meta),
             meta,
             vector: Vector::default(),
+            keeping,
             uncovered: BTreeSet::new(),
-            deleted: IdMap::new(),
-            unscrubbed: IdSet::new(),
+            branches: IdMap::new(),
+            deleted: Deleted::default(),
             holes: Holes::default(),
             hot: HotChains::default(),
             staged: Staged::default(),
@@ -136,7 +114,7 @@ impl Log {
     /// A log like this one of which nothing is known: to be loaded again.
     #[must_use]
     pub fn unread(&self) -> Self {
-        Self::new(self.meta.marker, self.meta.descriptor.clone(), self.limits.clone())
+        Self::new(self.meta.marker, self.meta.descriptor.clone(), self.keeping, self.limits.clone())
     }
 
     /// The log's id.
@@ -179,37 +157,35 @@ impl Log {
         &self.holes
     }
 
-    /// The tips that no commit in the log comes after.
+    /// Whether it is for a holder that makes commits of its own.
+    pub fn keeping(&self) -> Keeping {
+        self.keeping
+    }
+
+    /// The tips that no commit in the log comes after, where commits are made.
     pub fn uncovered(&self) -> impl Iterator<Item = &Tip> {
         self.uncovered.iter()
     }
 
     /// Whether the document is deleted.
     pub fn is_deleted(&self, doc: &DocId) -> bool {
-        self.deleted.contains_key(doc)
+        self.deleted.contains(doc)
     }
 
     /// Brings a commit that was read from storage up to what the log knows: bytes of deleted
     /// documents are gone. Whether it is different now.
     pub fn justify(&self, commit: &mut Commit) -> bool {
-        commit.justify(|doc| self.deleted.get(doc).copied())
+        commit.justify(|doc| self.deleted.delete_of(doc))
     }
 
-    /// Deleted documents whose bytes may still be in rows written before.
-    pub fn unscrubbed(&self) -> &IdSet<DocId> {
-        &self.unscrubbed
+    /// How far the bytes of deleted documents are gone from the rows.
+    pub fn deleted(&self) -> &Deleted {
+        &self.deleted
     }
 
-    /// The bytes of these documents are gone from all rows: what to write.
-    pub fn scrubbed(&mut self, docs: &IdSet<DocId>) -> Entries {
-        self.unscrubbed.retain(|doc| !docs.contains(doc));
-        let deletes = docs.iter().filter_map(|doc| Some((doc, *self.deleted.get(doc)?)));
-        deletes.map(|(doc, delete)| (doc_key(doc), deleted_value(delete, true))).collect()
-    }
-
-    /// The bytes of these documents are still in the rows after all.
-    pub fn not_scrubbed(&mut self, docs: IdSet<DocId>) {
-        self.unscrubbed.extend(docs);
+    /// As above, to be changed.
+    pub fn deleted_mut(&mut self) -> &mut Deleted {
+        &mut self.deleted
     }
 
     /// Takes in an entry of storage in one of [`load_ranges`](crate::log::keys::load_ranges).
@@ -220,18 +196,22 @@ impl Log {
         match key.split_first() {
             Some((b't', _)) => {
                 let chain: Chain = from_cbor(value)?;
-                for tip in chain.tips {
-                    self.vector.advance(tip, None);
+                if let Some(end) = chain.end {
+                    self.load_end(end);
                 }
-                self.uncovered.extend(chain.uncovered);
             }
+            Some((b'f', _)) => {
+                let end: BranchEnd = from_cbor(value)?;
+                let number = author_of_key(key).and_then(|(_, rest)| rest.try_into().ok());
+                let number = number.ok_or_else(|| Corrupt("a key of another length".into()))?;
+                let branches = self.branches.get_or_default(end.tip.author);
+                branches.insert(end.tip.id, u64::from_be_bytes(number));
+                self.load_end(end);
+            }
+            Some((b'g', [])) => self.deleted.set_scrubbing(from_cbor(value)?),
             Some((b'd', doc)) => {
                 let doc = DocId::from_slice(doc).ok_or_else(|| Corrupt("a key of another length".into()))?;
-                let DeletedDoc { delete, is_scrubbed } = from_cbor(value)?;
-                self.deleted.insert(doc, delete);
-                if !is_scrubbed {
-                    self.unscrubbed.insert(doc);
-                }
+                self.deleted.load(doc, value)?;
             }
             Some((b'h', _)) => {
                 let seq = hole_seq(key).ok_or_else(|| Corrupt("a key of another length".into()))?;
@@ -242,6 +222,13 @@ impl Log {
         Ok(())
     }
 
+    fn load_end(&mut self, end: BranchEnd) {
+        self.vector.advance(end.tip, None);
+        if end.is_uncovered && self.keeping == Keeping::Uncovered {
+            self.uncovered.insert(end.tip);
+        }
+    }
+
     /// Takes in the answer to a read of [`Admission::Reads`]: one call for each key of a `Get`.
     ///
     /// # Errors
@@ -250,106 +237,12 @@ impl Log {
         self.hot.learn(key, value)
     }
 
-    /// Takes in the answer to a scan of an author's later branches.
+    /// Takes in the answer to a scan of the commits of an author's later branches with a number.
     ///
     /// # Errors
     /// Storage holds what this code did not write.
     pub fn learn_branches(&mut self, from: &[u8], entries: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Corrupt> {
         self.hot.learn_branches(from, entries)
-    }
-
-    /// Whether this commit may be appended now.
-    pub fn admit(&self, commit: &Commit) -> Admission {
-        let header = commit.header();
-        if let Some(seq) = self.holes.seq_of(&commit.id()) {
-            return if self.fills(seq, commit) { Admission::Fills(seq) } else { Admission::Held };
-        }
-        let mut reads = Vec::new();
-        let mut missing = Vec::new();
-        let tips = self.vector.of(&header.author);
-        if tips.iter().any(|tip| tip.id == commit.id()) {
-            return Admission::Held;
-        }
-        let is_foreign = header.seq == 1 && self.chain_start != Some(header.prev);
-        if is_foreign && !self.limits.is_mutated(Mutation::AnyChainStart) {
-            return Admission::Foreign;
-        }
-        if header.seq <= self.vector.seq(&header.author) {
-            if self.limits.is_mutated(Mutation::DropSecondBranch) {
-                return Admission::Held;
-            }
-            let short = commit.id().short();
-            match self.hot.find(&header.author, header.seq) {
-                Lookup::Slots(slots) if slots.iter().any(|slot| slot.id == short) => return Admission::Held,
-                Lookup::Slots(_) => {}
-                Lookup::Reads(read) => reads.push(read),
-            }
-        }
-        // Appending changes the chain's entry, so it must be known.
-        reads.extend(self.hot.needed_to_append(&header.author, tips));
-        if header.seq > 1 {
-            let prev = After { author: header.author, seq: header.seq - 1, short: header.prev.short() };
-            self.require(&prev, &mut reads, &mut missing);
-        }
-        for after in &header.after {
-            if !self.limits.is_mutated(Mutation::AppendWithoutCauses) {
-                self.require(after, &mut reads, &mut missing);
-            }
-            let has_uncovered = self.uncovered.range(tips_of(after.author)).next().is_some();
-            if has_uncovered && !self.hot.contains(&after.author) {
-                reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
-            }
-        }
-        if !missing.is_empty() {
-            Admission::Waits(missing)
-        } else if !reads.is_empty() {
-            Admission::Reads(reads)
-        } else {
-            Admission::Ready
-        }
-    }
-
-    /// Whether the commit of that tip is in the log, with its bytes or without.
-    pub fn holds(&self, tip: &Tip) -> Holding {
-        let (mut reads, mut missing) = (Vec::new(), Vec::new());
-        let name = After { author: tip.author, seq: tip.seq, short: tip.id.short() };
-        self.require(&name, &mut reads, &mut missing);
-        match (missing.pop(), reads.pop()) {
-            (Some(range), _) => Holding::Missing(range),
-            (None, Some(read)) => Holding::Reads(read),
-            (None, None) => Holding::Held,
-        }
-    }
-
-    fn fills(&self, seq: u64, commit: &Commit) -> bool {
-        let Some(hole) = self.holes.get(seq) else { return false };
-        commit.items().any(|(item, bytes)| {
-            matches!(bytes, ItemBytes::Present(_))
-                && item.len > 0
-                && item.doc.is_some_and(|doc| hole.docs.contains(&doc))
-        })
-    }
-
-    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<ChainRange>) {
-        let After { author, seq, short } = *name;
-        let tips = self.vector.of(&author);
-        if tips.iter().any(|tip| tip.seq == seq && tip.id.short() == short) {
-            return;
-        }
-        let held = self.vector.seq(&author);
-        if seq > held {
-            missing.push(ChainRange { author, from: held + 1, to: seq, branch: None });
-            return;
-        }
-        match self.hot.find(&author, seq) {
-            Lookup::Reads(read) => reads.push(read),
-            Lookup::Slots(slots) if slots.iter().any(|slot| slot.id == short) => {}
-            // Another branch than the one held: ask for it from below.
-            Lookup::Slots(_) => {
-                let from = seq.saturating_sub(CHUNK as u64).max(1);
-                missing.push(ChainRange { author, from, to: seq, branch: Some(short) });
-            }
-        }
     }
 
     /// Appends a commit that [`Log::admit`] found ready, to be written by the next
@@ -456,20 +349,18 @@ impl Log {
     fn believe(&mut self, commit: &Commit) {
         for (item, bytes) in commit.items() {
             if let (Some(doc), crate::commit::commit::ItemBytes::Deleted(delete)) = (item.doc, bytes) {
-                self.deleted.insert(doc, *delete);
-                self.unscrubbed.insert(doc);
+                self.deleted.insert(doc, *delete, self.meta.head.seq + 1);
             }
         }
     }
 
     fn take_deletes(&mut self, commit: &Commit) {
         for doc in commit.header().deletes() {
-            if self.deleted.contains_key(&doc) {
+            if let Some(put) = self.deleted.insert(doc, commit.name(), self.meta.head.seq + 1) {
+                self.staged.puts.push(put);
+            } else {
                 continue;
             }
-            self.deleted.insert(doc, commit.name());
-            self.unscrubbed.insert(doc);
-            self.staged.puts.push((doc_key(&doc), deleted_value(commit.name(), false)));
             self.staged.dirty_holes.extend(self.holes.close(&doc));
         }
     }
@@ -503,6 +394,11 @@ impl Log {
         (self.guard_and_advance(), (META_KEY.to_vec(), self.meta.encode()))
     }
 
+    /// Of the `m` entry, where it is not written: what it must be.
+    pub fn guard(&self) -> Guard {
+        (META_KEY.to_vec(), self.stored_meta.clone())
+    }
+
     fn guard_and_advance(&mut self) -> Guard {
         let expected = self.stored_meta.replace(self.meta.encode());
         (META_KEY.to_vec(), expected)
@@ -510,19 +406,44 @@ impl Log {
 
     fn index(&mut self, commit: &Commit) {
         let header = commit.header();
-        let tip = commit.tip();
+        let (tip, author) = (commit.tip(), header.author);
         self.meta.head = self.meta.head.then(&tip.id);
-        if self.vector.of(&header.author).is_empty() {
-            self.hot.begin(header.author);
+        if self.vector.of(&author).is_empty() {
+            self.hot.begin(author);
+        }
+        let seq_before = header.seq.saturating_sub(1);
+        let continued = self.vector.named(&author, seq_before, header.prev.short()).copied();
+        // Numbered in the order of the log, so that all processes that share it number them alike.
+        let number = continued.as_ref().and_then(|tip| self.number_of(tip));
+        let is_first_branch = self.vector.of(&author).is_empty() || continued.is_some() && number.is_none();
+        self.hot.append(&tip, is_first_branch, self.meta.head.seq, &mut self.staged.puts);
+        self.cover(header);
+        if is_first_branch {
+            self.staged.dirty.insert(author);
+        } else {
+            let branches = self.branches.get_or_default(author);
+            let number = number.unwrap_or(branches.len() as u64);
+            if let Some(before) = &continued {
+                branches.remove(&before.id);
+            }
+            branches.insert(tip.id, number);
+            self.staged.dirty_branches.insert((author, number), tip);
         }
         self.vector.advance(tip, Some(&header.prev));
-        self.cover(header);
-        self.uncovered.insert(tip);
-        let tips = self.vector.of(&header.author).to_vec();
-        let Some(hot) = self.hot.get_mut(&header.author) else { return };
-        hot.append(&tip, &header.prev, self.meta.head.seq, &mut self.staged.puts);
-        hot.chain.tips = tips;
-        self.staged.dirty.insert(header.author);
+        if self.keeping == Keeping::Uncovered {
+            self.uncovered.insert(tip);
+        }
+    }
+
+    /// The number of the branch that ends with this tip, where that is not the author's first.
+    pub(super) fn number_of(&self, tip: &Tip) -> Option<u64> {
+        self.branches.get(&tip.author)?.get(&tip.id).copied()
+    }
+
+    /// The tip of that name, if nothing comes after it and that is kept.
+    pub(super) fn uncovered_tip(&self, name: &After) -> Option<Tip> {
+        let tip = self.vector.named(&name.author, name.seq, name.short)?;
+        self.uncovered.contains(tip).then_some(*tip)
     }
 
     /// The tips that this commit comes after are covered by it.
@@ -537,11 +458,15 @@ impl Log {
     }
 
     fn cover_one(&mut self, name: &After) {
-        let tips = self.uncovered.range(tips_of(name.author));
-        let covered = tips.filter(|tip| tip.seq == name.seq && tip.id.short() == name.short);
-        for tip in covered.copied().collect::<Vec<_>>() {
-            self.uncovered.remove(&tip);
-            self.staged.dirty.insert(tip.author);
+        let Some(tip) = self.uncovered_tip(name) else { return };
+        self.uncovered.remove(&tip);
+        match self.number_of(&tip) {
+            Some(number) => {
+                self.staged.dirty_branches.insert((tip.author, number), tip);
+            }
+            None => {
+                self.staged.dirty.insert(tip.author);
+            }
         }
     }
 
@@ -558,10 +483,13 @@ impl Log {
         let mut puts = staged.puts;
         puts.extend(hole_puts);
         puts.push((META_KEY.to_vec(), self.meta.encode()));
+        let end = |tip: Tip| BranchEnd { tip, is_uncovered: self.uncovered.contains(&tip) };
         for author in &staged.dirty {
-            let Some(hot) = self.hot.get_mut(author) else { continue };
-            hot.chain.uncovered = self.uncovered.range(tips_of(*author)).copied().collect();
-            puts.push((chain_key(author), to_cbor(&hot.chain)));
+            let Some(hot) = self.hot.get(author) else { continue };
+            puts.push((chain_key(author), to_cbor(&hot.ending(end))));
+        }
+        for ((author, number), tip) in &staged.dirty_branches {
+            puts.push((branch_end_key(author, *number), to_cbor(&end(*tip))));
         }
         put_rows(before, &staged.entries, &self.limits, &mut puts);
         self.hot.shrink(self.limits.hot_chains_max);
@@ -571,8 +499,4 @@ impl Log {
 
 fn chain_start(meta: &Meta) -> Option<CommitId> {
     meta.descriptor.as_ref().map(|descriptor| descriptor.chain_start(meta.marker.partition))
-}
-
-fn deleted_value(delete: After, is_scrubbed: bool) -> Vec<u8> {
-    to_cbor(&DeletedDoc { delete, is_scrubbed })
 }

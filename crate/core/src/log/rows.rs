@@ -65,6 +65,8 @@ pub struct RowsRead {
 /// Changes to rows.
 #[derive(Debug, Default)]
 pub struct RowEdits {
+    /// The number of the last commit that was read; none where no row was read whole.
+    pub last: Option<u64>,
     /// Rows that change.
     pub puts: Entries,
     /// Pieces that are not needed any more.
@@ -80,13 +82,26 @@ pub fn read_rows(scanned: &[(Vec<u8>, Vec<u8>)], more: bool) -> Result<RowsRead,
     for pieces in pieces_of_rows(scanned) {
         let Some(row) = read_row(pieces)? else {
             // Only the last row may be cut, by the scan's end.
-            let bytes_needed =
-                entries.is_empty().then_some(pieces_in(pieces)? * Limits::PROTOCOL.value_bytes_max);
+            let bytes_needed = entries.is_empty().then_some(row_bytes_needed(pieces)?);
             return if more { Ok(RowsRead { entries, bytes_needed, more }) } else { Err(incomplete()) };
         };
         entries.extend(row.entries()?);
     }
     Ok(RowsRead { entries, bytes_needed: None, more })
+}
+
+/// So many bytes must be scanned for the first row of these pieces to be whole.
+fn row_bytes_needed(pieces: &[(Vec<u8>, Vec<u8>)]) -> Result<usize, Corrupt> {
+    Ok(pieces_in(pieces)? * Limits::PROTOCOL.value_bytes_max)
+}
+
+/// Scanned for so many bytes, the first row would be whole, which it was not.
+///
+/// # Errors
+/// Storage holds what this code did not write.
+pub fn bytes_needed(scanned: &[(Vec<u8>, Vec<u8>)]) -> Result<Option<usize>, Corrupt> {
+    let first = pieces_of_rows(scanned).next();
+    first.map(row_bytes_needed).transpose()
 }
 
 /// Edits the commits of the rows that a scan gave, as far as they were read whole. `edit` says whether
@@ -102,6 +117,7 @@ pub fn edit_rows(
     let mut edits = RowEdits::default();
     for pieces in pieces_of_rows(scanned) {
         let Some(row) = read_row(pieces)? else { continue };
+        edits.last = pieces.first().and_then(|(key, _)| row_seq(key)).or(edits.last);
         let mut is_changed = false;
         let mut entries = row.entries()?;
         for entry in &mut entries {

@@ -17,7 +17,7 @@ use crate::document::source::Source;
 use crate::document::stripped::strip::Context;
 use crate::document::value::{Op, Patch, Value};
 use crate::replica::event::{DocInfo, Event, Made, ReplicaError};
-use crate::replica::replica::Replica;
+use crate::replica::replica::{Replica, too_many_regions};
 use crate::replica::status::Status;
 use crate::replica::waits::{Wait, WaitId};
 
@@ -248,7 +248,10 @@ impl Replica {
             shared = self.holder.on_disk();
         }
         let missing = |acked: u64| self.own.missing(acked.min(shared));
-        status.unsent = missing(acked.values().copied().max().unwrap_or(0));
+        if self.dialer.relays() > 0 {
+            // Without relays there is nobody to send to.
+            status.unsent = missing(acked.values().copied().max().unwrap_or(0));
+        }
         status.behind = acked.into_iter().map(|(region, acked)| (region, missing(acked))).collect();
         if status.unsent > 0 && self.dialer.is_muted(&self.holder) {
             let reason = "this token does not allow writing".to_owned();
@@ -274,7 +277,8 @@ impl Replica {
     /// everything made so far by any process of this holder; [`Event::Waited`] follows.
     ///
     /// # Errors
-    /// [`ReplicaError::Invalid`] for more regions than there are.
+    /// [`ReplicaError::Invalid`] for more regions than there are, or where there are no relays. Where no
+    /// relay was met yet [`Event::WaitFailed`] may say so later.
     pub fn durable(&mut self, regions: u32, seq: Option<u64>) -> Result<WaitId, ReplicaError> {
         self.check_regions(regions)?;
         let number = seq.unwrap_or(self.own.made()).min(self.own.made());
@@ -289,7 +293,7 @@ impl Replica {
     /// [`Event::Waited`] follows.
     ///
     /// # Errors
-    /// [`ReplicaError::Invalid`] for more regions than there are.
+    /// As for [`Replica::durable`].
     pub fn fresh(&mut self, regions: u32) -> Result<WaitId, ReplicaError> {
         self.check_regions(regions)?;
         let wait = Wait::Fresh { regions, asked: None, at: BTreeMap::new(), log_seq: None };
@@ -298,13 +302,18 @@ impl Replica {
         Ok(wait)
     }
 
+    /// How many there are is not known before a relay has told. Until then whoever asks waits.
     fn check_regions(&self, regions: u32) -> Result<(), ReplicaError> {
-        let known = self.regions().len();
-        let most = if known > 0 { known } else { self.dialer.relays() };
-        if regions as usize > most {
-            return Err(ReplicaError::Invalid(format!("{regions} regions of {most}")));
+        if regions > 0 && self.dialer.relays() == 0 {
+            let reason = "this space has no relays, so nothing is stored in any region";
+            return Err(ReplicaError::Invalid(reason.into()));
         }
-        Ok(())
+        match self.known_regions() {
+            Some(known) if regions as usize > known => {
+                Err(ReplicaError::Invalid(too_many_regions(regions, known)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The relays there are, from now on.

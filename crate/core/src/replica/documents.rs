@@ -244,6 +244,7 @@ mod tests {
     use crate::base::limits::Limits;
     use crate::base::position::{Marker, Position};
     use crate::document::value::Value;
+    use crate::log::log::Keeping;
 
     const OTHER: AuthorId = AuthorId([2; 16]);
 
@@ -255,7 +256,7 @@ mod tests {
 
     fn log() -> Log {
         let marker = Marker::new(LogId([1; 16]), [0; 32], 0);
-        Log::new(marker, None, Arc::new(Limits::PROTOCOL))
+        Log::new(marker, None, Keeping::Uncovered, Arc::new(Limits::PROTOCOL))
     }
 
     /// With a document that is held, and open in that phase.

@@ -21,6 +21,8 @@ pub enum Event {
     },
     /// A wait is over.
     Waited(WaitId),
+    /// A wait can't end as it should: why.
+    WaitFailed(WaitId, String),
     /// An `open` or `named` is answered.
     Opened {
         /// Which.

@@ -134,11 +134,12 @@ impl OwnCommits {
         })?;
         let header = commit.header();
         self.prev = Some((header.seq, commit.id()));
-        self.covered.extend(log.uncovered().copied().filter(|tip| {
-            header.after.iter().any(|after| {
-                after.author == tip.author && after.seq == tip.seq && after.short == tip.id.short()
-            })
-        }));
+        // What a header names is in ascending order.
+        let is_named = |tip: &Tip| {
+            let name = After { author: tip.author, seq: tip.seq, short: tip.id.short() };
+            header.after.binary_search(&name).is_ok()
+        };
+        self.covered.extend(log.uncovered().copied().filter(is_named));
         self.made += 1;
         self.log_seqs.push(None);
         self.pending.insert(commit.id(), self.made);

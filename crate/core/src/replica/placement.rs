@@ -34,6 +34,11 @@ const GOOD_MAX: u32 = 24;
 pub(crate) struct Placement {
     relays: Vec<Candidate>,
     hope_until: Millis,
+    /// Failures while all relays fail: then each is not tried at its own pace, but one after another
+    /// with a wait that grows, until each has its turn about as often as if it were alone.
+    all_failing: Backoff,
+    /// Nothing is dialled before.
+    rest_until: Millis,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +78,8 @@ pub(crate) enum Ending {
 
 impl Placement {
     pub fn new(urls: Vec<String>) -> Self {
-        let mut placement = Self { relays: Vec::new(), hope_until: 0 };
+        let all_failing = Backoff::new(BACKOFF_MAX);
+        let mut placement = Self { relays: Vec::new(), hope_until: 0, all_failing, rest_until: 0 };
         placement.set_relays(urls);
         placement
     }
@@ -81,12 +87,17 @@ impl Placement {
     /// The relays there are from now on; what is known of those that stay is kept.
     pub fn set_relays(&mut self, urls: Vec<String>) {
         let mut before = core::mem::take(&mut self.relays);
+        let count = before.len();
         for url in urls {
             if self.relays.iter().any(|relay| relay.url == url) {
                 continue;
             }
             let known = before.iter().position(|relay| relay.url == url).map(|at| before.remove(at));
             self.relays.push(known.unwrap_or_else(|| Candidate::new(url)));
+        }
+        if self.relays.len() != count {
+            self.all_failing = Backoff::new(BACKOFF_MAX / self.relays.len().max(1) as Millis);
+            self.rest_until = 0;
         }
     }
 
@@ -98,11 +109,11 @@ impl Placement {
         self.relays.iter().any(|relay| relay.url == url)
     }
 
-    /// A relay is looked for: what is not measured is measured at once.
+    /// A relay is looked for: what is not measured is measured at once, unless it did not answer before.
     pub fn look(&mut self, now: Millis) {
         self.hope_until = now + HOPE;
         for relay in &mut self.relays {
-            if let (None, Probe::DueAt(at)) = (relay.rtt, &mut relay.probe) {
+            if let (None, 0, Probe::DueAt(at)) = (relay.rtt, relay.bad, &mut relay.probe) {
                 *at = now;
             }
         }
@@ -112,8 +123,11 @@ impl Placement {
     pub fn hurry(&mut self, now: Millis) {
         for relay in &mut self.relays {
             relay.backoff.reset();
+            relay.bad = 0;
             relay.dial_at = now;
         }
+        self.all_failing.reset();
+        self.rest_until = now;
         self.look(now);
     }
 
@@ -142,16 +156,24 @@ impl Placement {
     pub fn probed(&mut self, url: &str, is_healthy: bool, now: Millis, rng: &mut Rng) {
         if let Some(relay) = self.relays.iter_mut().find(|relay| relay.url == url) {
             relay.probed(is_healthy, now, rng);
+            if is_healthy {
+                self.rest_until = now;
+            }
         }
     }
 
     /// The relay to dial now.
     pub fn choose(&self, now: Millis) -> Option<&str> {
+        if now < self.rest_until {
+            return None;
+        }
         let ready = || self.relays.iter().filter(|relay| relay.dial_at <= now);
         if let Some(nearest) = ready().filter(|relay| relay.rtt.is_some()).min_by_key(|relay| relay.rtt) {
             return Some(&nearest.url);
         }
-        let is_hoping = self.relays.len() > 1 && now < self.hope_until;
+        let is_measured = |relay: &Candidate| relay.rtt.is_some() || relay.bad > 0;
+        let is_hoping =
+            self.relays.len() > 1 && now < self.hope_until && !self.relays.iter().all(is_measured);
         ready().filter(|_| !is_hoping).min_by_key(|relay| relay.dial_at).map(|relay| relay.url.as_str())
     }
 
@@ -177,6 +199,7 @@ impl Placement {
     pub fn works(&mut self, url: &str) {
         if let Some(relay) = self.relays.iter_mut().find(|relay| relay.url == url) {
             relay.backoff.reset();
+            self.all_failing.reset();
         }
     }
 
@@ -206,6 +229,10 @@ impl Placement {
             }
             Ending::Fine => {}
         }
+        if self.relays.len() > 1 && self.relays.iter().all(|relay| relay.backoff.has_failed()) {
+            self.rest_until = now + self.all_failing.wait(rng);
+            self.all_failing.failed();
+        }
     }
 
     pub fn has_failed(&self) -> bool {
@@ -215,7 +242,7 @@ impl Placement {
     /// When a relay may be dialled that may not now, or hoping ends.
     pub fn dial_due(&self, now: Millis) -> Option<Millis> {
         let dials = self.relays.iter().map(|relay| relay.dial_at);
-        dials.chain([self.hope_until]).filter(|at| *at > now).min()
+        dials.chain([self.hope_until, self.rest_until]).filter(|at| *at > now).min()
     }
 
     /// When there is something to probe, or to give up.

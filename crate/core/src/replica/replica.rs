@@ -30,6 +30,11 @@ use crate::replica::tabs::{LeaderView, Message, Tabs};
 use crate::replica::waits::{Wait, Waits};
 use crate::wire::close::CloseCode;
 
+/// Why a wait for more regions than there are can't end.
+pub(super) fn too_many_regions(asked: u32, known: usize) -> String {
+    format!("{asked} regions were asked for, and this space has {known}")
+}
+
 /// How a replica is made.
 #[derive(Clone, Debug)]
 pub struct ReplicaConfig {
@@ -63,6 +68,8 @@ pub struct Replica {
     pub(super) follow: Follow,
     pub(super) waits: Waits,
     pub(super) tabs: Tabs,
+    /// Whether a relay has told which regions there are.
+    pub(super) has_regions: bool,
     pub(super) clock: Clock,
     pub(super) now: Millis,
     /// What storage said when it last failed, until it works again.
@@ -92,6 +99,7 @@ impl Replica {
             follow: Follow::default(),
             waits: Waits::default(),
             tabs: Tabs::default(),
+            has_regions: false,
             clock: Clock::new(now),
             now,
             storage_error: None,
@@ -220,7 +228,10 @@ impl Replica {
                 self.dialer.link_changed(&mut self.holder, self.now);
                 self.tell(Event::Status);
             }
-            Notice::RegionsTold(regions) => self.learn_regions(&regions),
+            Notice::RegionsTold(regions) => {
+                self.has_regions |= !regions.is_empty();
+                self.learn_regions(&regions);
+            }
             Notice::Acked(link) => self.note_elsewhere(link),
             Notice::StoredElsewhere(link, stored) => self.stored_elsewhere(link, stored),
             Notice::Incompatible(descriptor) => self.incompatible(descriptor),
@@ -278,7 +289,30 @@ impl Replica {
         self.tabs.leader().filter(|_| !self.dialer.online)
     }
 
+    /// How many regions there are, once a relay has told this process, or the one that links to relays.
+    pub(super) fn known_regions(&self) -> Option<usize> {
+        match self.leader() {
+            Some(view) => view.regions.map(|regions| regions as usize),
+            None => self.has_regions.then_some(self.regions().len()),
+        }
+    }
+
+    /// Who asked for more regions than there are, before it was known how many that is, waits in vain.
+    fn fail_waits(&mut self) {
+        if let Some(known) = self.known_regions() {
+            let failed = self.waits.take_if(false, |wait| match wait {
+                Wait::Durable { regions, .. } | Wait::Fresh { regions, .. } => *regions as usize > known,
+                _ => false,
+            });
+            for (id, wait) in failed {
+                let (Wait::Durable { regions, .. } | Wait::Fresh { regions, .. }) = wait else { continue };
+                self.tell(Event::WaitFailed(id, too_many_regions(regions, known)));
+            }
+        }
+    }
+
     fn check_waits(&mut self) {
+        self.fail_waits();
         let is_led = self.leader().is_some();
         let acked = match self.leader() {
             // The leader knows nothing of what is in this process's memory only.
@@ -382,7 +416,8 @@ impl Replica {
         let on_disk = self.holder.on_disk();
         let acked = self.acked().into_iter().map(|(region, upto)| (region, upto.min(on_disk))).collect();
         let relay = self.dialer.relay(&self.holder);
-        let view = LeaderView::new(self.dialer.state(), relay, self.dialer.was_live, acked);
+        let view =
+            LeaderView::new(self.dialer.state(), relay, self.dialer.was_live, acked, self.known_regions());
         if let Some(message) = self.tabs.news(view) {
             self.broadcast(&message);
         }

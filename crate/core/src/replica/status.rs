@@ -52,7 +52,7 @@ pub struct Status {
     pub synced: bool,
     /// Own commits not yet on disk.
     pub unsaved: u64,
-    /// Own commits that no region has stored yet.
+    /// Own commits that no region has stored yet; none where there are no relays.
     pub unsent: u64,
     /// By region: how many own commits it has yet to store.
     pub behind: BTreeMap<String, u64>,

@@ -21,11 +21,21 @@ pub(crate) struct LeaderView {
     /// By region: the log seq up to which it has acknowledged.
     #[n(3)]
     pub acked: BTreeMap<String, u64>,
+    /// How many regions there are, once a relay has told.
+    #[n(4)]
+    pub regions: Option<u32>,
 }
 
 impl LeaderView {
-    pub fn new(state: State, relay: Option<RelayStatus>, synced: bool, acked: BTreeMap<String, u64>) -> Self {
-        Self { state: state.name().into(), relay, synced, acked }
+    pub fn new(
+        state: State,
+        relay: Option<RelayStatus>,
+        synced: bool,
+        acked: BTreeMap<String, u64>,
+        regions: Option<usize>,
+    ) -> Self {
+        let regions = regions.map(|regions| regions as u32);
+        Self { state: state.name().into(), relay, synced, acked, regions }
     }
 
     pub fn state(&self) -> State {

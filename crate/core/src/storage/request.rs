@@ -1,5 +1,7 @@
 //! What is asked of storage, and what it answers.
 
+use std::sync::Arc;
+
 use crate::base::cbor::CborError;
 use crate::commit::error::CommitError;
 
@@ -19,8 +21,8 @@ pub enum StorageRequest {
         /// Stop after this many bytes of values.
         bytes_max: usize,
     },
-    /// An atomic write, durable once answered.
-    Write(WriteBatch),
+    /// An atomic write, durable once answered. Shared with the core, which needs it again where it fails.
+    Write(Arc<WriteBatch>),
 }
 
 /// Keys and their values.

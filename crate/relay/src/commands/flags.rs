@@ -163,6 +163,9 @@ pub struct Limits {
     /// Authors in a space that came from one subject.
     #[arg(long, value_name = "N", default_value_t = Caps::default().subject_authors_max)]
     pub subject_authors_max: u64,
+    /// Branches of one author's chain. Only a process that was copied while it ran makes some.
+    #[arg(long, value_name = "N", default_value_t = Caps::default().author_branches_max)]
+    pub author_branches_max: u64,
 }
 
 impl Limits {
@@ -175,6 +178,7 @@ impl Limits {
             subject_bytes_max: self.subject_bytes_max,
             space_authors_max: self.space_authors_max,
             subject_authors_max: self.subject_authors_max,
+            author_branches_max: self.author_branches_max,
             space_connections_max: self.space_connections_max,
             subject_connections_max: self.subject_connections_max,
             ..Caps::default()

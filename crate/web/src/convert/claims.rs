@@ -74,6 +74,8 @@ struct RelayCaps {
     #[tsify(type = "number")]
     subject_authors_max: Option<f64>,
     #[tsify(type = "number")]
+    author_branches_max: Option<f64>,
+    #[tsify(type = "number")]
     space_connections_max: Option<f64>,
     #[tsify(type = "number")]
     subject_connections_max: Option<f64>,
@@ -122,6 +124,7 @@ impl RelayCaps {
             subject_bytes_max: cap(self.subject_bytes_max, default.subject_bytes_max),
             space_authors_max: cap(self.space_authors_max, default.space_authors_max),
             subject_authors_max: cap(self.subject_authors_max, default.subject_authors_max),
+            author_branches_max: cap(self.author_branches_max, default.author_branches_max),
             space_connections_max: cap(self.space_connections_max, default.space_connections_max),
             subject_connections_max: cap(self.subject_connections_max, default.subject_connections_max),
         }

@@ -27,6 +27,7 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
             None => news.event(EngineEvent::Failed { code: fault.code().into(), message }),
         },
         Event::Waited(wait) => waited(wait, &|_| Outcome::Done),
+        Event::WaitFailed(wait, reason) => waited(wait, &|_| Outcome::Failed(error::invalid(&reason))),
         Event::Opened { wait, doc, held } => waited(wait, &|answer| match (held, answer) {
             (false, _) => Outcome::NotHeld,
             (true, Answer::Named) => Outcome::Named(doc),

@@ -151,6 +151,7 @@ impl World {
                     process.over.insert(wait);
                 }
             },
+            Event::WaitFailed(_, reason) => self.fail(format!("a wait could end, and has failed: {reason}")),
             Event::TokenExpiring => {
                 // Now and then the application comes too late.
                 let wait = self.rng.below(10_000);

@@ -10,7 +10,7 @@ use eyot_core::commit::commit::ItemBytes;
 use eyot_core::commit::vector::{Tip, Vector};
 use eyot_core::log::finding::Finding;
 use eyot_core::log::keys::{load_ranges, rows_after};
-use eyot_core::log::log::Log;
+use eyot_core::log::log::{Keeping, Log};
 use eyot_core::log::meta::Meta;
 use eyot_core::log::rows::read_rows;
 use eyot_core::storage::memory::MemoryStore;
@@ -94,7 +94,7 @@ pub fn log_is_causal(store: &MemoryStore) -> Result<HeldLog, String> {
 fn check_index(store: &mut MemoryStore) -> Result<(), String> {
     let corrupt = |error: Corrupt| error.to_string();
     let Some(meta) = store.get(b"m").and_then(|meta| Meta::decode(meta).ok()) else { return Ok(()) };
-    let mut log = Log::open(meta, Arc::new(Limits::PROTOCOL));
+    let mut log = Log::open(meta, Keeping::Uncovered, Arc::new(Limits::PROTOCOL));
     for (from, to) in load_ranges() {
         for (key, value) in scan(store, StorageRequest::Scan { from, to, bytes_max: usize::MAX }) {
             log.load(&key, &value).map_err(corrupt)?;

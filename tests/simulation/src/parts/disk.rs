@@ -1,6 +1,7 @@
 //! A disk that answers late, and on a crash keeps of the writes under way only some first ones. It
 //! keeps account of what is durable, from the rows that are written to it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId, RequestId};
@@ -30,13 +31,17 @@ pub struct Disk {
     pub is_outside: bool,
     /// The commits that are durable, with their places in their chains.
     pub durable: BTreeMap<CommitId, (AuthorId, u64)>,
-    /// The documents of items whose bytes are absent from those.
+    /// The documents of items whose bytes are absent from those, wherever in the log they are.
     bare: BTreeMap<CommitId, BTreeSet<DocId>>,
+    /// And from each place: a commit whose bytes came late is in the log again.
+    bare_at: BTreeMap<(CommitId, u64), BTreeSet<DocId>>,
     /// The place in the log from which on a commit is there with all bytes, or with deletes in their
     /// place.
     whole_at: BTreeMap<CommitId, u64>,
-    /// The documents that the log deletes.
-    deleted: BTreeSet<DocId>,
+    /// The documents that each of those changes.
+    docs: BTreeMap<CommitId, BTreeSet<DocId>>,
+    /// The documents that the log deletes, and where.
+    deleted: BTreeMap<DocId, u64>,
     /// The commits in the order of the log.
     pub log: BTreeMap<u64, CommitId>,
     /// The positions after them.
@@ -90,11 +95,11 @@ impl Disk {
             }
             if self.durable.insert(id, (header.author, header.seq)).is_none() {
                 self.unseen.insert(id);
-                self.bare.insert(id, absent(&entry.commit));
+                self.docs.insert(id, entry.commit.items().filter_map(|(item, _)| item.doc).collect());
             }
         }
         for entry in &entries {
-            self.note_bytes(&entry.commit);
+            self.note_bytes(&entry.commit, entry.at.seq);
             if entry.at.seq > end && self.is_whole(&entry.commit.id()) {
                 self.whole_at.entry(entry.commit.id()).or_insert(entry.at.seq);
             }
@@ -106,21 +111,24 @@ impl Disk {
     }
 
     /// Law: bytes that are in a log stay there until a delete of their document is in that log.
-    fn note_bytes(&mut self, commit: &Commit) {
+    fn note_bytes(&mut self, commit: &Commit, seq: u64) {
         let id = commit.id();
         let now = absent(commit);
-        let before = self.bare.insert(id, now.clone()).unwrap_or_default();
-        if let Some(doc) = now.iter().find(|doc| !before.contains(doc) && !self.deleted.contains(doc)) {
+        let before = self.bare_at.insert((id, seq), now.clone()).unwrap_or_else(|| now.clone());
+        if let Some(doc) = now.iter().find(|doc| !before.contains(doc) && !self.deleted.contains_key(doc)) {
             self.broken =
                 Some(format!("{id:?} lost its bytes of {doc:?}, and nothing in the log deletes it"));
         }
+        let places = self.bare_at.range((id, 0)..=(id, u64::MAX)).map(|(_, docs)| docs.clone());
+        self.bare.extend(places.reduce(|all, docs| &all & &docs).map(|docs| (id, docs)));
         if self.is_whole(&id) {
             self.unseen_whole.insert(id);
         }
     }
 
     fn delete(&mut self, doc: DocId, seq: u64) {
-        if self.deleted.insert(doc) {
+        if let Entry::Vacant(place) = self.deleted.entry(doc) {
+            place.insert(seq);
             let bare = self.bare.iter().filter(|(_, docs)| docs.contains(&doc));
             let whole = bare.map(|(id, _)| *id).filter(|id| self.is_whole(id));
             for id in whole.collect::<Vec<_>>() {
@@ -157,17 +165,21 @@ impl Disk {
 
     /// Whether a commit is durable with all its bytes, or with deletes that explain their absence.
     pub fn is_whole(&self, id: &CommitId) -> bool {
-        self.bare.get(id).is_some_and(|docs| docs.is_subset(&self.deleted))
+        self.bare.get(id).is_some_and(|docs| docs.iter().all(|doc| self.deleted.contains_key(doc)))
     }
 
-    /// Whether a commit is there with all bytes at or before this place in the log.
+    /// Whether a commit is there with all bytes at or before this place in the log, and none of them are
+    /// deleted after it: whoever has read so far may have come too late for those.
     pub fn is_whole_by(&self, id: &CommitId, seq: u64) -> bool {
+        let is_deleted_later = |doc| self.deleted.get(doc).is_some_and(|at| *at > seq);
         self.whole_at.get(id).is_some_and(|at| *at <= seq)
+            && !self.docs.get(id).into_iter().flatten().any(is_deleted_later)
     }
 
     /// The documents of a durable commit whose bytes are missing, and nothing explains it.
     pub fn missing(&self) -> impl Iterator<Item = (&CommitId, &DocId)> {
-        self.bare.iter().flat_map(|(id, docs)| docs.difference(&self.deleted).map(move |doc| (id, doc)))
+        let all = self.bare.iter().flat_map(|(id, docs)| docs.iter().map(move |doc| (id, doc)));
+        all.filter(|(_, doc)| !self.deleted.contains_key(doc))
     }
 
     /// Whether the bytes that a commit has of a document are here.

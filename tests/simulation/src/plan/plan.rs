@@ -102,9 +102,11 @@ impl Plan {
             faults,
             access,
             limits: draw_limits(rng),
-            caps: rng
-                .chance(120)
-                .then(|| Caps { space_bytes_max: rng.between(2_000, 60_000), ..Caps::default() }),
+            caps: rng.chance(120).then(|| Caps {
+                space_bytes_max: rng.between(2_000, 60_000),
+                author_branches_max: rng.between(1, 6),
+                ..Caps::default()
+            }),
             tabs,
             // What comes in another order is asked for, and tabs that share a log are asked while they
             // write over one another.

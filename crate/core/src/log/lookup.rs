@@ -1,0 +1,147 @@
+//! What of a commit is in the log: whether it may be appended, what it waits for, and where it is.
+
+use crate::base::mutation::Mutation;
+use crate::commit::commit::{Commit, ItemBytes};
+use crate::commit::header::After;
+use crate::commit::vector::Tip;
+use crate::log::chain::{CHUNK, Lookup};
+use crate::log::keys::chain_key;
+use crate::log::log::Log;
+use crate::storage::request::StorageRequest;
+use crate::wire::bodies::ChainRange;
+
+/// Whether a commit may be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is in the log already.
+    Held,
+    /// It is in the log at that position without some of its bytes, which this copy has.
+    Fills(u64),
+    /// All that it comes after is in the log.
+    Ready,
+    /// These are not in the log yet.
+    Waits(Vec<After>),
+    /// Storage must be asked first.
+    Reads(Vec<StorageRequest>),
+    /// It begins a chain of another space or partition.
+    Foreign,
+}
+
+/// Whether a commit is in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// It is.
+    Held,
+    /// It is not.
+    Missing,
+    /// Storage must be asked first.
+    Reads(StorageRequest),
+}
+
+impl Log {
+    /// Whether this commit may be appended now.
+    pub fn admit(&self, commit: &Commit) -> Admission {
+        let header = commit.header();
+        if let Some(seq) = self.holes.seq_of(&commit.id()) {
+            return if self.fills(seq, commit) { Admission::Fills(seq) } else { Admission::Held };
+        }
+        let mut reads = Vec::new();
+        let mut missing = Vec::new();
+        let held = self.vector.seq(&header.author);
+        if self.vector.has(&commit.tip()) {
+            return Admission::Held;
+        }
+        let is_foreign = header.seq == 1 && self.chain_start != Some(header.prev);
+        if is_foreign && !self.limits.is_mutated(Mutation::AnyChainStart) {
+            return Admission::Foreign;
+        }
+        if header.seq <= held {
+            if self.limits.is_mutated(Mutation::DropSecondBranch) {
+                return Admission::Held;
+            }
+            match self.is_indexed(&commit.name()) {
+                Lookup::Found(true) => return Admission::Held,
+                Lookup::Found(false) => {}
+                Lookup::Reads(read) => reads.push(read),
+            }
+        }
+        // Appending changes the chain's entry, so it must be known.
+        if held > 0 && !self.hot.contains(&header.author) {
+            reads.push(StorageRequest::Get(vec![chain_key(&header.author)]));
+        }
+        if header.seq > 1 {
+            let prev = After { author: header.author, seq: header.seq - 1, short: header.prev.short() };
+            self.require(&prev, &mut reads, &mut missing);
+        }
+        for after in &header.after {
+            if !self.limits.is_mutated(Mutation::AppendWithoutCauses) {
+                self.require(after, &mut reads, &mut missing);
+            }
+            // It is covered by this commit, which changes the chain's entry.
+            let is_first = |tip: &Tip| self.number_of(tip).is_none();
+            if self.uncovered_tip(after).as_ref().is_some_and(is_first) && !self.hot.contains(&after.author) {
+                reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
+            }
+        }
+        if !missing.is_empty() {
+            Admission::Waits(missing)
+        } else if !reads.is_empty() {
+            Admission::Reads(reads)
+        } else {
+            Admission::Ready
+        }
+    }
+
+    /// Whether the commit of that tip is in the log, with its bytes or without.
+    pub fn holds(&self, tip: &Tip) -> Holding {
+        let (mut reads, mut missing) = (Vec::new(), Vec::new());
+        let name = After { author: tip.author, seq: tip.seq, short: tip.id.short() };
+        self.require(&name, &mut reads, &mut missing);
+        match (missing.pop(), reads.pop()) {
+            (Some(_), _) => Holding::Missing,
+            (None, Some(read)) => Holding::Reads(read),
+            (None, None) => Holding::Held,
+        }
+    }
+
+    fn fills(&self, seq: u64, commit: &Commit) -> bool {
+        let Some(hole) = self.holes.get(seq) else { return false };
+        commit.items().any(|(item, bytes)| {
+            matches!(bytes, ItemBytes::Present(_))
+                && item.len > 0
+                && item.doc.is_some_and(|doc| hole.docs.contains(&doc))
+        })
+    }
+
+    fn is_indexed(&self, name: &After) -> Lookup<bool> {
+        let is_forked = self.vector.of(&name.author).len() > 1;
+        self.hot.holds(&name.author, name.seq, name.short, is_forked)
+    }
+
+    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<After>) {
+        if self.vector.named(&name.author, name.seq, name.short).is_some() {
+            return;
+        }
+        if name.seq > self.vector.seq(&name.author) {
+            missing.push(*name);
+            return;
+        }
+        match self.is_indexed(name) {
+            Lookup::Reads(read) => reads.push(read),
+            Lookup::Found(true) => {}
+            Lookup::Found(false) => missing.push(*name),
+        }
+    }
+
+    /// What to ask for to get a commit that is not in the log, as far as that can be told from the tips:
+    /// the rest of its chain, or, where as many commits of its author are held, another branch, from below.
+    pub fn range_to(&self, name: &After) -> ChainRange {
+        let After { author, seq, short } = *name;
+        let held = self.vector.seq(&author);
+        if held < seq {
+            return ChainRange { author, from: held + 1, to: seq, branch: None };
+        }
+        let from = seq.saturating_sub(CHUNK as u64).max(1);
+        ChainRange { author, from, to: seq, branch: Some(short) }
+    }
+}

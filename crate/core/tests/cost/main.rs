@@ -1,0 +1,10 @@
+//! What holders do costs in proportion to what is new, and ends: counted, never timed.
+
+mod catching_up;
+mod deletes;
+mod forks;
+mod mesh;
+mod net;
+mod peers;
+mod reload;
+mod waiting;
