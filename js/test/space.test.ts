@@ -245,6 +245,25 @@ describe("a document", () => {
       assert.deepEqual((await space.open<Any>(id)).value, { bytes: Uint8Array.of(1, 2), n: 2 });
     }));
 
+  it("has its keys in the same order for whoever writes, is told of it, or reads it later", () =>
+    inSpace(async (space) => {
+      await inSpace(async (other) => {
+        const keys = ["b", "10", "ä", "\uff5a", "😀", "", "a", "9", "4000000000", "__proto__"];
+        const doc = await space.named<Any>("doc", { z: Object.fromEntries(keys.map((key) => [key, 1])), b: 1 });
+        const copy = await other.named<Any>("doc", { z: Object.fromEntries(keys.map((key) => [key, 1])), b: 1 });
+        doc.change((draft) => {
+          for (const key of [...keys].reverse()) draft[key] = { y: 1, [key]: 2, c: 3 };
+        });
+        copy.merge(doc.export());
+        const { id, value } = doc;
+        doc.close();
+        const again = await space.open<Any>(id);
+        assert.notEqual(again.value, value);
+        const text = JSON.stringify(again.value);
+        for (const shown of [value, copy.value]) assert.equal(JSON.stringify(shown), text);
+      });
+    }));
+
   it("can be saved and sent before anything is changed in it", () =>
     inSpace(async (space) => {
       space.create({ n: 1 });

@@ -30,6 +30,7 @@ describe("the tarball", () => {
       typeof target === "string" ? target : Object.values(target),
     );
     for (const target of targets) assert.ok(existsSync(join(folder, target)), target);
+    assert.equal(exports["./package.json"], "./package.json");
     assert.deepEqual(Object.keys(exports["."]), ["types", "workerd", "node", "default"]);
   });
 

@@ -117,6 +117,8 @@ test("each bad variable makes the relay answer that it is not set up, and tell n
     ["PEERS, without a region", { PEERS: "=wss://us.example" }],
     ["PEERS, with an address of another kind", { PEERS: "us=https://us.example" }],
     ["PEERS, with no address", { PEERS: "us=wss://[" }],
+    ["PEERS, with credentials", { PEERS: "us=wss://ada:secret@us.example" }],
+    ["PEERS, with a token", { PEERS: "us=wss://us.example?token=secret" }],
   ];
   for (const [name, variables, status = 500, text = /not set up as it should be; its log says why/] of cases) {
     await context.test(name, async () => {
@@ -210,7 +212,8 @@ test("each bad first frame is answered with a code and a reason, also one that n
     ["of a later version", Uint8Array.of(0x82, HELLO, 0xa2, 0, 9, 1, 9, ...hello.subarray(7)), MALFORMED, /malformed/],
   ];
   for (const [name, frame, code, reason] of cases) {
-    await context.test(name, async () => {
+    // Whoever says nothing has five seconds, and not the half minute after which a silent link ends.
+    await context.test(name, { timeout: 20_000 }, async () => {
       const { socket, closed } = await connect(relay);
       if (frame !== undefined) socket.send(frame);
       const close = await closed;

@@ -75,7 +75,9 @@ export function checkOptions({ keys, regions, peers, caps }: RelayOptions): void
   }
   for (const [region, url] of Object.entries(peers ?? {})) {
     // The address is not shown, because it may have a password.
-    if (!isAddress(url)) throw wrong(`peers: the address of ${region} does not begin with ws:// or wss://`);
+    if (!isAddress(url)) {
+      throw wrong(`peers: the address of ${region} is ws://… or wss://…, without credentials, query and fragment`);
+    }
   }
   for (const [name, cap] of Object.entries(caps ?? {})) {
     if (!CAPS.includes(name)) throw wrong(`caps: there is no ${name}`);
@@ -88,10 +90,11 @@ export function isRegion(name: unknown): name is string {
   return new TextEncoder().encode(name).length <= REGION_BYTES_MAX;
 }
 
+/** The list of relays shows these addresses to everybody. */
 function isAddress(url: unknown): boolean {
-  if (typeof url !== "string") return false;
+  if (typeof url !== "string" || !/^wss?:\/\/[^\s?#@]+$/i.test(url)) return false;
   try {
-    return ["ws:", "wss:"].includes(new URL(url).protocol);
+    return new URL(url).host !== "";
   } catch {
     return false;
   }

@@ -7,7 +7,16 @@ import { invalid } from "../base/error.js";
 import { DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op, type OpPath } from "../value/op.js";
 import { align, applyEdit, difference, wellFormed } from "../value/text.js";
 import { snapshot } from "../value/snapshot.js";
-import { Counter, setKey, spliceList, wholeNumber, type Container, type ValueMap } from "../value/value.js";
+import {
+  Counter,
+  isMap,
+  orderKeys,
+  setKey,
+  spliceList,
+  wholeNumber,
+  type Container,
+  type ValueMap,
+} from "../value/value.js";
 
 /** Collects the edits of one `change`. */
 export class Recorder {
@@ -258,6 +267,7 @@ export abstract class Draft implements ProxyHandler<object> {
     for (const [key, child] of this.children) {
       if (child instanceof Draft && child.edited) setKey(this.copy as ValueMap, key as string, child.finish());
     }
+    if (isMap(this.copy)) orderKeys(this.copy);
     return Object.freeze(this.copy) as Container;
   }
 }

@@ -1,7 +1,7 @@
 /** Applies patches to a document's value. The result shares all parts that no patch touches with the old value. */
 import { freezeDecoded } from "./codec.js";
 import type { Patch, Path } from "./patch.js";
-import { Counter, isContainer, isMap, setKey, spliceList, type Container, type ValueMap } from "./value.js";
+import { Counter, isContainer, isMap, orderKeys, setKey, spliceList, type Container, type ValueMap } from "./value.js";
 
 /** The value with the patches applied. Throws if a patch does not fit it. */
 export function applyPatches<T extends object>(value: T, patches: readonly Patch[]): T {
@@ -46,7 +46,10 @@ class Edition {
   }
 
   finish(): Container {
-    for (const container of this.#made) Object.freeze(container);
+    for (const container of this.#made) {
+      if (isMap(container)) orderKeys(container);
+      Object.freeze(container);
+    }
     return this.#root;
   }
 

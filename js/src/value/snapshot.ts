@@ -12,6 +12,7 @@ import {
   isBytes,
   isDate,
   isMap,
+  orderKeys,
   setKey,
   type ValueList,
   type ValueMap,
@@ -112,6 +113,7 @@ class Copy {
       setKey(result, wellFormed(key), this.value(value));
       this.#path.pop();
     }
+    orderKeys(result);
     return result;
   }
 

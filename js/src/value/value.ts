@@ -184,6 +184,35 @@ export function setKey(map: ValueMap, key: string, value: unknown): void {
   }
 }
 
+/** Keys that an object puts first, and in their own order, wherever they are set. Longer ones are ordered as others are. */
+const INDEX = /^(?:0|[1-9]\d{0,8})$/;
+
+/**
+ * Puts the keys of a map in the order in which the core gives them, that of their code points: whoever writes sees the same as
+ * whoever reads. Whole numbers come first all the same, as in every object.
+ */
+export function orderKeys(map: ValueMap): void {
+  const keys = Object.keys(map).filter((key) => !INDEX.test(key));
+  if (keys.every((key, index) => index === 0 || byCodePoints(keys[index - 1]!, key) < 0)) return;
+  for (const key of keys.sort(byCodePoints)) {
+    const value = map[key];
+    delete map[key];
+    setKey(map, key, value);
+  }
+}
+
+function byCodePoints(a: string, b: string): number {
+  let at = 0;
+  while (at < a.length && a.charCodeAt(at) === b.charCodeAt(at)) at += 1;
+  return rank(a, at) - rank(b, at);
+}
+
+/** The rank of a code unit by the code points that begin with it. Units of pairs are below others, but their pairs are above. */
+function rank(text: string, at: number): number {
+  const unit = at < text.length ? text.charCodeAt(at) : -1;
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
+}
+
 /** How many arguments a call takes for certain. */
 const ARGUMENTS_MAX = 10_000;
 
