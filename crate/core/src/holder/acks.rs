@@ -110,7 +110,7 @@ impl Holder {
     pub(super) fn compare_after_passes(&mut self) {
         let stored = self.stored;
         let is_due = |session: &Session| {
-            session.is_comparison_due && !session.send.is_muted && session.is_caught_up(stored)
+            session.is_comparison_due && session.compares() && session.is_caught_up(stored)
         };
         let due: Vec<_> =
             self.links.dialed().filter(|(_, session)| is_due(session)).map(|(id, _)| id).collect();

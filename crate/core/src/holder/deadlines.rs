@@ -5,7 +5,9 @@ use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
 use crate::link::timers::Timer;
+use crate::wire::bodies::Head;
 use crate::wire::close::CloseCode;
+use crate::wire::frame::Frame;
 
 impl Holder {
     /// A link is gone; why, where that was said. Only takes note: what follows from it is done by the
@@ -63,7 +65,17 @@ impl Holder {
                     self.feed(id);
                 }
                 Some((_, Timer::Renewal)) => self.verify_renewal(id),
+                Some((_, Timer::Ping)) => self.ask_whether_there(id),
             }
+        }
+    }
+
+    /// Another replica has said nothing for a while. Whatever it says shows that it is there.
+    fn ask_whether_there(&mut self, id: LinkId) {
+        let (nonce, now) = (self.nonce(), self.now);
+        if let Some(session) = self.links.session_mut(id) {
+            session.pinged_at = Some(now);
+            self.send(id, &Frame::Head(Head { nonce, at: None }));
         }
     }
 

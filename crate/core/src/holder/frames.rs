@@ -23,7 +23,8 @@ impl Holder {
         match frame {
             Frame::Hello(hello) => return self.hello_came(id, hello),
             Frame::Bye(bye) => {
-                if bye.code == CloseCode::Incompatible as u16 {
+                let is_peer = self.links.get(id).is_some_and(|link| link.peer.is_some());
+                if bye.code == CloseCode::Incompatible as u16 && !is_peer {
                     self.notices.push_back(Notice::Incompatible(bye.descriptor));
                 }
                 self.effects.push_back(Effect::Close(id, 1000, String::new()));
@@ -51,6 +52,9 @@ impl Holder {
         let Some(session) = self.links.session_mut(id) else {
             return self.close(id, CloseCode::OutOfOrder, "a frame before the greeting");
         };
+        if session.is_peer && is_of_relays(&frame) {
+            return self.close(id, CloseCode::OutOfOrder, "a frame that no replica sends another");
+        }
         match frame {
             Frame::Commits(commits) => self.commits_came(id, commits),
             Frame::Piece(piece) => self.piece_came(id, &piece),
@@ -188,11 +192,12 @@ impl Holder {
         }
     }
 
-    /// Frames that nothing else bounds have a rate, from whoever came in.
+    /// Frames that nothing else bounds have a rate, from whoever came in and from other replicas.
     fn pay_for_frame(&mut self, id: LinkId) -> bool {
         let (rate, now) = (frames_rate(&self.limits), self.now);
         let Some(link) = self.links.get_mut(id) else { return true };
-        if link.is_dialer() || link.session().is_some_and(|session| session.is_mesh) {
+        let is_mesh = link.session().is_some_and(|session| session.is_mesh);
+        if link.peer.is_none() && (link.is_dialer() || is_mesh) {
             return true;
         }
         link.frames.spend(1, rate, now);
@@ -218,6 +223,11 @@ fn is_readable(commit: &Commit) -> bool {
 /// How fast frames may come that nothing else bounds.
 pub(super) fn frames_rate(limits: &Limits) -> Rate {
     Rate { per_second: limits.frames_per_second, burst: limits.frames_burst }
+}
+
+/// Whether only a relay, or a relay's client, has such a thing to say: of regions, of tokens.
+fn is_of_relays(frame: &Frame) -> bool {
+    matches!(frame, Frame::Stored(_) | Frame::Fresh(_) | Frame::Token(_) | Frame::Terms(_))
 }
 
 /// Whether something else bounds such frames: credit, or what was asked for.

@@ -31,7 +31,7 @@ struct Usage {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gate {
-    /// None: this holder takes everything (a replica).
+    /// None: this holder has no quotas (a replica).
     caps: Option<Caps>,
     /// What has been read of it, by key.
     usage: BTreeMap<Vec<u8>, Usage>,
@@ -206,7 +206,7 @@ impl Gate {
 
     /// Keeps the paces of subjects that have a link or are still to wait: whoever comes again goes on
     /// where it was. Now and then, so that each costs little.
-    fn forget_recovered(&mut self, now: Millis) {
+    pub fn forget_recovered(&mut self, now: Millis) {
         if self.paces.len() > 2 * self.connections.len() + 16 {
             let is_kept = |subject: &String, pace: &SubjectPace| {
                 self.connections.contains_key(subject) || pace.grant_at > now || !pace.reads.is_paid(now)
@@ -215,16 +215,21 @@ impl Gate {
         }
     }
 
+    /// How fast whoever came in may bring and read: at a replica other replicas, each a subject.
+    fn paces_of_subjects(&self) -> Caps {
+        self.caps.unwrap_or_default()
+    }
+
     /// When more may be read for a link of this subject, of which this was read.
     pub fn reads_free_at(&self, subject: &str, link: &Pace) -> Millis {
-        let Some(caps) = self.caps else { return 0 };
+        let caps = self.paces_of_subjects();
         let of_subject = self.paces.get(subject).map_or(0, |pace| pace.reads.free_at(caps.subject_reads()));
         link.free_at(caps.connection_reads()).max(of_subject)
     }
 
     /// So much was read for a link of this subject.
     pub fn charge_reads(&mut self, subject: &str, link: &mut Pace, bytes: u64, now: Millis) {
-        let Some(caps) = self.caps else { return };
+        let caps = self.paces_of_subjects();
         link.spend(bytes, caps.connection_reads(), now);
         self.paces.entry(subject.to_owned()).or_default().reads.spend(bytes, caps.subject_reads(), now);
     }
@@ -232,7 +237,7 @@ impl Gate {
     /// When a link of this subject may be granted more that has cost so much: now, or at the time
     /// given. Granted, its own and its subject's next time are later.
     pub fn pace(&mut self, subject: &str, cost: u64, grant_at: Millis, now: Millis) -> Granting {
-        let Some(caps) = self.caps else { return Granting::Now { next_at: 0 } };
+        let caps = self.paces_of_subjects();
         let at = grant_at.max(self.paces.get(subject).map_or(0, |pace| pace.grant_at));
         if at > now {
             return Granting::At(at);

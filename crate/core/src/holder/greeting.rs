@@ -23,10 +23,16 @@ impl Holder {
     pub(super) fn greet_all(&mut self) {
         let now = self.now;
         for id in self.links.to_greet() {
-            let cursors = self.peers.cursors(self.limits.hello_cursors_max);
-            let terms = Terms { read_only: self.reads_only, expires_in: None };
-            let token = self.token.clone();
-            let hello = Hello { terms, token, ..self.hello(cursors, false, self.peers.is_empty()) };
+            let peer = self.links.get(id).and_then(|link| link.peer.as_ref());
+            let is_peer = peer.is_some();
+            // Another replica is told what it may do here, and never what lets this one in at relays.
+            let (terms, token) = match peer {
+                Some(grant) => (terms_of(Some(grant), now), None),
+                None => (Terms { read_only: self.reads_only, expires_in: None }, self.token.clone()),
+            };
+            let cursors = self.peers.cursors(is_peer, self.limits.hello_cursors_max);
+            let has_met_nobody = cursors.is_empty();
+            let hello = Hello { terms, token, ..self.hello(cursors, false, has_met_nobody) };
             let Some(link) = self.links.get_mut(id) else { continue };
             let Phase::Dialed { url, .. } = &mut link.phase else { continue };
             let url = core::mem::take(url);
@@ -94,16 +100,22 @@ impl Holder {
         let now = self.now;
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };
+        let peer = link.peer.clone();
+        if peer.is_some() && (hello.region.is_some() || !hello.regions.is_empty()) {
+            // What relays say of regions is believed.
+            return self.close(id, CloseCode::Denied, "a relay on a link between replicas");
+        }
         match &mut link.phase {
             Phase::Arriving { since } if is_relay => {
                 let (since, token) = (*since, hello.token.clone());
                 link.phase = Phase::Authorizing { hello: Box::new(hello), since };
                 self.effects.push_back(Effect::Authorize(id, token));
             }
-            Phase::Arriving { .. } => self.let_in(id, hello, None),
+            Phase::Arriving { .. } => self.let_in(id, hello, peer),
             Phase::Greeted { url, since, sent } => {
                 let dialed = Dialed {
                     url: core::mem::take(url),
+                    grant: peer,
                     rtt: now.saturating_sub(*since),
                     renew_at: renew_at(&hello.terms, now),
                     elsewhere: Default::default(),
@@ -223,7 +235,7 @@ impl Holder {
                 self.renew_log(Some(id));
                 self.greet_back(id, None);
             }
-            // The cursor of a relay that was dialled, which knows this log as another than it is.
+            // The cursor of a holder that was dialled, which knows this log as another than it is.
             (false, _) if link.is_up() => self.renew_log(None),
             _ => {}
         }
@@ -258,13 +270,14 @@ impl Holder {
         let now = self.now;
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };
+        let is_peer = link.peer.is_some();
         let Phase::Checking { hello, grant, .. } =
             core::mem::replace(&mut link.phase, Phase::Arriving { since: now })
         else {
             return;
         };
         let mut grant = grant;
-        if let Some(grant) = grant.as_mut().filter(|_| hello.terms.read_only) {
+        if let Some(grant) = grant.as_mut().filter(|_| hello.terms.read_only && !is_peer) {
             grant.right = Right::Read;
         }
         let is_mesh = is_relay && hello.region.is_some();
@@ -273,13 +286,17 @@ impl Holder {
         let accepted = Accepted { grant, brought: self.stored.seq, ..Accepted::default() };
         let peer = Peer { log: hello.log, region: hello.region.clone() };
         let mut session = Session::new(End::Accepter(accepted), peer, is_mesh, &self.limits, now);
+        session.is_peer = is_peer;
+        // Another replica has said what it lets this one do.
+        session.send.is_muted = is_peer && hello.terms.read_only;
+        let is_kept = session.is_kept();
         session.send.grant(hello.credit, &self.limits);
         session.their_head = hello.head.seq;
         let has_holes = hello.holes > 0 || !self.log.holes().is_empty();
         let is_all_stored = self.stored == self.log.head();
         let is_equal = hello.digest == Some(self.log.vector().digest()) && is_all_stored && !has_holes;
         let from = if is_equal { Some(self.stored.seq) } else { resume };
-        let record = self.peers.get(&hello.log).filter(|_| is_mesh).cloned();
+        let record = self.peers.get(&hello.log).filter(|_| is_kept).cloned();
         let cursor = record.as_ref().map(|record| record.cursor);
         let reply = self.hello(cursor.into_iter().collect(), from.is_some(), from.is_none());
         let told = reply.tips.is_some();
@@ -288,7 +305,7 @@ impl Holder {
         if is_relay && !is_mesh {
             self.bringers.insert(id);
         }
-        if is_mesh {
+        if is_kept {
             let start = Cursor::start(hello.log);
             let known = cursor.filter(|_| from.is_some()).unwrap_or(start);
             let acked = from.unwrap_or(0);
@@ -316,17 +333,21 @@ impl Holder {
     }
 
     fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: Greeting) {
-        // Whoever is dialled is believed: nobody else is told by it what to write.
+        // Whoever is dialled is believed: nobody else is told by it what to write. Another replica is not.
         if !self.is_same_space(id, hello.descriptor.as_ref(), self.is_relay()) {
-            self.notices.push_back(Notice::Incompatible(hello.descriptor.clone()));
+            if dialed.grant.is_none() {
+                self.notices.push_back(Notice::Incompatible(hello.descriptor.clone()));
+            }
             return self.close_as_incompatible(id);
         }
         let now = self.now;
         let is_relay = self.is_relay();
         let is_mesh = is_relay && hello.region.is_some();
         let url = dialed.url.clone();
+        let is_peer = dialed.grant.is_some();
         let peer = Peer { log: hello.log, region: hello.region.clone() };
         let mut session = Session::new(End::Dialer(dialed), peer, is_mesh, &self.limits, now);
+        session.is_peer = is_peer;
         session.send.grant(hello.credit, &self.limits);
         session.send.is_muted = hello.terms.read_only;
         session.their_head = hello.head.seq;
@@ -359,10 +380,12 @@ impl Holder {
         record.met_at = now;
         let acked = record.read_acked;
         self.meet(id, record);
-        self.notices.push_back(Notice::RegionsTold(hello.regions.clone()));
-        // A relay that knows another log under this one's id than it is now: an older copy was put back.
+        if !is_peer {
+            self.notices.push_back(Notice::RegionsTold(hello.regions.clone()));
+        }
+        // A holder that knows another log under this one's id than it is now: an older copy was put back.
         let theirs = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
-        if let Some(cursor) = theirs.filter(|_| is_relay) {
+        if let Some(cursor) = theirs.filter(|_| is_relay || is_peer) {
             self.check_cursor(id, cursor, Which::Seen);
         }
         self.say_what_is_missing(id, sent.holes > 0);
@@ -384,7 +407,7 @@ impl Holder {
         }
         let is_relay = self.is_relay();
         let (url, region) = (record.url.clone(), record.region.clone());
-        self.peers.meet(record, |other| {
+        self.peers.meet(record, self.limits.hello_cursors_max, |other| {
             (!url.is_empty() && other.url == url) || (is_relay && other.region == region)
         });
         self.note_peer(id);

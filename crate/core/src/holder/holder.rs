@@ -32,10 +32,11 @@ use crate::holder::role::Role;
 use crate::holder::step_pace::StepPace;
 use crate::holder::turns::Turns;
 use crate::link::link::{Link, Phase};
-use crate::link::session::Session;
+use crate::link::session::{Grant, Session};
 use crate::log::log::{Keeping, Log};
 use crate::log::rows::Entry;
 use crate::storage::request::{StorageFault, StorageRequest};
+use crate::wire::access::{Right, Side};
 use crate::wire::bodies::{Bye, Fresh, Head, RegionHead};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{Frame, FrameError};
@@ -286,7 +287,8 @@ impl Holder {
         if self.token.as_ref() == Some(&token) {
             return;
         }
-        let dialed = self.links.sessions().filter(|(_, session)| session.is_dialer());
+        // Other replicas are not told.
+        let dialed = self.links.sessions().filter(|(_, session)| session.is_dialer() && !session.is_peer);
         for link in dialed.map(|(id, _)| id).collect::<Vec<_>>() {
             self.send(link, &Frame::Token(token.clone()));
         }
@@ -327,6 +329,17 @@ impl Holder {
         id
     }
 
+    /// A connection to another replica is open, which may do so much here.
+    pub fn open_peer(&mut self, side: Side, right: Right, now: Millis) -> LinkId {
+        self.now = now;
+        let subject = format!("replica {}", self.links.next_number());
+        let grant = Grant { subject, right, expires_at: None };
+        self.gate.forget_recovered(now);
+        let id = self.links.add(Link::with_peer(side, grant, now));
+        self.pump();
+        id
+    }
+
     /// Asks a relay when what the regions hold now is in its log; gives the question's number.
     pub fn ask_fresh(&mut self, link: LinkId) -> u64 {
         let nonce = self.nonce();
@@ -340,12 +353,10 @@ impl Holder {
         self.send(link, &Frame::Fresh(Fresh { nonce, answer }));
     }
 
-    /// Asks every holder that is linked for the end of its log; gives the question's number.
-    pub fn ask_heads(&mut self) -> u64 {
+    /// Asks a holder that is linked for the end of its log; gives the question's number.
+    pub fn ask_head(&mut self, link: LinkId) -> u64 {
         let nonce = self.nonce();
-        for link in self.links.sessions().map(|(id, _)| id).collect::<Vec<_>>() {
-            self.send(link, &Frame::Head(Head { nonce, at: None }));
-        }
+        self.send(link, &Frame::Head(Head { nonce, at: None }));
         nonce
     }
 

@@ -9,7 +9,8 @@ use crate::link::link::{Link, Phase};
 use crate::link::session::Session;
 use crate::link::unread::Unread;
 
-/// The first number of links that the core dials. Hosts number those they accept from below.
+/// The first number of links that the core numbers: those that it dials, and those to other replicas.
+/// Hosts number those they accept from below.
 const FIRST_DIALED: u64 = 1 << 32;
 
 #[derive(Clone, Debug)]
@@ -101,7 +102,8 @@ impl Links {
     /// Links that were dialled and on which commits flow.
     pub fn dialed(&self) -> impl Iterator<Item = (LinkId, &Session)> {
         let dialed = self.links.range(LinkId(FIRST_DIALED)..);
-        dialed.filter_map(|(id, link)| Some((*id, link.session()?)))
+        let sessions = dialed.filter_map(|(id, link)| Some((*id, link.session()?)));
+        sessions.filter(|(_, session)| session.is_dialer())
     }
 
     /// Those that were dialled, are open and have not greeted.
@@ -112,9 +114,19 @@ impl Links {
 
     /// A link that is being dialled.
     pub fn dial(&mut self, url: String, now: Millis) -> LinkId {
+        self.add(Link::dialing(url, now))
+    }
+
+    /// The number that the next link gets which is numbered here.
+    pub fn next_number(&self) -> u64 {
+        self.next_dialed
+    }
+
+    /// A link that gets its number here.
+    pub fn add(&mut self, link: Link) -> LinkId {
         let id = LinkId(self.next_dialed);
         self.next_dialed += 1;
-        self.insert(id, Link::dialing(url, now));
+        self.insert(id, link);
         id
     }
 

@@ -16,10 +16,6 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()
     }
@@ -39,9 +35,11 @@ impl Peers {
         records
     }
 
-    /// The cursors into the logs of so many peers, those met last first.
-    pub fn cursors(&self, most: usize) -> Vec<Cursor> {
-        self.latest().into_iter().take(most).map(|record| record.cursor).collect()
+    /// The cursors into the logs of so many peers, those met last first: of replicas, or of relays.
+    /// Neither need know whom else this holder has met.
+    pub fn cursors(&self, of_replicas: bool, most: usize) -> Vec<Cursor> {
+        let asked = self.latest().into_iter().filter(|record| record.is_of_replica() == of_replicas);
+        asked.take(most).map(|record| record.cursor).collect()
     }
 
     /// Takes in what storage holds of a peer.
@@ -50,11 +48,23 @@ impl Peers {
     }
 
     /// A link is up with a peer of which this is known. What was met at the same place under another
-    /// log is gone: `is_same_place` says of which.
-    pub fn meet(&mut self, record: PeerRecord, is_same_place: impl Fn(&PeerRecord) -> bool) {
+    /// log is gone: `is_same_place` says of which. Of other replicas so many are kept, those met last:
+    /// whoever comes is a new one by its own word.
+    pub fn meet(
+        &mut self,
+        record: PeerRecord,
+        replicas_max: usize,
+        is_same_place: impl Fn(&PeerRecord) -> bool,
+    ) {
         let log = record.cursor.log;
         let gone = self.records.values().filter(|other| other.cursor.log != log && is_same_place(other));
-        for log in gone.map(|other| other.cursor.log).collect::<Vec<_>>() {
+        let gone: Vec<_> = gone.map(|other| other.cursor.log).collect();
+        let of_replicas = |other: &&PeerRecord| other.is_of_replica() && other.cursor.log != log;
+        let latest = self.latest();
+        let replicas = latest.into_iter().filter(of_replicas).map(|other| other.cursor.log);
+        let oldest: Vec<_> =
+            replicas.skip(replicas_max.saturating_sub(1)).filter(|_| record.is_of_replica()).collect();
+        for log in gone.into_iter().chain(oldest) {
             self.records.remove(&log);
             self.dirty.insert(log);
         }

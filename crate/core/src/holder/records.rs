@@ -37,6 +37,13 @@ pub struct PeerRecord {
     pub met_at: Millis,
 }
 
+impl PeerRecord {
+    /// Whether it is another replica's, and was met there by neither an address nor a region.
+    pub fn is_of_replica(&self) -> bool {
+        self.url.is_empty() && self.region.is_empty()
+    }
+}
+
 /// An `r` entry: how much of this log another region has stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

@@ -6,7 +6,6 @@ use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::id::LogId;
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
-use crate::base::pace::Pace;
 use crate::base::position::{Mark, Position};
 use crate::base::time::Millis;
 use crate::link::link::{Link, Phase};
@@ -131,6 +130,6 @@ impl Link {
         session.send.read_acked = kept.read_acked;
         session.send.whole_acked = kept.whole_acked;
         session.send.marked = kept.marked;
-        Some(Self { heard_at: now, frames: Pace::default(), phase: Phase::Up(Box::new(session)) })
+        Some(Self::new(Phase::Up(Box::new(session)), now))
     }
 }

@@ -5,6 +5,7 @@ use crate::base::position::Position;
 use crate::base::time::Millis;
 use crate::commit::digest::Digest;
 use crate::link::session::{Grant, Session};
+use crate::wire::access::Side;
 use crate::wire::bodies::Hello;
 
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Link {
     pub heard_at: Millis,
     /// The frames that came in, beside those with commits.
     pub frames: Pace,
+    /// What the other side may do here, where it is another replica.
+    pub peer: Option<Grant>,
     pub phase: Phase,
 }
 
@@ -47,11 +50,25 @@ pub(crate) struct Greeting {
 
 impl Link {
     pub fn dialing(url: String, now: Millis) -> Self {
-        Self { heard_at: now, frames: Pace::default(), phase: Phase::Dialing { url, since: now } }
+        Self::new(Phase::Dialing { url, since: now }, now)
     }
 
     pub fn arriving(now: Millis) -> Self {
-        Self { heard_at: now, frames: Pace::default(), phase: Phase::Arriving { since: now } }
+        Self::new(Phase::Arriving { since: now }, now)
+    }
+
+    /// A connection to another replica, which is open. One of both sides greets first.
+    pub fn with_peer(side: Side, grant: Grant, now: Millis) -> Self {
+        let phase = match side {
+            Side::Dialer => Phase::Dialed { url: String::new(), since: now },
+            Side::Accepter => Phase::Arriving { since: now },
+        };
+        Self { peer: Some(grant), ..Self::new(phase, now) }
+    }
+
+    /// A link on which this phase begins.
+    pub fn new(phase: Phase, now: Millis) -> Self {
+        Self { heard_at: now, frames: Pace::default(), peer: None, phase }
     }
 
     pub fn session(&self) -> Option<&Session> {
@@ -80,12 +97,12 @@ impl Link {
         }
     }
 
-    /// What lets the other side in, where that was asked.
+    /// What lets the other side in, where that was asked or given.
     pub fn grant(&self) -> Option<&Grant> {
         match &self.phase {
             Phase::Checking { grant, .. } => grant.as_ref(),
             Phase::Up(session) => session.grant(),
-            _ => None,
+            _ => self.peer.as_ref(),
         }
     }
 }

@@ -31,6 +31,10 @@ pub(crate) struct Session {
     pub peer: Peer,
     /// Between relays: what others bring is left to others to send, and both sides keep cursors.
     pub is_mesh: bool,
+    /// Between replicas: either side may be one that is not to be believed, and both keep cursors.
+    pub is_peer: bool,
+    /// When the other replica was asked whether it is there, if it was not heard since.
+    pub pinged_at: Option<Millis>,
     /// When a frame last went either way that moved a log.
     pub moved_at: Millis,
     /// When it began to move after both sides had held the same: only from then on is there something
@@ -79,7 +83,10 @@ pub(crate) enum End {
 /// What only whoever dialled knows of a link.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialed {
+    /// Empty where the other side is a replica.
     pub url: String,
+    /// What the other side may do here, where it is a replica.
+    pub grant: Option<Grant>,
     /// How long the greeting took.
     pub rtt: Millis,
     /// When a fresh token is due, well before the one that was given expires.
@@ -225,6 +232,8 @@ impl Session {
             end,
             peer,
             is_mesh,
+            is_peer: false,
+            pinged_at: None,
             moved_at: now,
             moving_since: now,
             stillness: Stillness::Moving,
@@ -275,7 +284,7 @@ impl Session {
     pub fn grant(&self) -> Option<&Grant> {
         match &self.end {
             End::Accepter(accepted) => accepted.grant.as_ref(),
-            End::Dialer(_) => None,
+            End::Dialer(dialed) => dialed.grant.as_ref(),
         }
     }
 
@@ -287,6 +296,17 @@ impl Session {
     /// Whether there is somebody who wants to know where else its commits are stored.
     pub fn wants_stored(&self) -> bool {
         !self.is_dialer() && !self.is_mesh
+    }
+
+    /// Whether both sides keep what they know of each other.
+    pub fn is_kept(&self) -> bool {
+        self.is_mesh || self.is_peer
+    }
+
+    /// Whether this side asks whether both hold the same: who dialled, where each side may bring what it
+    /// holds.
+    pub fn compares(&self) -> bool {
+        self.is_dialer() && !self.send.is_muted && self.may_write()
     }
 
     pub fn is_exchanging(&self) -> bool {

@@ -20,6 +20,11 @@ const SILENCE_MAX: Millis = 10_000;
 /// How long the next piece of a commit may take.
 const PIECE_WAIT: Millis = 60_000;
 
+/// How long another replica may say nothing before it is asked whether it is there.
+const PING_WAIT: Millis = 10_000;
+/// How long it may take to answer.
+const PONG_WAIT: Millis = 8_000;
+
 /// What is due on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
@@ -27,7 +32,8 @@ pub(crate) enum Timer {
     Greeting,
     /// Rings when a `Want` was not answered: the link is given up.
     Want,
-    /// Rings when a dialler has sent what is not acknowledged: the link is given up.
+    /// Rings when a dialler has sent what is not acknowledged, or another replica does not answer: the link
+    /// is given up.
     Silence,
     /// Rings when the rest of a commit in pieces has not come: the link is given up.
     Piece,
@@ -41,6 +47,8 @@ pub(crate) enum Timer {
     Turn,
     /// Rings when another token may be verified that had to wait for its time.
     Renewal,
+    /// Rings when another replica has said nothing for a while: it is asked whether it is there.
+    Ping,
     /// Rings when the other side's token is no longer good: the link ends.
     Expiry,
 }
@@ -70,10 +78,10 @@ fn first((at, _): &(Millis, Timer)) -> Millis {
 }
 
 impl Session {
-    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 8] {
+    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 9] {
         let is_agreed = self.stillness == Stillness::Agreed && !self.is_exchanging();
-        // Who may not bring what it holds need not ask whether both hold the same.
-        let minds = self.is_dialer() && !self.send.is_muted;
+        // Where one side may not bring what it holds, nobody asks whether both hold the same.
+        let minds = self.compares();
         let half =
             [&self.receive.stream, &self.receive.answer].into_iter().filter(|pieces| !pieces.is_empty());
         [
@@ -87,7 +95,16 @@ impl Session {
             self.is_grant_due(limits).then_some((self.receive.grant_at, Timer::Grant)),
             self.work_at.map(|at| (at, Timer::Turn)),
             self.renewal_due().map(|at| (at, Timer::Renewal)),
+            self.is_peer.then(|| self.next_ping(heard_at)),
         ]
+    }
+
+    /// Connections between replicas can die with no word, and nobody else watches them.
+    fn next_ping(&self, heard_at: Millis) -> (Millis, Timer) {
+        match self.pinged_at.filter(|at| heard_at < *at) {
+            Some(at) => (at + PONG_WAIT, Timer::Silence),
+            None => (heard_at + PING_WAIT, Timer::Ping),
+        }
     }
 
     fn renewal_due(&self) -> Option<Millis> {

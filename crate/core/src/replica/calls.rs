@@ -242,7 +242,9 @@ impl Replica {
             status.state = view.state();
             status.relay = view.relay.clone();
             status.synced |= view.synced;
-            status.peers = u32::from(view.relay.is_some());
+            // Of replicas those that this process is linked to.
+            let own = self.holder.links().sessions().filter(|(id, _)| self.peers.contains(id)).count();
+            status.peers = u32::from(view.relay.is_some()) + own as u32;
             acked = view.acked.clone();
             // The leader knows nothing of what is in this process's memory only.
             shared = self.holder.on_disk();
@@ -324,7 +326,8 @@ impl Replica {
 
     /// The addresses of the relays that this replica has met, the last one first.
     pub fn relays_met(&self) -> Vec<String> {
-        self.holder.peers().latest().into_iter().map(|peer| peer.url.clone()).collect()
+        let met = self.holder.peers().latest().into_iter().filter(|peer| !peer.is_of_replica());
+        met.map(|peer| peer.url.clone()).collect()
     }
 
     /// The bearer token for relays.

@@ -227,8 +227,10 @@ impl Dialer {
         holder.session(self.link.as_ref()?.id)
     }
 
-    pub fn is_up(&self, holder: &Holder) -> bool {
-        self.session(holder).is_some()
+    /// The link to whoever was dialled, once it is up.
+    pub fn link_up(&self, holder: &Holder) -> Option<LinkId> {
+        self.session(holder)?;
+        self.link.as_ref().map(|linked| linked.id)
     }
 
     /// The link to a relay, once it is up.

@@ -9,6 +9,7 @@ pub mod io;
 mod loading;
 mod open;
 mod own_commits;
+mod peers;
 pub mod placement;
 mod reading;
 mod regions;

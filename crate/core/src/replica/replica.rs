@@ -14,6 +14,7 @@ use crate::base::mutation::Mutation;
 use crate::commit::descriptor::Descriptor;
 
 use crate::base::id::{AuthorId, LinkId};
+use crate::base::id_map::IdSet;
 use crate::base::time::{Clock, Millis};
 use crate::holder::holder::{Holder, HolderConfig};
 use crate::holder::io as holder;
@@ -68,6 +69,8 @@ pub struct Replica {
     pub(super) follow: Follow,
     pub(super) waits: Waits,
     pub(super) tabs: Tabs,
+    /// The links to other replicas that the host opened.
+    pub(super) peers: IdSet<LinkId>,
     /// Whether a relay has told which regions there are.
     pub(super) has_regions: bool,
     pub(super) clock: Clock,
@@ -99,6 +102,7 @@ impl Replica {
             follow: Follow::default(),
             waits: Waits::default(),
             tabs: Tabs::default(),
+            peers: IdSet::new(),
             has_regions: false,
             clock: Clock::new(now),
             now,
@@ -236,8 +240,10 @@ impl Replica {
             Notice::StoredElsewhere(link, stored) => self.stored_elsewhere(link, stored),
             Notice::Incompatible(descriptor) => self.incompatible(descriptor),
             Notice::LinkClosed(link, why) => {
-                self.dialer.link_closed(link, why, &mut self.holder, self.now);
-                self.waits.ask_again();
+                if !self.peers.remove(&link) {
+                    self.dialer.link_closed(link, why, &mut self.holder, self.now);
+                    self.waits.ask_again();
+                }
                 self.tell(Event::Status);
             }
             Notice::Agreed(_) => {}
@@ -245,7 +251,11 @@ impl Replica {
                 self.holder.close(link, CloseCode::OutOfOrder, "only relays know of regions");
             }
             Notice::FreshAnswer(link, nonce, head) => self.waits.fresh_at(link, nonce, &head),
-            Notice::HeadOf(link, nonce, at) => self.waits.head_of(link, nonce, at),
+            Notice::HeadOf(link, nonce, at) if !self.peers.contains(&link) => {
+                self.waits.head_of(link, nonce, at);
+            }
+            // It was asked whether it is there.
+            Notice::HeadOf(..) => {}
             Notice::LogMoved => self.follow.is_due = true,
             Notice::Reloaded => self.log_restarts(),
         }
@@ -320,8 +330,8 @@ impl Replica {
             Some(view) => view.acked.clone(),
             None => self.acked(),
         };
-        if self.waits.wants_heads() && self.dialer.is_up(&self.holder) {
-            let nonce = self.holder.ask_heads();
+        if let Some(link) = self.dialer.link_up(&self.holder).filter(|_| self.waits.wants_heads()) {
+            let nonce = self.holder.ask_head(link);
             self.waits.asked(nonce);
         }
         if let Some(link) = self.dialer.relay_up(&self.holder).filter(|_| self.waits.wants_fresh()) {

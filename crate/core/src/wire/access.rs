@@ -14,6 +14,15 @@ pub enum Right {
     Write,
 }
 
+/// Which side of a connection between two replicas one is: exactly one of them greets first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It greets first.
+    Dialer,
+    /// It answers.
+    Accepter,
+}
+
 /// What a verified token says of its bearer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {

@@ -34,7 +34,9 @@ impl World {
         let frame = if self.plan.permutes { permute(&frame, &mut self.rng).unwrap_or(frame) } else { frame };
         self.check_credit(connection_id, 1 - end, &frame);
         self.check_refunds(connection_id, 1 - end, &frame);
-        self.last_sent = self.now;
+        if self.check_peer_frame(connection_id, 1 - end, &frame) {
+            self.last_sent = self.now;
+        }
         self.count("frames");
         self.post(connection_id, end, Message::Frame(frame));
     }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod actors;
 pub mod effects;
 pub mod links;
+pub mod meetings;
 pub mod network;
 pub mod processes;
 pub mod sleep;

@@ -8,7 +8,6 @@ use eyot_core::replica::io::Input;
 use crate::base::ids::{ConnectionId, ProcessId, disk_at};
 use crate::parts::connection::{Connection, Message};
 use crate::parts::paths::SLOW_FACTOR;
-use crate::parts::spent::Spent;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 
@@ -30,19 +29,7 @@ impl World {
             })
             .map(|(id, _)| *id);
         let is_open = self.paths.is_open(from_disk, disk, self.now);
-        let mut connection = Connection {
-            ends: [(from, link); 2],
-            disks: [from_disk, disk],
-            is_open: false,
-            queues: Default::default(),
-            lost: [false; 2],
-            stalled_until: 0,
-            credit: [0; 2],
-            told: [None; 2],
-            spent: Spent::default(),
-            shown: None,
-            withholds: false,
-        };
+        let mut connection = Connection::new([(from, link); 2], [from_disk, disk]);
         let delay = match to {
             Some(to) if is_open => {
                 let process = self.processes.get_mut(&to).expect("it was just found");

@@ -12,6 +12,7 @@ use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use crate::base::clock::Clock;
 use crate::base::ids::{ProcessId, address};
 use crate::parts::process::{Machine, Process, Watched};
+use crate::plan::meeting::Relays;
 use crate::plan::plan::{REGIONS, initial};
 use crate::world::happening::Happening;
 use crate::world::world::World;
@@ -63,6 +64,10 @@ impl World {
 
     /// All relays, in any order, and for some another replica to link to directly.
     pub fn relays_for(&mut self, disk: usize) -> Vec<String> {
+        let are_unknown = self.plan.meeting.is_some_and(|meeting| meeting.relays == Relays::Unknown);
+        if are_unknown && self.relays_are_away {
+            return Vec::new();
+        }
         let mut disks: Vec<_> = (0..self.plan.regions).collect();
         if disk.is_multiple_of(2) {
             disks.push(self.plan.regions + (disk + 1) % self.plan.replicas);
@@ -115,6 +120,11 @@ impl World {
         if let Some(heir) = heir {
             self.set_online(heir, true);
         }
+    }
+
+    /// Whether it is a relay's disk, and no relay runs.
+    pub fn is_away(&self, disk: usize) -> bool {
+        self.relays_are_away && self.is_relay(disk)
     }
 
     pub fn restart(&mut self, id: ProcessId) {

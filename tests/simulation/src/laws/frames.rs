@@ -81,7 +81,7 @@ impl World {
         let may_happen = match code {
             // Two clones have one log. A token that was good when commits left may not be any more.
             4002 => reason.contains("the same log"),
-            4004 => self.plan.access != Access::Open,
+            4004 => self.plan.access != Access::Open && connection.rights.is_none(),
             4007 => connection.withholds,
             4003 => self.plan.has_rivals,
             4005 => self.plan.caps.is_some(),

@@ -70,6 +70,22 @@ impl World {
         Ok(())
     }
 
+    /// Law: what one replica's disk has, all have.
+    pub fn check_replicas_hold_the_same(&self) -> Result<(), String> {
+        let replicas =
+            || self.disks.iter().enumerate().skip(self.plan.regions).filter(|(_, d)| !d.is_outside);
+        for (number, disk) in replicas() {
+            for (other_number, other) in replicas() {
+                if let Some(id) = disk.durable.keys().find(|id| !other.durable.contains_key(id)) {
+                    return Err(format!(
+                        "disk {other_number} lacks {id:?} of disk {number}, without a relay"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Law: where a name has two spaces, no log holds commits of both, and nothing that was saved is
     /// lost to who made it.
     pub fn check_rivals(&self) -> Result<(), String> {

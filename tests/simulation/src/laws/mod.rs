@@ -4,5 +4,6 @@
 pub mod credit;
 pub mod frames;
 pub mod healed;
+pub mod peers;
 pub mod promises;
 pub mod watch;

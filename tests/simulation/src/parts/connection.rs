@@ -8,6 +8,7 @@ use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Mark, Marker};
 use eyot_core::base::time::Millis;
 use eyot_core::commit::commit::Commit;
+use eyot_core::wire::access::Right;
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::ProcessId;
@@ -33,6 +34,27 @@ pub struct Connection {
     pub shown: Option<(Marker, Mark)>,
     /// A commit is left out of the stream now and then.
     pub withholds: bool,
+    /// What each end may do at the other, where both are replicas that were introduced.
+    pub rights: Option<[Right; 2]>,
+}
+
+impl Connection {
+    pub fn new(ends: [(ProcessId, LinkId); 2], disks: [usize; 2]) -> Self {
+        Self {
+            ends,
+            disks,
+            is_open: false,
+            queues: Default::default(),
+            lost: [false; 2],
+            stalled_until: 0,
+            credit: [0; 2],
+            told: [None; 2],
+            spent: Spent::default(),
+            shown: None,
+            withholds: false,
+            rights: None,
+        }
+    }
 }
 
 pub enum Message {

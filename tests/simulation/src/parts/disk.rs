@@ -50,9 +50,9 @@ pub struct Disk {
     pub unseen: BTreeSet<CommitId>,
     /// Those that have become whole and that nobody has looked at yet.
     pub unseen_whole: BTreeSet<CommitId>,
-    /// The log's id, and whether it may yet take another one.
+    /// The log's id, and how often it may yet take another one.
     log_id: Option<LogId>,
-    may_renew: bool,
+    renewals_left: u32,
     /// A law that a write has broken.
     pub broken: Option<String>,
 }
@@ -141,11 +141,11 @@ impl Disk {
     /// Law: a log takes another id only after an older copy was put back, and once, or where marks were
     /// given of what was in memory in place of the disk. A mark that somebody invents is no reason.
     fn note_log(&mut self, log: LogId) {
-        if let Some(before) = self.log_id.replace(log).filter(|before| *before != log)
-            && !std::mem::take(&mut self.may_renew)
-            && !self.has_failed
-        {
-            self.broken = Some(format!("the log {before:?} took another id without need"));
+        if let Some(before) = self.log_id.replace(log).filter(|before| *before != log) {
+            if self.renewals_left == 0 && !self.has_failed {
+                self.broken = Some(format!("the log {before:?} took another id without need"));
+            }
+            self.renewals_left = self.renewals_left.saturating_sub(1);
         }
     }
 
@@ -209,9 +209,10 @@ impl Disk {
         self.queue = others;
     }
 
-    /// A copy, of which another process goes on. Either has given marks that the other has not.
+    /// A copy, of which another process goes on. Either has given marks that the other has not. The first id
+    /// that either takes may be the same: both draw it from one seed.
     pub fn copy(&mut self) -> Disk {
-        self.may_renew = true;
+        self.renewals_left = 2;
         self.clone()
     }
 
@@ -222,7 +223,7 @@ impl Disk {
         self.unseen.clear();
         self.unseen_whole.clear();
         self.is_full = false;
-        self.may_renew = true;
+        self.renewals_left = 1;
     }
 }
 

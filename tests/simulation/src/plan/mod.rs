@@ -2,4 +2,5 @@
 
 pub mod broken;
 pub mod fault;
+pub mod meeting;
 pub mod plan;

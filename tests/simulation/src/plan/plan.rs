@@ -14,6 +14,7 @@ use eyot_core::wire::access::Right;
 use crate::actor::actor::Role;
 use crate::base::rng::Rng;
 use crate::plan::fault::Fault;
+use crate::plan::meeting::Meeting;
 
 pub const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
@@ -66,10 +67,12 @@ pub struct Plan {
     pub evict_chance: u64,
     /// Peers that keep to no rules, with what their tokens allow.
     pub actors: Vec<(Role, Option<Right>)>,
+    /// How replicas link to one another directly, where they do.
+    pub meeting: Option<Meeting>,
 }
 
 impl Plan {
-    pub fn draw(rng: &mut Rng) -> Self {
+    pub fn draw(seed: u64, rng: &mut Rng) -> Self {
         let regions = *rng.pick(&[1, 2, 3, 3]).expect("not empty");
         let link_delay = *rng.pick(&[2, 30, 300]).expect("not empty");
         let mut between = vec![vec![1; regions]; regions];
@@ -91,7 +94,7 @@ impl Plan {
             Access::Open
         };
         let tabs = if rng.chance(250) { rng.between(1, 2) } else { 0 };
-        Self {
+        let mut plan = Self {
             regions,
             replicas: rng.between(2, 5) as usize,
             act_wait: *rng.pick(&[20, 100, 400, 3_000, 30_000]).expect("not empty"),
@@ -117,7 +120,11 @@ impl Plan {
             evict_chance: if rng.chance(250) { *rng.pick(&[2, 10, 20, 50]).expect("not empty") } else { 0 },
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
-        }
+            meeting: None,
+        };
+        // Of two spaces of one name replicas would adopt neither while they are linked.
+        plan.meeting = Meeting::draw(seed).filter(|_| !plan.has_rivals);
+        plan
     }
 
     /// What the replicas of a disk were told that the space is.

@@ -17,6 +17,8 @@ const RETURN_MAX: Millis = 600_000;
 const WAIT_MAX: Millis = 400_000;
 /// How long all have to come to hold the same while two regions can't reach one another.
 const PARTIAL_MAX: Millis = 300_000;
+/// How long linked replicas have to come to hold the same without a relay.
+const ALONE_MAX: Millis = 120_000;
 /// How often relays of a healed world may link to one another: they compare notes now and then.
 const RELAY_LINKS_MAX: u64 = 60;
 /// How long rivals live on after the last fault.
@@ -40,7 +42,8 @@ impl World {
             self.cut(connection);
         }
         for disk in 0..self.disks.len() {
-            if !self.disks[disk].is_outside && !self.processes.values().any(|process| process.disk == disk) {
+            let is_due = !self.disks[disk].is_outside && !self.is_away(disk);
+            if is_due && !self.processes.values().any(|process| process.disk == disk) {
                 self.start(disk);
             }
         }
@@ -58,6 +61,7 @@ impl World {
             }
             self.open_names(id);
         }
+        self.meet_without_relays()?;
         self.meet_by_way_of_others()?;
         let linked_before = self.outcome.counts.get("links between relays").copied().unwrap_or(0);
         let deadline = self.now + HEAL_MAX;
@@ -85,6 +89,34 @@ impl World {
         for id in relays {
             self.stop(id);
         }
+    }
+
+    /// Law: where no relay runs, replicas that are linked to one another come to hold the same. Then the
+    /// relays are back.
+    fn meet_without_relays(&mut self) -> Result<(), String> {
+        if !self.relays_are_away {
+            return Ok(());
+        }
+        let until = self.now + ALONE_MAX;
+        while self.now < until {
+            self.step()?;
+        }
+        self.count("worlds healed without a relay");
+        self.check_replicas_hold_the_same()?;
+        self.relays_are_away = false;
+        for region in 0..self.plan.regions {
+            self.start(region);
+        }
+        let ids: Vec<_> = self.processes.keys().copied().collect();
+        for id in ids {
+            if self.is_relay(self.processes[&id].disk) {
+                continue;
+            }
+            self.disturbed(id);
+            let relays = self.relays_for(self.processes[&id].disk);
+            self.call(id, |replica, _| replica.set_relays(relays));
+        }
+        Ok(())
     }
 
     /// Law: while nothing gets from one region to another, and both reach a third one, all come to hold

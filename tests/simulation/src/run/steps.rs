@@ -11,6 +11,9 @@ impl World {
     /// Starts a process on every disk.
     pub fn begin(&mut self) {
         for disk in 0..self.disks.len() {
+            if self.is_away(disk) {
+                continue;
+            }
             self.start(disk);
             for _ in 0..self.plan.tabs {
                 if !self.is_relay(disk) {
@@ -22,6 +25,9 @@ impl World {
         self.at(0, Happening::Act);
         self.at(0, Happening::Fault);
         self.at(0, Happening::Watch);
+        if self.plan.meeting.is_some() {
+            self.at(0, Happening::Meet);
+        }
     }
 
     pub fn run(mut self, steps: u64) -> Result<Outcome, String> {
@@ -51,7 +57,7 @@ impl World {
             Happening::Disk(disk) => self.disk_answers(disk),
             Happening::Timer(process, timer) => self.timer_rings(process, timer),
             Happening::Start(disk) => {
-                if !self.processes.values().any(|process| process.disk == disk) {
+                if !self.is_away(disk) && !self.processes.values().any(|process| process.disk == disk) {
                     self.start(disk);
                 }
             }
@@ -78,6 +84,7 @@ impl World {
                 let wait = self.rng.below(20);
                 self.at(wait, Happening::Burst(acts - 1));
             }
+            Happening::Meet => self.meet(),
             Happening::ActorActs(process) => self.actor_acts(process),
             Happening::Act | Happening::Burst(_) | Happening::Fault => {}
             Happening::Watch => {

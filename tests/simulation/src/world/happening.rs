@@ -35,5 +35,7 @@ pub enum Happening {
     /// It is an actor's turn.
     ActorActs(ProcessId),
     Fault,
+    /// Two replicas are introduced, or part.
+    Meet,
     Watch,
 }

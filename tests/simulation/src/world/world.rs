@@ -16,6 +16,7 @@ use crate::parts::paths::Paths;
 use crate::parts::process::Process;
 use crate::parts::tokens::Tokens;
 use crate::plan::broken::Broken;
+use crate::plan::meeting::Relays;
 use crate::plan::plan::Plan;
 use crate::world::happening::Happening;
 
@@ -41,6 +42,8 @@ pub struct World {
     pub deleted: BTreeSet<DocId>,
     pub history: History,
     pub healing: bool,
+    /// No relay runs.
+    pub relays_are_away: bool,
     pub last_sent: Millis,
     pub outcome: Outcome,
     pub failure: Option<String>,
@@ -51,9 +54,10 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, is_told: bool, broken: Broken) -> Self {
         let mut rng = Rng::new(seed);
-        let mut plan = Plan::draw(&mut rng);
+        let mut plan = Plan::draw(seed, &mut rng);
         broken.apply(&mut plan.limits);
         let places = plan.places(&mut rng);
+        let relays_are_away = plan.meeting.is_some_and(|meeting| meeting.relays != Relays::There);
         Self {
             rng,
             now: BEGINNING,
@@ -72,6 +76,7 @@ impl World {
             docs: Vec::new(),
             deleted: BTreeSet::new(),
             healing: false,
+            relays_are_away,
             last_sent: 0,
             outcome: Outcome::default(),
             failure: None,
