@@ -178,7 +178,8 @@ impl Holder {
         if !commit.lacks_bytes() {
             return;
         }
-        for link in origins.iter().filter_map(Origin::link) {
+        // While it waited, copies of several links were made one: who has bytes missing says nothing of them.
+        for link in origins.iter().filter_map(Origin::link_of_deleted) {
             let Some(session) = self.links.session_mut(link) else { continue };
             let deleted = commit.items().filter(|(_, bytes)| matches!(bytes, ItemBytes::Deleted(_)));
             for doc in deleted.filter_map(|(item, _)| item.doc) {

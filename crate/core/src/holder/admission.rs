@@ -270,7 +270,7 @@ impl Holder {
         let session = self.links.session(link)?;
         match brought {
             Brought::All => Some((session.peer.log, Word::Whole(self.whole_before(session)))),
-            Brought::Part => Some((session.peer.log, Word::Lacks)),
+            Brought::Part { .. } => Some((session.peer.log, Word::Lacks)),
         }
     }
 

@@ -133,7 +133,8 @@ impl Holder {
         }
         answering.read_bytes = 0;
         let Some(left) = &mut answering.left else { return Ok(()) };
-        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh: false, room };
+        let (limits, marker) = (&self.limits, self.log.marker());
+        let framing = Framing { limits, marker, is_mesh: false, room, end: u64::MAX };
         let (mut frames, mut records): (Vec<Frame>, Vec<ByteVec>) = (Vec::new(), Vec::new());
         let (mut bytes, mut used, mut is_torn) = (0, 0, false);
         let part = |records: Vec<ByteVec>| {

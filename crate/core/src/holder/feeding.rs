@@ -46,7 +46,8 @@ impl Holder {
     pub(super) fn push_live(&mut self, before: Position, entries: &[Entry]) {
         let now = self.now;
         let (limits, marker) = (&self.limits, self.log.marker());
-        let framing = Framing { limits, marker, is_mesh: false, room: usize::MAX };
+        let end = self.stored.seq;
+        let framing = Framing { limits, marker, is_mesh: false, room: usize::MAX, end };
         let mut shared: Option<Shared> = None;
         let (mut others, mut shared_with) = (Vec::new(), Vec::new());
         for (id, session) in self.links.sessions_mut() {
@@ -108,7 +109,8 @@ impl Holder {
     fn send_entries(&mut self, id: LinkId, entries: &[Entry]) {
         let Some(session) = self.links.session_mut(id) else { return };
         let (is_mesh, room) = (session.is_mesh, session.unread.room(&self.limits));
-        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh, room };
+        let (marker, end) = (self.log.marker(), self.stored.seq);
+        let framing = Framing { limits: &self.limits, marker, is_mesh, room, end };
         for frame in session.send.frames_for(entries, framing) {
             if let Frame::Commits(Commits { records, .. }) = &frame {
                 self.counters.commits_out += records.len() as u64;

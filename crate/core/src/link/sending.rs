@@ -75,6 +75,8 @@ pub(crate) struct Framing<'a> {
     pub is_mesh: bool,
     /// So many bytes may be sent now; the frame that reaches it is the last.
     pub room: usize,
+    /// The number of the last commit there is to send: what comes before it is followed by more.
+    pub end: u64,
 }
 
 impl Framing<'_> {
@@ -254,8 +256,10 @@ impl Sending {
             }
             self.sent = entry.at;
         }
-        let to = self.position().filter(|to| to.seq > start.seq && told != Some(*to));
         let is_place_due = matches!(frames.last(), Some(Frame::Piece(piece)) if piece.last);
+        // What was skipped is told of along with what follows: frames with nothing in them have a price.
+        let is_worth_it = filling.bytes > 0 || is_place_due || self.sent.seq >= framing.end;
+        let to = self.position().filter(|to| is_worth_it && to.seq > start.seq && told != Some(*to));
         self.marked = to.or(told).map_or(self.marked, |to| to.seq);
         if to.is_some() || filling.bytes > 0 || is_place_due {
             frames.push(filling.close(to.map(|at| framing.marker.mark(at))));
