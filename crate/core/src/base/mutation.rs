@@ -47,6 +47,8 @@ pub enum Mutation {
     JudgeBytes,
     /// Whoever may only read is not stopped from writing.
     ReadersWrite,
+    /// Another replica is shown what lets this one in at relays.
+    ShowToken,
     /// A commit that is over a quota is dropped in silence.
     DropOverQuota,
     /// What storage answered to questions from before a reload is used after it.
@@ -61,7 +63,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::AppendWithoutCauses,
         Self::AnyChainStart,
         Self::HoleIsHeld,
@@ -82,6 +84,7 @@ impl Mutation {
         Self::IgnoreCredit,
         Self::JudgeBytes,
         Self::ReadersWrite,
+        Self::ShowToken,
         Self::DropOverQuota,
         Self::StaleAnswers,
         Self::FirstChangeWins,

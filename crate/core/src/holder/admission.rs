@@ -198,6 +198,7 @@ impl Holder {
     /// Puts a commit on the account of whoever brings it; drops those who bring too much.
     fn charge(&mut self, incoming: &mut Incoming) -> Charge {
         if self.gate.is_open() {
+            self.bound_holes_of_peers(incoming);
             return Charge::Fits;
         }
         let commit = &incoming.commit;
@@ -241,6 +242,19 @@ impl Holder {
             }
         }
         Charge::Fits
+    }
+
+    /// A replica has no quotas. Of commits that lack bytes it takes only so many from other replicas.
+    fn bound_holes_of_peers(&mut self, incoming: &mut Incoming) {
+        if !incoming.commit.lacks_bytes() || self.log.holes().len() < self.limits.holes_max {
+            return;
+        }
+        for link in incoming.origins.iter().filter_map(Origin::link).collect::<Vec<_>>() {
+            if self.links.session(link).is_some_and(|session| session.is_peer) {
+                self.exceeded(link, "too many commits lack their bytes");
+                incoming.origins.retain(|origin| origin.link() != Some(link));
+            }
+        }
     }
 
     /// The link brought more than it may: a verdict on the link, never on one commit. Its owner has

@@ -27,7 +27,10 @@ impl Holder {
             let is_peer = peer.is_some();
             // Another replica is told what it may do here, and never what lets this one in at relays.
             let (terms, token) = match peer {
-                Some(grant) => (terms_of(Some(grant), now), None),
+                Some(grant) => {
+                    let token = self.token.clone().filter(|_| self.limits.is_mutated(Mutation::ShowToken));
+                    (terms_of(Some(grant), now), token)
+                }
                 None => (Terms { read_only: self.reads_only, expires_in: None }, self.token.clone()),
             };
             let cursors = self.peers.cursors(is_peer, self.limits.hello_cursors_max);

@@ -37,7 +37,7 @@ pub struct Hello {
     #[n(5)]
     pub token: Option<String>,
     /// How far the sender has got in the logs of holders it has met. From an accepter only between
-    /// relays.
+    /// relays, and between replicas.
     #[n(6)]
     pub cursors: Vec<Cursor>,
     /// Of the sender's vector; absent while it holds what is not stored yet. Says nothing unless both
@@ -61,6 +61,7 @@ pub struct Hello {
     #[cbor(n(12), default, skip_if = "Vec::is_empty")]
     pub regions: Vec<String>,
     /// What the accepter lets the dialler do. From a dialler that will bring no commits: `read_only`.
+    /// Between replicas: what the sender lets the other do, either way.
     #[cbor(n(13), default)]
     pub terms: Terms,
     /// What the space is; absent from a relay that nobody has told yet.

@@ -232,6 +232,8 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     // Tips in a greeting must fit into it.
     limits.hello_tips_max = limits.hello_tips_max.min(limits.hello_bytes_max / 250);
     limits.vector_frame_tips_max = limits.vector_frame_tips_max.min(limits.frame_bytes_max / 80);
+    // And so must questions.
+    limits.want_ranges_max = limits.want_ranges_max.min(limits.frame_bytes_max / 80);
     limits
 }
 

@@ -1,0 +1,5 @@
+//! Links between replicas, with no relay.
+
+mod links;
+mod prices;
+mod world;
