@@ -1,13 +1,16 @@
 //! What a replica takes from another one, of which the test says every frame.
 
 use eyot_core::base::id::{AuthorId, LinkId};
-use eyot_core::base::position::Mark;
+use eyot_core::base::position::{Mark, Marker, Position};
+use eyot_core::commit::header::After;
 use eyot_core::wire::access::{Right, Side};
-use eyot_core::wire::bodies::{ChainRange, Fresh, Head, Hello, RegionHead, Stored, Terms, Want};
+use eyot_core::wire::bodies::{
+    Ack, ChainRange, Commits, Fresh, Head, Hello, RegionHead, Stored, Terms, Want,
+};
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 
-use crate::world::{World, commit, commits, hello, husk};
+use crate::world::{World, after, commit, commits, hello, husk};
 
 const SIDES: [Side; 2] = [Side::Dialer, Side::Accepter];
 
@@ -108,4 +111,30 @@ fn what_is_read_for_a_peer_waits_for_its_time() {
     let answered = world.sent.iter().filter(is_answer).count();
     assert!(answered < 1_000, "{answered} answers in no time");
     assert_eq!(world.code(0, link), Some(CloseCode::Flow as u16), "a second question while one waits");
+}
+
+#[test]
+fn who_lacks_bytes_is_not_owed_to_for_what_another_said_of_the_same_commit() {
+    let mut world = World::new(1);
+    let [liar, honest] = [8, 9].map(|log| world.raw(0, Side::Accepter, Right::Write, hello(log)));
+    let cause = commit(20);
+    let whole = after(21, &cause);
+    let delete = After { author: AuthorId([99; 16]), seq: 1, short: whole.id().short() };
+    let mut deleted = whole.clone();
+    deleted.justify(|_| Some(delete));
+    let mut hole = deleted.clone();
+    hole.justify(|_| None);
+    // Both copies wait for the cause, and are one commit then.
+    world.say(0, liar, &commits(&[deleted]));
+    world.say(0, honest, &commits(&[hole]));
+    world.say(0, honest, &commits(&[cause]));
+    for (link, next) in [(honest, 22), (liar, 23)] {
+        let marker = Marker::new(hello(8).log, [1; 32], 0);
+        let mark = |seq| marker.mark(Position { seq, ..Position::START });
+        world.say(0, link, &Frame::Ack(Ack { read: 0, whole: None, at: mark(2), complete: false }));
+        let records = vec![commit(next).encode().into()];
+        world.say(0, link, &Frame::Commits(Commits { records, to: Some(mark(3)), named: Vec::new() }));
+    }
+    assert_eq!(world.code(0, honest), None);
+    assert_eq!(world.code(0, liar), Some(CloseCode::Withheld as u16));
 }

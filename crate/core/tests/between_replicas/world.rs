@@ -215,9 +215,18 @@ pub fn hello(log: u8) -> Hello {
 
 /// A commit of an author that nobody else is.
 pub fn commit(author: u8) -> Commit {
+    first_of(author, Vec::new())
+}
+
+/// The same after another one.
+pub fn after(author: u8, cause: &Commit) -> Commit {
+    first_of(author, vec![cause.name()])
+}
+
+fn first_of(author: u8, after: Vec<After>) -> Commit {
     let of = (AuthorId([author; 16]), 1, Descriptor::plain("space").chain_start(0));
     let items = vec![(DocId([author; 16]), Kind::Change, vec![1; 10])];
-    Commit::new(of, Vec::new(), 0, items, &Limits::PROTOCOL).expect("within limits")
+    Commit::new(of, after, 0, items, &Limits::PROTOCOL).expect("within limits")
 }
 
 /// The same without its bytes, which nobody has who sends it.
