@@ -108,8 +108,9 @@ impl Holder {
     fn send_entries(&mut self, id: LinkId, entries: &[Entry]) {
         let Some(session) = self.links.session_mut(id) else { return };
         let (is_mesh, room) = (session.is_mesh, session.unread.room(&self.limits));
+        let stored = self.stored.seq;
         let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh, room };
-        for frame in session.send.frames_for(entries, framing) {
+        for frame in session.send.frames_for(entries, stored, framing) {
             if let Frame::Commits(Commits { records, .. }) = &frame {
                 self.counters.commits_out += records.len() as u64;
             }

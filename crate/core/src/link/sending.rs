@@ -102,6 +102,9 @@ impl Framing<'_> {
     }
 }
 
+/// Of commits that the peer is not sent it is told after so many how far it has all.
+const PLACES_SKIPPED_MAX: u64 = 64;
+
 /// A frame of commits that is being filled.
 #[derive(Default)]
 struct Filling {
@@ -199,8 +202,9 @@ impl Sending {
         (!is_passing).then_some(self.sent)
     }
 
-    /// What of `entries`, which follow `sent`, the peer lacks and may be sent now, as frames.
-    pub fn frames_for(&mut self, entries: &[Entry], framing: Framing<'_>) -> Vec<Frame> {
+    /// What of `entries`, which follow `sent`, the peer lacks and may be sent now, as frames; `stored` is
+    /// where this log ends.
+    pub fn frames_for(&mut self, entries: &[Entry], stored: u64, framing: Framing<'_>) -> Vec<Frame> {
         let start = self.sent;
         let mut frames = Vec::new();
         let mut filling = Filling::default();
@@ -256,6 +260,10 @@ impl Sending {
         }
         let to = self.position().filter(|to| to.seq > start.seq && told != Some(*to));
         let is_place_due = matches!(frames.last(), Some(Frame::Piece(piece)) if piece.last);
+        // A place alone can wait for what follows it.
+        let is_alone = frames.is_empty() && filling.bytes == 0;
+        let can_wait = is_alone && self.sent.seq < stored && self.sent.seq < self.marked + PLACES_SKIPPED_MAX;
+        let to = to.filter(|_| !can_wait);
         self.marked = to.or(told).map_or(self.marked, |to| to.seq);
         if to.is_some() || filling.bytes > 0 || is_place_due {
             frames.push(filling.close(to.map(|at| framing.marker.mark(at))));
@@ -382,7 +390,7 @@ pub(crate) fn frames_of(before: Position, entries: &[Entry], framing: Framing<'_
     let mut sending = Sending::new();
     sending.start(before);
     sending.credit = i64::MAX;
-    sending.frames_for(entries, Framing { is_mesh: false, room: usize::MAX, ..framing })
+    sending.frames_for(entries, 0, Framing { is_mesh: false, room: usize::MAX, ..framing })
 }
 
 #[cfg(test)]

@@ -190,6 +190,12 @@ impl OwnCommits {
         self.holder_seqs.clear();
     }
 
+    /// The log was followed to its end, and nothing is to be appended to it. A commit that was in memory only
+    /// may be in it as one of others now: another process of this holder has it from a relay.
+    pub fn log_is_read(&mut self) {
+        self.holder_known = 0;
+    }
+
     /// How many commits of this holder's processes a holder lacks that has stored the log up to there.
     pub fn missing(&self, log_seq: u64) -> u64 {
         let logged = self.holder_seqs.len() - self.holder_seqs.partition_point(|seq| *seq <= log_seq);

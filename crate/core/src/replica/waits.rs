@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::id::{DocId, LinkId};
 use crate::base::id_map::{IdMap, Key};
+use crate::base::rng::Rng;
 use crate::document::value::Value;
 use crate::wire::bodies::RegionHead;
 
@@ -167,26 +168,30 @@ impl Waits {
         self.for_tabs.remove(&id).unwrap_or_default()
     }
 
-    /// Numbers of the waits to ask the linking process about.
-    pub fn ask_leader(&mut self) -> Vec<(u64, Option<u32>)> {
+    /// Numbers of the waits to ask the linking process about: all processes hear its answer, so that no
+    /// two may ask with the same number.
+    pub fn ask_leader(&mut self, rng: &mut Rng) -> Vec<(u64, Option<u32>)> {
         let mut nonces = Vec::new();
-        for (id, wait) in self.waits.iter_mut() {
+        for wait in self.waits.values_mut() {
             let (asked, regions) = match wait {
                 Wait::Synced { asked: asked @ None, log_seq: None, .. } => (asked, None),
                 Wait::Fresh { regions, asked: asked @ None, log_seq: None, .. } => (asked, Some(*regions)),
                 _ => continue,
             };
-            *asked = Some(id.0);
-            nonces.push((id.0, regions));
+            let nonce = rng.below(u64::MAX);
+            *asked = Some(nonce);
+            nonces.push((nonce, regions));
         }
         nonces
     }
 
     pub fn leader_synced(&mut self, nonce: u64, seq: u64) {
-        if let Some(Wait::Synced { log_seq, .. } | Wait::Fresh { log_seq, .. }) =
-            self.waits.get_mut(&WaitId(nonce))
-        {
-            *log_seq = Some(seq);
+        for wait in self.waits.values_mut() {
+            if let Wait::Synced { asked, log_seq, .. } | Wait::Fresh { asked, log_seq, .. } = wait
+                && *asked == Some(nonce)
+            {
+                *log_seq = Some(seq);
+            }
         }
     }
 }
