@@ -180,7 +180,6 @@ impl Holder {
         let (author, name) = (commit.header().author, commit.name());
         let own = self.is_own(origins);
         let bringer = origins.iter().find_map(|origin| self.bringer(origin));
-        self.note_deletes_owed(&commit, origins);
         let branches = self.log.vector().of(&author).len();
         self.log.stage(commit, own, bringer);
         let is_fork = branches > 0 && self.log.vector().of(&author).len() > branches;

@@ -146,7 +146,7 @@ impl Holder {
             if used >= room {
                 break;
             }
-            self.log.justify(&mut entry.commit);
+            self.log.justify_by(&mut entry.commit, self.stored.seq);
             let record = entry.commit.encode();
             let begun = answering.begun.take();
             is_torn = begun.is_some_and(|begun| begun.of != record.len());

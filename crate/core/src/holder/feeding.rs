@@ -146,7 +146,7 @@ impl Holder {
         session.moved(self.now);
         let end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
         for entry in &mut rows.entries[..end] {
-            self.log.justify(&mut entry.commit);
+            self.log.justify_by(&mut entry.commit, stored.seq);
         }
         let is_next = seq == session.send.sent.seq + 1;
         if !is_next || session.send.begun.is_some_and(|begun| begun.seq != seq) {

@@ -118,6 +118,10 @@ impl Holder {
         {
             return self.close(id, CloseCode::Malformed, "an item that is no change");
         }
+        for (commit, _) in &commits {
+            self.note_deletes_owed(id, commit);
+        }
+        let Some(session) = self.links.session_mut(id) else { return };
         let ids = commits.iter().map(|(commit, _)| commit.id());
         let number = session.receive.frame(frame.to, ids.chain(frame.named.iter().map(|tip| tip.id)));
         if let Some(to) = frame.to {
