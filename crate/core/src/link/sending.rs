@@ -396,6 +396,10 @@ pub(crate) fn frames_of(before: Position, entries: &[Entry], framing: Framing<'_
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::id::{AuthorId, LogId};
+    use crate::base::position::Marker;
+    use crate::commit::commit::Commit;
+    use crate::commit::descriptor::Descriptor;
 
     #[test]
     fn whole_is_never_further_than_what_was_read() {
@@ -414,5 +418,36 @@ mod tests {
         // A link that has just come up has read nothing yet.
         sending.ack(0, None);
         assert_eq!((sending.read_acked, sending.whole_acked), (5, 5));
+    }
+
+    /// Whoever passes over what a peer has would else send a frame for each row (seed 1598).
+    #[test]
+    fn a_place_alone_waits_for_what_follows_it() {
+        let limits = Limits::PROTOCOL;
+        let mut prev = Descriptor::plain("space").chain_start(0);
+        let mut at = Position::START;
+        let mut entries = Vec::new();
+        for seq in 1..=200 {
+            let place = (AuthorId([1; 16]), seq, prev);
+            let commit = Commit::new(place, Vec::new(), 0, Vec::new(), &limits).expect("small");
+            (prev, at) = (commit.id(), at.then(&commit.id()));
+            entries.push(Entry { at, commit, own: true, again: false });
+        }
+        let marker = Marker::new(LogId([1; 16]), [2; 32], 0);
+        let framing = Framing { limits: &limits, marker: &marker, is_mesh: false, room: usize::MAX };
+        let mut sending = Sending::new();
+        sending.start(Position::START);
+        sending.grant(1_000_000, &limits);
+        for seq in 1..=200 {
+            sending.came_from_peer(seq, &limits);
+        }
+        let places = entries.iter().flat_map(|entry| {
+            let frames = sending.frames_for(std::slice::from_ref(entry), 200, framing);
+            frames.into_iter().map(|frame| match frame {
+                Frame::Commits(commits) => commits.to.expect("a place").seq,
+                _ => panic!("nothing else is sent"),
+            })
+        });
+        assert_eq!(places.collect::<Vec<_>>(), [64, 128, 192, 200]);
     }
 }

@@ -213,7 +213,6 @@ impl Hole {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::AuthorId;
 
     fn holes() -> Holes {
         let tip = Tip { author: AuthorId([1; 16]), seq: 1, id: CommitId([1; 32]) };
@@ -248,5 +247,19 @@ mod tests {
         assert_eq!(holes.whole_of(&log), Some(8));
         holes.close(&DocId([2; 16]));
         assert_eq!(holes.whole_of(&log), None);
+    }
+
+    #[test]
+    fn the_holes_of_a_chain_are_found_up_to_a_number() {
+        let mut holes = Holes::default();
+        for (author, seq, at) in [(1, 1, 5), (1, 2, 4), (1, 3, 9), (2, 1, 7)] {
+            let tip = Tip { author: AuthorId([author; 16]), seq, id: CommitId([at; 32]) };
+            let hole = Hole { tip, docs: vec![DocId([at; 16])], bringers: Vec::new(), named: Vec::new() };
+            holes.insert(u64::from(at), hole);
+        }
+        assert_eq!(holes.of_chain(AuthorId([1; 16]), 2), [4, 5]);
+        holes.remove(4);
+        assert_eq!(holes.of_chain(AuthorId([1; 16]), 9), [5, 9]);
+        assert!(holes.of_chain(AuthorId([3; 16]), 9).is_empty());
     }
 }

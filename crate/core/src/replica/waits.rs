@@ -195,3 +195,28 @@ impl Waits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fresh(regions: u32) -> Wait {
+        Wait::Fresh { regions, asked: None, at: BTreeMap::new(), log_seq: None }
+    }
+
+    /// Every process hears what the linking one says to any of them (seed 1202).
+    #[test]
+    fn the_answer_to_one_process_ends_no_wait_of_another() {
+        let mut tabs = [[1; 32], [2; 32]].map(|seed| (Waits::default(), Rng::new(seed)));
+        let mut nonces = Vec::new();
+        for (waits, rng) in &mut tabs {
+            waits.add(fresh(1));
+            nonces.extend(waits.ask_leader(rng).into_iter().map(|(nonce, _)| nonce));
+        }
+        for (waits, _) in &mut tabs {
+            waits.leader_synced(nonces[0], 7);
+        }
+        let is_answered = |wait: &Wait| matches!(wait, Wait::Fresh { log_seq: Some(7), .. });
+        assert_eq!(tabs.map(|(mut waits, _)| waits.take_if(true, is_answered).len()), [1, 0]);
+    }
+}
