@@ -235,7 +235,7 @@ impl Log {
         }
     }
 
-    /// Takes in the answer to a read of [`Admission::Reads`]: one call for each key of a `Get`.
+    /// Takes in the answer to a read of [`Admission::Reads`](crate::log::lookup::Admission::Reads): one call for each key of a `Get`.
     ///
     /// # Errors
     /// Storage holds what this code did not write.
