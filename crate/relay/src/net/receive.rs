@@ -15,8 +15,9 @@ const TURN_BYTES: usize = 8 * 1024;
 /// # Errors
 /// The connection has broken, or the other side has ended it.
 pub(super) async fn receive(stream: &TcpStream, decoder: &mut Decoder) -> io::Result<()> {
-    decoder.release_buffer();
     loop {
+        // Whoever waits has no buffer.
+        decoder.release_buffer();
         stream.readable().await?;
         match stream.try_read_buf(decoder.read_buffer()) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
