@@ -146,6 +146,8 @@ impl Holder {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let receive = &mut session.receive;
+        // It has come, whether it is taken or not.
+        let spent = if piece.answer { Ok(()) } else { receive.spend(piece.bytes.len(), &self.limits) };
         let pieces = if piece.answer { &mut receive.answer } else { &mut receive.stream };
         match pieces.push(&piece.bytes, piece.last, now, &self.limits) {
             Ok(()) => {}
@@ -158,7 +160,7 @@ impl Holder {
         }
         if piece.answer {
             self.answer_grows(id, piece.bytes.len());
-        } else if receive.spend(piece.bytes.len(), &self.limits).is_err() {
+        } else if spent.is_err() {
             self.close(id, CloseCode::Flow, "more was sent than was granted");
         }
         self.bound_pieces();
