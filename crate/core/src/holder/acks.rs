@@ -6,7 +6,6 @@ use crate::base::position::Mark;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::holder::holder::Holder;
 use crate::holder::notice::Notice;
-use crate::holder::pending::Origin;
 use crate::holder::pending::Pending;
 use crate::link::session::{Session, Stillness};
 use crate::storage::request::WriteBatch;
@@ -174,18 +173,16 @@ impl Holder {
     // Deletes that a peer has spoken of.
 
     /// Who says that a document is deleted has the delete in its log, and it follows.
-    pub(super) fn note_deletes_owed(&mut self, commit: &Commit, origins: &[Origin]) {
+    /// It is noted as the commit comes: once it waits it may be another one's copy.
+    pub(super) fn note_deletes_owed(&mut self, id: LinkId, commit: &Commit) {
         if !commit.lacks_bytes() {
             return;
         }
-        // While it waited, copies of several links were made one: who has bytes missing says nothing of them.
-        for link in origins.iter().filter_map(Origin::link_of_deleted) {
-            let Some(session) = self.links.session_mut(link) else { continue };
-            let deleted = commit.items().filter(|(_, bytes)| matches!(bytes, ItemBytes::Deleted(_)));
-            for doc in deleted.filter_map(|(item, _)| item.doc) {
-                if !self.log.is_deleted(&doc) {
-                    session.owed_deletes.get_or_insert_with(doc, || None);
-                }
+        let Some(session) = self.links.session_mut(id) else { return };
+        let deleted = commit.items().filter(|(_, bytes)| matches!(bytes, ItemBytes::Deleted(_)));
+        for doc in deleted.filter_map(|(item, _)| item.doc) {
+            if !self.log.is_deleted(&doc) && session.owed_deletes.len() < self.limits.holes_max {
+                session.owed_deletes.get_or_insert_with(doc, || None);
             }
         }
     }

@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::base::id::{CommitId, LinkId, LogId};
+use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
 use crate::base::limits::NAMED_COST_BYTES;
 use crate::base::mutation::Mutation;
 use crate::commit::commit::Commit;
 use crate::commit::header::After;
-use crate::commit::vector::Tip;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
@@ -181,7 +180,6 @@ impl Holder {
         let (author, name) = (commit.header().author, commit.name());
         let own = self.is_own(origins);
         let bringer = origins.iter().find_map(|origin| self.bringer(origin));
-        self.note_deletes_owed(&commit, origins);
         let branches = self.log.vector().of(&author).len();
         self.log.stage(commit, own, bringer);
         let is_fork = branches > 0 && self.log.vector().of(&author).len() > branches;
@@ -284,7 +282,7 @@ impl Holder {
         let session = self.links.session(link)?;
         match brought {
             Brought::All => Some((session.peer.log, Word::Whole(self.whole_before(session)))),
-            Brought::Part { .. } => Some((session.peer.log, Word::Lacks)),
+            Brought::Part => Some((session.peer.log, Word::Lacks)),
         }
     }
 
@@ -340,6 +338,7 @@ impl Holder {
             }
             match origin {
                 Origin::Stream(id, frame, bytes, _) => {
+                    self.chain_arrived(*id, commit.header().author, commit.header().seq.saturating_sub(1));
                     if let Some(session) = self.links.session_mut(*id) {
                         session.receive.arrived(*frame, &commit.id());
                         self.touched.insert(*id);
@@ -353,6 +352,17 @@ impl Holder {
                 #[cfg(feature = "documents")]
                 Origin::Kept => {}
             }
+        }
+    }
+
+    /// A commit that was brought or named stands for all before it in its chain, except what came from
+    /// there by itself: a pass leaves out what comes before the last commit of a chain.
+    fn chain_arrived(&mut self, link: LinkId, author: AuthorId, through: u64) {
+        let holes = self.log.holes().of_chain(author, through);
+        let Some(session) = self.links.session(link).filter(|_| !holes.is_empty()) else { return };
+        let bringer = (session.peer.log, Word::Named(self.whole_before(session)));
+        for seq in holes {
+            self.log.brought_hole(seq, bringer);
         }
     }
 
@@ -388,16 +398,7 @@ impl Holder {
     }
 
     fn name_arrived(&mut self, named: &Named) {
-        if let Some(session) = self.links.session(named.link) {
-            let bringer = (session.peer.log, Word::Named(self.whole_before(session)));
-            // The tip stands for all before it in its chain, except what came from there by itself.
-            let holes = self.log.holes();
-            let is_named = |tip: &&Tip| tip.author == named.tip.author && tip.seq <= named.tip.seq;
-            let seqs = holes.tips().filter(is_named).filter_map(|tip| holes.seq_of(&tip.id));
-            for seq in seqs.collect::<Vec<_>>() {
-                self.log.brought_hole(seq, bringer);
-            }
-        }
+        self.chain_arrived(named.link, named.tip.author, named.tip.seq);
         if let Some(session) = self.links.session_mut(named.link) {
             // It may not have had the bytes when it was asked before.
             session.asked_holes.remove(&named.tip.id);

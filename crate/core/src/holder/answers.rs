@@ -134,7 +134,7 @@ impl Holder {
         answering.read_bytes = 0;
         let Some(left) = &mut answering.left else { return Ok(()) };
         let (limits, marker) = (&self.limits, self.log.marker());
-        let framing = Framing { limits, marker, is_mesh: false, room, end: u64::MAX };
+        let framing = Framing { limits, marker, is_mesh: false, room };
         let (mut frames, mut records): (Vec<Frame>, Vec<ByteVec>) = (Vec::new(), Vec::new());
         let (mut bytes, mut used, mut is_torn) = (0, 0, false);
         let part = |records: Vec<ByteVec>| {
@@ -147,7 +147,7 @@ impl Holder {
             if used >= room {
                 break;
             }
-            self.log.justify(&mut entry.commit);
+            self.log.justify_by(&mut entry.commit, self.stored.seq);
             let record = entry.commit.encode();
             let begun = answering.begun.take();
             is_torn = begun.is_some_and(|begun| begun.of != record.len());

@@ -18,6 +18,11 @@ impl Holder {
         }
         self.note_peer(id);
         let link = self.links.remove(id);
+        if let Some(session) = link.as_ref().and_then(|link| link.session()).filter(|link| !link.is_mesh)
+            && let Some(grant) = session.grant()
+        {
+            self.gate.charge_unpaid(&grant.subject, session.receive.unpaid(), self.now);
+        }
         if let Some(grant) = link.as_ref().and_then(|link| link.grant()) {
             self.gate.count_out(&grant.subject);
             if !self.intake.is_clear() {

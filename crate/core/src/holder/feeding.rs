@@ -46,8 +46,7 @@ impl Holder {
     pub(super) fn push_live(&mut self, before: Position, entries: &[Entry]) {
         let now = self.now;
         let (limits, marker) = (&self.limits, self.log.marker());
-        let end = self.stored.seq;
-        let framing = Framing { limits, marker, is_mesh: false, room: usize::MAX, end };
+        let framing = Framing { limits, marker, is_mesh: false, room: usize::MAX };
         let mut shared: Option<Shared> = None;
         let (mut others, mut shared_with) = (Vec::new(), Vec::new());
         for (id, session) in self.links.sessions_mut() {
@@ -109,9 +108,9 @@ impl Holder {
     fn send_entries(&mut self, id: LinkId, entries: &[Entry]) {
         let Some(session) = self.links.session_mut(id) else { return };
         let (is_mesh, room) = (session.is_mesh, session.unread.room(&self.limits));
-        let (marker, end) = (self.log.marker(), self.stored.seq);
-        let framing = Framing { limits: &self.limits, marker, is_mesh, room, end };
-        for frame in session.send.frames_for(entries, framing) {
+        let stored = self.stored.seq;
+        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh, room };
+        for frame in session.send.frames_for(entries, stored, framing) {
             if let Frame::Commits(Commits { records, .. }) = &frame {
                 self.counters.commits_out += records.len() as u64;
             }
@@ -147,7 +146,7 @@ impl Holder {
         session.moved(self.now);
         let end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
         for entry in &mut rows.entries[..end] {
-            self.log.justify(&mut entry.commit);
+            self.log.justify_by(&mut entry.commit, stored.seq);
         }
         let is_next = seq == session.send.sent.seq + 1;
         if !is_next || session.send.begun.is_some_and(|begun| begun.seq != seq) {

@@ -122,6 +122,10 @@ impl Holder {
         {
             return self.close(id, CloseCode::Malformed, "an item that is no change");
         }
+        for (commit, _) in &commits {
+            self.note_deletes_owed(id, commit);
+        }
+        let Some(session) = self.links.session_mut(id) else { return };
         let ids = commits.iter().map(|(commit, _)| commit.id());
         let number = session.receive.frame(frame.to, ids.chain(frame.named.iter().map(|tip| tip.id)));
         if let Some(to) = frame.to {
@@ -146,6 +150,8 @@ impl Holder {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let receive = &mut session.receive;
+        // It has come, whether it is taken or not.
+        let spent = if piece.answer { Ok(()) } else { receive.spend(piece.bytes.len(), &self.limits) };
         let pieces = if piece.answer { &mut receive.answer } else { &mut receive.stream };
         match pieces.push(&piece.bytes, piece.last, now, &self.limits) {
             Ok(()) => {}
@@ -158,7 +164,7 @@ impl Holder {
         }
         if piece.answer {
             self.answer_grows(id, piece.bytes.len());
-        } else if receive.spend(piece.bytes.len(), &self.limits).is_err() {
+        } else if spent.is_err() {
             self.close(id, CloseCode::Flow, "more was sent than was granted");
         }
         self.bound_pieces();

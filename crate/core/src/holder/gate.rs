@@ -234,6 +234,21 @@ impl Gate {
         self.paces.entry(subject.to_owned()).or_default().reads.spend(bytes, caps.subject_reads(), now);
     }
 
+    /// Whether this subject may be granted something now.
+    pub fn may_be_granted(&self, subject: &str, now: Millis) -> bool {
+        self.caps.is_none() || self.paces.get(subject).is_none_or(|pace| pace.grant_at <= now)
+    }
+
+    /// A link of this subject is gone that has brought so much, for which nothing was granted again.
+    pub fn charge_unpaid(&mut self, subject: &str, bytes: u64, now: Millis) {
+        let Some(caps) = self.caps else { return };
+        let wait = bytes.saturating_mul(1000) / caps.subject_bytes_per_second.max(1);
+        if wait > 0 {
+            let pace = self.paces.entry(subject.to_owned()).or_default();
+            pace.grant_at = pace.grant_at.max(now) + wait;
+        }
+    }
+
     /// When a link of this subject may be granted more that has cost so much: now, or at the time
     /// given. Granted, its own and its subject's next time are later.
     pub fn pace(&mut self, subject: &str, cost: u64, grant_at: Millis, now: Millis) -> Granting {

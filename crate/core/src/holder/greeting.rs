@@ -298,12 +298,18 @@ impl Holder {
         let has_holes = hello.holes > 0 || !self.log.holes().is_empty();
         let is_all_stored = self.stored == self.log.head();
         let is_equal = hello.digest == Some(self.log.vector().digest()) && is_all_stored && !has_holes;
+        // Whoever comes again and again brings no more than whoever stays.
+        let subject = session.grant().map(|grant| &grant.subject).filter(|_| !is_mesh);
+        if subject.is_some_and(|subject| !self.gate.may_be_granted(subject, now)) {
+            session.receive.grant_later();
+        }
+        let credit = u64::try_from(session.receive.window).unwrap_or_default();
         let from = if is_equal { Some(self.stored.seq) } else { resume };
         let record = self.peers.get(&hello.log).filter(|_| is_kept).cloned();
         let cursor = record.as_ref().map(|record| record.cursor);
         let reply = self.hello(cursor.into_iter().collect(), from.is_some(), from.is_none());
         let told = reply.tips.is_some();
-        self.send(id, &Frame::Hello(Hello { terms, ..reply }));
+        self.send(id, &Frame::Hello(Hello { terms, credit, ..reply }));
         self.links.came_up(id, session);
         if is_relay && !is_mesh {
             self.bringers.insert(id);

@@ -401,6 +401,9 @@ impl Holder {
     pub fn follow(&mut self, entries: &[Entry]) {
         // What is being written comes after these, or will be refused for them.
         let may_follow = self.state == LogState::Open && !self.appending;
+        if may_follow && entries.last().is_some_and(|last| last.at.seq > self.log.head().seq) {
+            self.forget_lookups();
+        }
         for entry in entries.iter().filter(|_| may_follow) {
             if entry.at.seq == self.log.head().seq + 1 {
                 self.log.follow(entry);

@@ -178,28 +178,11 @@ impl Holder {
     /// Answers to what was asked about the log as it was are of no use: it is asked again once the log
     /// is known.
     fn forget_reads(&mut self) {
-        if self.limits.is_mutated(Mutation::StaleAnswers) {
-            return;
-        }
-        let is_of_log = |pending: &Pending| {
-            matches!(
-                pending,
-                Pending::Lookup
-                    | Pending::FillRead { .. }
-                    | Pending::FindFor(_)
-                    | Pending::AnswerRead(..)
-                    | Pending::CheckCursor { .. }
-            )
-        };
-        let stale: Vec<RequestId> =
-            self.pending.iter().filter(|(_, (pending, _))| is_of_log(pending)).map(|(id, _)| *id).collect();
-        for id in stale {
-            let Some((pending, _)) = self.pending.remove(&id) else { continue };
+        self.forget_lookups();
+        for pending in self.take_pending(|pending| {
+            matches!(pending, Pending::FindFor(_) | Pending::AnswerRead(..) | Pending::CheckCursor { .. })
+        }) {
             match pending {
-                Pending::FillRead { incoming, .. } => {
-                    self.intake.lookups -= 1;
-                    self.intake.put_before([incoming]);
-                }
                 Pending::FindFor(link) | Pending::AnswerRead(link, _) => {
                     if let Some(session) = self.links.session_mut(link) {
                         session.send.reading = false;
@@ -209,8 +192,32 @@ impl Holder {
                 Pending::CheckCursor { link, cursor, which } => {
                     self.intake.cursors.push((link, cursor, which));
                 }
-                _ => self.intake.lookups -= 1,
+                _ => {}
             }
         }
+    }
+
+    /// The same of what was asked to admit commits, which are asked for again: another process may have
+    /// written since it was read.
+    pub(super) fn forget_lookups(&mut self) {
+        for pending in
+            self.take_pending(|pending| matches!(pending, Pending::Lookup | Pending::FillRead { .. }))
+        {
+            self.intake.lookups -= 1;
+            if let Pending::FillRead { incoming, .. } = pending {
+                self.intake.put_before([incoming]);
+            }
+        }
+        self.scrub_pace.is_stale = true;
+    }
+
+    /// Takes out what is under way; its answers are void.
+    fn take_pending(&mut self, is_meant: impl Fn(&Pending) -> bool) -> Vec<Pending> {
+        if self.limits.is_mutated(Mutation::StaleAnswers) {
+            return Vec::new();
+        }
+        let stale: Vec<RequestId> =
+            self.pending.iter().filter(|(_, (pending, _))| is_meant(pending)).map(|(id, _)| *id).collect();
+        stale.into_iter().filter_map(|id| Some(self.pending.remove(&id)?.0)).collect()
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::id::LinkId;
 use crate::base::position::Cursor;
 use crate::base::time::Millis;
-use crate::commit::commit::{Commit, ItemBytes};
+use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 use crate::holder::notice::OwnerRequest;
 use crate::link::receiving::FrameNumber;
@@ -32,14 +32,13 @@ pub(super) enum Origin {
 pub(super) enum Brought {
     /// All bytes, or deletes in their place: the other side says that it has all.
     All,
-    /// Some bytes are missing at the other side too; whether it says of others that they are deleted.
-    Part { says_deleted: bool },
+    /// Some bytes are missing at the other side too.
+    Part,
 }
 
 impl Brought {
     pub fn of(commit: &Commit) -> Self {
-        let says_deleted = commit.items().any(|(_, bytes)| matches!(bytes, ItemBytes::Deleted(_)));
-        if commit.has_holes() { Self::Part { says_deleted } } else { Self::All }
+        if commit.has_holes() { Self::Part } else { Self::All }
     }
 }
 
@@ -52,12 +51,6 @@ impl Origin {
     /// The link that brought it, if the other side has all of it.
     pub fn link_of_whole(&self) -> Option<LinkId> {
         self.brought().filter(|(_, brought)| *brought == Brought::All).map(|(link, _)| link)
-    }
-
-    /// The link that brought it, if its copy may say that something is deleted.
-    pub fn link_of_deleted(&self) -> Option<LinkId> {
-        let says = |brought: &Brought| *brought != Brought::Part { says_deleted: false };
-        self.brought().filter(|(_, brought)| says(brought)).map(|(link, _)| link)
     }
 
     /// The link that brought it, and what of it.

@@ -186,6 +186,9 @@ impl Holder {
         if answer.cut {
             self.note_cut(id);
         }
+        for commit in &commits {
+            self.note_deletes_owed(id, commit);
+        }
         self.answer_grows(id, bytes);
         // Before what waits in the inbox: much of that may be waiting for these.
         let incoming = commits.into_iter().rev();

@@ -1,4 +1,4 @@
-//! When work that is nobody's turn may go on: in small steps, with pauses that let others go first.
+//! When background work may go on: in small steps, with pauses that let other work go first.
 
 use crate::base::time::Millis;
 

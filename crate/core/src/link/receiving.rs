@@ -34,6 +34,8 @@ pub(crate) struct Receive {
     pub answer: Pieces,
     /// Bytes that the peer may still send.
     pub window: i64,
+    /// What of it was granted with the greeting, and is on no account before it is used.
+    greeted: i64,
     /// Bytes that are done with and not granted again yet.
     pub owed: u64,
     /// When more may be granted.
@@ -107,6 +109,7 @@ impl Receive {
             stream: Pieces::default(),
             answer: Pieces::default(),
             window: limits.credit_bytes as i64,
+            greeted: limits.credit_bytes as i64,
             owed: 0,
             grant_at: 0,
             whole_told: None,
@@ -149,6 +152,17 @@ impl Receive {
         // A sender may begin a commit, and a frame, with what credit it has left.
         let most = (limits.commit_bytes_max + 2 * limits.header_bytes_max + limits.frame_bytes_max) as i64;
         if self.window < -most { Err(FlowViolation) } else { Ok(()) }
+    }
+
+    /// Nothing is granted with the greeting: the peer is owed it.
+    pub fn grant_later(&mut self) {
+        self.owed = u64::try_from(core::mem::take(&mut self.window)).unwrap_or_default();
+        self.greeted = 0;
+    }
+
+    /// What has come for which nothing was granted again.
+    pub fn unpaid(&self) -> u64 {
+        u64::try_from(self.greeted - self.window).unwrap_or_default()
     }
 
     /// Those bytes are done with, and may be granted again.

@@ -75,8 +75,6 @@ pub(crate) struct Framing<'a> {
     pub is_mesh: bool,
     /// So many bytes may be sent now; the frame that reaches it is the last.
     pub room: usize,
-    /// The number of the last commit there is to send: what comes before it is followed by more.
-    pub end: u64,
 }
 
 impl Framing<'_> {
@@ -103,6 +101,9 @@ impl Framing<'_> {
         (frames, at)
     }
 }
+
+/// Of commits that the peer is not sent it is told after so many how far it has all.
+const PLACES_SKIPPED_MAX: u64 = 64;
 
 /// A frame of commits that is being filled.
 #[derive(Default)]
@@ -201,8 +202,9 @@ impl Sending {
         (!is_passing).then_some(self.sent)
     }
 
-    /// What of `entries`, which follow `sent`, the peer lacks and may be sent now, as frames.
-    pub fn frames_for(&mut self, entries: &[Entry], framing: Framing<'_>) -> Vec<Frame> {
+    /// What of `entries`, which follow `sent`, the peer lacks and may be sent now, as frames; `stored` is
+    /// where this log ends.
+    pub fn frames_for(&mut self, entries: &[Entry], stored: u64, framing: Framing<'_>) -> Vec<Frame> {
         let start = self.sent;
         let mut frames = Vec::new();
         let mut filling = Filling::default();
@@ -256,10 +258,12 @@ impl Sending {
             }
             self.sent = entry.at;
         }
+        let to = self.position().filter(|to| to.seq > start.seq && told != Some(*to));
         let is_place_due = matches!(frames.last(), Some(Frame::Piece(piece)) if piece.last);
-        // What was skipped is told of along with what follows: frames with nothing in them have a price.
-        let is_worth_it = filling.bytes > 0 || is_place_due || self.sent.seq >= framing.end;
-        let to = self.position().filter(|to| is_worth_it && to.seq > start.seq && told != Some(*to));
+        // A place alone can wait for what follows it.
+        let is_alone = frames.is_empty() && filling.bytes == 0;
+        let can_wait = is_alone && self.sent.seq < stored && self.sent.seq < self.marked + PLACES_SKIPPED_MAX;
+        let to = to.filter(|_| !can_wait);
         self.marked = to.or(told).map_or(self.marked, |to| to.seq);
         if to.is_some() || filling.bytes > 0 || is_place_due {
             frames.push(filling.close(to.map(|at| framing.marker.mark(at))));
@@ -386,12 +390,16 @@ pub(crate) fn frames_of(before: Position, entries: &[Entry], framing: Framing<'_
     let mut sending = Sending::new();
     sending.start(before);
     sending.credit = i64::MAX;
-    sending.frames_for(entries, Framing { is_mesh: false, room: usize::MAX, ..framing })
+    sending.frames_for(entries, 0, Framing { is_mesh: false, room: usize::MAX, ..framing })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::id::{AuthorId, LogId};
+    use crate::base::position::Marker;
+    use crate::commit::commit::Commit;
+    use crate::commit::descriptor::Descriptor;
 
     #[test]
     fn whole_is_never_further_than_what_was_read() {
@@ -410,5 +418,36 @@ mod tests {
         // A link that has just come up has read nothing yet.
         sending.ack(0, None);
         assert_eq!((sending.read_acked, sending.whole_acked), (5, 5));
+    }
+
+    /// Whoever passes over what a peer has would else send a frame for each row (seed 1598).
+    #[test]
+    fn a_place_alone_waits_for_what_follows_it() {
+        let limits = Limits::PROTOCOL;
+        let mut prev = Descriptor::plain("space").chain_start(0);
+        let mut at = Position::START;
+        let mut entries = Vec::new();
+        for seq in 1..=200 {
+            let place = (AuthorId([1; 16]), seq, prev);
+            let commit = Commit::new(place, Vec::new(), 0, Vec::new(), &limits).expect("small");
+            (prev, at) = (commit.id(), at.then(&commit.id()));
+            entries.push(Entry { at, commit, own: true, again: false });
+        }
+        let marker = Marker::new(LogId([1; 16]), [2; 32], 0);
+        let framing = Framing { limits: &limits, marker: &marker, is_mesh: false, room: usize::MAX };
+        let mut sending = Sending::new();
+        sending.start(Position::START);
+        sending.grant(1_000_000, &limits);
+        for seq in 1..=200 {
+            sending.came_from_peer(seq, &limits);
+        }
+        let places = entries.iter().flat_map(|entry| {
+            let frames = sending.frames_for(std::slice::from_ref(entry), 200, framing);
+            frames.into_iter().map(|frame| match frame {
+                Frame::Commits(commits) => commits.to.expect("a place").seq,
+                _ => panic!("nothing else is sent"),
+            })
+        });
+        assert_eq!(places.collect::<Vec<_>>(), [64, 128, 192, 200]);
     }
 }

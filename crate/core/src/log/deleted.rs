@@ -52,8 +52,9 @@ impl Deleted {
         self.docs.contains_key(doc)
     }
 
-    pub(super) fn delete_of(&self, doc: &DocId) -> Option<After> {
-        self.docs.get(doc).map(|deleted| deleted.delete)
+    /// The delete of a document, if it is at or before this position.
+    pub(super) fn delete_of(&self, doc: &DocId, by: u64) -> Option<After> {
+        self.docs.get(doc).filter(|deleted| deleted.at <= by).map(|deleted| deleted.delete)
     }
 
     pub(super) fn load(&mut self, doc: DocId, value: &[u8]) -> Result<(), Corrupt> {

@@ -7,7 +7,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::base::id::{CommitId, DocId, LogId};
+use crate::base::id::{AuthorId, CommitId, DocId, LogId};
 use crate::base::id_map::{IdMap, IdSet};
 use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
@@ -60,6 +60,7 @@ pub struct Holes {
     by_seq: IdMap<u64, Hole>,
     seqs: IdMap<CommitId, u64>,
     by_doc: IdMap<DocId, IdSet<u64>>,
+    by_author: IdSet<(AuthorId, u64)>,
     /// By the log that brought them: the numbers up to which everything is whole, each with how many
     /// holes say so.
     whole: IdMap<LogId, IdMap<u64, usize>>,
@@ -91,6 +92,12 @@ impl Holes {
         self.seqs.get(id).copied()
     }
 
+    /// The positions of those of an author's chain up to that number, of whatever branch.
+    pub fn of_chain(&self, author: AuthorId, through: u64) -> Vec<u64> {
+        let seqs = self.by_author.range((author, 0)..=(author, u64::MAX)).map(|(_, seq)| *seq);
+        seqs.filter(|seq| self.by_seq.get(seq).is_some_and(|hole| hole.tip.seq <= through)).collect()
+    }
+
     /// What is known of the commit at that position.
     pub fn get(&self, seq: u64) -> Option<&Hole> {
         self.by_seq.get(&seq)
@@ -103,6 +110,7 @@ impl Holes {
 
     pub(super) fn insert(&mut self, seq: u64, hole: Hole) {
         self.seqs.insert(hole.tip.id, seq);
+        self.by_author.insert((hole.tip.author, seq));
         for doc in &hole.docs {
             self.by_doc.get_or_default(*doc).insert(seq);
         }
@@ -125,6 +133,7 @@ impl Holes {
     pub(super) fn remove(&mut self, seq: u64) -> Option<Hole> {
         let hole = self.by_seq.remove(&seq)?;
         self.seqs.remove(&hole.tip.id);
+        self.by_author.remove(&(hole.tip.author, seq));
         for doc in &hole.docs {
             if let Some(seqs) = self.by_doc.get_mut(doc) {
                 seqs.remove(&seq);
@@ -204,7 +213,6 @@ impl Hole {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::AuthorId;
 
     fn holes() -> Holes {
         let tip = Tip { author: AuthorId([1; 16]), seq: 1, id: CommitId([1; 32]) };
@@ -239,5 +247,19 @@ mod tests {
         assert_eq!(holes.whole_of(&log), Some(8));
         holes.close(&DocId([2; 16]));
         assert_eq!(holes.whole_of(&log), None);
+    }
+
+    #[test]
+    fn the_holes_of_a_chain_are_found_up_to_a_number() {
+        let mut holes = Holes::default();
+        for (author, seq, at) in [(1, 1, 5), (1, 2, 4), (1, 3, 9), (2, 1, 7)] {
+            let tip = Tip { author: AuthorId([author; 16]), seq, id: CommitId([at; 32]) };
+            let hole = Hole { tip, docs: vec![DocId([at; 16])], bringers: Vec::new(), named: Vec::new() };
+            holes.insert(u64::from(at), hole);
+        }
+        assert_eq!(holes.of_chain(AuthorId([1; 16]), 2), [4, 5]);
+        holes.remove(4);
+        assert_eq!(holes.of_chain(AuthorId([1; 16]), 9), [5, 9]);
+        assert!(holes.of_chain(AuthorId([3; 16]), 9).is_empty());
     }
 }

@@ -175,7 +175,13 @@ impl Log {
     /// Brings a commit that was read from storage up to what the log knows: bytes of deleted
     /// documents are gone. Whether it is different now.
     pub fn justify(&self, commit: &mut Commit) -> bool {
-        commit.justify(|doc| self.deleted.delete_of(doc))
+        commit.justify(|doc| self.deleted.delete_of(doc, u64::MAX))
+    }
+
+    /// Brings a commit up to what the log knows up to this position, which is durable: whoever is told of a
+    /// delete looks for it there.
+    pub fn justify_by(&self, commit: &mut Commit, stored: u64) {
+        commit.justify(|doc| self.deleted.delete_of(doc, stored));
     }
 
     /// How far the bytes of deleted documents are gone from the rows.
@@ -229,7 +235,7 @@ impl Log {
         }
     }
 
-    /// Takes in the answer to a read of [`Admission::Reads`]: one call for each key of a `Get`.
+    /// Takes in the answer to a read of [`Admission::Reads`](crate::log::lookup::Admission::Reads): one call for each key of a `Get`.
     ///
     /// # Errors
     /// Storage holds what this code did not write.

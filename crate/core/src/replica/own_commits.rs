@@ -190,6 +190,12 @@ impl OwnCommits {
         self.holder_seqs.clear();
     }
 
+    /// The log was followed to its end, and nothing is to be appended to it. A commit that was in memory only
+    /// may be in it as one of others now: another process of this holder has it from a relay.
+    pub fn log_is_read(&mut self) {
+        self.holder_known = 0;
+    }
+
     /// How many commits of this holder's processes a holder lacks that has stored the log up to there.
     pub fn missing(&self, log_seq: u64) -> u64 {
         let logged = self.holder_seqs.len() - self.holder_seqs.partition_point(|seq| *seq <= log_seq);
@@ -206,5 +212,30 @@ impl OwnCommits {
     /// is in the log. Number 0 is before all.
     pub fn log_seq(&self, number: u64) -> Option<u64> {
         number.checked_sub(1).map_or(Some(0), |index| self.log_seqs[index as usize])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::position::Position;
+    use crate::commit::descriptor::Descriptor;
+
+    /// It was in memory only while storage failed, and another process of this holder has it from a relay
+    /// (seed 1194).
+    #[test]
+    fn a_commit_that_is_in_the_log_as_one_of_others_now_is_not_counted_for_ever() {
+        let start = Descriptor::plain("space").chain_start(0);
+        let place = (AuthorId([2; 16]), 1, start);
+        let commit = Commit::new(place, Vec::new(), 0, Vec::new(), &Limits::PROTOCOL).expect("small");
+        let at = Position::START.then(&commit.id());
+        let entry = Entry { at, commit, own: true, again: false };
+        let mut own = OwnCommits::new(AuthorId([1; 16]));
+        own.logged(&entry, true);
+        own.log_restarts();
+        assert_eq!(own.missing(0), 1, "the log is being read again");
+        own.logged(&Entry { own: false, ..entry }, false);
+        own.log_is_read();
+        assert_eq!(own.missing(0), 0);
     }
 }

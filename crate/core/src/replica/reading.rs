@@ -19,7 +19,11 @@ impl Replica {
             self.follow.is_due = false;
             self.ask_for_log(self.holder.limits().read_bytes);
         }
-        if !is_behind && !self.follow.is_reading && !self.follow.is_ready {
+        let is_read = !is_behind && !self.follow.is_reading;
+        if is_read && self.holder.is_open() && self.holder.is_settled() {
+            self.own.log_is_read();
+        }
+        if is_read && !self.follow.is_ready {
             self.follow.is_ready = true;
             self.tell(Event::Ready);
         }

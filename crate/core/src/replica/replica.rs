@@ -381,7 +381,7 @@ impl Replica {
             }
         }
         if is_led {
-            for (nonce, regions) in self.waits.ask_leader() {
+            for (nonce, regions) in self.waits.ask_leader(self.holder.rng()) {
                 self.broadcast(&Message::Sync { nonce, regions });
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::id::{DocId, LinkId};
 use crate::base::id_map::{IdMap, Key};
+use crate::base::rng::Rng;
 use crate::document::value::Value;
 use crate::wire::bodies::RegionHead;
 
@@ -167,26 +168,55 @@ impl Waits {
         self.for_tabs.remove(&id).unwrap_or_default()
     }
 
-    /// Numbers of the waits to ask the linking process about.
-    pub fn ask_leader(&mut self) -> Vec<(u64, Option<u32>)> {
+    /// Numbers of the waits to ask the linking process about: all processes hear its answer, so that no
+    /// two may ask with the same number.
+    pub fn ask_leader(&mut self, rng: &mut Rng) -> Vec<(u64, Option<u32>)> {
         let mut nonces = Vec::new();
-        for (id, wait) in self.waits.iter_mut() {
+        for wait in self.waits.values_mut() {
             let (asked, regions) = match wait {
                 Wait::Synced { asked: asked @ None, log_seq: None, .. } => (asked, None),
                 Wait::Fresh { regions, asked: asked @ None, log_seq: None, .. } => (asked, Some(*regions)),
                 _ => continue,
             };
-            *asked = Some(id.0);
-            nonces.push((id.0, regions));
+            let nonce = rng.below(u64::MAX);
+            *asked = Some(nonce);
+            nonces.push((nonce, regions));
         }
         nonces
     }
 
     pub fn leader_synced(&mut self, nonce: u64, seq: u64) {
-        if let Some(Wait::Synced { log_seq, .. } | Wait::Fresh { log_seq, .. }) =
-            self.waits.get_mut(&WaitId(nonce))
-        {
-            *log_seq = Some(seq);
+        for wait in self.waits.values_mut() {
+            if let Wait::Synced { asked, log_seq, .. } | Wait::Fresh { asked, log_seq, .. } = wait
+                && *asked == Some(nonce)
+            {
+                *log_seq = Some(seq);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fresh(regions: u32) -> Wait {
+        Wait::Fresh { regions, asked: None, at: BTreeMap::new(), log_seq: None }
+    }
+
+    /// Every process hears what the linking one says to any of them (seed 1202).
+    #[test]
+    fn the_answer_to_one_process_ends_no_wait_of_another() {
+        let mut tabs = [[1; 32], [2; 32]].map(|seed| (Waits::default(), Rng::new(seed)));
+        let mut nonces = Vec::new();
+        for (waits, rng) in &mut tabs {
+            waits.add(fresh(1));
+            nonces.extend(waits.ask_leader(rng).into_iter().map(|(nonce, _)| nonce));
+        }
+        for (waits, _) in &mut tabs {
+            waits.leader_synced(nonces[0], 7);
+        }
+        let is_answered = |wait: &Wait| matches!(wait, Wait::Fresh { log_seq: Some(7), .. });
+        assert_eq!(tabs.map(|(mut waits, _)| waits.take_if(true, is_answered).len()), [1, 0]);
     }
 }

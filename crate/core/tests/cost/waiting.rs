@@ -1,12 +1,14 @@
 //! What commits cost that wait for causes.
 
-use eyot_core::base::id::{AuthorId, ShortId};
+use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId, ShortId};
 use eyot_core::base::limits::Limits;
+use eyot_core::base::position::{Marker, Position};
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::header::After;
+use eyot_core::commit::kind::Kind;
 use eyot_core::holder::caps::Caps;
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::wire::bodies::{Answer, Want};
+use eyot_core::wire::bodies::{Ack, Answer, Commits, Want};
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 
@@ -128,4 +130,31 @@ fn who_waits_for_a_branch_asks_for_it_when_another_one_has_come_meanwhile() {
     net.run(100);
     assert_eq!(net.relay(relay).stored(), 9);
     assert_eq!(net.bye_to(raw.node), None);
+}
+
+/// Two bring the same commit, and only one of them said that its document is deleted (seed 539).
+#[test]
+fn nobody_owes_a_delete_of_which_another_has_spoken() {
+    let (mut net, relay, liar) = world();
+    let honest = Raw::new(&mut net, relay);
+    let cause = commit(1, 1, start(), Vec::new(), 0);
+    let items = vec![(DocId([5; 16]), Kind::Change, vec![1, 2, 3])];
+    let place = (AuthorId([2; 16]), 1, start());
+    let whole = Commit::new(place, vec![cause.name()], 0, items, &Limits::PROTOCOL).unwrap();
+    let mut husk = whole.clone();
+    husk.justify(|_| Some(cause.name()));
+    liar.bring(&mut net, &[husk]);
+    net.run(100);
+    honest.bring(&mut net, &[whole, cause]);
+    let end = Position::START.then(&CommitId([1; 32])).then(&CommitId([2; 32]));
+    let at = Marker::new(LogId([9; 16]), [9; 32], 0).mark(end);
+    for raw in [&honest, &liar] {
+        let place = Commits { records: Vec::new(), to: Some(at), named: Vec::new() };
+        net.send(raw.node, raw.link, &Frame::Ack(Ack { read: 0, whole: None, at, complete: false }));
+        net.send(raw.node, raw.link, &Frame::Commits(place));
+    }
+    net.run(100);
+    assert_eq!(net.relay(relay).stored(), 2);
+    assert_eq!(net.bye_to(honest.node), None);
+    assert_eq!(net.bye_to(liar.node), Some(CloseCode::Withheld as u16));
 }

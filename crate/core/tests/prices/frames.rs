@@ -4,9 +4,11 @@ use crate::common::{FLOW, host, limits, piece};
 use crate::host::Host;
 use crate::host::chain;
 use crate::host::commits;
+use eyot_core::base::id::LinkId;
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Mark;
 use eyot_core::holder::caps::Caps;
+use eyot_core::holder::io::Input;
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::wire::bodies::Ack;
 use eyot_core::wire::bodies::Commits;
@@ -170,4 +172,72 @@ fn credit_is_granted_as_fast_as_the_caps_say() {
     }
     // Each commit is counted with 256 bytes more than it has, once: 3 seconds, and the first at once.
     assert!((28_000..=36_000).contains(&granted), "{granted} bytes are granted");
+}
+
+/// What a link was granted since this was last asked.
+fn granted(host: &mut Host, link: LinkId) -> u64 {
+    let of = |frame| match frame {
+        Frame::Hello(hello) => hello.credit,
+        Frame::Credit(bytes) => bytes,
+        _ => 0,
+    };
+    host.read_all(link).into_iter().map(of).sum()
+}
+
+#[test]
+fn whoever_comes_again_and_again_brings_no_more_than_whoever_stays() {
+    let tiny = Limits { credit_bytes: 20_000, ..limits() };
+    let caps = Caps { subject_bytes_per_second: 10_000, ..Caps::default() };
+    let mut host = Host::new(tiny, caps);
+    let mut brought = 0;
+    for _ in 0..100 {
+        let link = host.come("write");
+        for _ in 0..granted(&mut host, link) / 1_000 {
+            host.send(link, &piece(1_000, false));
+            brought += 1_000;
+        }
+        host.relay.handle(Input::LinkClosed(link), host.now);
+        host.run();
+        host.pass(100);
+    }
+    // Ten seconds, and the first at once.
+    assert!((80_000..=140_000).contains(&brought), "{brought} bytes were brought");
+    let other = host.come("more");
+    assert_eq!(granted(&mut host, other), 20_000, "another subject waits for nothing");
+}
+
+#[test]
+fn a_piece_that_is_refused_is_paid_for_like_any_other() {
+    let caps = Caps { subject_bytes_per_second: 10_000, ..Caps::default() };
+    let mut host = Host::new(limits(), caps);
+    let link = host.come("write");
+    host.send(link, &piece(1_500, true));
+    assert_eq!(host.code(link), Some(CloseCode::Malformed as u16));
+    let link = host.come("write");
+    assert_eq!(granted(&mut host, link), 0);
+    host.pass(200);
+    assert_eq!(granted(&mut host, link), limits().credit_bytes);
+}
+
+#[test]
+fn who_is_greeted_without_credit_is_granted_it_when_its_subject_has_its_turn() {
+    let tiny = Limits { credit_bytes: 20_000, ..limits() };
+    let caps = Caps { subject_bytes_per_second: 10_000, ..Caps::default() };
+    let mut host = Host::new(tiny, caps);
+    let link = host.come("write");
+    for _ in 0..20 {
+        host.send(link, &piece(1_000, false));
+    }
+    host.relay.handle(Input::LinkClosed(link), host.now);
+    host.run();
+    let link = host.come("write");
+    assert_eq!(granted(&mut host, link), 0);
+    host.pass(1_900);
+    assert_eq!(granted(&mut host, link), 0);
+    host.pass(200);
+    assert_eq!(granted(&mut host, link), 20_000);
+    for commit in chain(1, 20, 400) {
+        host.send(link, &commits(&[commit]));
+    }
+    assert_eq!((host.relay.stored(), host.code(link)), (20, None));
 }

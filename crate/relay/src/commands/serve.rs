@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::abort;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::access::{AccessPolicy, KeyFile, KeyFileContent, KeyFileError};
 use crate::base::Config;
 use crate::metrics::Metrics;
 use crate::net::{ConnectionContext, Door, HttpServer, MetricsPage, Origins, accept, run_dialer};
-use crate::queues::{DialQueue, Inbox, Inboxes, ShardEvent, WaitingBytes};
+use crate::queues::{DialQueue, Events, Inbox, Inboxes, ShardEvent, WaitingBytes};
 use crate::spaces::{Shard, ShardContext};
 use crate::storage::{FilesGone, FolderError, FolderLock, Layout, OpenError, Store};
 
@@ -175,7 +175,7 @@ async fn until_gone(lock: &FolderLock, mut failures: UnboundedReceiver<FilesGone
 /// Opens the databases and starts a thread for each.
 fn start_shards(
     layout: &Layout,
-    events: Vec<mpsc::Receiver<ShardEvent>>,
+    events: Vec<Events>,
     context: ShardContext,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let context = Arc::new(context);

@@ -7,7 +7,6 @@
 //! once. It does both at the same time: if both sides of a connection only wrote, and each waited for
 //! the other to read, neither would ever go on.
 
-use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use eyot_core::base::limits::Limits;
@@ -20,11 +19,12 @@ use tokio::time::timeout;
 
 use super::context::ConnectionContext;
 use super::door::Comer;
+use super::receive::receive;
 use super::send_buffer::{Payload, SendBuffer};
 use super::timeouts::{CLOSE_WAIT, STALL};
 use crate::access::AccessPolicy;
-use crate::base::{LinkKey, PING, PONG, TEXT_REFUSED};
-use crate::queues::{Inbox, LinkEvent, Outbox, Outgoing, ShardEvent, TOO_SLOW};
+use crate::base::{PING, PONG, TEXT_REFUSED};
+use crate::queues::{LinkEvent, LinkInbox, Outbox, Outgoing, TOO_SLOW};
 use crate::websocket::{Decoder, Message, Opcode, ProtocolError, close_payload};
 
 /// Reported if the connection ended without a close.
@@ -40,8 +40,8 @@ pub struct Connection {
     pub context: Arc<ConnectionContext>,
     /// The space.
     pub space: Arc<str>,
-    /// What its link is called towards the shard.
-    pub link: LinkKey,
+    /// Where the shard hears of its link.
+    pub inbox: LinkInbox,
     /// Its place at the door, until it comes in.
     pub comer: Mutex<Option<Arc<Comer>>>,
     /// Its place among those that are in.
@@ -153,8 +153,8 @@ impl Connection {
         let _ = self.place.set(place);
         drop(self.comer().take());
         decoder.raise_message_bytes_max(Limits::PROTOCOL.frame_bytes_max);
-        self.push(LinkEvent::Opened(outbox.clone(), claims));
-        self.inbox().push_frame(&self.space, self.link, frame).await;
+        self.inbox.push(LinkEvent::Opened(outbox.clone(), claims));
+        self.inbox.push_frame(frame).await;
         Ok(())
     }
 
@@ -182,7 +182,7 @@ impl Connection {
     async fn read(&self, stream: &TcpStream, decoder: &mut Decoder, outbox: &Outbox) -> ReadEnd {
         loop {
             match self.next_frame(stream, decoder, outbox).await {
-                Ok(frame) => self.inbox().push_frame(&self.space, self.link, frame).await,
+                Ok(frame) => self.inbox.push_frame(frame).await,
                 Err(end) => return end,
             }
         }
@@ -215,14 +215,7 @@ impl Connection {
                     Err(error) => return Err(ReadEnd::Refused(CloseCode::Malformed, error.to_string())),
                 }
             }
-            decoder.release_buffer();
-            stream.readable().await.map_err(|_| ReadEnd::Broken)?;
-            match stream.try_read_buf(decoder.read_buffer()) {
-                Ok(0) => return Err(ReadEnd::Broken),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(ReadEnd::Broken),
-            }
+            receive(stream, decoder).await.map_err(|_| ReadEnd::Broken)?;
         }
     }
 
@@ -259,7 +252,7 @@ impl Connection {
 
     fn authorize(&self, token: Option<&str>) {
         if let AccessPolicy::Keys(keys) = &self.context.policy {
-            self.push(LinkEvent::Authorized(keys.verify(token)));
+            self.inbox.push(LinkEvent::Authorized(keys.verify(token)));
         }
     }
 
@@ -270,15 +263,7 @@ impl Connection {
     /// Tells the shard that the link is over, if it knows of it.
     fn push_closed(&self) {
         if self.place.get().is_some() {
-            self.push(LinkEvent::Closed);
+            self.inbox.push(LinkEvent::Closed);
         }
-    }
-
-    fn push(&self, event: LinkEvent) {
-        self.inbox().push(ShardEvent::Link(self.space.clone(), self.link, event));
-    }
-
-    fn inbox(&self) -> &Inbox {
-        self.context.inboxes.of(&self.space)
     }
 }

@@ -22,7 +22,7 @@ use super::context::ConnectionContext;
 use super::peers::{Peer, Peers};
 use super::timeouts::{CLOSE_WAIT, STALL};
 use crate::base::{PONG, SUBPROTOCOL, TEXT_REFUSED, TOKEN_PREFIX, space_url};
-use crate::queues::{DialRequest, Inbox, LinkEvent, Outbox, Outgoing, ShardEvent};
+use crate::queues::{DialRequest, Inbox, LinkEvent, Outbox, Outgoing};
 
 /// How long a connection may take to open, with TLS and the WebSocket handshake.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -44,7 +44,8 @@ pub async fn run_dialer(mut requests: UnboundedReceiver<DialRequest>, context: A
 /// Opens a link and runs it until one side closes it.
 async fn dial(request: DialRequest, peer: Arc<Peer>, inbox: Inbox) {
     let DialRequest { space, link, url, token, outbox } = request;
-    let push = |event| inbox.push(ShardEvent::Link(space.clone(), link, event));
+    let inbox = inbox.of_link(space.clone(), link);
+    let push = |event| inbox.push(event);
     let connecting = peer.open(async {
         match timeout(CONNECT_WAIT, connect(&url, &space, token.as_deref())).await {
             Ok(Ok(stream)) => Ok(Some(stream)),
@@ -68,7 +69,7 @@ async fn dial(request: DialRequest, peer: Arc<Peer>, inbox: Inbox) {
     if let Ok(Some(stream)) = connected {
         push(LinkEvent::Opened(outbox.clone(), None));
         let (sink, stream) = stream.split();
-        let reading = read(stream, |frame| inbox.push_frame(&space, link, frame), &push, &outbox);
+        let reading = read(stream, |frame| inbox.push_frame(frame), &push, &outbox);
         let writing = write(sink, &outbox);
         tokio::pin!(reading, writing);
         tokio::select! {

@@ -10,6 +10,7 @@ mod dial;
 mod door;
 mod pages;
 mod peers;
+mod receive;
 mod response;
 mod send_buffer;
 mod server;

@@ -168,10 +168,11 @@ impl HttpServer {
         let accept = derive_accept_key(key.as_bytes());
         let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
         let link = LinkKey { origin: LinkOrigin::Accepted, id };
+        let space: Arc<str> = space.into();
         let connection = Connection {
             context: self.context.clone(),
-            space: space.into(),
-            link,
+            inbox: self.context.inboxes.of(&space).of_link(space.clone(), link),
+            space,
             comer: Mutex::new(Some(comer)),
             place: OnceLock::new(),
         };

@@ -38,6 +38,16 @@ pub enum LinkEvent {
     Closed,
 }
 
+impl LinkEvent {
+    /// What it brings.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            LinkEvent::Received(frame) => frame.bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// A frame that waits for its shard.
 #[derive(Debug)]
 pub struct ReceivedFrame {
@@ -45,13 +55,20 @@ pub struct ReceivedFrame {
     pub bytes: Vec<u8>,
     /// When it was received.
     pub at: Instant,
-    /// The share of the inbox's byte limit that the frame takes. Dropping the frame gives it back.
-    _permit: OwnedSemaphorePermit,
+    /// What the frame takes of what its link may have waiting. Dropping the frame gives it back.
+    _own: OwnedSemaphorePermit,
+    /// The same of what may wait of all, if it needs any.
+    _all: Option<OwnedSemaphorePermit>,
 }
 
 impl ReceivedFrame {
     /// A frame that was received at this time.
-    pub(super) fn new(bytes: Vec<u8>, at: Instant, permit: OwnedSemaphorePermit) -> Self {
-        Self { bytes, at, _permit: permit }
+    pub(super) fn new(
+        bytes: Vec<u8>,
+        at: Instant,
+        own: OwnedSemaphorePermit,
+        all: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { bytes, at, _own: own, _all: all }
     }
 }

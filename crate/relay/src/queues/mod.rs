@@ -5,10 +5,11 @@
 
 mod dials;
 mod event;
+mod fair;
 mod inbox;
 mod outbox;
 
 pub use dials::{DialQueue, DialRequest};
 pub use event::{LinkEvent, ShardEvent};
-pub use inbox::{Inbox, Inboxes};
+pub use inbox::{Events, Inbox, Inboxes, LinkInbox, NoEvent};
 pub use outbox::{Outbox, Outgoing, TOO_SLOW, WaitingBytes};

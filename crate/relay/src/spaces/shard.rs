@@ -9,7 +9,6 @@ use std::collections::{BinaryHeap, HashMap};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use eyot_core::base::time::Millis;
@@ -20,11 +19,13 @@ use super::context::{PendingWrite, ShardContext, SpaceContext};
 use super::space::Space;
 use crate::base::{MachineId, now};
 use crate::metrics::SpaceGauges;
-use crate::queues::{LinkEvent, ShardEvent};
+use crate::queues::{Events, LinkEvent, NoEvent, ShardEvent};
 use crate::storage::{CommitError, Store};
 
 /// Events that are handled before a commit.
 const BATCH_EVENTS: usize = 1024;
+/// How long events are handled before a commit: whoever waits for it does not wait for many others.
+const BATCH_TIME: Duration = Duration::from_millis(5);
 /// Time between the spaces that are woken at the start.
 const WAKE_INTERVAL_MILLIS: usize = 5;
 /// Why links end if the process ends without a word.
@@ -36,7 +37,7 @@ const STOP_WAIT: Duration = Duration::from_secs(2);
 pub struct Shard {
     context: Arc<ShardContext>,
     store: Store,
-    events: Receiver<ShardEvent>,
+    events: Events,
     spaces: HashMap<Arc<str>, Space>,
     /// Timers of spaces, the earliest first. Only those that are equal to `Space::timer_at` count; the
     /// others were replaced.
@@ -47,7 +48,7 @@ pub struct Shard {
 
 impl Shard {
     /// A shard without spaces in memory.
-    pub fn new(context: Arc<ShardContext>, store: Store, events: Receiver<ShardEvent>) -> Self {
+    pub fn new(context: Arc<ShardContext>, store: Store, events: Events) -> Self {
         Self {
             context,
             store,
@@ -108,17 +109,18 @@ impl Shard {
             Some(Reverse((at, _))) => Some(Duration::from_millis(at.saturating_sub(now()))),
             None => None,
         };
-        let first = match wait {
-            None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(wait) => self.events.recv_timeout(wait),
-        };
+        let first = self.events.take(wait);
+        let began_at = Instant::now();
         match first {
-            Err(RecvTimeoutError::Timeout) => return ControlFlow::Continue(()),
-            Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(STOPPING),
+            Err(NoEvent::TimeOut) => return ControlFlow::Continue(()),
+            Err(NoEvent::Ended) => return ControlFlow::Break(STOPPING),
             Ok(event) => self.handle(event)?,
         }
         for _ in 1..BATCH_EVENTS {
-            let Ok(event) = self.events.try_recv() else { break };
+            if began_at.elapsed() >= BATCH_TIME {
+                break;
+            }
+            let Some(event) = self.events.try_take() else { break };
             self.handle(event)?;
         }
         ControlFlow::Continue(())

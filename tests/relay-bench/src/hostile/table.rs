@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::stage::{Found, Stage};
@@ -12,6 +12,10 @@ use super::{asking, bringing, knocking};
 
 /// The honest writer's commits are to be acknowledged within this, ninety-nine of a hundred.
 const P99_MILLIS: f64 = 50.0;
+/// What the relay has resident at most while it is attacked.
+const MOST_BYTES: u64 = 384_000_000;
+/// What it has afterwards at most, above what it had before.
+const BACK_BYTES: u64 = 96_000_000;
 const TIME: Duration = Duration::from_secs(5);
 const AFTERWARDS: Duration = Duration::from_secs(8);
 const TIME_SMOKE: Duration = Duration::from_millis(500);
@@ -90,7 +94,12 @@ pub async fn measure(options: &Options) -> Result<()> {
     if options.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        println!("{}", bound_said());
     }
+    let over: Vec<_> = rows.iter().filter(|row| !row.is_in_bound()).map(|row| row.attack).collect();
+    // A short form does not wait until memory has come back.
+    ensure!(options.smoke || over.is_empty(), "memory is over its bound: {}", over.join(", "));
     Ok(())
 }
 
@@ -112,7 +121,22 @@ async fn once(options: &Options, attack: &'static str, run: Run) -> Result<Row> 
 const HEAD: &str = "attack                  p50 ms   p99 ms    CPU s  of s   MB before    most  (PSS)  afterwards  \
                     links ended";
 
+fn bound_said() -> String {
+    let mb = |bytes| bytes / 1_000_000;
+    format!(
+        "Memory is at most {} MB, and after {} s at most {} MB above what it was before.",
+        mb(MOST_BYTES),
+        AFTERWARDS.as_secs(),
+        mb(BACK_BYTES),
+    )
+}
+
 impl Row {
+    fn is_in_bound(&self) -> bool {
+        let Found { before, most, afterwards, .. } = &self.found;
+        most.resident_bytes <= MOST_BYTES && afterwards.resident_bytes <= before.resident_bytes + BACK_BYTES
+    }
+
     fn p99(&self) -> f64 {
         self.quantile(0.99)
     }
@@ -139,6 +163,9 @@ impl Row {
         if self.p99() > P99_MILLIS {
             line += "  aim missed: p99 at most 50 ms";
         }
+        if !self.is_in_bound() {
+            line += "  MEMORY OVER ITS BOUND";
+        }
         if let Some(failure) = felt.failures.first() {
             line += &format!("  THE HONEST WRITER'S LINK ENDED {} times: {failure}", felt.failures.len());
         }
@@ -157,7 +184,9 @@ impl Row {
             "bytesBefore": before.resident_bytes,
             "bytesMost": most.resident_bytes,
             "proportionalBytesMost": most.proportional_bytes,
+            "bytesMostBound": MOST_BYTES,
             "bytesAfterwards": afterwards.resident_bytes,
+            "bytesAfterwardsBound": before.resident_bytes + BACK_BYTES,
             "linksEnded": self.ends.iter().map(|(end, count)| json!({ "why": end, "count": count })).collect::<Vec<_>>(),
             "honestLinksEnded": felt.failures,
         })
