@@ -135,6 +135,7 @@ impl Holder {
     pub(super) fn feed_read(&mut self, id: LinkId, seq: u64, answer: StorageAnswer) -> Result<(), Corrupt> {
         self.charge_read(id, &answer);
         let mut rows = rows_of(answer)?;
+        self.turns.spend_commits(rows.entries.len());
         let stored = self.stored;
         let Some(session) = self.links.session_mut(id) else { return Ok(()) };
         session.send.reading = false;
