@@ -60,7 +60,7 @@ impl World {
         let links: Vec<_> = process.links.keys().copied().collect();
         let open = process.open.clone();
         let disk = process.disk;
-        let copy = self.disks[disk].copy();
+        let copy = self.disks[disk].clone();
         self.paths.places.push(self.paths.places[disk]);
         self.disks.push(copy);
         let clone = ProcessId(self.id());
