@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use eyot_core::base::id::LinkId;
+use eyot_core::base::id::{LinkId, LogId};
 use eyot_core::base::limits::Limits;
-use eyot_core::base::position::{Mark, Marker};
+use eyot_core::base::position::{Cursor, Mark, Marker};
 use eyot_core::base::time::Millis;
 use eyot_core::commit::commit::{Commit, ItemBytes};
 use eyot_core::wire::access::Right;
@@ -33,6 +33,8 @@ pub struct Connection {
     /// The relay was shown a mark that it gave, of something that is not in its log any more; with what
     /// it makes its marks.
     pub shown: Option<(Marker, Mark)>,
+    /// The log that each end greeted with, and the cursors that it showed.
+    pub greeted: [Option<(LogId, Vec<Cursor>)>; 2],
     /// A commit is left out of the stream now and then.
     pub withholds: bool,
     /// What each end may do at the other, where both are replicas that were introduced.
@@ -52,6 +54,7 @@ impl Connection {
             told: [None; 2],
             spent: Spent::default(),
             shown: None,
+            greeted: Default::default(),
             withholds: false,
             rights: None,
         }
