@@ -33,7 +33,14 @@ impl World {
                 self.count("more tabs");
             }
             Fault::PartReplica => {
-                let (from, to) = if self.rng.chance(500) { (disk, region) } else { (region, disk) };
+                let other = match self.plan.meeting {
+                    // Replicas that were introduced may lose one another, too.
+                    Some(_) if self.rng.chance(500) => {
+                        self.rng.between(0, self.disks.len() as u64 - 1) as usize
+                    }
+                    _ => region,
+                };
+                let (from, to) = if self.rng.chance(500) { (disk, other) } else { (other, disk) };
                 self.part(from, to, self.now + away);
                 self.count("partitions of replicas");
             }

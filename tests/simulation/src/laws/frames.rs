@@ -55,6 +55,8 @@ impl World {
             (&connection.greeted[end], Frame::decode(frame, &Limits::PROTOCOL))
         {
             connection.greeted[end] = Some((hello.log, hello.cursors));
+            let disk = connection.disks[end];
+            self.disks[disk].note_greeting(hello.log);
         }
     }
 

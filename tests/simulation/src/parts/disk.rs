@@ -215,6 +215,11 @@ impl Disk {
         self.given_up.take()
     }
 
+    /// A process greets with this id, which may not be written yet.
+    pub fn note_greeting(&mut self, log: LogId) {
+        self.log_ids.insert(log);
+    }
+
     /// Whether the log ever had this id.
     pub fn has_had(&self, log: LogId) -> bool {
         self.log_ids.contains(&log)
