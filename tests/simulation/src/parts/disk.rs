@@ -50,11 +50,12 @@ pub struct Disk {
     pub unseen: BTreeSet<CommitId>,
     /// Those that have become whole and that nobody has looked at yet.
     pub unseen_whole: BTreeSet<CommitId>,
-    /// The log's id, those that it ever had, and the one that it has just given up without an older copy
-    /// having been put back.
+    /// The log's id, those that it ever had, the one that it has just given up without an older copy having
+    /// been put back, and the one that a process greeted with last.
     log_id: Option<LogId>,
     log_ids: BTreeSet<LogId>,
     given_up: Option<LogId>,
+    greeted_as: Option<LogId>,
     was_restored: bool,
     /// A law that a write has broken.
     pub broken: Option<String>,
@@ -218,6 +219,12 @@ impl Disk {
     /// A process greets with this id, which may not be written yet.
     pub fn note_greeting(&mut self, log: LogId) {
         self.log_ids.insert(log);
+        self.greeted_as = Some(log);
+    }
+
+    /// The log's id, or what a process that has written nothing greeted with last.
+    pub fn log_id(&self) -> Option<LogId> {
+        self.marker().map(|marker| marker.log).or(self.greeted_as)
     }
 
     /// Whether the log ever had this id.
