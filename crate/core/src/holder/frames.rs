@@ -57,7 +57,7 @@ impl Holder {
         }
         match frame {
             Frame::Commits(commits) => self.commits_came(id, commits),
-            Frame::Piece(piece) => self.piece_came(id, &piece),
+            Frame::Piece(piece) => self.piece_came(id, piece),
             Frame::Ack(ack) => self.ack_came(id, ack),
             Frame::Credit(bytes) => {
                 session.send.grant(bytes, &self.limits);
@@ -138,11 +138,11 @@ impl Holder {
         let incoming = commits
             .into_iter()
             .map(|(commit, bytes)| (Origin::Stream(id, number, bytes, Brought::of(&commit)), commit))
-            .map(|(origin, commit)| Incoming { origins: vec![origin], commit });
+            .map(|(origin, commit)| Incoming::new(vec![origin], commit));
         self.intake.inbox.extend(incoming);
     }
 
-    fn piece_came(&mut self, id: LinkId, piece: &Piece) {
+    fn piece_came(&mut self, id: LinkId, piece: Piece) {
         let now = self.now;
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved(now);
@@ -150,10 +150,11 @@ impl Holder {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let receive = &mut session.receive;
+        let count = piece.bytes.len();
         // It has come, whether it is taken or not.
-        let spent = if piece.answer { Ok(()) } else { receive.spend(piece.bytes.len(), &self.limits) };
+        let spent = if piece.answer { Ok(()) } else { receive.spend(count, &self.limits) };
         let pieces = if piece.answer { &mut receive.answer } else { &mut receive.stream };
-        match pieces.push(&piece.bytes, piece.last, now, &self.limits) {
+        match pieces.push(piece.bytes.into(), piece.last, now, &self.limits) {
             Ok(()) => {}
             Err(PieceFault::Small) => {
                 return self.close(id, CloseCode::Malformed, "a piece smaller than pieces are");
@@ -163,7 +164,7 @@ impl Holder {
             }
         }
         if piece.answer {
-            self.answer_grows(id, piece.bytes.len());
+            self.answer_grows(id, count);
         } else if spent.is_err() {
             self.close(id, CloseCode::Flow, "more was sent than was granted");
         }
