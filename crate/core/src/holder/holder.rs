@@ -401,6 +401,11 @@ impl Holder {
     pub fn follow(&mut self, entries: &[Entry]) {
         // What is being written comes after these, or will be refused for them.
         let may_follow = self.state == LogState::Open && !self.appending;
+        if may_follow && !entries.is_empty() && self.log.is_unwritten() && !self.disk_failed() {
+            // Another process has begun the log, under an id of its own.
+            self.lagging = true;
+            return self.pump();
+        }
         if may_follow && entries.last().is_some_and(|last| last.at.seq > self.log.head().seq) {
             self.forget_lookups();
         }
