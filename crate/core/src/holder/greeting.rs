@@ -13,7 +13,7 @@ use crate::holder::role::Role;
 use crate::link::link::{Greeting, Phase};
 use crate::link::session::{Accepted, Dialed, End, Grant, Peer, Session, renew_at};
 use crate::log::keys::rows_after;
-use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
+use crate::storage::request::{Corrupt, Guard, StorageAnswer, WriteBatch};
 use crate::wire::access::Right;
 use crate::wire::bodies::{Hello, Terms, VERSION, VERSION_MIN};
 use crate::wire::close::CloseCode;
@@ -140,9 +140,8 @@ impl Holder {
                 if theirs.name != self.space {
                     return false;
                 }
-                let (guard, put) = self.log.pin(theirs.clone());
-                let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
-                self.write(Pending::Records, batch);
+                let written = self.log.pin(theirs.clone());
+                self.write_marker(written);
                 self.greet_others_again(id);
                 true
             }
@@ -256,9 +255,8 @@ impl Holder {
         if let Role::Relay(region) = &mut self.role {
             region.log_is_new();
         }
-        let (guard, put) = self.log.renew(marker);
-        let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
-        self.write(Pending::Records, batch);
+        let written = self.log.renew(marker);
+        self.write_marker(written);
         for link in self.links.ids().into_iter().filter(|id| Some(*id) != except) {
             let has_greeted = self.links.get(link).is_some_and(|link| {
                 !matches!(link.phase, Phase::Dialing { .. } | Phase::Dialed { .. } | Phase::Arriving { .. })
@@ -269,8 +267,36 @@ impl Holder {
         }
     }
 
+    /// Writes what greetings tell of the log.
+    fn write_marker(&mut self, (guard, put): (Guard, (Vec<u8>, Vec<u8>))) {
+        self.marker_writes += 1;
+        self.write(Pending::Marker, WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() });
+    }
+
+    /// What greetings tell of the log was written, or can't be.
+    pub(super) fn marker_written(&mut self, batch: &WriteBatch, answer: StorageAnswer) {
+        self.writing -= 1;
+        self.marker_writes -= 1;
+        match answer {
+            StorageAnswer::Failed(reason) => self.disk_fails(batch.clone(), reason),
+            StorageAnswer::GuardFailed => {
+                for (id, _) in core::mem::take(&mut self.greet_later) {
+                    self.close(id, CloseCode::GoingAway, "this replica's storage was changed meanwhile");
+                }
+                return self.reload();
+            }
+            _ => {}
+        }
+        for (id, resume) in core::mem::take(&mut self.greet_later) {
+            self.greet_back(id, resume);
+        }
+    }
+
     /// Lets the other side in: its stream goes on after `resume`, or both compare what they hold.
     fn greet_back(&mut self, id: LinkId, resume: Option<u64>) {
+        if self.marker_writes > 0 {
+            return self.greet_later.push((id, resume));
+        }
         let now = self.now;
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };

@@ -101,6 +101,10 @@ pub(crate) struct Holder {
     pub(super) writing: u32,
     /// A write of commits is under way.
     pub(super) appending: bool,
+    /// Writes under way of what greetings tell of the log; whoever is to be greeted after them, and from
+    /// where its stream goes on.
+    pub(super) marker_writes: u32,
+    pub(super) greet_later: Vec<(LinkId, Option<u64>)>,
     pub(super) pending: IdMap<RequestId, (Pending, StorageRequest)>,
     next_request: u64,
     next_nonce: u64,
@@ -155,6 +159,8 @@ impl Holder {
             save_peers_due: false,
             writing: 0,
             appending: false,
+            marker_writes: 0,
+            greet_later: Vec::new(),
             pending: IdMap::new(),
             next_request: 0,
             next_nonce: 0,
