@@ -19,6 +19,7 @@ use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::commit::descriptor::Descriptor;
 use crate::holder::caps::{Caps, RelayCounters};
+use crate::holder::deep_forks::DeepForks;
 use crate::holder::disk::Disk;
 use crate::holder::gate::Gate;
 use crate::holder::intake::Intake;
@@ -84,6 +85,7 @@ pub(crate) struct Holder {
     pub(super) links: Links,
     pub(super) peers: Peers,
     pub(super) intake: Intake,
+    pub(super) deep_forks: DeepForks,
     pub(super) gate: Gate,
     pub(super) counters: RelayCounters,
     pub(super) turns: Turns,
@@ -149,6 +151,7 @@ impl Holder {
             links: Links::new(),
             peers: Peers::default(),
             intake: Intake::default(),
+            deep_forks: DeepForks::default(),
             gate: Gate::new(config.caps),
             counters: RelayCounters::default(),
             turns: Turns::default(),
