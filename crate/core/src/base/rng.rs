@@ -14,6 +14,11 @@ impl Rng {
         Self { seed, counter: 0 }
     }
 
+    /// Two copies of one process draw the same numbers, until they take in what tells them apart.
+    pub fn take_in(&mut self, bytes: &[u8]) {
+        self.seed = hash32(&[&self.seed, bytes]);
+    }
+
     pub fn bytes32(&mut self) -> [u8; 32] {
         self.counter += 1;
         hash32(&[&self.seed, &self.counter.to_be_bytes()])

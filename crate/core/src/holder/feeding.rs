@@ -136,6 +136,15 @@ impl Holder {
         self.charge_read(id, &answer);
         let mut rows = rows_of(answer)?;
         let stored = self.stored;
+        let mut end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
+        let mut sent = rows.entries[..end].iter();
+        if !self.disk_failed()
+            && let Some(at) = sent.position(|entry| self.log.is_behind_storage(&entry.commit, stored.seq))
+        {
+            // Sent now, its bytes would be missing for no reason. The stream goes on once the log is followed.
+            end = at;
+            self.moved = true;
+        }
         let Some(session) = self.links.session_mut(id) else { return Ok(()) };
         session.send.reading = false;
         if let Some(bytes) = rows.bytes_needed {
@@ -144,7 +153,6 @@ impl Holder {
             return Ok(());
         }
         session.moved(self.now);
-        let end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
         for entry in &mut rows.entries[..end] {
             self.log.justify_by(&mut entry.commit, stored.seq);
         }

@@ -251,6 +251,7 @@ impl Holder {
             return;
         }
         let partition = self.log.marker().partition;
+        self.rng.take_in(&self.now.to_be_bytes());
         let marker = Marker::new(LogId(self.rng.bytes16()), self.rng.bytes32(), partition);
         if let Role::Relay(region) = &mut self.role {
             region.log_is_new();

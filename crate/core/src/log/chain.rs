@@ -219,6 +219,10 @@ impl HotChains {
         let chain = &mut hot.chain;
         if is_first_branch {
             chain.end = Some(BranchEnd { tip: *tip, is_uncovered: false });
+            // It is there where the entry was read after another process had appended the commit.
+            if tip.seq <= chain.spilled + chain.recent.len() as u64 {
+                return;
+            }
             chain.recent.push(slot);
             if chain.recent.len() == 2 * CHUNK {
                 let chunk: Vec<_> = chain.recent.drain(..CHUNK).collect();
@@ -231,5 +235,37 @@ impl HotChains {
         puts.push((branch_commit_key(&tip.author, tip.seq, &slot.id), to_cbor(&log_seq)));
         hot.branches.insert((tip.seq, slot.id), Some(log_seq));
         self.entries += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::CommitId;
+
+    fn tip(seq: u64) -> Tip {
+        Tip { author: AuthorId([1; 16]), seq, id: CommitId([seq as u8; 32]) }
+    }
+
+    /// A process reads the entry after another one has written, and then follows what was written (seeds
+    /// 3081 and 5058).
+    #[test]
+    fn a_commit_that_was_read_along_is_not_indexed_twice() {
+        let key = chain_key(&tip(1).author);
+        let mut written = HotChains::default();
+        written.begin(tip(1).author);
+        for seq in 1..=3 {
+            written.append(&tip(seq), true, seq + 10, &mut Vec::new());
+        }
+        let entry = to_cbor(&written.chains.get(&tip(1).author).expect("it was begun").chain);
+        let mut read = HotChains::default();
+        read.learn(&key, Some(&entry)).expect("it is a chain");
+        for seq in 3..=5 {
+            read.append(&tip(seq), true, seq + 10, &mut Vec::new());
+        }
+        for seq in 1..=5 {
+            let Lookup::Found(found) = read.find(&tip(1).author, seq, false) else { panic!("all was read") };
+            assert_eq!(found, [Slot { id: tip(seq).id.short(), log_seq: seq + 10 }]);
+        }
     }
 }

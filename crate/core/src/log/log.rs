@@ -14,7 +14,7 @@ use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
-use crate::commit::commit::Commit;
+use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::descriptor::Descriptor;
 use crate::commit::header::{After, Header};
 use crate::commit::vector::{Tip, Vector};
@@ -182,6 +182,15 @@ impl Log {
     /// delete looks for it there.
     pub fn justify_by(&self, commit: &mut Commit, stored: u64) {
         commit.justify(|doc| self.deleted.delete_of(doc, stored));
+    }
+
+    /// Whether another process has taken bytes out of this row for a delete of which this one, up to this
+    /// position, has yet to know.
+    pub fn is_behind_storage(&self, commit: &Commit, stored: u64) -> bool {
+        commit.items().any(|(item, bytes)| {
+            let is_known = |doc: DocId| self.deleted.delete_of(&doc, stored).is_some();
+            matches!(bytes, ItemBytes::Deleted(_)) && item.doc.is_some_and(|doc| !is_known(doc))
+        })
     }
 
     /// How far the bytes of deleted documents are gone from the rows.

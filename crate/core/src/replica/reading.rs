@@ -94,6 +94,7 @@ impl Replica {
         self.own.log_restarts();
         self.documents.log_restarts();
         self.follow.seq = 0;
+        self.waits.log_is_new();
         self.follow.is_due = true;
         self.documents.load_again(&mut self.holder);
         self.tell_of_documents();

@@ -349,16 +349,19 @@ impl Replica {
         let limits = holder.limits();
         let fresh_less = usize::from(limits.is_mutated(Mutation::FreshOneShort));
         let durable_less = usize::from(limits.is_mutated(Mutation::DurableOneShort));
-        let over = self.waits.take_if(answers_tabs, |wait| match wait {
-            Wait::Synced { log_seq: Some(seq), .. } | Wait::Fresh { log_seq: Some(seq), .. } => {
-                followed >= *seq
-            }
+        self.waits.hold(answers_tabs, holder.stored().seq, |wait| match wait {
             Wait::Synced { target, .. } => {
                 !has_relays || target.is_some_and(|(link, seq)| has_read(link, seq))
             }
             Wait::Fresh { regions, at, .. } => {
                 at.values().filter(|(link, seq)| has_read(*link, *seq)).count() + fresh_less
                     >= *regions as usize
+            }
+            _ => false,
+        });
+        let over = self.waits.take_if(answers_tabs, |wait| match wait {
+            Wait::Synced { log_seq, .. } | Wait::Fresh { log_seq, .. } => {
+                log_seq.is_some_and(|seq| followed >= seq)
             }
             Wait::Durable { regions, number, at_least } => own.log_seq(*number).is_some_and(|seq| {
                 let target = seq.max(*at_least);
@@ -373,9 +376,11 @@ impl Replica {
         });
         for (id, wait) in over {
             match wait {
-                Wait::Synced { .. } | Wait::Fresh { .. } if self.waits.is_for_tab(id) => {
+                Wait::Synced { log_seq: Some(seq), .. } | Wait::Fresh { log_seq: Some(seq), .. }
+                    if self.waits.is_for_tab(id) =>
+                {
                     let nonce = self.waits.take_tab(id);
-                    self.broadcast(&Message::Synced { nonce, seq: self.follow.seq });
+                    self.broadcast(&Message::Synced { nonce, seq });
                 }
                 _ => self.tell(Event::Waited(id)),
             }

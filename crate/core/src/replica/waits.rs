@@ -27,16 +27,15 @@ pub(crate) enum Wait {
         name: String,
         initial: Value,
     },
-    /// Until all up to `target` of that link's log is held, or, where another process links to the
-    /// relays, all up to `log_seq` of this log.
+    /// Until all up to `target` of that link's log is held. Once it is, the process that links to the
+    /// relays sets `log_seq`: it is held by whoever has followed this log up to there.
     Synced {
         asked: Option<u64>,
         target: Option<(LinkId, u64)>,
         log_seq: Option<u64>,
     },
     /// Until all that so many regions held when they were asked is held: `at` says where that is in
-    /// the log of the link that was asked, by region. Where another process links to the relays, as
-    /// above.
+    /// the log of the link that was asked, by region. `log_seq` is as above.
     Fresh {
         regions: u32,
         asked: Option<u64>,
@@ -74,6 +73,19 @@ impl Waits {
 
     pub fn take_opens(&mut self) -> Vec<(WaitId, Wait)> {
         self.take_if(true, |wait| matches!(wait, Wait::Open { .. } | Wait::Named { .. }))
+    }
+
+    /// What some wait for is held, and this log ends here: whoever follows it so far has it. Those of
+    /// other processes only `with_tabs`.
+    pub fn hold(&mut self, with_tabs: bool, end: u64, is_held: impl Fn(&Wait) -> bool) {
+        for (id, wait) in self.waits.iter_mut() {
+            if (with_tabs || !self.for_tabs.contains_key(id))
+                && is_held(wait)
+                && let Wait::Synced { log_seq, .. } | Wait::Fresh { log_seq, .. } = wait
+            {
+                log_seq.get_or_insert(end);
+            }
+        }
     }
 
     /// Takes those that are over; those of other processes only `with_tabs`.
@@ -139,14 +151,23 @@ impl Waits {
     pub fn ask_again(&mut self) {
         for wait in self.waits.values_mut() {
             if let Wait::Synced { asked, target, .. } = wait {
-                *asked = None;
-                *target = None;
+                (*asked, *target) = (None, None);
             }
             if let Wait::Fresh { asked, at, .. } = wait {
                 *asked = None;
                 at.clear();
             }
         }
+    }
+
+    /// The log is another one: what was held in it may not be in this one.
+    pub fn log_is_new(&mut self) {
+        for wait in self.waits.values_mut() {
+            if let Wait::Synced { log_seq, .. } | Wait::Fresh { log_seq, .. } = wait {
+                *log_seq = None;
+            }
+        }
+        self.ask_again();
     }
 
     // Between processes that share a log.
@@ -218,5 +239,20 @@ mod tests {
         }
         let is_answered = |wait: &Wait| matches!(wait, Wait::Fresh { log_seq: Some(7), .. });
         assert_eq!(tabs.map(|(mut waits, _)| waits.take_if(true, is_answered).len()), [1, 0]);
+    }
+
+    /// The process that links to relays may have read its log anew, and be behind it (seed 8518).
+    #[test]
+    fn what_is_held_is_at_the_end_of_the_log_at_the_latest() {
+        let mut waits = Waits::default();
+        waits.add(fresh(1));
+        waits.add_for_tab(5, Some(1));
+        waits.hold(false, 7, |_| true);
+        waits.hold(true, 9, |_| true);
+        let log_seqs = waits.take_if(true, |_| true).into_iter().filter_map(|(_, wait)| match wait {
+            Wait::Fresh { log_seq, .. } => log_seq,
+            _ => None,
+        });
+        assert_eq!(log_seqs.collect::<Vec<_>>(), [7, 9]);
     }
 }

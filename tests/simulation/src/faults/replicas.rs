@@ -33,7 +33,14 @@ impl World {
                 self.count("more tabs");
             }
             Fault::PartReplica => {
-                let (from, to) = if self.rng.chance(500) { (disk, region) } else { (region, disk) };
+                let other = match self.plan.meeting {
+                    // Replicas that were introduced may lose one another, too.
+                    Some(_) if self.rng.chance(500) => {
+                        self.rng.between(0, self.disks.len() as u64 - 1) as usize
+                    }
+                    _ => region,
+                };
+                let (from, to) = if self.rng.chance(500) { (disk, other) } else { (other, disk) };
                 self.part(from, to, self.now + away);
                 self.count("partitions of replicas");
             }
@@ -60,7 +67,7 @@ impl World {
         let links: Vec<_> = process.links.keys().copied().collect();
         let open = process.open.clone();
         let disk = process.disk;
-        let copy = self.disks[disk].copy();
+        let copy = self.disks[disk].clone();
         self.paths.places.push(self.paths.places[disk]);
         self.disks.push(copy);
         let clone = ProcessId(self.id());

@@ -32,6 +32,7 @@ impl World {
         let end = usize::from(connection.ends[0] == (id, link));
         let frame = if connection.withholds && end == 0 { withhold(&frame, &mut self.rng) } else { frame };
         let frame = if self.plan.permutes { permute(&frame, &mut self.rng).unwrap_or(frame) } else { frame };
+        self.note_greeting(connection_id, 1 - end, &frame);
         self.check_credit(connection_id, 1 - end, &frame);
         self.check_refunds(connection_id, 1 - end, &frame);
         if self.check_peer_frame(connection_id, 1 - end, &frame) {

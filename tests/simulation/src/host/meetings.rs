@@ -73,7 +73,7 @@ impl World {
             self.connections[&connection].ends.iter().any(|(process, _)| *process == other)
         });
         // Clones that have the same log refuse one another, until one of them takes another id.
-        let log = |disk: usize| self.disks[disk].marker().map(|marker| marker.log);
+        let log = |disk: usize| self.disks[disk].log_id();
         let have_one_log = self.healing && log(disks[0]).is_some() && log(disks[0]) == log(disks[1]);
         let is_open = self.paths.is_open(disks[0], disks[1], self.now);
         if disks[0] == disks[1] || are_linked || have_one_log || !is_open {

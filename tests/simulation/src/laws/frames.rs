@@ -9,6 +9,7 @@ use eyot_core::wire::bodies::{Ack, Stored};
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::{ConnectionId, ProcessId};
+use crate::parts::connection::Connection;
 use crate::plan::plan::{Access, REGIONS};
 use crate::world::world::World;
 
@@ -44,6 +45,18 @@ impl World {
         }
         if may_write {
             self.history.brought[disk].extend(ids);
+        }
+    }
+
+    /// Notes the log that an end of a connection greets with, and the cursors that it shows.
+    pub fn note_greeting(&mut self, id: ConnectionId, end: usize, frame: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if let (None, Ok(Frame::Hello(hello))) =
+            (&connection.greeted[end], Frame::decode(frame, &Limits::PROTOCOL))
+        {
+            connection.greeted[end] = Some((hello.log, hello.cursors));
+            let disk = connection.disks[end];
+            self.disks[disk].note_greeting(hello.log);
         }
     }
 
@@ -161,8 +174,22 @@ impl World {
         if self.disks[other].is_outside || self.disks[other].has_failed {
             return None;
         }
+        let end = usize::from(connection.ends[1] == (id, link));
+        if self.is_void(connection, end, other) {
+            return None;
+        }
         let missing = self.first_missing(other, process.disk, upto, bytes)?;
         Some(format!("disk {} acknowledged {missing:?} of disk {other} and never had it", process.disk))
+    }
+
+    /// Whether what this end acknowledges means nothing at the other: its log has taken another id since it
+    /// greeted, or does so once it is shown, before the acknowledgement, a mark of what it has lost.
+    fn is_void(&self, connection: &Connection, end: usize, other: usize) -> bool {
+        let Some(marker) = self.disks[other].marker() else { return false };
+        let is_renewed = connection.greeted[1 - end].as_ref().is_some_and(|(log, _)| *log != marker.log);
+        let shown = connection.greeted[end].iter().flat_map(|(_, cursors)| cursors);
+        let mut lost = shown.filter(|cursor| self.disks[other].has_lost(&marker, &cursor.seen));
+        is_renewed || lost.any(|cursor| cursor.log == marker.log)
     }
 }
 

@@ -19,6 +19,7 @@ impl World {
         if let Some(broken) = self.disks[disk].broken.take() {
             self.fail(format!("disk {disk}: {broken}"));
         }
+        self.check_renewal(disk);
         if !self.is_relay(disk) {
             return;
         }
@@ -29,6 +30,18 @@ impl World {
         }
         self.history.ever[disk].extend(unseen);
         self.history.ever_whole[disk].extend(unseen_whole);
+    }
+
+    /// Law: a log takes another id only after an older copy was put back, or where another log has had the
+    /// same, or where marks were given of what was in memory in place of the disk. A mark that somebody
+    /// invents is no reason.
+    fn check_renewal(&mut self, disk: usize) {
+        let Some(log) = self.disks[disk].take_given_up() else { return };
+        let others = self.disks.iter().enumerate().filter(|(other, _)| *other != disk);
+        let is_shared = others.into_iter().any(|(_, other)| other.has_had(log));
+        if !is_shared && !self.disks[disk].has_failed {
+            self.fail(format!("disk {disk}: the log {log:?} took another id without need"));
+        }
     }
 
     /// The disk of a region's relay holds something older now.

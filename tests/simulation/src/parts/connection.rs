@@ -1,13 +1,14 @@
 //! Connections between processes, and what is under way on them.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use eyot_core::base::id::LinkId;
+use eyot_core::base::id::{LinkId, LogId};
 use eyot_core::base::limits::Limits;
-use eyot_core::base::position::{Mark, Marker};
+use eyot_core::base::position::{Cursor, Mark, Marker};
 use eyot_core::base::time::Millis;
-use eyot_core::commit::commit::Commit;
+use eyot_core::commit::commit::{Commit, ItemBytes};
 use eyot_core::wire::access::Right;
 use eyot_core::wire::frame::Frame;
 
@@ -32,6 +33,8 @@ pub struct Connection {
     /// The relay was shown a mark that it gave, of something that is not in its log any more; with what
     /// it makes its marks.
     pub shown: Option<(Marker, Mark)>,
+    /// The log that each end greeted with, and the cursors that it showed.
+    pub greeted: [Option<(LogId, Vec<Cursor>)>; 2],
     /// A commit is left out of the stream now and then.
     pub withholds: bool,
     /// What each end may do at the other, where both are replicas that were introduced.
@@ -51,6 +54,7 @@ impl Connection {
             told: [None; 2],
             spent: Spent::default(),
             shown: None,
+            greeted: Default::default(),
             withholds: false,
             rights: None,
         }
@@ -68,13 +72,11 @@ pub enum Message {
 pub fn summary(frame: &[u8]) -> String {
     match Frame::decode(frame, &Limits::PROTOCOL) {
         Ok(Frame::Commits(commits)) => {
-            let ids: Vec<_> = commits
-                .records
-                .iter()
-                .filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok())
-                .map(|commit| format!("{:?}", commit.id()))
-                .collect();
-            format!("Commits to {:?}: {}", commits.to.map(|to| to.seq), ids.join(" "))
+            format!("Commits to {:?}: {}", commits.to.map(|to| to.seq), in_words(&commits.records))
+        }
+        Ok(Frame::Answer(answer)) => {
+            let more = if answer.more { ", more follows" } else { "" };
+            format!("Answer to {}{more}: {}", answer.nonce, in_words(&answer.records))
         }
         Ok(Frame::Hello(hello)) => format!(
             "Hello {:?} resumed {} head {} cursors {:?} tips {:?}",
@@ -87,4 +89,16 @@ pub fn summary(frame: &[u8]) -> String {
         Ok(frame) => format!("{frame:?}"),
         Err(error) => error.to_string(),
     }
+}
+
+/// The commits, and what they lack.
+fn in_words(records: &[impl Deref<Target = Vec<u8>>]) -> String {
+    let commits = records.iter().filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok());
+    let words = commits.map(|commit| {
+        let lacks = |what: fn(&ItemBytes) -> bool| commit.items().any(|(_, bytes)| what(bytes));
+        let holes = if lacks(|bytes| matches!(bytes, ItemBytes::Hole(_))) { " with holes" } else { "" };
+        let deleted = if lacks(|bytes| matches!(bytes, ItemBytes::Deleted(_))) { " deleted" } else { "" };
+        format!("{:?}{holes}{deleted}", commit.id())
+    });
+    words.collect::<Vec<_>>().join(" ")
 }

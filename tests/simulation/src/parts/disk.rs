@@ -50,9 +50,13 @@ pub struct Disk {
     pub unseen: BTreeSet<CommitId>,
     /// Those that have become whole and that nobody has looked at yet.
     pub unseen_whole: BTreeSet<CommitId>,
-    /// The log's id, and how often it may yet take another one.
+    /// The log's id, those that it ever had, the one that it has just given up without an older copy having
+    /// been put back, and the one that a process greeted with last.
     log_id: Option<LogId>,
-    renewals_left: u32,
+    log_ids: BTreeSet<LogId>,
+    given_up: Option<LogId>,
+    greeted_as: Option<LogId>,
+    was_restored: bool,
     /// A law that a write has broken.
     pub broken: Option<String>,
 }
@@ -138,14 +142,12 @@ impl Disk {
         }
     }
 
-    /// Law: a log takes another id only after an older copy was put back, and once, or where marks were
-    /// given of what was in memory in place of the disk. A mark that somebody invents is no reason.
     fn note_log(&mut self, log: LogId) {
-        if let Some(before) = self.log_id.replace(log).filter(|before| *before != log) {
-            if self.renewals_left == 0 && !self.has_failed {
-                self.broken = Some(format!("the log {before:?} took another id without need"));
-            }
-            self.renewals_left = self.renewals_left.saturating_sub(1);
+        self.log_ids.insert(log);
+        if let Some(before) = self.log_id.replace(log).filter(|before| *before != log)
+            && !std::mem::take(&mut self.was_restored)
+        {
+            self.given_up = Some(before);
         }
     }
 
@@ -209,11 +211,25 @@ impl Disk {
         self.queue = others;
     }
 
-    /// A copy, of which another process goes on. Either has given marks that the other has not. The first id
-    /// that either takes may be the same: both draw it from one seed.
-    pub fn copy(&mut self) -> Disk {
-        self.renewals_left = 2;
-        self.clone()
+    /// The id that the log has given up without an older copy having been put back, if nobody has looked yet.
+    pub fn take_given_up(&mut self) -> Option<LogId> {
+        self.given_up.take()
+    }
+
+    /// A process greets with this id, which may not be written yet.
+    pub fn note_greeting(&mut self, log: LogId) {
+        self.log_ids.insert(log);
+        self.greeted_as = Some(log);
+    }
+
+    /// The log's id, or what a process that has written nothing greeted with last.
+    pub fn log_id(&self) -> Option<LogId> {
+        self.marker().map(|marker| marker.log).or(self.greeted_as)
+    }
+
+    /// Whether the log ever had this id.
+    pub fn has_had(&self, log: LogId) -> bool {
+        self.log_ids.contains(&log)
     }
 
     /// An older copy is put back, or an empty one.
@@ -223,7 +239,7 @@ impl Disk {
         self.unseen.clear();
         self.unseen_whole.clear();
         self.is_full = false;
-        self.renewals_left = 1;
+        self.was_restored = true;
     }
 }
 
