@@ -181,6 +181,7 @@ fn a_fork_deeper_than_what_may_wait_is_taken_by_the_next_link() {
     assert!(world.hold_the_same());
     let has_closed = |code: CloseCode| codes.contains(&(code as u16));
     assert!(has_closed(CloseCode::GoingAway) && !has_closed(CloseCode::Waiting), "{codes:?}");
+}
 
 #[test]
 fn links_tell_what_each_lets_pass_and_how_long_a_round_trip_takes() {
