@@ -40,7 +40,9 @@ impl Holder {
             let Phase::Dialed { url, .. } = &mut link.phase else { continue };
             let url = core::mem::take(url);
             let with_tips = hello.tips.is_some();
-            let sent = Greeting { digest: hello.digest, head: self.stored, holes: hello.holes, with_tips };
+            let cursors = hello.cursors.clone();
+            let head = self.stored;
+            let sent = Greeting { cursors, digest: hello.digest, head, holes: hello.holes, with_tips };
             link.phase = Phase::Greeted { url, since: now, sent };
             self.send(id, &Frame::Hello(hello));
         }
@@ -124,8 +126,8 @@ impl Holder {
                     elsewhere: Default::default(),
                     has_asked: false,
                 };
-                let sent = *sent;
-                self.up_as_dialer(id, &hello, dialed, sent);
+                let sent = sent.clone();
+                self.up_as_dialer(id, &hello, dialed, &sent);
             }
             _ => self.close(id, CloseCode::OutOfOrder, "a second greeting"),
         }
@@ -368,7 +370,7 @@ impl Holder {
         }
     }
 
-    fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: Greeting) {
+    fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: &Greeting) {
         // Whoever is dialled is believed: nobody else is told by it what to write. Another replica is not.
         if !self.is_same_space(id, hello.descriptor.as_ref(), self.is_relay()) {
             if dialed.grant.is_none() {
@@ -390,7 +392,9 @@ impl Holder {
         self.links.came_up(id, session);
         let known = self.peers.get(&hello.log).cloned();
         let agreed_at = known.as_ref().and_then(|record| record.agreed_at);
-        let record = known.filter(|_| hello.resumed);
+        // It goes on after the cursor that it was shown. A copy of it may have been read further meanwhile.
+        let shown = sent.cursors.iter().find(|cursor| cursor.log == hello.log).filter(|_| hello.resumed);
+        let record = known.zip(shown).map(|(record, cursor)| PeerRecord { cursor: *cursor, ..record });
         let mut record = record.unwrap_or(PeerRecord {
             cursor: Cursor::start(hello.log),
             read_acked: 0,
