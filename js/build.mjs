@@ -51,7 +51,7 @@ const library = await build({
   entryPoints: ENTRIES.map((entry) => `src/entries/${entry}.ts`),
   chunkNames: "chunk-[hash]",
   splitting: true,
-  external: ["node:*", "ws", "cloudflare:*", ...Object.keys(WASM).map((name) => `./${name}`)],
+  external: ["node:*", "ws", "node-datachannel/*", "cloudflare:*", ...Object.keys(WASM).map((name) => `./${name}`)],
 });
 // Its functions' names are read by people.
 const conformance = await build({

@@ -17,9 +17,7 @@ interface Tasks {
 // The names that are there, no more and no fewer than these.
 type Later = {
   doc: "conflicts" | "history" | "at" | "undo" | "redo" | "cursor" | "position" | "spans";
-  space:
-    | ("transact" | "query" | "presence" | "undo" | "redo" | "links" | "connect")
-    | ("invite" | "join" | "claims" | "moveTo" | "destroy");
+  space: "transact" | "query" | "presence" | "undo" | "redo" | "claims" | "moveTo" | "destroy";
 };
 type Ours = { doc: never; space: "online" | "setOnline" | "saved"; event: "deleted" };
 holds<Same<Exclude<keyof contract.Doc<Tasks>, Later["doc"]>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
@@ -27,6 +25,8 @@ holds<Same<Exclude<keyof contract.Space, Later["space"]>, Exclude<keyof eyot.Spa
 holds<Same<keyof contract.Commit, keyof eyot.Commit>>();
 holds<Same<keyof contract.Status, keyof eyot.Status>>();
 holds<Same<keyof contract.DocInfo, keyof eyot.DocInfo>>();
+holds<Same<keyof contract.LinkInfo, keyof eyot.LinkInfo>>();
+holds<Same<keyof contract.Invitation, keyof eyot.Invitation>>();
 holds<Same<keyof contract.ChangeEvent, Exclude<keyof eyot.ChangeEvent, Ours["event"]>>>();
 holds<Same<keyof contract.Storage, keyof eyot.Storage>>();
 
@@ -44,6 +44,8 @@ fits<AsyncDisposable, eyot.Space>();
 fits<contract.Commit, eyot.Commit>();
 fits<contract.Status, eyot.Status>();
 fits<contract.Storage, eyot.Storage>();
+fits<contract.LinkInfo, eyot.LinkInfo>();
+fits<contract.Invitation, eyot.Invitation>();
 fits<contract.EyotError, eyot.EyotError>();
 fits<contract.Counter, eyot.Counter>();
 fits<contract.AtomicString, eyot.AtomicString>();

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
+use eyot_core::base::id::LinkId;
 use eyot_core::document::value::{decode_ops, decode_value, encode_patches};
+use eyot_core::wire::access::{Right, Side};
 use js_sys::Promise;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
@@ -10,11 +12,13 @@ use wasm_bindgen_futures::future_to_promise;
 
 use crate::base::{death, error};
 use crate::convert::documents::{HeldDoc, Made};
+use crate::convert::links::EngineLink;
 use crate::convert::options::{EngineOptions, Options};
 use crate::convert::status::EngineStatus;
 use crate::convert::{values, write};
 use crate::driver::driver::Driver;
 use crate::driver::promises::Answer;
+use crate::io::peers::PeerConnection;
 
 /// One replica of one space.
 #[wasm_bindgen]
@@ -126,6 +130,48 @@ impl Engine {
         Ok(())
     }
 
+    /// Links to the replica at the other end of a connection that is open, and gives the number of the
+    /// link. Exactly one of both sides dials. Frames of who `readsOnly` are not taken.
+    #[wasm_bindgen(js_name = openPeer)]
+    pub fn open_peer(
+        &self,
+        dials: bool,
+        reads_only: bool,
+        connection: PeerConnection,
+    ) -> Result<f64, JsValue> {
+        let side = if dials { Side::Dialer } else { Side::Accepter };
+        let right = if reads_only { Right::Read } else { Right::Write };
+        Ok(self.driver.open_peer(side, right, connection)?.0 as f64)
+    }
+
+    /// A whole frame came in over a connection.
+    #[wasm_bindgen(js_name = peerReceived)]
+    pub fn peer_received(&self, link: f64, frame: Vec<u8>) -> Result<(), JsValue> {
+        death::check()?;
+        self.driver.peer_received(link_id(link), frame);
+        Ok(())
+    }
+
+    /// A connection is gone.
+    #[wasm_bindgen(js_name = peerClosed)]
+    pub fn peer_closed(&self, link: f64) -> Result<(), JsValue> {
+        death::check()?;
+        self.driver.peer_closed(link_id(link));
+        Ok(())
+    }
+
+    /// Ends a link to another replica, and closes its connection.
+    #[wasm_bindgen(js_name = closePeer)]
+    pub fn close_peer(&self, link: f64) -> Result<(), JsValue> {
+        death::check()?;
+        self.driver.close_peer(link_id(link))
+    }
+
+    /// The links that are up, to the relay and to replicas.
+    pub fn links(&self) -> Result<Vec<Ts<EngineLink>>, JsValue> {
+        self.driver.links()?.into_iter().map(write::object).collect()
+    }
+
     /// Resolves once this replica holds all that its relay held when asked.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn synced(&self) -> Result<Promise, JsValue> {
@@ -181,4 +227,8 @@ impl Engine {
         driver.closing();
         Ok(future_to_promise(async move { driver.close().await.map(|()| JsValue::UNDEFINED) }))
     }
+}
+
+fn link_id(link: f64) -> LinkId {
+    LinkId(link as u64)
 }

@@ -7,6 +7,8 @@ export const CLOSE_DONE = 1000;
 export const CLOSE_GONE = 1006;
 export const CLOSE_MALFORMED = 4000;
 export const CLOSE_TOO_LARGE = 4001;
+export const CLOSE_OUT_OF_ORDER = 4002;
+export const CLOSE_INCOMPATIBLE = 4003;
 export const CLOSE_DENIED = 4004;
 export const CLOSE_STORAGE = 4008;
 export const CLOSE_GOING_AWAY = 4009;
@@ -19,8 +21,8 @@ export const CLOSE_NAMES: Readonly<Record<number, string>> = {
   [CLOSE_GONE]: "gone",
   [CLOSE_MALFORMED]: "malformed",
   [CLOSE_TOO_LARGE]: "too-large",
-  4002: "out-of-order",
-  4003: "incompatible",
+  [CLOSE_OUT_OF_ORDER]: "out-of-order",
+  [CLOSE_INCOMPATIBLE]: "incompatible",
   [CLOSE_DENIED]: "denied",
   4005: "full",
   4006: "log-replaced",

@@ -1,5 +1,6 @@
 /** The package in Node, Deno and Bun: the Wasm is read from the file system, and folders can be storage. */
 import { EyotError } from "../base/error.js";
+import { findRtc } from "../peers/node-rtc.js";
 import { openOn } from "../space/open.js";
 import type { Space, SpaceOptions } from "../space/types.js";
 
@@ -7,7 +8,7 @@ export * from "./api.js";
 
 /** Opens a space. Works offline at once: what storage holds is readable as soon as this resolves. */
 export function openSpace(name: string, options?: SpaceOptions): Promise<Space> {
-  return openOn({ wasm: readWasm, openFolder, socket }, name, options);
+  return openOn({ wasm: readWasm, openFolder, socket, rtc: findRtc }, name, options);
 }
 
 async function readWasm(): Promise<BufferSource> {

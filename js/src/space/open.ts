@@ -4,19 +4,17 @@ import { coded, EyotError, messageOf } from "../base/error.js";
 import { checkSignal, Limit, throwIfAborted } from "../base/wait.js";
 import { load, type EngineOptions } from "../engine/instance.js";
 import type { WasmSource } from "../engine/wasm-source.js";
-import type { Network } from "../relays/network.js";
 import { checkToken, relaysOf } from "../relays/options.js";
 import { openStorage, type OpenFolder } from "../storage/open.js";
-import { OpenSpace } from "./space.js";
+import { OpenSpace, type Surroundings } from "./space.js";
 import type { Space, SpaceOptions } from "./types.js";
 
 /** What an entry of this package provides for its platform. */
-export interface Platform {
+export interface Platform extends Surroundings {
   wasm: () => WasmSource | Promise<WasmSource>;
   openFolder?: OpenFolder;
   /** The function that opens a WebSocket, where there is no global class for it. */
   socket?: () => Promise<EngineOptions["connect"]>;
-  network?: Network;
 }
 
 /** The longest name of a space, in bytes, see `crate/core/docs/protocol.md`. */
@@ -43,7 +41,7 @@ async function start(platform: Platform, name: string, options: SpaceOptions): P
   };
   try {
     const kind = options.storage?.kind ?? storage.kind;
-    return await OpenSpace.open(name, options, { storage, connect }, kind, platform.network, abandon);
+    return await OpenSpace.open(name, options, { storage, connect }, kind, platform, abandon);
   } catch (error) {
     await abandon();
     throw error;

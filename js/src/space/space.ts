@@ -9,6 +9,11 @@ import { parseId, type DocId, type DocUrl } from "../base/id.js";
 import { Limit, throwIfAborted, waitOf, type Wait } from "../base/wait.js";
 import { EngineGuard } from "../engine/guard.js";
 import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instance.js";
+import type { PeerContext } from "../peers/context.js";
+import type { LinkInfo } from "../peers/link-info.js";
+import type { Invitation } from "../peers/meetings.js";
+import { Peers, type InviteOptions, type JoinOptions } from "../peers/peers.js";
+import type { Rtc } from "../peers/rtc.js";
 import type { Network } from "../relays/network.js";
 import { Reach } from "../relays/reach.js";
 import { encode } from "../value/codec.js";
@@ -26,7 +31,14 @@ import type { Commit, Doc, DocInfo, RegionsWait, Space, SpaceOptions, Status, Un
 /** The longest name of a document, in bytes. */
 const NAME_BYTES_MAX = 1_024;
 
-export class OpenSpace implements Space, SpaceContext {
+/** What a platform has around a space. */
+export interface Surroundings {
+  network?: Network;
+  /** Finds WebRTC, where it is not a global class. */
+  rtc?: () => Promise<Rtc>;
+}
+
+export class OpenSpace implements Space, SpaceContext, PeerContext {
   readonly name: string;
   engine!: EngineGuard;
   readonly #saves = new Saves();
@@ -35,6 +47,7 @@ export class OpenSpace implements Space, SpaceContext {
   readonly #list = new DocList(this);
   readonly #beginnings = new Beginnings();
   readonly #reach: Reach;
+  readonly #peers: Peers;
   readonly #status: StatusFeed;
   #closing: Promise<void> | undefined;
   #online = true;
@@ -46,10 +59,17 @@ export class OpenSpace implements Space, SpaceContext {
   /** Events that are not handled yet. */
   readonly #events: EngineEvent[] = [];
 
-  private constructor(name: string, options: SpaceOptions, storage: Status["storage"], abandon: () => Promise<void>) {
+  private constructor(
+    name: string,
+    options: SpaceOptions,
+    storage: Status["storage"],
+    { rtc }: Surroundings,
+    abandon: () => Promise<void>,
+  ) {
     this.name = name;
-    this.#reach = new Reach({ run: (fn) => this.run(fn), changed: () => this.#status.changed() }, options);
-    this.#status = new StatusFeed(this, this.#reach, storage);
+    this.#reach = new Reach(this, options);
+    this.#peers = new Peers(this, name, rtc);
+    this.#status = new StatusFeed(this, this.#reach, this.#peers, storage);
     this.#abandon = abandon;
     bindMethods(this);
   }
@@ -59,10 +79,10 @@ export class OpenSpace implements Space, SpaceContext {
     options: SpaceOptions,
     engine: Pick<EngineOptions, "storage" | "connect">,
     kind: string,
-    network: Network | undefined,
+    surroundings: Surroundings,
     abandon: () => Promise<void>,
   ): Promise<OpenSpace> {
-    const space = new OpenSpace(name, options, { kind }, abandon);
+    const space = new OpenSpace(name, options, { kind }, surroundings, abandon);
     space.engine = await EngineGuard.open(
       { space: name, ...engine, ...space.#reach.options },
       (events) => space.#hear(events),
@@ -70,7 +90,7 @@ export class OpenSpace implements Space, SpaceContext {
     );
     space.#status.changed();
     space.#reach.setOnline(true);
-    if (space.#reach.isWanted) space.#follow(network);
+    if (space.#reach.isWanted) space.#follow(surroundings.network);
     if (kind === "indexedDb") space.#askPersisted();
     return space;
   }
@@ -165,6 +185,25 @@ export class OpenSpace implements Space, SpaceContext {
     await this.#wait(wait, (engine) => engine.fresh(regions));
   }
 
+  links(): readonly LinkInfo[] {
+    return this.#peers.list();
+  }
+
+  connect(port: MessagePort): Unsubscribe {
+    this.check();
+    return this.#peers.connect(port);
+  }
+
+  async invite(options?: InviteOptions): Promise<Invitation> {
+    this.check();
+    return this.#peers.invite(options);
+  }
+
+  async join(invitation: string, options?: JoinOptions): Promise<{ answer: string }> {
+    this.check();
+    return this.#peers.join(invitation, options);
+  }
+
   get online(): boolean {
     return this.#online;
   }
@@ -188,6 +227,14 @@ export class OpenSpace implements Space, SpaceContext {
 
   get isClosed(): boolean {
     return this.#closing !== undefined;
+  }
+
+  get isUsable(): boolean {
+    return !this.isClosed && this.engine.dead === undefined;
+  }
+
+  changed(): void {
+    this.#status.changed();
   }
 
   check(): void {
@@ -283,6 +330,7 @@ export class OpenSpace implements Space, SpaceContext {
 
   #stop(error: EyotError): void {
     this.#reach.end();
+    this.#peers.end();
     this.#saves.end(error);
     this.#list.end();
     this.#unfollow?.();

@@ -1,5 +1,6 @@
 /** A space's status: read from the engine when somebody asks, and sent to subscribers when it has changed. */
 import { checkFunction } from "../base/check.js";
+import type { Peers } from "../peers/peers.js";
 import type { Reach } from "../relays/reach.js";
 import type { EyotError } from "../base/error.js";
 import type { SpaceContext } from "./context.js";
@@ -9,6 +10,7 @@ import type { Status, Unsubscribe } from "./types.js";
 export class StatusFeed {
   readonly #context: SpaceContext;
   readonly #reach: Reach;
+  readonly #peers: Peers;
   readonly #listeners = new Set<{ listener: (status: Status) => void }>();
   #status: Status = STATUS_AT_FIRST;
   /** Whether `#status` may be out of date. */
@@ -17,9 +19,10 @@ export class StatusFeed {
 
   #storage: Status["storage"];
 
-  constructor(context: SpaceContext, reach: Reach, storage: Status["storage"]) {
+  constructor(context: SpaceContext, reach: Reach, peers: Peers, storage: Status["storage"]) {
     this.#context = context;
     this.#reach = reach;
+    this.#peers = peers;
     this.#storage = storage;
   }
 
@@ -34,7 +37,7 @@ export class StatusFeed {
     if (this.#isStale && engine.dead === undefined) {
       this.#isStale = false;
       const now = engine.call((engine) => engine.status());
-      this.#status = nextStatus(this.#status, now, this.#reach.status(now), this.#storage);
+      this.#status = nextStatus(this.#status, now, this.#reach.status(now), this.#storage, this.#peers.error);
     }
     return this.#status;
   }

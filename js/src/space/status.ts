@@ -15,19 +15,20 @@ export const STATUS_AT_FIRST: Status = freeze({
 });
 
 /**
- * The status now, or `last` itself if nothing has changed. `reached` comes from `Reach`, `storage` from who opened it, the
- * rest from the engine.
+ * The status now, or `last` itself if nothing has changed. `reached` comes from `Reach`, `storage` from who opened it,
+ * `refused` from the links to replicas, the rest from the engine.
  */
 export function nextStatus(
   last: Status,
   now: EngineStatus,
   reached: Pick<Status, "state" | "error">,
   storage: Status["storage"],
+  refused: EyotError | undefined,
 ): Status {
   const { error: failure, ...rest } = now;
   // A storage error is shown first: unsaved commits are at greater risk than unsent ones.
   const known = failure && (failure.code === "storage" || reached.error === undefined);
-  const error = known ? errorOf(last.error, failure) : reached.error;
+  const error = (known ? errorOf(last.error, failure) : reached.error) ?? refused;
   const status = { ...rest, state: reached.state, storage, ...(error && { error }) };
   return same(last, status) ? last : freeze(status);
 }

@@ -7,10 +7,15 @@
 import type { EyotError } from "../base/error.js";
 import type { DocId, DocUrl } from "../base/id.js";
 import type { Wait } from "../base/wait.js";
+import type { LinkInfo } from "../peers/link-info.js";
+import type { Invitation } from "../peers/meetings.js";
+import type { InviteOptions, JoinOptions } from "../peers/peers.js";
 import type { Relays, TokenSource } from "../relays/options.js";
 import type { Storage } from "../storage/choice.js";
 import type { Patch } from "../value/patch.js";
 import type { Draft, Storable, Value } from "../value/value.js";
+
+export type { Invitation, InviteOptions, JoinOptions, LinkInfo };
 
 export type Unsubscribe = () => void;
 
@@ -70,9 +75,30 @@ export interface Space extends AsyncDisposable {
    */
   fresh(options: Wait & { regions: number }): Promise<void>;
 
+  /** The links that are up, to the relay and to other replicas, as they are now. */
+  links(): readonly LinkInfo[];
+  /**
+   * Links to the replica of this space at the other end of a port, which calls `connect` with its end: a page and its
+   * worker, two pages. Needs no relay. The port is this space's from then on. It is closed by the function that is
+   * returned, and with the space. A link that ends meanwhile is begun again; `status.error` says why there can be none.
+   */
+  connect(port: MessagePort): Unsubscribe;
+  /**
+   * Makes an invitation to link directly by WebRTC, for a person to carry: a text of some 250 characters, which fits a QR
+   * code. It is good for one answer, within ten minutes. The text holds this device's addresses: who reads it learns
+   * them. `unavailable` where there is no WebRTC; `denied` where this replica may only read and the other should write.
+   */
+  invite(options?: InviteOptions): Promise<Invitation>;
+  /**
+   * Answers an invitation. The answer goes back to who invited, for `accept()`, and holds this device's addresses. The
+   * link comes once it is there: see `links()`. A text that is no invitation is `invalid`, one to another space
+   * `incompatible`, an old one `expired`.
+   */
+  join(invitation: string, options?: JoinOptions): Promise<{ answer: string }>;
+
   /** Whether the application lets this replica reach its relays. */
   readonly online: boolean;
-  /** Disconnects this replica from its relays, or lets it connect again. Edits work either way. */
+  /** Disconnects this replica from its relays, or lets it connect again. Edits work either way, and so do other links. */
   setOnline(online: boolean): void;
 
   /** Flushes storage, closes links. Idempotent. */
@@ -132,7 +158,7 @@ export interface Status {
   readonly unsent: number;
   /** By region: how many of our own commits it has yet to store. */
   readonly behind: Readonly<Record<string, number>>;
-  /** Links that are up, to relays: not how many others there are. */
+  /** Links that are up, to relays and to other replicas: not how many others there are. */
   readonly peers: number;
   /** Foreign changes held but not applied: over budget, malformed, or forked. */
   readonly quarantined: number;

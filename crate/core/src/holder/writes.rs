@@ -142,8 +142,15 @@ impl Holder {
                 self.reload();
             }
             // A relay acknowledges nothing from memory: it stops.
-            (Pending::Append(_) | Pending::Records, StorageAnswer::Failed(reason)) if self.is_relay() => {
+            (Pending::Append(_) | Pending::Records | Pending::Marker, StorageAnswer::Failed(reason))
+                if self.is_relay() =>
+            {
                 self.fail(StorageFault::Failed, reason);
+            }
+            (Pending::Marker, answer) => {
+                if let StorageRequest::Write(batch) = request {
+                    self.marker_written(batch, answer);
+                }
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 if let StorageRequest::Write(batch) = request {
@@ -172,8 +179,12 @@ impl Holder {
                     self.reload();
                 }
             }
-            // Where it failed, the next write takes the records along again where it matters.
-            (Pending::Records, _) => self.writing -= 1,
+            (Pending::Records, answer) => {
+                self.writing -= 1;
+                if let (StorageAnswer::Failed(reason), StorageRequest::Write(batch)) = (answer, request) {
+                    self.disk_fails(WriteBatch::clone(batch), reason);
+                }
+            }
             (_, answer) => return Err(unexpected(&answer)),
         }
         Ok(())
@@ -206,11 +217,17 @@ impl Holder {
         }
     }
 
+    /// A write was refused: from now on all are kept in memory.
     pub(super) fn disk_fails(&mut self, batch: WriteBatch, reason: String) {
+        if let Disk::Failing { kept, .. } = &mut self.disk {
+            // It was under way when another one was refused.
+            return kept.write(&batch);
+        }
         let mut kept = Kept::default();
         kept.write(&batch);
         let retry_at = self.now + RETRY_WAIT;
-        self.disk = Disk::Failing { kept, guard: batch.guard, since: self.stored.seq, reason, retry_at };
+        let guard = batch.guard.or_else(|| Some(self.log.guard()));
+        self.disk = Disk::Failing { kept, guard, since: self.stored.seq, reason, retry_at };
     }
 
     fn retry_later(&mut self) {

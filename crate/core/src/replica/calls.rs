@@ -243,7 +243,7 @@ impl Replica {
             status.relay = view.relay.clone();
             status.synced |= view.synced;
             // Of replicas those that this process is linked to.
-            let own = self.holder.links().sessions().filter(|(id, _)| self.peers.contains(id)).count();
+            let own = self.holder.links().sessions().filter(|(id, _)| self.peers.contains(*id)).count();
             status.peers = u32::from(view.relay.is_some()) + own as u32;
             acked = view.acked.clone();
             // The leader knows nothing of what is in this process's memory only.

@@ -248,7 +248,8 @@ impl Dialer {
         let session = self.session(holder)?;
         let End::Dialer(dialed) = &session.end else { return None };
         let region = session.peer.region.clone().unwrap_or_default();
-        Some(RelayStatus { url: dialed.url.clone(), region, rtt: dialed.rtt })
+        let is_read_only = session.send.is_muted;
+        Some(RelayStatus { url: dialed.url.clone(), region, rtt: dialed.rtt, is_read_only })
     }
 
     pub fn state(&self) -> State {

@@ -14,7 +14,6 @@ use crate::base::mutation::Mutation;
 use crate::commit::descriptor::Descriptor;
 
 use crate::base::id::{AuthorId, LinkId};
-use crate::base::id_map::IdSet;
 use crate::base::time::{Clock, Millis};
 use crate::holder::holder::{Holder, HolderConfig};
 use crate::holder::io as holder;
@@ -27,6 +26,7 @@ use crate::replica::event::Event;
 use crate::replica::follow::Follow;
 use crate::replica::io::{Effect, Input};
 use crate::replica::own_commits::OwnCommits;
+use crate::replica::round_trips::RoundTrips;
 use crate::replica::tabs::{LeaderView, Message, Tabs};
 use crate::replica::waits::{Wait, Waits};
 use crate::wire::close::CloseCode;
@@ -70,7 +70,7 @@ pub struct Replica {
     pub(super) waits: Waits,
     pub(super) tabs: Tabs,
     /// The links to other replicas that the host opened.
-    pub(super) peers: IdSet<LinkId>,
+    pub(super) peers: RoundTrips,
     /// Whether a relay has told which regions there are.
     pub(super) has_regions: bool,
     pub(super) clock: Clock,
@@ -102,7 +102,7 @@ impl Replica {
             follow: Follow::default(),
             waits: Waits::default(),
             tabs: Tabs::default(),
-            peers: IdSet::new(),
+            peers: RoundTrips::default(),
             has_regions: false,
             clock: Clock::new(now),
             now,
@@ -240,7 +240,7 @@ impl Replica {
             Notice::StoredElsewhere(link, stored) => self.stored_elsewhere(link, stored),
             Notice::Incompatible(descriptor) => self.incompatible(descriptor),
             Notice::LinkClosed(link, why) => {
-                if !self.peers.remove(&link) {
+                if !self.peers.remove(link) {
                     self.dialer.link_closed(link, why, &mut self.holder, self.now);
                     self.waits.ask_again();
                 }
@@ -251,11 +251,11 @@ impl Replica {
                 self.holder.close(link, CloseCode::OutOfOrder, "only relays know of regions");
             }
             Notice::FreshAnswer(link, nonce, head) => self.waits.fresh_at(link, nonce, &head),
-            Notice::HeadOf(link, nonce, at) if !self.peers.contains(&link) => {
-                self.waits.head_of(link, nonce, at);
+            Notice::HeadOf(link, nonce, at) => {
+                if !self.peers.answered(link, nonce, self.now) {
+                    self.waits.head_of(link, nonce, at);
+                }
             }
-            // It was asked whether it is there.
-            Notice::HeadOf(..) => {}
             Notice::LogMoved => self.follow.is_due = true,
             Notice::Reloaded => self.log_restarts(),
         }

@@ -78,4 +78,7 @@ pub struct RelayStatus {
     /// The time its greeting took, in milliseconds.
     #[n(2)]
     pub rtt: u64,
+    /// Whether it takes no commits from this replica.
+    #[cbor(n(3), default)]
+    pub is_read_only: bool,
 }

@@ -1,5 +1,6 @@
 //! What two replicas that link to each other come to hold, and what they believe of each other.
 
+use eyot_core::base::id::AuthorId;
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::replica::event::Event;
@@ -154,4 +155,61 @@ fn of_the_replicas_that_were_met_those_met_last_are_kept() {
     let kept = world.nodes[0].store.iter().filter(|(key, _)| key.first() == Some(&b'p')).count();
     assert_eq!(kept, most);
     assert!(world.nodes[0].replica.relays_met().is_empty());
+}
+
+/// A backup that was put back and the original, each with more than may wait (seeds 1057, 5743).
+#[test]
+fn a_fork_deeper_than_what_may_wait_is_taken_by_the_next_link() {
+    let mut world = World::new(0);
+    world.limits = Limits { waiting_commits_max: 40, ..Limits::PROTOCOL };
+    world.author = Some(AuthorId([1; 16]));
+    for commits in [100, 160] {
+        let node = world.add("space", None);
+        for n in 0..commits {
+            world.write(node, n);
+        }
+    }
+    let mut codes = Vec::new();
+    for _ in 0..5 {
+        let links = world.link(0, 1, BOTH);
+        world.pass(120_000);
+        codes.extend([world.code(0, links[0]), world.code(1, links[1])].into_iter().flatten());
+        if world.hold_the_same() {
+            break;
+        }
+    }
+    assert!(world.hold_the_same());
+    let has_closed = |code: CloseCode| codes.contains(&(code as u16));
+    assert!(has_closed(CloseCode::GoingAway) && !has_closed(CloseCode::Waiting), "{codes:?}");
+}
+
+#[test]
+fn links_tell_what_each_lets_pass_and_how_long_a_round_trip_takes() {
+    let mut world = World::new(3);
+    let [full, _] = world.link(0, 1, BOTH);
+    let [one_way, _] = world.link(0, 2, [Right::Write, Right::Read]);
+    let now = world.now;
+    let look = |world: &mut World, node: usize| {
+        let links = world.call(node, |replica, _| replica.links(now));
+        links.into_iter().map(|link| (link.link, link.own, link.theirs)).collect::<Vec<_>>()
+    };
+    let of_first = look(&mut world, 0);
+    assert_eq!(
+        of_first,
+        [(Some(full), Right::Write, Right::Write), (Some(one_way), Right::Write, Right::Read)]
+    );
+    let of_reader = look(&mut world, 2);
+    assert_eq!((of_reader[0].1, of_reader[0].2), (Right::Read, Right::Write));
+    // Nobody is asked again before a while has passed.
+    let asked =
+        |world: &World| world.sent.iter().filter(|(_, frame)| matches!(frame, Frame::Head(_))).count();
+    let before = asked(&world);
+    look(&mut world, 0);
+    assert_eq!(asked(&world), before);
+    world.pass(1_000);
+    let now = world.now;
+    world.call(0, |replica, _| replica.links(now));
+    assert_eq!(asked(&world), before + 4, "two questions and two answers");
+    world.call(0, |replica, now| replica.close_peer(full, now));
+    assert_eq!(look(&mut world, 0).len(), 1);
 }

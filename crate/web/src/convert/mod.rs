@@ -2,7 +2,7 @@
 //!
 //! Objects are read and written by serde, and their TypeScript types are made from the Rust types.
 //! Edits, values and patches cross as CBOR, which is faster. Stores are called directly: their types
-//! are in `stores.d.ts`.
+//! are in `stores.d.ts`. So are connections to other replicas: `connections.d.ts`.
 
 pub mod batches;
 #[cfg(feature = "relay")]
@@ -11,6 +11,8 @@ pub mod claims;
 pub mod documents;
 #[cfg(feature = "replica")]
 pub mod events;
+#[cfg(feature = "replica")]
+pub mod links;
 #[cfg(feature = "replica")]
 pub mod options;
 #[cfg(feature = "relay")]
@@ -26,3 +28,7 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
 const STORE_TYPES: &str = include_str!("stores.d.ts");
+
+#[cfg(feature = "replica")]
+#[wasm_bindgen(typescript_custom_section)]
+const CONNECTION_TYPES: &str = include_str!("connections.d.ts");

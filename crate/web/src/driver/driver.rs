@@ -33,6 +33,7 @@ use crate::convert::events::EngineEvent;
 use crate::convert::options::{Options, StorageOptions};
 use crate::convert::values::refused;
 use crate::io::page::Page;
+use crate::io::peers::Peers;
 use crate::io::storage::Storage;
 use crate::io::tabs::Tabs;
 use crate::io::timer::Timer;
@@ -52,6 +53,7 @@ pub struct Driver {
     pub(super) promises: Promises,
     pub(super) storage: Rc<Storage>,
     pub(super) sockets: Rc<Sockets>,
+    pub(super) peers: Peers,
     pub(super) tabs: RefCell<Option<Tabs>>,
     pub(super) timer: Timer,
     pub(super) tokens: Tokens,
@@ -125,6 +127,7 @@ impl Driver {
                 promises: Promises::default(),
                 storage: Storage::new(storage, Rc::clone(&inbox), resources.clone()),
                 sockets: Sockets::new(connect, Rc::clone(&inbox), resources.clone()),
+                peers: Peers::new(Rc::clone(&inbox)),
                 tabs: RefCell::default(),
                 timer: Timer::new(Rc::clone(&inbox)),
                 tokens: Tokens::new(ask_token),
@@ -175,6 +178,7 @@ impl Driver {
         let flushed = self.promise(Answer::Nothing, |replica| Ok(replica.flush()))?;
         platform::settled(&flushed).await?;
         self.set_online(false);
+        self.close_peers();
         self.life.set(Life::Closed);
         drop(self.page.take());
         drop(self.tabs.take());
@@ -223,8 +227,7 @@ impl Driver {
         }
         self.tokens.forget();
         self.replica.borrow_mut().set_token(token);
-        self.turn.hold(|| self.do_effects());
-        self.turn_soon();
+        self.after_call();
     }
 
     /// The application's switch.
@@ -248,7 +251,7 @@ impl Driver {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), JsValue> {
+    pub(super) fn check(&self) -> Result<(), JsValue> {
         death::check()?;
         match self.life.get() {
             Life::Open => Ok(()),
@@ -261,8 +264,7 @@ impl Driver {
         call: impl FnOnce(&mut Replica, Millis) -> Result<T, ReplicaError>,
     ) -> Result<T, JsValue> {
         let result = call(&mut self.replica.borrow_mut(), js::now());
-        self.turn.hold(|| self.do_effects());
-        self.turn_soon();
+        self.after_call();
         if self.is_leaving.get() {
             self.keep_unstored();
         }
@@ -349,6 +351,12 @@ impl Driver {
         });
     }
 
+    /// Does what a call has made the replica ask for. What comes of it is looked at once the call has returned.
+    pub(super) fn after_call(&self) {
+        self.turn.hold(|| self.do_effects());
+        self.turn_soon();
+    }
+
     fn do_effects(&self) {
         loop {
             let effect = self.replica.borrow_mut().poll_effect();
@@ -376,10 +384,16 @@ impl Driver {
     fn do_holder_effect(&self, effect: HolderEffect) {
         match effect {
             HolderEffect::Dial(link, relay) => self.dial(link, &relay),
-            HolderEffect::Send(link, frame) => self.sockets.send(link, &frame),
+            HolderEffect::Send(link, frame) => {
+                if !self.peers.send(link, &frame) {
+                    self.sockets.send(link, &frame);
+                }
+            }
             HolderEffect::Close(link, code, reason) => {
-                self.tokens.came_for(link);
-                self.sockets.close(link, code, &reason);
+                if !self.peers.close(link, code, &reason) {
+                    self.tokens.came_for(link);
+                    self.sockets.close(link, code, &reason);
+                }
             }
             HolderEffect::Storage(id, request) => self.storage.request(id, request),
             HolderEffect::SetTimer(at) => self.timer.set(at),

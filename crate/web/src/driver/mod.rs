@@ -3,6 +3,7 @@
 pub mod driver;
 mod events;
 mod news;
+mod peers;
 pub mod promises;
 mod sharing;
 mod tokens;

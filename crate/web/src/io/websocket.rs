@@ -15,6 +15,7 @@ use js_sys::{Function, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, Event, MessageEvent, WebSocket};
 
+use super::traffic::Traffic;
 use crate::base::inbox::{Inbox, Message};
 use crate::base::resources::Resources;
 use crate::base::{js, platform};
@@ -46,6 +47,7 @@ struct Socket {
     /// By the kind of event.
     listeners: [(&'static str, Listener); 4],
     heard: Cell<Heard>,
+    traffic: Traffic,
 }
 
 type Listener = Closure<dyn Fn(Event)>;
@@ -80,8 +82,14 @@ impl Sockets {
 
     pub fn send(&self, link: LinkId, frame: &[u8]) {
         if let Some(socket) = self.get(link) {
+            socket.traffic.went(frame);
             let _ = socket.raw.send_with_array_buffer(&js::bytes(frame).buffer());
         }
+    }
+
+    /// The bytes of frames, in and out.
+    pub fn traffic(&self, link: LinkId) -> Option<(u64, u64)> {
+        self.get(link).map(|socket| socket.traffic.bytes())
     }
 
     /// Asks whether the link is alive; the answer is a `Pong`.
@@ -132,7 +140,8 @@ impl Sockets {
         }
         self.resources.add(&raw);
         let resources = self.resources.clone();
-        Ok(Socket { raw, resources, listeners, heard: Cell::new(Heard::Nothing) })
+        let (heard, traffic) = (Cell::new(Heard::Nothing), Traffic::default());
+        Ok(Socket { raw, resources, listeners, heard, traffic })
     }
 
     fn listener(&self, listen: impl Fn(&Self, Event) + 'static) -> Listener {
@@ -154,7 +163,11 @@ impl Sockets {
         let Some(socket) = self.get(link) else { return };
         let data = event.unchecked_ref::<MessageEvent>().data();
         let input = match data.as_string() {
-            None => HolderInput::Received(link, Uint8Array::new(&data).to_vec()).into(),
+            None => {
+                let frame = Uint8Array::new(&data).to_vec();
+                socket.traffic.came(&frame);
+                HolderInput::Received(link, frame).into()
+            }
             Some(text) if text == PONG => Input::Pong(link),
             Some(_) => {
                 self.fail(link, CloseCode::Malformed, "text is not part of the protocol");

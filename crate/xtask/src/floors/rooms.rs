@@ -60,7 +60,7 @@ pub const ROOMS: &[Room] = &[
             &["draft"],
             &["engine"],
             &["storage"],
-            &["relays"],
+            &["relays", "peers"],
             &["space"],
             &["cloudflare"],
             &["entries"],

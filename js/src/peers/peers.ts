@@ -1,0 +1,106 @@
+/** The links of a space to other replicas. */
+import { optionsOf } from "../base/check.js";
+import { EyotError, invalid } from "../base/error.js";
+import { checkSignal } from "../base/wait.js";
+import type { Channel } from "./channel.js";
+import type { PeerContext } from "./context.js";
+import type { LinkInfo } from "./link-info.js";
+import { Meetings, type Invitation } from "./meetings.js";
+import { PeerLink } from "./peer-link.js";
+import { PortChannel, takePort } from "./port.js";
+import type { Rtc } from "./rtc.js";
+
+export interface InviteOptions {
+  /** What the other replica may do here. Default: what this one may do. */
+  right?: "read" | "write" | undefined;
+  /** Ends the making of the invitation. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface JoinOptions {
+  /** Ends the making of the answer. */
+  signal?: AbortSignal | undefined;
+}
+
+export class Peers {
+  readonly #context: PeerContext;
+  readonly #links = new Set<PeerLink>();
+  readonly #meetings: Meetings;
+
+  /** `rtc` finds the WebRTC of the platform. */
+  constructor(context: PeerContext, space: string, rtc: (() => Promise<Rtc>) | undefined) {
+    this.#context = context;
+    this.#meetings = new Meetings({
+      space,
+      rtc: rtc ?? globalRtc,
+      link: (channel, isReader) => void this.#link(channel, isReader),
+    });
+  }
+
+  /** Why one of the replicas that are connected can't be linked. */
+  get error(): EyotError | undefined {
+    for (const { refused } of this.#links) if (refused !== undefined) return refused;
+    return undefined;
+  }
+
+  connect(given: unknown): () => void {
+    const port = takePort(given);
+    const link = this.#link(new PortChannel(port), false);
+    return () => link.end();
+  }
+
+  async invite(given: unknown): Promise<Invitation> {
+    const options = optionsOf<InviteOptions>("invite()", given, ["right", "signal"]);
+    const own = this.#ownRight();
+    const { right = own, signal } = options;
+    if (right !== "read" && right !== "write") throw invalid('the right of an invitation is "read" or "write"');
+    checkSignal(signal);
+    if (right === "write" && own === "read") {
+      throw new EyotError("denied", "this replica may only read, and can invite to nothing else");
+    }
+    return this.#meetings.invite(right, signal);
+  }
+
+  async join(invitation: string, given: unknown): Promise<{ answer: string }> {
+    const { signal } = optionsOf<JoinOptions>("join()", given, ["signal"]);
+    checkSignal(signal);
+    return this.#meetings.join(invitation, signal);
+  }
+
+  list(): readonly LinkInfo[] {
+    const vias = new Map([...this.#links].map(({ link, channel }) => [link, channel.via]));
+    const links = this.#context.run((engine) => engine.links());
+    return links.map(({ link, region, readsOnly, isReader, ...measured }): LinkInfo => {
+      const rest = { ...measured, right: readsOnly || isReader ? "read" : "write" } as const;
+      if (region === undefined) return { to: "replica", via: vias.get(link) ?? "port", ...rest };
+      return { to: "relay", region, via: link === undefined ? "tab" : "websocket", ...rest };
+    });
+  }
+
+  /** Closes all channels, and makes invitations worthless. */
+  end(): void {
+    this.#meetings.end();
+    for (const link of this.#links) link.end();
+  }
+
+  /** `read` where all who are linked take nothing from this replica. Without links nobody has said so. */
+  #ownRight(): "read" | "write" {
+    const links = this.#context.run((engine) => engine.links());
+    return links.length > 0 && links.every(({ readsOnly }) => readsOnly) ? "read" : "write";
+  }
+
+  #link(channel: Channel, isReader: boolean): PeerLink {
+    const link: PeerLink = new PeerLink(this.#context, channel, isReader, () => {
+      this.#links.delete(link);
+      if (link.refused !== undefined) this.#context.changed();
+    });
+    this.#links.add(link);
+    link.start();
+    return link;
+  }
+}
+
+async function globalRtc(): Promise<Rtc> {
+  if (typeof RTCPeerConnection === "undefined") throw new EyotError("unavailable", "this platform has no WebRTC");
+  return RTCPeerConnection;
+}

@@ -1,0 +1,179 @@
+/** Replicas that link to each other over ports, with no relay. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, it } from "node:test";
+import { MessageChannel, Worker, type MessagePort as NodePort } from "node:worker_threads";
+import { directory, memory, openSpace, type Space, type SpaceOptions, type Status } from "./eyot.js";
+
+type Note = { list: string[] };
+
+const spaces: Space[] = [];
+const ports: NodePort[] = [];
+afterEach(async () => {
+  await Promise.all(spaces.splice(0).map((space) => space.close()));
+  for (const port of ports.splice(0)) port.close();
+});
+
+describe("two spaces at the ends of a channel", () => {
+  it("see what either writes, before and after they are connected, with no relay", async () => {
+    const [one, other] = await pair();
+    await write(one, "before");
+    connect(one, other);
+    await has(other, "before");
+    await write(other, "after");
+    await has(one, "after");
+  });
+
+  it("tell of the link", async () => {
+    const [one, other] = await pair();
+    connect(one, other);
+    await write(one, "text");
+    await has(other, "text");
+    for (const space of [one, other]) {
+      const { peers, unsent, synced, state, error } = space.status;
+      assert.deepEqual([peers, unsent, synced, state, error], [1, 0, false, "local", undefined]);
+      const [{ bytesIn, bytesOut, rttMs, ...link }, ...more] = space.links() as [ReturnType<Space["links"]>[0]];
+      assert.deepEqual([link, more], [{ to: "replica", via: "port", right: "write" }, []]);
+      assert.ok(bytesIn > 0 && bytesOut > 0 && rttMs >= 0);
+    }
+    await assert.rejects(one.durable(), { code: "invalid" }, "another replica is no region");
+  });
+
+  it("go on where they were, from folders", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "eyot-peers-"));
+    const open = (name: string) => openOne({ storage: directory(join(folder, name)) });
+    try {
+      let [one, other] = [await open("one"), await open("other")];
+      connect(one, other);
+      await write(one, "first");
+      await has(other, "first");
+      await Promise.all([one.close(), other.close()]);
+      [one, other] = [await open("one"), await open("other")];
+      await write(other, "second");
+      connect(one, other);
+      await has(one, "second");
+      await Promise.all([one.close(), other.close()]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("pass on what comes from a third", async () => {
+    const [one, two, three] = await Promise.all([openOne(), openOne(), openOne()]);
+    connect(one, two);
+    connect(two, three);
+    await write(one, "far");
+    await has(three, "far");
+    await write(three, "back");
+    await has(one, "back");
+  });
+
+  it("send a commit of many frames", async () => {
+    const [one, other] = await pair();
+    connect(one, other);
+    const bytes = crypto.getRandomValues(new Uint8Array(60_000));
+    const file = new Uint8Array(15 * 60_000).map((_, at) => bytes[at % bytes.length]! + at / bytes.length);
+    const doc = await one.named<{ file?: Uint8Array }>("file", {});
+    const copy = await other.named<{ file?: Uint8Array }>("file", {});
+    doc.change((draft) => void (draft.file = file));
+    await new Promise<void>((resolve) => copy.subscribe(({ file }) => file && resolve()));
+    assert.deepEqual(copy.value.file, file);
+  });
+
+  it("are parted by what connect() returned, and by the end of either", async () => {
+    const [one, other, third] = await Promise.all([openOne(), openOne(), openOne()]);
+    const part = connect(one, other);
+    connect(third, other);
+    await until(other, ({ peers }) => peers === 2);
+    await until(one, ({ peers }) => peers === 1);
+    part();
+    part();
+    assert.equal(one.links().length, 0);
+    await until(other, ({ peers }) => peers === 1);
+    await third.close();
+    await until(other, ({ peers }) => peers === 0);
+    assert.equal(other.status.error, undefined);
+  });
+
+  it("are told where they are no replicas of one space", async () => {
+    const one = await openOne();
+    const other = await openOne({}, "another");
+    const part = connect(one, other);
+    for (const space of [one, other]) {
+      const { error } = await until(space, ({ error }) => error !== undefined);
+      assert.equal(error?.code, "denied");
+      assert.match(error.message, /another space/);
+    }
+    part();
+    assert.equal(one.status.error, undefined);
+    await until(other, ({ error }) => error === undefined);
+  });
+
+  it("are in different threads", async () => {
+    const worker = new Worker(
+      `import("tsx/esm/api").then(({ tsImport }) => tsImport("./peer-worker.ts", ${JSON.stringify(import.meta.url)}))`,
+      { eval: true },
+    );
+    try {
+      const { port1, port2 } = new MessageChannel();
+      worker.postMessage(port2, [port2]);
+      const one = await openOne();
+      one.connect(webPort(port1));
+      await write(one, "ping");
+      await has(one, "pong");
+      worker.postMessage("close");
+      await until(one, ({ peers }) => peers === 0);
+      await once(worker, "exit");
+    } finally {
+      await worker.terminate();
+    }
+  });
+});
+
+async function openOne(options: SpaceOptions = { storage: memory() }, name = "peers"): Promise<Space> {
+  const space = await openSpace(name, options);
+  spaces.push(space);
+  return space;
+}
+
+const pair = (): Promise<[Space, Space]> => Promise.all([openOne(), openOne()]);
+
+/** Connects two spaces; what is returned parts them again, by the first. */
+function connect(one: Space, other: Space): () => void {
+  const { port1, port2 } = new MessageChannel();
+  other.connect(webPort(port2));
+  return one.connect(webPort(port1));
+}
+
+/** The types of Node know two ports. */
+const webPort = (port: NodePort): MessagePort => port as unknown as MessagePort;
+
+const note = (space: Space) => space.named<Note>("note", { list: [] });
+
+async function write(space: Space, item: string): Promise<void> {
+  (await note(space)).change(({ list }) => void list.push(item));
+}
+
+async function has(space: Space, item: string): Promise<void> {
+  const doc = await note(space);
+  await new Promise<void>((resolve) => {
+    const look = ({ list }: { readonly list: readonly string[] }) => list.includes(item) && resolve();
+    doc.subscribe(look);
+    look(doc.value);
+  });
+}
+
+function until(space: Space, wanted: (status: Status) => boolean): Promise<Status> {
+  return new Promise((resolve) => {
+    const stop = space.subscribe(look);
+    function look(status: Status): void {
+      if (!wanted(status)) return;
+      stop();
+      resolve(status);
+    }
+    look(space.status);
+  });
+}
