@@ -1,13 +1,13 @@
 //! What comes in on links that are up.
 
-use std::collections::BTreeMap;
-
 use crate::base::id::LinkId;
+use crate::base::id_map::IdMap;
 use crate::base::limits::{COMMIT_COST_BYTES, Limits, NAMED_COST_BYTES};
 use crate::base::mutation::Mutation;
 use crate::base::pace::Rate;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::error::CommitError;
+use crate::holder::gate::Account;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
@@ -182,16 +182,17 @@ impl Holder {
         if all <= self.limits.pieces_bytes_max {
             return;
         }
-        let subject =
-            |session: &Session| session.grant().map_or(String::new(), |grant| grant.subject.clone());
-        let mut by_subject = BTreeMap::<String, usize>::new();
+        let account =
+            |session: &Session| Account::of(session.grant().map_or("", |grant| grant.subject.as_str()));
+        let mut by_account = IdMap::<Account, usize>::new();
         for (_, session) in self.links.sessions().filter(|(_, session)| !session.is_mesh) {
-            *by_subject.entry(subject(session)).or_default() += pieces(session);
+            *by_account.get_or_default(account(session)) += pieces(session);
         }
-        let most = by_subject.into_iter().max_by_key(|(_, bytes)| *bytes).map(|(subject, _)| subject);
-        let theirs = self.links.sessions().filter(|(_, session)| {
-            !session.is_mesh && pieces(session) > 0 && most.as_ref() == Some(&subject(session))
-        });
+        let most = by_account.into_iter().max_by_key(|(_, bytes)| *bytes).map(|(account, _)| account);
+        let theirs = self
+            .links
+            .sessions()
+            .filter(|(_, session)| !session.is_mesh && pieces(session) > 0 && most == Some(account(session)));
         let oldest = theirs
             .min_by_key(|(_, session)| session.receive.stream.came_at.max(session.receive.answer.came_at));
         if let Some(id) = oldest.map(|(id, _)| id) {
