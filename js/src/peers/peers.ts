@@ -4,23 +4,11 @@ import { EyotError, invalid } from "../base/error.js";
 import { checkSignal } from "../base/wait.js";
 import type { Channel } from "./channel.js";
 import type { PeerContext } from "./context.js";
-import type { LinkInfo } from "./link-info.js";
-import { Meetings, type Invitation } from "./meetings.js";
+import { Meetings } from "./meetings.js";
 import { PeerLink } from "./peer-link.js";
 import { PortChannel, takePort } from "./port.js";
 import type { Rtc } from "./rtc.js";
-
-export interface InviteOptions {
-  /** What the other replica may do here. Default: what this one may do. */
-  right?: "read" | "write" | undefined;
-  /** Ends the making of the invitation. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface JoinOptions {
-  /** Ends the making of the answer. */
-  signal?: AbortSignal | undefined;
-}
+import type { Invitation, InviteOptions, JoinOptions, LinkInfo } from "./types.js";
 
 export class Peers {
   readonly #context: PeerContext;
