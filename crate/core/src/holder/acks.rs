@@ -162,6 +162,9 @@ impl Holder {
         // Where bytes are missing here, the other may have them: equal digests do not say that all of its
         // log was read.
         let has_all = is_settled && self.log.holes().is_empty() && !session.receive.has_frames();
+        if has_all {
+            self.deep_forks.forget(&session.peer.log);
+        }
         if has_all && head.seq >= session.receive.read.seq {
             session.receive.read = head;
         }

@@ -123,6 +123,7 @@ impl Holder {
             answering.read += entries.iter().map(|(_, value)| value.len() as u64).sum::<u64>();
         }
         let mut rows = rows_of(answer)?;
+        self.turns.spend_commits(rows.entries.len());
         if let Some(bytes) = rows.bytes_needed {
             answering.read_bytes = bytes;
             self.read_for(id, Pending::AnswerRead(id, seq), rows_after(seq - 1, bytes));

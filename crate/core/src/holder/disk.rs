@@ -1,8 +1,9 @@
 //! Whether storage works.
 
+use std::collections::BTreeMap;
+
 use crate::base::time::Millis;
-use crate::storage::memory::MemoryStore;
-use crate::storage::request::Guard;
+use crate::storage::request::{Entries, Guard, WriteBatch};
 
 /// Where writes go.
 #[derive(Clone, Debug)]
@@ -11,7 +12,7 @@ pub(super) enum Disk {
     /// Storage has failed. Writes are kept here, and shadow what storage holds, until they can be
     /// written after all.
     Failing {
-        kept: MemoryStore,
+        kept: Kept,
         guard: Option<Guard>,
         /// How much of the log is in storage.
         since: u64,
@@ -26,5 +27,41 @@ impl Disk {
             Disk::Failing { retry_at, .. } => Some(*retry_at),
             Disk::Healthy => None,
         }
+    }
+}
+
+/// Writes that storage has refused, as they would be together: by key the value, or none where it is
+/// removed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
+
+impl Kept {
+    pub fn write(&mut self, batch: &WriteBatch) {
+        self.0.extend(batch.deletes.iter().map(|key| (key.clone(), None)));
+        self.0.extend(batch.puts.iter().map(|(key, value)| (key.clone(), Some(value.clone()))));
+    }
+
+    /// The value of a key of which storage says this.
+    pub fn value(&self, key: &[u8], stored: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        self.0.get(key).cloned().unwrap_or(stored)
+    }
+
+    /// The entries from one key up to another, of which storage has these.
+    pub fn entries(&self, from: &[u8], to: &[u8], stored: Entries) -> Entries {
+        let mut entries: BTreeMap<_, _> = stored.into_iter().collect();
+        for (key, value) in self.0.range(from.to_vec()..to.max(from).to_vec()) {
+            match value {
+                Some(value) => entries.insert(key.clone(), value.clone()),
+                None => entries.remove(key),
+            };
+        }
+        entries.into_iter().collect()
+    }
+
+    /// All of them in one.
+    pub fn batch(&self, guard: Option<Guard>) -> WriteBatch {
+        let puts = self.entries(b"", b"~", Vec::new());
+        let deletes = self.0.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone());
+        WriteBatch { guard, puts, deletes: deletes.collect() }
     }
 }

@@ -135,6 +135,7 @@ impl Holder {
     pub(super) fn feed_read(&mut self, id: LinkId, seq: u64, answer: StorageAnswer) -> Result<(), Corrupt> {
         self.charge_read(id, &answer);
         let mut rows = rows_of(answer)?;
+        self.turns.spend_commits(rows.entries.len());
         let stored = self.stored;
         let mut end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
         let mut sent = rows.entries[..end].iter();

@@ -13,7 +13,7 @@ use crate::holder::role::Role;
 use crate::link::link::{Greeting, Phase};
 use crate::link::session::{Accepted, Dialed, End, Grant, Peer, Session, renew_at};
 use crate::log::keys::rows_after;
-use crate::storage::request::{Corrupt, StorageAnswer, WriteBatch};
+use crate::storage::request::{Corrupt, Guard, StorageAnswer, WriteBatch};
 use crate::wire::access::Right;
 use crate::wire::bodies::{Hello, Terms, VERSION, VERSION_MIN};
 use crate::wire::close::CloseCode;
@@ -40,7 +40,9 @@ impl Holder {
             let Phase::Dialed { url, .. } = &mut link.phase else { continue };
             let url = core::mem::take(url);
             let with_tips = hello.tips.is_some();
-            let sent = Greeting { digest: hello.digest, head: self.stored, holes: hello.holes, with_tips };
+            let cursors = hello.cursors.clone();
+            let head = self.stored;
+            let sent = Greeting { cursors, digest: hello.digest, head, holes: hello.holes, with_tips };
             link.phase = Phase::Greeted { url, since: now, sent };
             self.send(id, &Frame::Hello(hello));
         }
@@ -124,8 +126,8 @@ impl Holder {
                     elsewhere: Default::default(),
                     has_asked: false,
                 };
-                let sent = *sent;
-                self.up_as_dialer(id, &hello, dialed, sent);
+                let sent = sent.clone();
+                self.up_as_dialer(id, &hello, dialed, &sent);
             }
             _ => self.close(id, CloseCode::OutOfOrder, "a second greeting"),
         }
@@ -140,9 +142,8 @@ impl Holder {
                 if theirs.name != self.space {
                     return false;
                 }
-                let (guard, put) = self.log.pin(theirs.clone());
-                let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
-                self.write(Pending::Records, batch);
+                let written = self.log.pin(theirs.clone());
+                self.write_marker(written);
                 self.greet_others_again(id);
                 true
             }
@@ -256,9 +257,8 @@ impl Holder {
         if let Role::Relay(region) = &mut self.role {
             region.log_is_new();
         }
-        let (guard, put) = self.log.renew(marker);
-        let batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
-        self.write(Pending::Records, batch);
+        let written = self.log.renew(marker);
+        self.write_marker(written);
         for link in self.links.ids().into_iter().filter(|id| Some(*id) != except) {
             let has_greeted = self.links.get(link).is_some_and(|link| {
                 !matches!(link.phase, Phase::Dialing { .. } | Phase::Dialed { .. } | Phase::Arriving { .. })
@@ -269,8 +269,36 @@ impl Holder {
         }
     }
 
+    /// Writes what greetings tell of the log.
+    fn write_marker(&mut self, (guard, put): (Guard, (Vec<u8>, Vec<u8>))) {
+        self.marker_writes += 1;
+        self.write(Pending::Marker, WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() });
+    }
+
+    /// What greetings tell of the log was written, or can't be.
+    pub(super) fn marker_written(&mut self, batch: &WriteBatch, answer: StorageAnswer) {
+        self.writing -= 1;
+        self.marker_writes -= 1;
+        match answer {
+            StorageAnswer::Failed(reason) => self.disk_fails(batch.clone(), reason),
+            StorageAnswer::GuardFailed => {
+                for (id, _) in core::mem::take(&mut self.greet_later) {
+                    self.close(id, CloseCode::GoingAway, "this replica's storage was changed meanwhile");
+                }
+                return self.reload();
+            }
+            _ => {}
+        }
+        for (id, resume) in core::mem::take(&mut self.greet_later) {
+            self.greet_back(id, resume);
+        }
+    }
+
     /// Lets the other side in: its stream goes on after `resume`, or both compare what they hold.
     fn greet_back(&mut self, id: LinkId, resume: Option<u64>) {
+        if self.marker_writes > 0 {
+            return self.greet_later.push((id, resume));
+        }
         let now = self.now;
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };
@@ -342,7 +370,7 @@ impl Holder {
         }
     }
 
-    fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: Greeting) {
+    fn up_as_dialer(&mut self, id: LinkId, hello: &Hello, dialed: Dialed, sent: &Greeting) {
         // Whoever is dialled is believed: nobody else is told by it what to write. Another replica is not.
         if !self.is_same_space(id, hello.descriptor.as_ref(), self.is_relay()) {
             if dialed.grant.is_none() {
@@ -364,7 +392,9 @@ impl Holder {
         self.links.came_up(id, session);
         let known = self.peers.get(&hello.log).cloned();
         let agreed_at = known.as_ref().and_then(|record| record.agreed_at);
-        let record = known.filter(|_| hello.resumed);
+        // It goes on after the cursor that it was shown. A copy of it may have been read further meanwhile.
+        let shown = sent.cursors.iter().find(|cursor| cursor.log == hello.log).filter(|_| hello.resumed);
+        let record = known.zip(shown).map(|(record, cursor)| PeerRecord { cursor: *cursor, ..record });
         let mut record = record.unwrap_or(PeerRecord {
             cursor: Cursor::start(hello.log),
             read_acked: 0,

@@ -19,6 +19,7 @@ use crate::base::time::Millis;
 use crate::commit::commit::Commit;
 use crate::commit::descriptor::Descriptor;
 use crate::holder::caps::{Caps, RelayCounters};
+use crate::holder::deep_forks::DeepForks;
 use crate::holder::disk::Disk;
 use crate::holder::gate::Gate;
 use crate::holder::intake::Intake;
@@ -84,6 +85,7 @@ pub(crate) struct Holder {
     pub(super) links: Links,
     pub(super) peers: Peers,
     pub(super) intake: Intake,
+    pub(super) deep_forks: DeepForks,
     pub(super) gate: Gate,
     pub(super) counters: RelayCounters,
     pub(super) turns: Turns,
@@ -101,6 +103,10 @@ pub(crate) struct Holder {
     pub(super) writing: u32,
     /// A write of commits is under way.
     pub(super) appending: bool,
+    /// Writes under way of what greetings tell of the log; whoever is to be greeted after them, and from
+    /// where its stream goes on.
+    pub(super) marker_writes: u32,
+    pub(super) greet_later: Vec<(LinkId, Option<u64>)>,
     pub(super) pending: IdMap<RequestId, (Pending, StorageRequest)>,
     next_request: u64,
     next_nonce: u64,
@@ -145,6 +151,7 @@ impl Holder {
             links: Links::new(),
             peers: Peers::default(),
             intake: Intake::default(),
+            deep_forks: DeepForks::default(),
             gate: Gate::new(config.caps),
             counters: RelayCounters::default(),
             turns: Turns::default(),
@@ -155,6 +162,8 @@ impl Holder {
             save_peers_due: false,
             writing: 0,
             appending: false,
+            marker_writes: 0,
+            greet_later: Vec::new(),
             pending: IdMap::new(),
             next_request: 0,
             next_nonce: 0,
@@ -401,6 +410,11 @@ impl Holder {
     pub fn follow(&mut self, entries: &[Entry]) {
         // What is being written comes after these, or will be refused for them.
         let may_follow = self.state == LogState::Open && !self.appending;
+        if may_follow && !entries.is_empty() && self.log.is_unwritten() && !self.disk_failed() {
+            // Another process has begun the log, under an id of its own.
+            self.lagging = true;
+            return self.pump();
+        }
         if may_follow && entries.last().is_some_and(|last| last.at.seq > self.log.head().seq) {
             self.forget_lookups();
         }

@@ -5,6 +5,7 @@ mod admission;
 mod answers;
 pub mod caps;
 mod deadlines;
+mod deep_forks;
 mod disk;
 mod entrance;
 mod feeding;

@@ -98,6 +98,8 @@ pub(super) enum Pending {
         incoming: Incoming,
     },
     Records,
+    /// The log's id, or what the space is: told once it is written.
+    Marker,
     /// A step of the pass that has come so far.
     Scrub(Scrubbing),
     /// What such a step has edited.

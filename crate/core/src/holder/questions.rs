@@ -36,8 +36,23 @@ impl Holder {
         self.count_waiting(&incoming);
         if !self.intake.waiting.enter(incoming, causes, self.now, &self.limits) {
             for link in links {
-                self.close(link, CloseCode::Waiting, "too many commits wait for their causes");
+                self.has_no_room(link);
             }
+        }
+    }
+
+    /// No more may wait of what this link brings. Where forks are the reason, the next link to that holder
+    /// goes another way.
+    fn has_no_room(&mut self, link: LinkId) {
+        let names = self.intake.waiting.to_ask(link, Millis::MAX).map(|name| self.log.range_to(name));
+        let authors: Vec<_> =
+            names.filter(|range| range.branch.is_some()).map(|range| range.author).collect();
+        match self.links.session(link) {
+            Some(session) if !authors.is_empty() => {
+                self.deep_forks.note(session.peer.log, authors);
+                self.close(link, CloseCode::GoingAway, "a fork is deeper than what may wait; connect again");
+            }
+            _ => self.close(link, CloseCode::Waiting, "too many commits wait for their causes"),
         }
     }
 

@@ -7,6 +7,9 @@ use crate::base::id_map::IdSet;
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 
+/// To read a commit takes as long as to read so many bytes more than it has.
+const COMMIT_BYTES: usize = 1024;
+
 /// The links that wait because much was done already.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Turns {
@@ -33,6 +36,11 @@ impl Turns {
     /// So many bytes were read or sent for a link.
     pub fn spend(&mut self, bytes: usize) {
         self.done += bytes;
+    }
+
+    /// So many commits were in what was read.
+    pub fn spend_commits(&mut self, count: usize) {
+        self.done += count * COMMIT_BYTES;
     }
 
     /// When those that wait have their turn.

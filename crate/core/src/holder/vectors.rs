@@ -39,12 +39,14 @@ impl Holder {
         let Some(telling) = &mut session.telling else { return };
         let mut tips = Vec::new();
         let mut hole_tips = Vec::new();
-        if telling.holes_after.is_none() {
-            tips = vector.tips_after(telling.after.as_ref(), most);
-            telling.after = tips.last().copied().or(telling.after);
-            if tips.len() < most {
-                telling.holes_after = Some(0);
+        while telling.holes_after.is_none() && tips.len() < most {
+            let more = vector.tips_after(telling.after.as_ref(), most - tips.len());
+            match more.last() {
+                Some(last) => telling.after = Some(*last),
+                None => telling.holes_after = Some(0),
             }
+            let peer = &session.peer.log;
+            tips.extend(more.into_iter().filter(|tip| !self.deep_forks.contains(peer, &tip.author)));
         }
         if let Some(after) = telling.holes_after {
             let more = holes.tips_after(after, most - tips.len());

@@ -1,16 +1,13 @@
 //! Writes go to storage, or to memory while storage fails. And what storage answers.
 
-use std::collections::BTreeMap;
-
 use crate::base::id::RequestId;
 use crate::base::time::Millis;
-use crate::holder::disk::Disk;
+use crate::holder::disk::{Disk, Kept};
 use crate::holder::holder::Holder;
 use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
-use crate::storage::memory::MemoryStore;
 use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
@@ -68,8 +65,8 @@ impl Holder {
                     StorageAnswer::Values(values) => values,
                     _ => vec![None; keys.len()],
                 };
-                let kept = keys.iter().map(|key| kept.get(key).cloned());
-                StorageAnswer::Values(kept.zip(stored).map(|(kept, stored)| kept.or(stored)).collect())
+                let values = keys.iter().zip(stored).map(|(key, stored)| kept.value(key, stored));
+                StorageAnswer::Values(values.collect())
             }
             (StorageRequest::Scan { from, to, .. }, answer) => {
                 let (mut stored, mut more) = match answer {
@@ -87,9 +84,7 @@ impl Holder {
                     Some((last, _)) if more => [last.as_slice(), &[0]].concat(),
                     _ => to.clone(),
                 };
-                let mut merged: BTreeMap<_, _> = stored.into_iter().collect();
-                merged.extend(kept.range(from, &end).map(|(k, v)| (k.clone(), v.clone())));
-                StorageAnswer::Scanned { entries: merged.into_iter().collect(), more }
+                StorageAnswer::Scanned { entries: kept.entries(from, &end, stored), more }
             }
             (StorageRequest::Write(_), answer) => answer,
         }
@@ -147,8 +142,15 @@ impl Holder {
                 self.reload();
             }
             // A relay acknowledges nothing from memory: it stops.
-            (Pending::Append(_) | Pending::Records, StorageAnswer::Failed(reason)) if self.is_relay() => {
+            (Pending::Append(_) | Pending::Records | Pending::Marker, StorageAnswer::Failed(reason))
+                if self.is_relay() =>
+            {
                 self.fail(StorageFault::Failed, reason);
+            }
+            (Pending::Marker, answer) => {
+                if let StorageRequest::Write(batch) = request {
+                    self.marker_written(batch, answer);
+                }
             }
             (Pending::Append(flight), StorageAnswer::Failed(reason)) => {
                 if let StorageRequest::Write(batch) = request {
@@ -177,8 +179,12 @@ impl Holder {
                     self.reload();
                 }
             }
-            // Where it failed, the next write takes the records along again where it matters.
-            (Pending::Records, _) => self.writing -= 1,
+            (Pending::Records, answer) => {
+                self.writing -= 1;
+                if let (StorageAnswer::Failed(reason), StorageRequest::Write(batch)) = (answer, request) {
+                    self.disk_fails(WriteBatch::clone(batch), reason);
+                }
+            }
             (_, answer) => return Err(unexpected(&answer)),
         }
         Ok(())
@@ -211,11 +217,17 @@ impl Holder {
         }
     }
 
+    /// A write was refused: from now on all are kept in memory.
     pub(super) fn disk_fails(&mut self, batch: WriteBatch, reason: String) {
-        let mut kept = MemoryStore::default();
-        kept.write(&WriteBatch { guard: None, puts: batch.puts, deletes: batch.deletes });
+        if let Disk::Failing { kept, .. } = &mut self.disk {
+            // It was under way when another one was refused.
+            return kept.write(&batch);
+        }
+        let mut kept = Kept::default();
+        kept.write(&batch);
         let retry_at = self.now + RETRY_WAIT;
-        self.disk = Disk::Failing { kept, guard: batch.guard, since: self.stored.seq, reason, retry_at };
+        let guard = batch.guard.or_else(|| Some(self.log.guard()));
+        self.disk = Disk::Failing { kept, guard, since: self.stored.seq, reason, retry_at };
     }
 
     fn retry_later(&mut self) {
@@ -231,15 +243,14 @@ impl Holder {
         if *retry_at > self.now || self.writing > 0 || !self.is_open() {
             return;
         }
-        let puts = kept.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        let batch = WriteBatch { guard: guard.clone(), puts, deletes: Vec::new() };
+        let batch = kept.batch(guard.clone());
         self.retry_later();
         self.writing += 1;
         self.request(Pending::Flush, StorageRequest::Write(batch.into()));
     }
 
     /// What was kept in memory comes in once more: another process has written in its place.
-    pub(super) fn take_again(&mut self, kept: &MemoryStore, since: u64) -> Result<(), Corrupt> {
+    pub(super) fn take_again(&mut self, kept: &Kept, since: u64) -> Result<(), Corrupt> {
         for link in self.links.ids() {
             self.close(link, CloseCode::LogReplaced, "this replica's storage was changed meanwhile");
         }
@@ -248,8 +259,7 @@ impl Holder {
         if let Some(regions) = self.role.regions_mut() {
             regions.cut(since);
         }
-        let rows: Vec<_> = kept.range(b"b", b"c").map(|(k, v)| (k.clone(), v.clone())).collect();
-        for entry in read_rows(&rows, false)?.entries {
+        for entry in read_rows(&kept.entries(b"b", b"c", Vec::new()), false)?.entries {
             // A row that was only edited has been in storage before.
             if entry.at.seq <= since {
                 continue;
@@ -292,7 +302,7 @@ mod tests {
             seed: [1; 32],
         };
         let mut holder = Holder::new(config, 0);
-        let mut kept = MemoryStore::default();
+        let mut kept = Kept::default();
         kept.write(&WriteBatch { puts: vec![(row(3), vec![3])], ..WriteBatch::default() });
         holder.disk = Disk::Failing { kept, guard: None, since: 2, reason: "it is full".into(), retry_at: 0 };
         let request = StorageRequest::Scan { from: row(1), to: b"c".to_vec(), bytes_max: 10 };
@@ -301,5 +311,18 @@ mod tests {
         let answer = holder.shadowed(&request, StorageAnswer::Scanned { entries, more: true });
         let entries = vec![(row(2), vec![2]), (row(3), vec![3])];
         assert_eq!(answer, StorageAnswer::Scanned { entries, more: false });
+    }
+
+    /// A row that was filled has fewer pieces than before (seed 6649).
+    #[test]
+    fn what_is_removed_while_the_disk_is_full_is_gone_at_once_and_once_it_works() {
+        let mut kept = Kept::default();
+        kept.write(&WriteBatch { deletes: vec![row(2)], puts: vec![(row(1), vec![1])], guard: None });
+        let stored = vec![(row(1), vec![0]), (row(2), vec![2]), (row(3), vec![3])];
+        let entries = kept.entries(&row(1), b"c", stored);
+        assert_eq!(entries, [(row(1), vec![1]), (row(3), vec![3])]);
+        assert_eq!(kept.value(&row(2), Some(vec![2])), None);
+        let batch = kept.batch(None);
+        assert_eq!((batch.puts, batch.deletes), (vec![(row(1), vec![1])], vec![row(2)]));
     }
 }

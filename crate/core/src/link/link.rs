@@ -1,7 +1,7 @@
 //! A connection, from dialling to its end.
 
 use crate::base::pace::Pace;
-use crate::base::position::Position;
+use crate::base::position::{Cursor, Position};
 use crate::base::time::Millis;
 use crate::commit::digest::Digest;
 use crate::link::session::{Grant, Session};
@@ -39,8 +39,9 @@ pub(crate) enum Phase {
 }
 
 /// What a dialler said of itself in its `Hello`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Greeting {
+    pub cursors: Vec<Cursor>,
     pub digest: Option<Digest>,
     pub head: Position,
     pub holes: u64,

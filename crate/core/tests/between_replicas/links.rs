@@ -1,5 +1,6 @@
 //! What two replicas that link to each other come to hold, and what they believe of each other.
 
+use eyot_core::base::id::AuthorId;
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::replica::event::Event;
@@ -154,6 +155,32 @@ fn of_the_replicas_that_were_met_those_met_last_are_kept() {
     let kept = world.nodes[0].store.iter().filter(|(key, _)| key.first() == Some(&b'p')).count();
     assert_eq!(kept, most);
     assert!(world.nodes[0].replica.relays_met().is_empty());
+}
+
+/// A backup that was put back and the original, each with more than may wait (seeds 1057, 5743).
+#[test]
+fn a_fork_deeper_than_what_may_wait_is_taken_by_the_next_link() {
+    let mut world = World::new(0);
+    world.limits = Limits { waiting_commits_max: 40, ..Limits::PROTOCOL };
+    world.author = Some(AuthorId([1; 16]));
+    for commits in [100, 160] {
+        let node = world.add("space", None);
+        for n in 0..commits {
+            world.write(node, n);
+        }
+    }
+    let mut codes = Vec::new();
+    for _ in 0..5 {
+        let links = world.link(0, 1, BOTH);
+        world.pass(120_000);
+        codes.extend([world.code(0, links[0]), world.code(1, links[1])].into_iter().flatten());
+        if world.hold_the_same() {
+            break;
+        }
+    }
+    assert!(world.hold_the_same());
+    let has_closed = |code: CloseCode| codes.contains(&(code as u16));
+    assert!(has_closed(CloseCode::GoingAway) && !has_closed(CloseCode::Waiting), "{codes:?}");
 }
 
 #[test]

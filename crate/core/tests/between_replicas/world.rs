@@ -32,8 +32,9 @@ type End = (usize, LinkId);
 pub struct World {
     pub nodes: Vec<Node>,
     pub now: u64,
-    /// Those of the nodes that are added from now on.
+    /// Those of the nodes that are added from now on, and who they are where two are to be one author.
     pub limits: Limits,
+    pub author: Option<AuthorId>,
     /// What is sent to a node over the link to that one is lost.
     pub is_lost: fn(End) -> bool,
     /// All that was sent, by which node.
@@ -52,6 +53,7 @@ impl World {
             nodes: Vec::new(),
             now: 1_000_000,
             limits: Limits::PROTOCOL,
+            author: None,
             is_lost: |_| false,
             sent: Vec::new(),
             closed: Vec::new(),
@@ -70,7 +72,7 @@ impl World {
         self.added += 1;
         let config = ReplicaConfig {
             space: space.into(),
-            author: AuthorId([number + 1; 16]),
+            author: self.author.unwrap_or(AuthorId([number + 1; 16])),
             seed: [number + 100; 32],
             // Nobody answers there.
             relays: vec!["relay".into()],

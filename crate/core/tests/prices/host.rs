@@ -191,6 +191,16 @@ impl Host {
         }
     }
 
+    /// The same for a while: not everything is done at one time.
+    pub fn read_in_turns(&mut self, link: LinkId) -> Vec<Frame> {
+        let mut all = self.read_all(link);
+        for _ in 0..20 {
+            self.pass(1);
+            all.extend(self.read_all(link));
+        }
+        all
+    }
+
     pub fn code(&self, link: LinkId) -> Option<u16> {
         self.closed.get(&link).map(|(code, _)| *code)
     }

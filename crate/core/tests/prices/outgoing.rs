@@ -103,3 +103,17 @@ fn after_so_many_bytes_for_all_links_other_inputs_have_their_turn() {
     }
     assert_eq!(all, 60);
 }
+
+#[test]
+fn tiny_commits_use_up_a_turn_before_their_bytes_do() {
+    let mut host = Host::new(Limits { turn_bytes: 32_768, read_bytes: 3_000, ..limits() }, Caps::default());
+    let writer = host.come("write");
+    for commit in chain(1, 100, 10) {
+        host.send(writer, &commits(&[commit]));
+    }
+    host.pass(1);
+    let reader = host.come("read");
+    let first = records(&host.read_all(reader));
+    assert!((1..100).contains(&first), "{first} at once");
+    assert_eq!(first + records(&host.read_in_turns(reader)), 100);
+}

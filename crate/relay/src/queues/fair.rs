@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::LinkKey;
 
-/// A space's turn ends after so many bytes.
+/// A space's turn ends after so many bytes, or when whoever takes them says so.
 const TURN_BYTES: usize = 64 * 1024;
 
 /// What waits, by space and link.
@@ -62,17 +62,22 @@ impl<T> FairQueue<T> {
             queue.turns.push_back(link);
         }
         self.taken_bytes += bytes;
-        let is_empty = queue.turns.is_empty();
-        if is_empty || self.taken_bytes >= TURN_BYTES {
+        if queue.turns.is_empty() {
             self.taken_bytes = 0;
             self.turns.pop_front();
-            if is_empty {
-                self.spaces.remove(&space);
-            } else {
-                self.turns.push_back(space.clone());
-            }
+            self.spaces.remove(&space);
+        } else if self.taken_bytes >= TURN_BYTES {
+            self.end_turn();
         }
         Some((space, link, what))
+    }
+
+    /// The space that has its turn has had enough of it. One that has had nothing of it yet keeps it.
+    pub(super) fn end_turn(&mut self) {
+        if self.taken_bytes > 0 {
+            self.taken_bytes = 0;
+            self.turns.rotate_left(1);
+        }
     }
 }
 
@@ -123,6 +128,23 @@ mod tests {
         let order = order(&mut queue);
         let after_large = order.split(|what| *what == 2).map(<[u32]>::len).collect::<Vec<_>>();
         assert_eq!(after_large, [101, 101, 101, 697]);
+    }
+
+    #[test]
+    fn a_turn_that_took_too_long_ends_before_its_bytes_are_used_up() {
+        let mut queue = FairQueue::default();
+        for number in 0..10 {
+            queue.push("slow".into(), link(number), 0, 1);
+        }
+        queue.push("a".into(), link(1), 1, 1);
+        queue.push("b".into(), link(1), 2, 1);
+        queue.push("b".into(), link(1), 3, 1);
+        assert_eq!(queue.pop().unwrap().2, 0);
+        queue.end_turn();
+        assert_eq!(queue.pop().unwrap().2, 1);
+        // That was all of "a": the next turn has not begun, and does not end.
+        queue.end_turn();
+        assert_eq!(order(&mut queue)[..3], [2, 3, 0]);
     }
 
     #[test]

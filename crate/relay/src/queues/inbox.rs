@@ -164,6 +164,11 @@ impl Events {
         self.0.lock().pop()
     }
 
+    /// What came last has taken so long that other spaces have their turn.
+    pub fn end_turn(&self) {
+        self.0.lock().of_links.end_turn();
+    }
+
     /// Takes the next event. Waits for it, if need be so long; for ever, if no time is given.
     ///
     /// # Errors

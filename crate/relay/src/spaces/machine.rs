@@ -17,6 +17,10 @@ use crate::base::{Config, MachineId};
 use crate::metrics::Metrics;
 use crate::storage::{SpaceRow, WriteOutcome};
 
+/// The protocol's limits, but for how much is read before others have their turn: here these are all
+/// spaces of a shard.
+const LIMITS: Limits = Limits { turn_bytes: 512 * 1024, ..Limits::PROTOCOL };
+
 /// A core relay with the state that ends with it.
 pub(super) struct Machine {
     pub(super) id: MachineId,
@@ -148,7 +152,7 @@ fn relay_config(config: &Config, space: &str) -> RelayConfig {
         peers: config.peers.clone(),
         token: peer_token(config),
         caps: config.caps,
-        limits: Limits::PROTOCOL,
+        limits: LIMITS,
         seed,
     }
 }

@@ -24,7 +24,8 @@ use crate::storage::{CommitError, Store};
 
 /// Events that are handled before a commit.
 const BATCH_EVENTS: usize = 1024;
-/// How long events are handled before a commit: whoever waits for it does not wait for many others.
+/// How long events are handled before a commit, and timers as long: whoever waits for it does not wait
+/// for many others.
 const BATCH_TIME: Duration = Duration::from_millis(5);
 /// Time between the spaces that are woken at the start.
 const WAKE_INTERVAL_MILLIS: usize = 5;
@@ -65,8 +66,10 @@ impl Shard {
         self.wake_unsettled();
         loop {
             let flow = self.take_events();
-            self.fire_timers();
+            // Whoever waits for the commit does not wait for what is done in between: the timers' own
+            // writes are in the next one.
             self.commit();
+            self.fire_timers();
             if let ControlFlow::Break(why) = flow {
                 return self.stop(why);
             }
@@ -118,6 +121,8 @@ impl Shard {
         }
         for _ in 1..BATCH_EVENTS {
             if began_at.elapsed() >= BATCH_TIME {
+                // Few bytes may take long.
+                self.events.end_turn();
                 break;
             }
             let Some(event) = self.events.try_take() else { break };
@@ -149,8 +154,9 @@ impl Shard {
     }
 
     fn fire_timers(&mut self) {
-        let now = now();
-        while self.timers.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+        let (now, began_at) = (now(), Instant::now());
+        let is_due = |Reverse((at, _)): &Reverse<(Millis, _)>| *at <= now && began_at.elapsed() < BATCH_TIME;
+        while self.timers.peek().is_some_and(is_due) {
             let Some(Reverse((at, name))) = self.timers.pop() else { break };
             if self.spaces.get(&name).is_some_and(|space| space.timer_at == Some(at)) {
                 self.with(&name, |space, context| space.timer(context));

@@ -56,6 +56,14 @@ impl World {
         {
             connection.greeted[end] = Some((hello.log, hello.cursors));
             let disk = connection.disks[end];
+            // Law: what a greeting tells of the log is durable, once the log is.
+            let marker = self.disks[disk].marker().filter(|marker| marker.log != hello.log);
+            if let Some(marker) = marker.filter(|_| self.plan.tabs == 0 && !self.disks[disk].has_failed) {
+                self.fail(format!(
+                    "disk {disk} greets as {:?} and has {:?} in storage",
+                    hello.log, marker.log
+                ));
+            }
             self.disks[disk].note_greeting(hello.log);
         }
     }

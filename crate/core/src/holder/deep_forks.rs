@@ -1,0 +1,46 @@
+//! Forks that are deeper than what may wait.
+//!
+//! A pass over a log skips what the tips that it was told say is held. Of an author that is forked this
+//! leaves out the commits before the tip's number, although they may be of another branch: whoever gets
+//! what comes after asks for them from above, and keeps all of it waiting until the branches meet. Where
+//! that is too much, the peer is not told of the author: it sends all of its chain, in order.
+
+use std::collections::VecDeque;
+
+use crate::base::id::{AuthorId, LogId};
+use crate::base::id_map::IdSet;
+
+/// Of so many peers this is kept, and of so many authors for each.
+const PEERS_MAX: usize = 16;
+const AUTHORS_MAX: usize = 64;
+
+/// By peer, those noted last at the end, the authors of which it is told nothing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DeepForks(VecDeque<(LogId, IdSet<AuthorId>)>);
+
+impl DeepForks {
+    /// Branches of these authors are deeper than what may wait of what this peer sends.
+    pub fn note(&mut self, peer: LogId, authors: impl IntoIterator<Item = AuthorId>) {
+        let at = self.0.iter().position(|(log, _)| *log == peer);
+        let (_, mut noted) = at.and_then(|at| self.0.remove(at)).unwrap_or((peer, IdSet::new()));
+        for author in authors {
+            if noted.len() < AUTHORS_MAX {
+                noted.insert(author);
+            }
+        }
+        if self.0.len() == PEERS_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((peer, noted));
+    }
+
+    /// Whether this peer is to be told nothing of this author.
+    pub fn contains(&self, peer: &LogId, author: &AuthorId) -> bool {
+        self.0.iter().any(|(log, authors)| log == peer && authors.contains(author))
+    }
+
+    /// All that this peer held is held here.
+    pub fn forget(&mut self, peer: &LogId) {
+        self.0.retain(|(log, _)| log != peer);
+    }
+}
