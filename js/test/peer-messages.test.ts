@@ -164,6 +164,18 @@ describe("a link", () => {
     assert.equal(space.status.error, undefined);
   });
 
+  it("that ended for a reason that may pass is begun anew after a while", async () => {
+    peer.say(hello(LOW));
+    await peer.next("frame");
+    const { random } = peer;
+    peer.say(bye(random, CLOSE_GOING_AWAY, "for now"));
+    await peer.next("hello");
+    assert.notDeepEqual(peer.random, random);
+    peer.say(hello(LOW));
+    await peer.next("frame");
+    assert.equal(space.status.error, undefined);
+  });
+
   it("ends with a Bye that answers the last greeting, and with no other", async () => {
     peer.say(hello(LOW));
     await peer.next("frame");
