@@ -1,6 +1,8 @@
 /** Replicas that meet by an invitation and link over WebRTC, in Node by the package node-datachannel. There is no relay. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, it, mock } from "node:test";
 import bs58check from "bs58check";
 import type { Description } from "../src/peers/description.js";
@@ -9,7 +11,7 @@ import { findRtc } from "../src/peers/node-rtc.js";
 import { prove } from "../src/peers/proof.js";
 import { RtcConnection } from "../src/peers/rtc.js";
 import { openOn } from "../src/space/open.js";
-import { memory, openSpace, WASM, type Space, type Status } from "./eyot.js";
+import { directory, memory, openSpace, WASM, type Space, type Status } from "./eyot.js";
 
 type Note = { list: string[] };
 
@@ -195,6 +197,40 @@ describe("what is refused", () => {
     await assert.rejects(invitation.accept(answer), { code: "closed" });
     await assert.rejects(one.invite(), { code: "closed" });
     await assert.rejects(one.join(invitation.text), { code: "closed" });
+    const [made, joined] = [other.invite(), other.join(invitation.text)];
+    await Promise.all([
+      other.close(),
+      assert.rejects(made, { code: "closed" }),
+      assert.rejects(joined, { code: "closed" }),
+    ]);
+  });
+
+  it("to link a replica with a copy of itself, which the status says until it meets another", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "eyot-invitations-"));
+    try {
+      const open = async (name: string) => {
+        const space = await openSpace("invitations", { storage: directory(join(folder, name)) });
+        spaces.push(space);
+        return space;
+      };
+      const first = await open("one");
+      await write(first, "text");
+      await first.close();
+      await cp(join(folder, "one"), join(folder, "copy"), { recursive: true });
+      const [one, copy, third] = [await open("one"), await open("copy"), await openOne()];
+      await meet(one, copy);
+      for (const space of [one, copy]) {
+        const { error } = await until(space, ({ error }) => error !== undefined);
+        assert.equal(error?.code, "invalid");
+        assert.match(error.message, /the same log/);
+      }
+      await meet(third, one);
+      await has(third, "text");
+      assert.equal(one.status.error, undefined);
+      await Promise.all([one, copy].map((space) => space.close()));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("a wish that was taken back", async () => {

@@ -28,6 +28,8 @@ export class Meetings {
   readonly #context: MeetingContext;
   /** Those under way. */
   readonly #open = new Set<{ cancel(): void }>();
+  /** The space is closed. */
+  #isOver = false;
 
   constructor(context: MeetingContext) {
     this.#context = context;
@@ -54,6 +56,7 @@ export class Meetings {
   }
 
   end(): void {
+    this.#isOver = true;
     for (const meeting of this.#open) meeting.cancel();
   }
 
@@ -66,7 +69,9 @@ export class Meetings {
     let connection: RtcConnection | undefined;
     try {
       connection = new RtcConnection(await limit.race(this.#context.rtc()), []);
-      return { connection, description: await limit.race(describe(connection)) };
+      const description = await limit.race(describe(connection));
+      if (this.#isOver) throw new EyotError("closed", `the space ${this.#context.space} is closed`);
+      return { connection, description };
     } catch (error) {
       connection?.close();
       throw coded(error) ?? new EyotError("unavailable", "WebRTC can't be used here", { cause: error });

@@ -14,6 +14,8 @@ export class Peers {
   readonly #context: PeerContext;
   readonly #links = new Set<PeerLink>();
   readonly #meetings: Meetings;
+  /** The link to the replica that was met last. It is remembered for why there can be none. */
+  #met: PeerLink | undefined;
 
   /** `rtc` finds the WebRTC of the platform. */
   constructor(context: PeerContext, space: string, rtc: (() => Promise<Rtc>) | undefined) {
@@ -27,8 +29,10 @@ export class Peers {
 
   /** Why one of the replicas that are connected can't be linked. */
   get error(): EyotError | undefined {
-    for (const { refused } of this.#links) if (refused !== undefined) return refused;
-    return undefined;
+    for (const { channel, refused } of this.#links) {
+      if (channel.via === "port" && refused !== undefined) return refused;
+    }
+    return this.#met?.refused;
   }
 
   connect(given: unknown): () => void {
@@ -82,6 +86,7 @@ export class Peers {
       this.#links.delete(link);
       if (link.refused !== undefined) this.#context.changed();
     });
+    if (channel.via === "webrtc") this.#met = link;
     this.#links.add(link);
     link.start();
     return link;
