@@ -19,7 +19,8 @@ pub trait Key: Clone {
     fn bytes(&self) -> [u8; 32];
 }
 
-fn padded(parts: &[&[u8]]) -> [u8; 32] {
+/// These in a row, and zeros behind them.
+pub(crate) fn padded(parts: &[&[u8]]) -> [u8; 32] {
     let mut bytes = [0; 32];
     let mut at = 0;
     for part in parts {

@@ -158,6 +158,13 @@ impl Header {
         Ok(())
     }
 
+    /// What is in a log before it: the commit before it in its chain, and what `after` names.
+    pub fn causes(&self) -> impl Iterator<Item = After> + '_ {
+        let Self { author, seq, prev, .. } = self;
+        let prev = (*seq > 1).then(|| After { author: *author, seq: seq - 1, short: prev.short() });
+        prev.into_iter().chain(self.after.iter().copied())
+    }
+
     /// The documents that it deletes.
     pub fn deletes(&self) -> impl Iterator<Item = DocId> + '_ {
         let deletes = self.items.iter().filter(|item| item.known_kind() == Some(Kind::Delete));

@@ -12,6 +12,8 @@ use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::pending::{Brought, InFlight, Incoming, Named, Origin, Pending};
+use crate::holder::turns::COMMIT_BYTES;
+use crate::holder::work::READ_BYTES_MIN;
 use crate::link::session::Session;
 use crate::log::holes::Word;
 use crate::log::lookup::{Admission, Holding};
@@ -19,8 +21,12 @@ use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
-/// Commits in the inbox whose reads are made along with those of the first.
+/// Commits in the inbox whose reads are made along with those of the first, as long as these are not many.
 const READ_AHEAD: usize = 1000;
+const READS_MAX: usize = 256;
+
+/// To look up a cause takes as long as to read so many bytes.
+const CAUSE_BYTES: usize = 32;
 
 /// What became of a commit that was looked at.
 enum Looked {
@@ -64,7 +70,9 @@ impl Holder {
         let mut reads = BTreeSet::new();
         let mut fill = None;
         self.look_up_named(&mut reads);
-        while let Some(incoming) = self.intake.inbox.pop_front() {
+        while self.admitting.is_free(self.now, &self.limits)
+            && let Some(incoming) = self.intake.inbox.pop_front()
+        {
             match self.look_at(incoming, &mut origins) {
                 Looked::Done if self.log.staged_bytes() < self.limits.write_bytes_max => {}
                 Looked::Done => break,
@@ -94,9 +102,10 @@ impl Holder {
         } else if !reads.is_empty() {
             for ReadKey(read) in self.more_reads(reads) {
                 self.intake.lookups += 1;
+                self.admitting.spend(READ_BYTES_MIN as usize);
                 self.request(Pending::Lookup, read);
             }
-        } else {
+        } else if self.intake.inbox.is_empty() {
             self.rest();
         }
         self.start_passes();
@@ -131,7 +140,14 @@ impl Holder {
     }
 
     fn look_at(&mut self, mut incoming: Incoming, staged: &mut Vec<Vec<Origin>>) -> Looked {
-        match self.log.admit(&incoming.commit) {
+        let admission = self.log.admit(&incoming.commit, incoming.known);
+        let causes = match admission {
+            Admission::Waits(at) => at,
+            _ => incoming.commit.header().after.len(),
+        };
+        let causes_bytes = (causes - incoming.known.min(causes)) * CAUSE_BYTES;
+        self.admitting.spend(COMMIT_BYTES + causes_bytes);
+        match admission {
             Admission::Held => {
                 self.arrived(&incoming.origins, &incoming.commit);
                 Looked::Done
@@ -140,8 +156,8 @@ impl Holder {
                 self.note_useful(&incoming.origins);
                 Looked::Fills(incoming, seq)
             }
-            Admission::Waits(missing) => {
-                self.wait(incoming, missing);
+            Admission::Waits(at) => {
+                self.wait(Incoming { known: at, ..incoming });
                 Looked::Done
             }
             Admission::Reads(reads) => Looked::Reads(incoming, reads),
@@ -168,7 +184,7 @@ impl Holder {
                     }
                 }
                 self.note_useful(&incoming.origins);
-                let Incoming { origins, commit } = incoming;
+                let Incoming { origins, commit, .. } = incoming;
                 self.stage(commit, &origins);
                 staged.push(origins);
                 Looked::Done
@@ -295,7 +311,10 @@ impl Holder {
     /// What the commits behind the first in the inbox will ask for is read along with it.
     fn more_reads(&self, mut reads: BTreeSet<ReadKey>) -> BTreeSet<ReadKey> {
         for incoming in self.intake.inbox.iter().take(READ_AHEAD) {
-            if let Admission::Reads(more) = self.log.admit(&incoming.commit) {
+            if reads.len() >= READS_MAX {
+                break;
+            }
+            if let Admission::Reads(more) = self.log.admit(&incoming.commit, incoming.known) {
                 reads.extend(more.into_iter().map(ReadKey));
             }
         }

@@ -92,7 +92,10 @@ impl Holder {
         let links = self.links.next_timer(&self.limits);
         let patience = self.patience_ends();
         let scrub = self.scrub_pace.due().filter(|_| self.is_settled() && self.is_scrub_due());
-        let all = [links, patience, scrub, self.disk.retry_at(), self.owner_deadline, self.turns.next()];
+        let is_admitting = !self.intake.inbox.is_empty() && self.writing == 0 && self.intake.lookups == 0;
+        let admission = is_admitting.then(|| self.admitting.next());
+        let turn = self.turns.next();
+        let all = [links, patience, scrub, self.disk.retry_at(), self.owner_deadline, turn, admission];
         let next = all.into_iter().flatten().min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.is_open());

@@ -1,13 +1,13 @@
 //! What comes in on links that are up.
 
-use std::collections::BTreeMap;
-
 use crate::base::id::LinkId;
+use crate::base::id_map::IdMap;
 use crate::base::limits::{COMMIT_COST_BYTES, Limits, NAMED_COST_BYTES};
 use crate::base::mutation::Mutation;
 use crate::base::pace::Rate;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::error::CommitError;
+use crate::holder::gate::Account;
 use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
@@ -57,7 +57,7 @@ impl Holder {
         }
         match frame {
             Frame::Commits(commits) => self.commits_came(id, commits),
-            Frame::Piece(piece) => self.piece_came(id, &piece),
+            Frame::Piece(piece) => self.piece_came(id, piece),
             Frame::Ack(ack) => self.ack_came(id, ack),
             Frame::Credit(bytes) => {
                 session.send.grant(bytes, &self.limits);
@@ -138,11 +138,11 @@ impl Holder {
         let incoming = commits
             .into_iter()
             .map(|(commit, bytes)| (Origin::Stream(id, number, bytes, Brought::of(&commit)), commit))
-            .map(|(origin, commit)| Incoming { origins: vec![origin], commit });
+            .map(|(origin, commit)| Incoming::new(vec![origin], commit));
         self.intake.inbox.extend(incoming);
     }
 
-    fn piece_came(&mut self, id: LinkId, piece: &Piece) {
+    fn piece_came(&mut self, id: LinkId, piece: Piece) {
         let now = self.now;
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved(now);
@@ -150,10 +150,11 @@ impl Holder {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
         let receive = &mut session.receive;
+        let count = piece.bytes.len();
         // It has come, whether it is taken or not.
-        let spent = if piece.answer { Ok(()) } else { receive.spend(piece.bytes.len(), &self.limits) };
+        let spent = if piece.answer { Ok(()) } else { receive.spend(count, &self.limits) };
         let pieces = if piece.answer { &mut receive.answer } else { &mut receive.stream };
-        match pieces.push(&piece.bytes, piece.last, now, &self.limits) {
+        match pieces.push(piece.bytes.into(), piece.last, now, &self.limits) {
             Ok(()) => {}
             Err(PieceFault::Small) => {
                 return self.close(id, CloseCode::Malformed, "a piece smaller than pieces are");
@@ -163,7 +164,7 @@ impl Holder {
             }
         }
         if piece.answer {
-            self.answer_grows(id, piece.bytes.len());
+            self.answer_grows(id, count);
         } else if spent.is_err() {
             self.close(id, CloseCode::Flow, "more was sent than was granted");
         }
@@ -181,16 +182,17 @@ impl Holder {
         if all <= self.limits.pieces_bytes_max {
             return;
         }
-        let subject =
-            |session: &Session| session.grant().map_or(String::new(), |grant| grant.subject.clone());
-        let mut by_subject = BTreeMap::<String, usize>::new();
+        let account =
+            |session: &Session| Account::of(session.grant().map_or("", |grant| grant.subject.as_str()));
+        let mut by_account = IdMap::<Account, usize>::new();
         for (_, session) in self.links.sessions().filter(|(_, session)| !session.is_mesh) {
-            *by_subject.entry(subject(session)).or_default() += pieces(session);
+            *by_account.get_or_default(account(session)) += pieces(session);
         }
-        let most = by_subject.into_iter().max_by_key(|(_, bytes)| *bytes).map(|(subject, _)| subject);
-        let theirs = self.links.sessions().filter(|(_, session)| {
-            !session.is_mesh && pieces(session) > 0 && most.as_ref() == Some(&subject(session))
-        });
+        let most = by_account.into_iter().max_by_key(|(_, bytes)| *bytes).map(|(account, _)| account);
+        let theirs = self
+            .links
+            .sessions()
+            .filter(|(_, session)| !session.is_mesh && pieces(session) > 0 && most == Some(account(session)));
         let oldest = theirs
             .min_by_key(|(_, session)| session.receive.stream.came_at.max(session.receive.answer.came_at));
         if let Some(id) = oldest.map(|(id, _)| id) {

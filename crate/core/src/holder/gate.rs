@@ -1,14 +1,12 @@
 //! What a relay takes from others at most: bytes, authors and connections, of the space and of each
 //! subject, and how fast.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::base::hash::hash16;
 use crate::base::id::LinkId;
-use crate::base::id_map::IdMap;
+use crate::base::id_map::{IdMap, IdSet, Key, padded};
 use crate::base::pace::Pace;
 use crate::base::time::Millis;
 use crate::holder::caps::Caps;
@@ -18,6 +16,42 @@ use crate::wire::close::CloseCode;
 
 /// The key of what the whole space uses.
 const SPACE_KEY: &[u8] = b"u";
+
+/// Whose account it is: a subject's, by the hash of its name, or that of the whole space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Account {
+    Space,
+    Subject([u8; 16]),
+}
+
+impl Account {
+    pub fn of(subject: &str) -> Self {
+        Self::Subject(hash16(&[subject.as_bytes()]))
+    }
+
+    fn key(self) -> Vec<u8> {
+        match self {
+            Self::Space => SPACE_KEY.to_vec(),
+            Self::Subject(hash) => [SPACE_KEY, &hash].concat(),
+        }
+    }
+
+    fn of_key(key: &[u8]) -> Option<Self> {
+        match key.strip_prefix(SPACE_KEY)? {
+            [] => Some(Self::Space),
+            hash => hash.try_into().ok().map(Self::Subject),
+        }
+    }
+}
+
+impl Key for Account {
+    fn bytes(&self) -> [u8; 32] {
+        match self {
+            Self::Space => [0; 32],
+            Self::Subject(hash) => padded(&[&[1], hash]),
+        }
+    }
+}
 
 /// A `u` entry: what is stored of a subject, or of all.
 #[derive(Clone, Copy, Debug, Default, Encode, Decode)]
@@ -33,16 +67,16 @@ struct Usage {
 pub(super) struct Gate {
     /// None: this holder has no quotas (a replica).
     caps: Option<Caps>,
-    /// What has been read of it, by key.
-    usage: BTreeMap<Vec<u8>, Usage>,
-    dirty: BTreeSet<Vec<u8>>,
-    connections: BTreeMap<String, u64>,
+    /// What has been read of it.
+    usage: IdMap<Account, Usage>,
+    dirty: IdSet<Account>,
+    connections: IdMap<Account, u64>,
     /// Subjects of links that are gone and of which something may be left in the inbox.
     departed: IdMap<LinkId, String>,
     /// How fast a subject brings and has things read.
-    paces: BTreeMap<String, SubjectPace>,
+    paces: IdMap<Account, SubjectPace>,
     /// Accounts of subjects whose last link has gone.
-    idle: BTreeSet<Vec<u8>>,
+    idle: IdSet<Account>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,9 +125,9 @@ impl Gate {
     /// Puts a commit on the accounts of the space and of whoever brings it.
     pub fn charge(&mut self, subject: &str, load: Load) -> Charge {
         let Some(caps) = self.caps else { return Charge::Fits };
-        let keys = [SPACE_KEY.to_vec(), subject_key(subject)];
-        if let Some(unread) = keys.iter().find(|key| !self.usage.contains_key(*key)) {
-            return Charge::Reads(StorageRequest::Get(vec![unread.clone()]));
+        let accounts = [Account::Space, Account::of(subject)];
+        if let Some(unread) = accounts.iter().find(|account| !self.usage.contains_key(account)) {
+            return Charge::Reads(StorageRequest::Get(vec![unread.key()]));
         }
         let authors = u64::from(load.is_new_author);
         let most = [
@@ -110,8 +144,8 @@ impl Gate {
                 "this token has brought too many authors",
             ),
         ];
-        for (key, (bytes_max, authors_max, full, crowded)) in keys.iter().zip(most) {
-            let usage = self.usage[key];
+        for (account, (bytes_max, authors_max, full, crowded)) in accounts.iter().zip(most) {
+            let usage = self.usage[account];
             if usage.bytes + load.bytes > bytes_max {
                 return Charge::Exceeds(full);
             }
@@ -119,29 +153,28 @@ impl Gate {
                 return Charge::Exceeds(crowded);
             }
         }
-        for key in keys {
-            let usage = self.usage.entry(key.clone()).or_default();
+        for account in accounts {
+            let usage = self.usage.get_or_default(account);
             usage.bytes += load.bytes;
             usage.authors += authors;
-            self.dirty.insert(key);
+            self.dirty.insert(account);
         }
         Charge::Fits
     }
 
     /// Takes in an account that was read.
     pub fn learn(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Corrupt> {
-        if key.starts_with(SPACE_KEY) {
-            let usage = value.map(from_cbor).transpose()?.unwrap_or_default();
-            self.usage.entry(key.to_vec()).or_insert(usage);
+        if let Some(account) = Account::of_key(key) {
+            let usage: Usage = value.map(from_cbor).transpose()?.unwrap_or_default();
+            self.usage.get_or_insert_with(account, || usage);
         }
         Ok(())
     }
 
     /// Writes the accounts along with what was charged to them.
     pub fn take(&mut self, batch: &mut WriteBatch) {
-        for key in core::mem::take(&mut self.dirty) {
-            let value = to_cbor(&self.usage[&key]);
-            batch.puts.push((key, value));
+        for account in core::mem::take(&mut self.dirty) {
+            batch.puts.push((account.key(), to_cbor(&self.usage[&account])));
         }
     }
 
@@ -156,28 +189,31 @@ impl Gate {
         if connections as u64 > caps.space_connections_max {
             return refuse("the space has too many connections");
         }
-        let count = self.connections.entry(subject.to_owned()).or_default();
+        let account = Account::of(subject);
+        let count = self.connections.get_or_default(account);
         if *count >= caps.subject_connections_max {
             return refuse("this token has too many connections");
         }
         *count += 1;
-        self.idle.remove(&subject_key(subject));
+        self.idle.remove(&account);
         Ok(())
     }
 
     /// Counts a link that has been counted in before.
     pub fn count_again(&mut self, subject: &str) {
-        *self.connections.entry(subject.to_owned()).or_default() += 1;
-        self.idle.remove(&subject_key(subject));
+        let account = Account::of(subject);
+        *self.connections.get_or_default(account) += 1;
+        self.idle.remove(&account);
     }
 
     /// A link has gone, or has another subject now.
     pub fn count_out(&mut self, subject: &str) {
-        if let Some(count) = self.connections.get_mut(subject) {
+        let account = Account::of(subject);
+        if let Some(count) = self.connections.get_mut(&account) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                self.connections.remove(subject);
-                self.idle.insert(subject_key(subject));
+                self.connections.remove(&account);
+                self.idle.insert(account);
             }
         }
     }
@@ -195,11 +231,11 @@ impl Gate {
     /// subjects without a link is not kept.
     pub fn forget_departed(&mut self) {
         self.departed.clear();
-        for key in core::mem::take(&mut self.idle) {
-            if self.dirty.contains(&key) {
-                self.idle.insert(key);
+        for account in core::mem::take(&mut self.idle) {
+            if self.dirty.contains(&account) {
+                self.idle.insert(account);
             } else {
-                self.usage.remove(&key);
+                self.usage.remove(&account);
             }
         }
     }
@@ -208,10 +244,9 @@ impl Gate {
     /// where it was. Now and then, so that each costs little.
     pub fn forget_recovered(&mut self, now: Millis) {
         if self.paces.len() > 2 * self.connections.len() + 16 {
-            let is_kept = |subject: &String, pace: &SubjectPace| {
-                self.connections.contains_key(subject) || pace.grant_at > now || !pace.reads.is_paid(now)
-            };
-            self.paces.retain(|subject, pace| is_kept(subject, pace));
+            self.paces.retain(|account, pace| {
+                self.connections.contains_key(account) || pace.grant_at > now || !pace.reads.is_paid(now)
+            });
         }
     }
 
@@ -223,7 +258,8 @@ impl Gate {
     /// When more may be read for a link of this subject, of which this was read.
     pub fn reads_free_at(&self, subject: &str, link: &Pace) -> Millis {
         let caps = self.paces_of_subjects();
-        let of_subject = self.paces.get(subject).map_or(0, |pace| pace.reads.free_at(caps.subject_reads()));
+        let pace = self.paces.get(&Account::of(subject));
+        let of_subject = pace.map_or(0, |pace| pace.reads.free_at(caps.subject_reads()));
         link.free_at(caps.connection_reads()).max(of_subject)
     }
 
@@ -231,12 +267,13 @@ impl Gate {
     pub fn charge_reads(&mut self, subject: &str, link: &mut Pace, bytes: u64, now: Millis) {
         let caps = self.paces_of_subjects();
         link.spend(bytes, caps.connection_reads(), now);
-        self.paces.entry(subject.to_owned()).or_default().reads.spend(bytes, caps.subject_reads(), now);
+        let pace = self.paces.get_or_default(Account::of(subject));
+        pace.reads.spend(bytes, caps.subject_reads(), now);
     }
 
     /// Whether this subject may be granted something now.
     pub fn may_be_granted(&self, subject: &str, now: Millis) -> bool {
-        self.caps.is_none() || self.paces.get(subject).is_none_or(|pace| pace.grant_at <= now)
+        self.caps.is_none() || self.paces.get(&Account::of(subject)).is_none_or(|pace| pace.grant_at <= now)
     }
 
     /// A link of this subject is gone that has brought so much, for which nothing was granted again.
@@ -244,7 +281,7 @@ impl Gate {
         let Some(caps) = self.caps else { return };
         let wait = bytes.saturating_mul(1000) / caps.subject_bytes_per_second.max(1);
         if wait > 0 {
-            let pace = self.paces.entry(subject.to_owned()).or_default();
+            let pace = self.paces.get_or_default(Account::of(subject));
             pace.grant_at = pace.grant_at.max(now) + wait;
         }
     }
@@ -253,13 +290,13 @@ impl Gate {
     /// given. Granted, its own and its subject's next time are later.
     pub fn pace(&mut self, subject: &str, cost: u64, grant_at: Millis, now: Millis) -> Granting {
         let caps = self.paces_of_subjects();
-        let at = grant_at.max(self.paces.get(subject).map_or(0, |pace| pace.grant_at));
+        let account = Account::of(subject);
+        let at = grant_at.max(self.paces.get(&account).map_or(0, |pace| pace.grant_at));
         if at > now {
             return Granting::At(at);
         }
         let wait = |rate: u64| cost.saturating_mul(1000) / rate.max(1);
-        self.paces.entry(subject.to_owned()).or_default().grant_at =
-            now + wait(caps.subject_bytes_per_second);
+        self.paces.get_or_default(account).grant_at = now + wait(caps.subject_bytes_per_second);
         Granting::Now { next_at: now + wait(caps.connection_bytes_per_second) }
     }
 }
@@ -271,10 +308,6 @@ pub(super) enum Granting {
         next_at: Millis,
     },
     At(Millis),
-}
-
-fn subject_key(subject: &str) -> Vec<u8> {
-    [SPACE_KEY, &hash16(&[subject.as_bytes()])].concat()
 }
 
 #[cfg(test)]
@@ -318,8 +351,8 @@ mod tests {
         gate.count_in("again", 1, 0).expect("there is room");
         gate.take(&mut WriteBatch::default());
         gate.forget_departed();
-        assert!(!gate.usage.contains_key(&subject_key("gone")));
-        assert!(gate.usage.contains_key(&subject_key("again")));
+        assert!(!gate.usage.contains_key(&Account::of("gone")));
+        assert!(gate.usage.contains_key(&Account::of("again")));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use crate::holder::peers::Peers;
 use crate::holder::pending::{Incoming, Origin, Pending};
 use crate::holder::role::Role;
 use crate::holder::step_pace::StepPace;
-use crate::holder::turns::Turns;
+use crate::holder::turns::{Turn, Turns};
 use crate::link::link::{Link, Phase};
 use crate::link::session::{Grant, Session};
 use crate::log::log::{Keeping, Log};
@@ -89,6 +89,8 @@ pub(crate) struct Holder {
     pub(super) gate: Gate,
     pub(super) counters: RelayCounters,
     pub(super) turns: Turns,
+    /// What was done to admit commits.
+    pub(super) admitting: Turn,
     /// Links that read much too slowly.
     pub(super) overfull: IdSet<LinkId>,
     /// Frames that came before the log was known.
@@ -155,6 +157,7 @@ impl Holder {
             gate: Gate::new(config.caps),
             counters: RelayCounters::default(),
             turns: Turns::default(),
+            admitting: Turn::default(),
             overfull: IdSet::new(),
             early: Vec::new(),
             touched: IdSet::new(),
@@ -322,7 +325,7 @@ impl Holder {
     /// Takes in a commit that this process made: the `number`-th.
     pub fn append_own(&mut self, commit: Commit, number: u64, now: Millis) {
         self.now = now;
-        self.intake.inbox.push_back(Incoming { origins: vec![Origin::Own(number)], commit });
+        self.intake.inbox.push_back(Incoming::new(vec![Origin::Own(number)], commit));
         self.pump();
     }
 

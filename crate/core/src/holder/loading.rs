@@ -137,6 +137,9 @@ impl Holder {
         self.intake.named.extend(self.intake.waiting.all_named());
         let waiting = self.intake.waiting.release_all();
         self.intake.put_before(waiting.into_iter().rev());
+        for incoming in &mut self.intake.inbox {
+            incoming.known = 0;
+        }
         self.answer_anew();
         for (link, cursor, which) in core::mem::take(&mut self.intake.cursors) {
             self.check_cursor(link, cursor, which);

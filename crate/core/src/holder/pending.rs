@@ -70,6 +70,14 @@ pub(super) struct Incoming {
     /// Whoever brought it: more than one link may have, while it waited.
     pub origins: Vec<Origin>,
     pub commit: Commit,
+    /// So many of its causes are known to be in the log, counted from the first.
+    pub known: usize,
+}
+
+impl Incoming {
+    pub fn new(origins: Vec<Origin>, commit: Commit) -> Self {
+        Self { origins, commit, known: 0 }
+    }
 }
 
 /// A commit that a relay says it holds.

@@ -19,10 +19,13 @@ use crate::wire::frame::Frame;
 /// its own way before that relay is asked for it.
 const PATIENCE: Millis = 1_000;
 
+/// Causes of commits that wait which are looked up for a question, beside those that it is due for.
+const CAUSES_AHEAD: usize = 4096;
+
 impl Holder {
     /// A commit whose causes are not here waits for them. It keeps its credit, so that a peer's backlog
     /// can't fill the room.
-    pub(super) fn wait(&mut self, mut incoming: Incoming, causes: Vec<After>) {
+    pub(super) fn wait(&mut self, mut incoming: Incoming) {
         // What came by links that are gone will be sent again.
         incoming.origins.retain(|origin| origin.link().is_none_or(|link| self.links.contains(link)));
         if incoming.origins.is_empty() {
@@ -34,7 +37,7 @@ impl Holder {
         let links: Vec<_> = incoming.origins.iter().filter_map(Origin::link).collect();
         self.touched.extend(&links);
         self.count_waiting(&incoming);
-        if !self.intake.waiting.enter(incoming, causes, self.now, &self.limits) {
+        if !self.intake.waiting.enter(incoming, self.now, &self.limits) {
             for link in links {
                 self.has_no_room(link);
             }
@@ -136,8 +139,14 @@ impl Holder {
             let is_patient = session.is_mesh && !is_urgent;
             let since = if is_patient { self.now.checked_sub(PATIENCE) } else { Some(Millis::MAX) };
             let Some(since) = since else { continue };
-            let names = self.intake.waiting.to_ask(link, since).take(self.limits.want_ranges_max);
-            let ranges: BTreeSet<_> = names.map(|name| self.log.range_to(name)).collect();
+            let (room, most) = (&self.intake.waiting, self.limits.want_ranges_max);
+            let names: Vec<_> = room.to_ask(link, since).take(most).collect();
+            // What the same commits lack beside is asked for along with it.
+            let is_wanted = |name: &After| self.log.is_beyond_tips(name) && !room.has_named(name);
+            let others = names.iter().flat_map(|name| room.causes_behind(name)).take(CAUSES_AHEAD);
+            let others = others.filter(is_wanted).take(most - names.len());
+            let ranges: BTreeSet<_> =
+                names.iter().map(|name| **name).chain(others).map(|name| self.log.range_to(&name)).collect();
             if !ranges.is_empty() {
                 missing.insert(link, ranges);
             }
@@ -208,7 +217,7 @@ impl Holder {
         // Before what waits in the inbox: much of that may be waiting for these.
         let incoming = commits.into_iter().rev();
         let origin = |commit: &Commit| Origin::Answer(id, Brought::of(commit));
-        self.intake.put_before(incoming.map(|commit| Incoming { origins: vec![origin(&commit)], commit }));
+        self.intake.put_before(incoming.map(|commit| Incoming::new(vec![origin(&commit)], commit)));
     }
 
     /// There was more to say than an answer may hold: that is of use where something of what was asked

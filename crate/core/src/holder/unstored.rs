@@ -37,7 +37,7 @@ impl Holder {
     pub fn take_unstored(&mut self, bytes: &[u8], now: Millis) -> Result<(), Corrupt> {
         self.now = now;
         for commit in read(bytes)? {
-            self.intake.inbox.push_back(Incoming { origins: vec![Origin::Kept], commit });
+            self.intake.inbox.push_back(Incoming::new(vec![Origin::Kept], commit));
         }
         self.pump();
         Ok(())

@@ -1,13 +1,14 @@
 //! The waiting room: commits whose causes are not all in the log, and commits that other relays have
 //! named and that have not come.
 //!
-//! It is indexed by what is awaited and by who is to be asked for it: a commit that comes touches those
-//! that wait for it and no others, and one that comes again is held once.
+//! A commit awaits one of its causes at a time, the first that is missing, and is looked at again when
+//! that is in the log. So it takes the same room here however many it names. The room is indexed by what
+//! is awaited and by who is to be asked for it: a commit that comes touches those that wait for it and no
+//! others, and one that comes again is held once.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::base::id::{AuthorId, CommitId, LinkId, ShortId};
-use crate::base::id_map::{IdMap, IdSet};
+use crate::base::hash::hash32;
+use crate::base::id::{CommitId, LinkId};
+use crate::base::id_map::{IdMap, IdSet, Key, padded};
 use crate::base::limits::Limits;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
@@ -19,13 +20,43 @@ use crate::holder::pending::{Incoming, Named, Origin};
 struct Waiting {
     commit: Commit,
     origins: Vec<Origin>,
-    missing: BTreeSet<After>,
+    name: NameKey,
+    /// The cause that is awaited.
+    awaits: NameKey,
+    /// How many of its causes are before that one: they are in the log.
+    known: usize,
     came_at: Millis,
 }
 
+/// A name for short, as it serves as a key.
+#[derive(Clone, Copy, Debug)]
+struct NameKey([u8; 24]);
+
+impl NameKey {
+    fn of(name: &After) -> Self {
+        let hash = hash32(&[&name.author.0, &name.seq.to_be_bytes(), &name.short.0]);
+        let mut key = [0; 24];
+        key.copy_from_slice(&hash[..24]);
+        Self(key)
+    }
+}
+
+impl Key for NameKey {
+    fn bytes(&self) -> [u8; 32] {
+        padded(&[&self.0])
+    }
+}
+
+impl Key for (Millis, NameKey) {
+    fn bytes(&self) -> [u8; 32] {
+        padded(&[&self.0.to_be_bytes(), &self.1.0])
+    }
+}
+
 /// A commit that is awaited.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Awaited {
+    name: After,
     /// The commits that wait for it.
     waiters: IdSet<CommitId>,
     /// Who should have it.
@@ -46,14 +77,14 @@ struct OfLink {
     commits: IdSet<CommitId>,
     named: IdSet<CommitId>,
     /// What does not wait in this room itself: of that the causes are asked for.
-    asks: BTreeSet<(Millis, After)>,
+    asks: IdSet<(Millis, NameKey)>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct WaitingRoom {
     commits: IdMap<CommitId, Waiting>,
     bytes: usize,
-    awaited: BTreeMap<After, Awaited>,
+    awaited: IdMap<NameKey, Awaited>,
     links: IdMap<LinkId, OfLink>,
     /// What other relays have named and is not in the log. Bound by those links' credit.
     named: IdMap<CommitId, Vec<Named>>,
@@ -78,9 +109,9 @@ impl WaitingRoom {
         self.links.get(&link).is_some_and(|of_link| of_link.commits.contains(id))
     }
 
-    /// Takes a commit in; false where there is no room for one more.
-    pub fn enter(&mut self, incoming: Incoming, causes: Vec<After>, now: Millis, limits: &Limits) -> bool {
-        let Incoming { commit, origins } = incoming;
+    /// Takes a commit in, of which a cause is missing; false where there is no room for one more.
+    pub fn enter(&mut self, incoming: Incoming, now: Millis, limits: &Limits) -> bool {
+        let Incoming { commit, origins, known } = incoming;
         let id = commit.id();
         if let Some(waiting) = self.commits.get_mut(&id) {
             // One copy may have bytes that the other lacks.
@@ -95,16 +126,15 @@ impl WaitingRoom {
         if is_full {
             return false;
         }
+        let Some(awaits) = commit.header().causes().nth(known) else { return true };
         self.bytes += commit.size();
-        let name = commit.name();
-        let missing: BTreeSet<After> = causes.into_iter().collect();
-        for cause in &missing {
-            self.awaited.entry(*cause).or_default().waiters.insert(id);
-        }
-        self.commits.insert(id, Waiting { commit, origins: Vec::new(), missing, came_at: now });
+        let (name, key) = (NameKey::of(&commit.name()), NameKey::of(&awaits));
+        self.awaited_of(key, awaits).waiters.insert(id);
+        let waiting = Waiting { commit, origins: Vec::new(), name, awaits: key, known, came_at: now };
+        self.commits.insert(id, waiting);
         self.brought_again(id, origins);
         // From now on its causes are asked for.
-        for (link, ask) in self.asks_for(&name) {
+        for (link, ask) in self.asks_for(name) {
             self.of(link).asks.remove(&(ask.since, name));
         }
         true
@@ -120,11 +150,9 @@ impl WaitingRoom {
             }
             waiting.origins.push(origin);
             let Some(link) = origin.link() else { continue };
-            let (since, missing) = (waiting.came_at, waiting.missing.clone());
+            let (since, awaits) = (waiting.came_at, waiting.awaits);
             if self.of(link).commits.insert(id) {
-                for name in missing {
-                    self.ask(link, name, since);
-                }
+                self.ask(link, awaits, since);
             }
         }
     }
@@ -132,20 +160,14 @@ impl WaitingRoom {
     /// The commits for which nothing more is awaited now that this one is in the log, to be looked at
     /// next, the last first.
     pub fn release(&mut self, name: &After) -> Vec<Incoming> {
-        let Some(awaited) = self.awaited.remove(name) else { return Vec::new() };
+        let name = NameKey::of(name);
+        let Some(awaited) = self.awaited.remove(&name) else { return Vec::new() };
         for (link, ask) in awaited.links {
-            self.of(link).asks.remove(&(ask.since, *name));
+            self.of(link).asks.remove(&(ask.since, name));
             self.forget_if_empty(link);
         }
-        let mut released = Vec::new();
-        for id in awaited.waiters {
-            let Some(waiting) = self.commits.get_mut(&id) else { continue };
-            waiting.missing.remove(name);
-            if waiting.missing.is_empty() {
-                released.extend(self.leave(&id));
-            }
-        }
-        released
+        let released = awaited.waiters.into_iter().filter_map(|id| self.leave(&id));
+        released.map(|incoming| Incoming { known: incoming.known + 1, ..incoming }).collect()
     }
 
     /// All that waits, in order: what was read of the log before is void.
@@ -157,7 +179,7 @@ impl WaitingRoom {
         // What was named is looked up again.
         self.named.clear();
         waiting.sort_by_key(|waiting| (waiting.came_at, waiting.commit.header().seq));
-        waiting.into_iter().map(|Waiting { commit, origins, .. }| Incoming { origins, commit }).collect()
+        waiting.into_iter().map(|Waiting { commit, origins, .. }| Incoming::new(origins, commit)).collect()
     }
 
     /// What other relays have named and is awaited.
@@ -167,30 +189,27 @@ impl WaitingRoom {
 
     /// A link is gone: what came by it alone will be sent again.
     pub fn link_gone(&mut self, link: LinkId) {
-        let Some(of_link) = self.links.get(&link) else { return };
-        let (commits, named) = (of_link.commits.clone(), of_link.named.clone());
-        for id in commits {
+        let Some(of_link) = self.links.remove(&link) else { return };
+        for id in of_link.commits {
             let Some(waiting) = self.commits.get_mut(&id) else { continue };
             waiting.origins.retain(|origin| origin.link() != Some(link));
-            let (is_over, missing) = (waiting.origins.is_empty(), waiting.missing.clone());
-            for name in missing {
-                self.ask_no_more(link, &name);
-            }
-            self.of(link).commits.remove(&id);
+            let (is_over, awaits) = (waiting.origins.is_empty(), waiting.awaits);
+            self.ask_never_more(link, &awaits);
             if is_over {
                 self.leave(&id);
             }
         }
-        for id in named {
+        for id in of_link.named {
             let Some(by) = self.named.get_mut(&id) else { continue };
             let gone: Vec<_> = by.extract_if(.., |named| named.link == link).collect();
             if by.is_empty() {
                 self.named.remove(&id);
             }
             for named in gone {
-                self.ask_no_more(link, &name_of(&named));
+                self.ask_never_more(link, &NameKey::of(&name_of(&named)));
             }
         }
+        // What left the room was to be asked for again as long as the link waited for it.
         self.links.remove(&link);
     }
 
@@ -207,30 +226,38 @@ impl WaitingRoom {
     /// What to ask that link for that is awaited since then or before, what is awaited longest first.
     pub fn to_ask(&self, link: LinkId, since: Millis) -> impl Iterator<Item = &After> {
         let asks = self.links.get(&link).into_iter().flat_map(|of_link| &of_link.asks);
-        asks.take_while(move |(at, _)| *at <= since).map(|(_, name)| name)
+        let names = asks.take_while(move |(at, _)| *at <= since);
+        names.filter_map(|(_, name)| self.awaited.get(name)).map(|awaited| &awaited.name)
+    }
+
+    /// The causes, behind this one, of a commit that awaits this one: they were not looked up yet.
+    pub fn causes_behind(&self, name: &After) -> impl Iterator<Item = After> {
+        let awaited = self.awaited.get(&NameKey::of(name));
+        let waiter = awaited.and_then(|awaited| self.commits.get(awaited.waiters.first()?));
+        waiter.into_iter().flat_map(|waiting| waiting.commit.header().causes().skip(waiting.known + 1))
     }
 
     /// Since when the first is awaited of what to ask that link for that is awaited since then or later.
     pub fn awaited_since(&self, link: LinkId, then: Millis) -> Option<Millis> {
-        let first = After { author: AuthorId([0; 16]), seq: 0, short: ShortId([0; 16]) };
         let asks = &self.links.get(&link)?.asks;
-        asks.range((then, first)..).next().map(|(at, _)| *at)
+        asks.range((then, NameKey([0; 24]))..).next().map(|(at, _)| *at)
     }
 
     /// A relay has named a commit that is not in the log.
     pub fn wait_for(&mut self, named: Named) {
         let name = name_of(&named);
-        self.awaited.entry(name).or_default();
+        let key = NameKey::of(&name);
+        self.awaited_of(key, name);
         self.named.get_or_default(named.tip.id).push(named);
         self.of(named.link).named.insert(named.tip.id);
-        self.ask(named.link, name, named.came_at);
+        self.ask(named.link, key, named.came_at);
     }
 
     /// A commit is in the log: what has been said of it.
     pub fn take_named(&mut self, id: &CommitId) -> Vec<Named> {
         let by = self.named.remove(id).unwrap_or_default();
         for named in &by {
-            self.ask_no_more(named.link, &name_of(named));
+            self.ask_no_more(named.link, &NameKey::of(&name_of(named)));
             self.of(named.link).named.remove(id);
             self.forget_if_empty(named.link);
         }
@@ -238,38 +265,39 @@ impl WaitingRoom {
     }
 
     fn leave(&mut self, id: &CommitId) -> Option<Incoming> {
-        let Waiting { commit, origins, missing, .. } = self.commits.remove(id)?;
+        let Waiting { commit, origins, name, awaits, known, .. } = self.commits.remove(id)?;
         self.bytes -= commit.size();
         let links: IdSet<LinkId> = origins.iter().filter_map(Origin::link).collect();
-        for name in &missing {
-            if let Some(awaited) = self.awaited.get_mut(name) {
-                awaited.waiters.remove(id);
-            }
-            for link in &links {
-                self.ask_no_more(*link, name);
-            }
-            self.forget_if_not_awaited(name);
+        if let Some(awaited) = self.awaited.get_mut(&awaits) {
+            awaited.waiters.remove(id);
         }
         for link in links {
+            self.ask_no_more(link, &awaits);
             self.of(link).commits.remove(id);
             self.forget_if_empty(link);
         }
+        self.forget_if_not_awaited(&awaits);
         // Where it is awaited itself, it is to be asked for again.
-        let name = commit.name();
-        for (link, ask) in self.asks_for(&name) {
+        for (link, ask) in self.asks_for(name) {
             self.of(link).asks.insert((ask.since, name));
         }
-        Some(Incoming { origins, commit })
+        Some(Incoming { origins, commit, known })
     }
 
-    fn forget_if_not_awaited(&mut self, name: &After) {
+    fn awaited_of(&mut self, key: NameKey, name: After) -> &mut Awaited {
+        self.awaited.get_or_insert_with(key, || Awaited { name, waiters: IdSet::new(), links: IdMap::new() })
+    }
+
+    fn forget_if_not_awaited(&mut self, name: &NameKey) {
         if self.awaited.get(name).is_some_and(|one| one.waiters.is_empty() && one.links.is_empty()) {
             self.awaited.remove(name);
         }
     }
 
-    fn ask(&mut self, link: LinkId, name: After, since: Millis) {
-        let is_here = self.has_named(&name);
+    fn ask(&mut self, link: LinkId, name: NameKey, since: Millis) {
+        let Some(is_here) = self.awaited.get(&name).map(|awaited| self.has_named(&awaited.name)) else {
+            return;
+        };
         let Some(awaited) = self.awaited.get_mut(&name) else { return };
         let ask = awaited.links.get_or_insert_with(link, || Ask { since, count: 0 });
         ask.count += 1;
@@ -278,25 +306,32 @@ impl WaitingRoom {
         }
     }
 
-    fn ask_no_more(&mut self, link: LinkId, name: &After) {
+    fn ask_no_more(&mut self, link: LinkId, name: &NameKey) {
         let Some(awaited) = self.awaited.get_mut(name) else { return };
         let Some(ask) = awaited.links.get_mut(&link) else { return };
         ask.count -= 1;
         if ask.count == 0 {
             let since = ask.since;
-            awaited.links.remove(&link);
             self.of(link).asks.remove(&(since, *name));
+            self.ask_never_more(link, name);
+        }
+    }
+
+    /// For nothing that this link brought it is awaited any more.
+    fn ask_never_more(&mut self, link: LinkId, name: &NameKey) {
+        if let Some(awaited) = self.awaited.get_mut(name) {
+            awaited.links.remove(&link);
             self.forget_if_not_awaited(name);
         }
     }
 
-    fn asks_for(&self, name: &After) -> Vec<(LinkId, Ask)> {
-        let awaited = self.awaited.get(name);
+    fn asks_for(&self, name: NameKey) -> Vec<(LinkId, Ask)> {
+        let awaited = self.awaited.get(&name);
         awaited.into_iter().flat_map(|awaited| &awaited.links).map(|(link, ask)| (*link, *ask)).collect()
     }
 
     /// Whether the commit of that name waits itself.
-    fn has_named(&self, name: &After) -> bool {
+    pub fn has_named(&self, name: &After) -> bool {
         let (mut first, mut last) = ([0; 32], [255; 32]);
         first[..16].copy_from_slice(&name.short.0);
         last[..16].copy_from_slice(&name.short.0);
@@ -324,6 +359,7 @@ fn name_of(named: &Named) -> After {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::id::{AuthorId, ShortId};
     use crate::base::limits::COMMIT_COST_BYTES;
     use crate::commit::vector::Tip;
     use crate::holder::pending::Brought;
@@ -337,10 +373,9 @@ mod tests {
     }
 
     fn enter(room: &mut WaitingRoom, commit: &Commit, link: LinkId, now: Millis) {
-        let causes = commit.header().after.clone();
         let origin = Origin::Stream(link, FrameNumber::default(), COMMIT_COST_BYTES, Brought::All);
-        let incoming = Incoming { origins: vec![origin], commit: commit.clone() };
-        assert!(room.enter(incoming, causes, now, &Limits::PROTOCOL));
+        let incoming = Incoming::new(vec![origin], commit.clone());
+        assert!(room.enter(incoming, now, &Limits::PROTOCOL));
     }
 
     fn asked(room: &WaitingRoom, link: LinkId) -> Vec<AuthorId> {
@@ -367,18 +402,30 @@ mod tests {
         for cause in &causes {
             enter(&mut room, &commit(100 + cause.author.0[0], &[*cause]), LINK, 0);
         }
-        let all = commit(250, &causes);
-        enter(&mut room, &all, LINK, 0);
         // Another branch of an author whose commit is awaited.
         let other = After { short: ShortId([9; 16]), ..causes[0] };
         assert!(room.release(&other).is_empty());
-        for (at, cause) in causes.iter().enumerate() {
-            let released = room.release(cause);
-            let is_last = at + 1 == causes.len();
-            assert_eq!(released.len(), if is_last { 2 } else { 1 });
-            assert_eq!(released.iter().any(|incoming| incoming.commit.id() == all.id()), is_last);
+        for cause in &causes {
+            assert_eq!(room.release(cause).len(), 1);
         }
-        assert!(room.awaited.is_empty() && room.links.is_empty());
+        assert!(room.is_empty() && room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    #[test]
+    fn a_commit_takes_the_same_room_however_many_it_names_and_looks_each_up_once() {
+        let mut room = WaitingRoom::default();
+        let causes: Vec<_> = (1..100).map(|author| commit(author, &[]).name()).collect();
+        enter(&mut room, &commit(250, &causes), LINK, 0);
+        for (at, cause) in causes.iter().enumerate() {
+            assert_eq!((room.awaited.len(), room.to_ask(LINK, 0).count()), (1, 1));
+            assert!(room.causes_behind(cause).eq(causes[at + 1..].iter().copied()));
+            let released = room.release(cause).pop().unwrap();
+            assert_eq!(released.known, at + 1);
+            assert!(room.is_empty() && room.awaited.is_empty() && room.links.is_empty());
+            if at + 1 < causes.len() {
+                assert!(room.enter(released, 0, &Limits::PROTOCOL));
+            }
+        }
     }
 
     #[test]
@@ -397,6 +444,20 @@ mod tests {
         room.link_gone(LinkId(2));
         assert_eq!(asked(&room, LINK), [second.header().author]);
         assert!(!room.waits_for_link(LinkId(2)));
+        room.link_gone(LINK);
+        assert!(room.is_empty() && room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    #[test]
+    fn of_a_link_that_is_gone_nothing_is_kept() {
+        let mut room = WaitingRoom::default();
+        let mut cause = commit(1, &[]);
+        for author in 2..50 {
+            let waits = commit(author, &[cause.name()]);
+            enter(&mut room, &waits, LINK, u64::from(author));
+            cause = waits;
+        }
+        assert_eq!(room.to_ask(LINK, Millis::MAX).count(), 1);
         room.link_gone(LINK);
         assert!(room.is_empty() && room.awaited.is_empty() && room.links.is_empty());
     }

@@ -21,7 +21,7 @@ use crate::wire::bodies::Head;
 use crate::wire::frame::Frame;
 
 /// What a read costs at least: it takes its time even where it finds nothing.
-const READ_BYTES_MIN: u64 = 4096;
+pub(super) const READ_BYTES_MIN: u64 = 4096;
 
 /// What is to be done for a link next.
 enum Work {

@@ -136,7 +136,7 @@ impl Holder {
             (Pending::Append(flight), StorageAnswer::GuardFailed) => {
                 let commits = flight.entries.into_iter().map(|entry| entry.commit);
                 let incoming =
-                    commits.zip(flight.origins).map(|(commit, origins)| Incoming { origins, commit });
+                    commits.zip(flight.origins).map(|(commit, origins)| Incoming::new(origins, commit));
                 self.intake.put_before(incoming.rev());
                 self.writing -= 1;
                 self.reload();
@@ -266,7 +266,7 @@ impl Holder {
             }
             self.intake.again += 1;
             let origins = vec![Origin::Again { own: entry.own }];
-            self.intake.inbox.push_back(Incoming { origins, commit: entry.commit });
+            self.intake.inbox.push_back(Incoming::new(origins, entry.commit));
         }
         Ok(())
     }

@@ -56,7 +56,10 @@ struct InFrame {
 /// Commits that come in pieces. The frame after their last piece says where they belong.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pieces {
-    partial: Vec<u8>,
+    /// Of the commit that has not come whole. They are put together once: whoever never sends the last
+    /// one costs no copies.
+    parts: Vec<Vec<u8>>,
+    parts_bytes: usize,
     whole: Vec<Vec<u8>>,
     /// When the last piece came.
     pub came_at: Millis,
@@ -67,10 +70,16 @@ impl Pieces {
     ///
     /// # Errors
     /// Why the peer must not send it.
-    pub fn push(&mut self, bytes: &[u8], last: bool, now: Millis, limits: &Limits) -> Result<(), PieceFault> {
+    pub fn push(
+        &mut self,
+        bytes: Vec<u8>,
+        last: bool,
+        now: Millis,
+        limits: &Limits,
+    ) -> Result<(), PieceFault> {
         self.came_at = now;
         let body_bytes = limits.frame_bytes_max - FRAME_HEAD_BYTES;
-        let is_whole = last && self.partial.len() + bytes.len() > body_bytes;
+        let is_whole = last && self.parts_bytes + bytes.len() > body_bytes;
         if !is_whole && (last || bytes.len() < limits.piece_bytes.min(body_bytes)) {
             return Err(PieceFault::Small);
         }
@@ -78,16 +87,18 @@ impl Pieces {
         if self.bytes() + bytes.len() > 2 * (limits.commit_bytes_max + 2 * limits.header_bytes_max) {
             return Err(PieceFault::Large);
         }
-        self.partial.extend_from_slice(bytes);
+        self.parts_bytes += bytes.len();
+        self.parts.push(bytes);
         if last {
-            self.whole.push(core::mem::take(&mut self.partial));
+            self.whole.push(core::mem::take(&mut self.parts).concat());
+            self.parts_bytes = 0;
         }
         Ok(())
     }
 
     /// How much is kept.
     pub fn bytes(&self) -> usize {
-        self.partial.len() + self.whole.iter().map(Vec::len).sum::<usize>()
+        self.parts_bytes + self.whole.iter().map(Vec::len).sum::<usize>()
     }
 
     /// The commits that came whole.
@@ -96,7 +107,7 @@ impl Pieces {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.partial.is_empty() && self.whole.is_empty()
+        self.parts.is_empty() && self.whole.is_empty()
     }
 }
 

@@ -59,7 +59,7 @@ impl Written {
         written.log.stage(second, false, None);
         written.write();
         assert_eq!(written.log.holes().len(), 1);
-        assert_eq!(written.log.admit(&first), Admission::Fills(1));
+        assert_eq!(written.log.admit(&first, 0), Admission::Fills(1));
         written.log.stage_again(1, first);
         written.write();
         written
@@ -80,7 +80,7 @@ fn a_commit_whose_bytes_come_late_is_in_the_log_again_and_in_its_chain_once() {
         finding.learn(&read, store.answer(&read)).expect("what was written");
     }
     assert_eq!(finding.found(), [1, 2]);
-    assert_eq!(log.admit(&first), Admission::Held);
+    assert_eq!(log.admit(&first, 0), Admission::Held);
     // And so it is for who reads it from storage.
     let rows: Vec<_> = store.range(b"b", b"c").map(|(key, value)| (key.clone(), value.clone())).collect();
     let read = read_rows(&rows, false).expect("rows are written whole").entries;

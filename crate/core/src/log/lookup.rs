@@ -1,5 +1,6 @@
 //! What of a commit is in the log: whether it may be appended, what it waits for, and where it is.
 
+use crate::base::id::AuthorId;
 use crate::base::mutation::Mutation;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::header::After;
@@ -10,6 +11,9 @@ use crate::log::log::Log;
 use crate::storage::request::StorageRequest;
 use crate::wire::bodies::ChainRange;
 
+/// Reads that a commit asks for at once.
+const READS_MAX: usize = 64;
+
 /// Whether a commit may be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -19,8 +23,8 @@ pub enum Admission {
     Fills(u64),
     /// All that it comes after is in the log.
     Ready,
-    /// These are not in the log yet.
-    Waits(Vec<After>),
+    /// The cause with this index is not in the log yet; all before it are.
+    Waits(usize),
     /// Storage must be asked first.
     Reads(Vec<StorageRequest>),
     /// It begins a chain of another space or partition.
@@ -39,14 +43,14 @@ pub enum Holding {
 }
 
 impl Log {
-    /// Whether this commit may be appended now.
-    pub fn admit(&self, commit: &Commit) -> Admission {
+    /// Whether this commit may be appended now. So many of its causes are known to be in the log: they
+    /// are looked up in their order, each once.
+    pub fn admit(&self, commit: &Commit, known: usize) -> Admission {
         let header = commit.header();
         if let Some(seq) = self.holes.seq_of(&commit.id()) {
             return if self.fills(seq, commit) { Admission::Fills(seq) } else { Admission::Held };
         }
         let mut reads = Vec::new();
-        let mut missing = Vec::new();
         let held = self.vector.seq(&header.author);
         if self.vector.has(&commit.tip()) {
             return Admission::Held;
@@ -69,39 +73,43 @@ impl Log {
         if held > 0 && !self.hot.contains(&header.author) {
             reads.push(StorageRequest::Get(vec![chain_key(&header.author)]));
         }
-        if header.seq > 1 {
-            let prev = After { author: header.author, seq: header.seq - 1, short: header.prev.short() };
-            self.require(&prev, &mut reads, &mut missing);
+        let own_reads = reads.len();
+        for (at, cause) in header.causes().enumerate().skip(known) {
+            match self.look_up(&cause) {
+                Holding::Held => {}
+                Holding::Reads(read) => reads.push(read),
+                Holding::Missing if self.may_be_without(&cause, header.author) => {}
+                Holding::Missing if reads.len() == own_reads => return Admission::Waits(at),
+                // What is before it is known once it was read.
+                Holding::Missing => break,
+            }
+            if reads.len() >= READS_MAX {
+                break;
+            }
         }
         for after in &header.after {
-            if !self.limits.is_mutated(Mutation::AppendWithoutCauses) {
-                self.require(after, &mut reads, &mut missing);
-            }
             // It is covered by this commit, which changes the chain's entry.
             let is_first = |tip: &Tip| self.number_of(tip).is_none();
             if self.uncovered_tip(after).as_ref().is_some_and(is_first) && !self.hot.contains(&after.author) {
                 reads.push(StorageRequest::Get(vec![chain_key(&after.author)]));
             }
         }
-        if !missing.is_empty() {
-            Admission::Waits(missing)
-        } else if !reads.is_empty() {
-            Admission::Reads(reads)
-        } else {
-            Admission::Ready
-        }
+        if reads.is_empty() { Admission::Ready } else { Admission::Reads(reads) }
+    }
+
+    /// See [`Mutation::AppendWithoutCauses`].
+    fn may_be_without(&self, cause: &After, author: AuthorId) -> bool {
+        cause.author != author && self.limits.is_mutated(Mutation::AppendWithoutCauses)
     }
 
     /// Whether the commit of that tip is in the log, with its bytes or without.
     pub fn holds(&self, tip: &Tip) -> Holding {
-        let (mut reads, mut missing) = (Vec::new(), Vec::new());
-        let name = After { author: tip.author, seq: tip.seq, short: tip.id.short() };
-        self.require(&name, &mut reads, &mut missing);
-        match (missing.pop(), reads.pop()) {
-            (Some(_), _) => Holding::Missing,
-            (None, Some(read)) => Holding::Reads(read),
-            (None, None) => Holding::Held,
-        }
+        self.look_up(&After { author: tip.author, seq: tip.seq, short: tip.id.short() })
+    }
+
+    /// Whether a commit of that name is missing, as far as that can be told from the tips.
+    pub fn is_beyond_tips(&self, name: &After) -> bool {
+        name.seq > self.vector.seq(&name.author)
     }
 
     fn fills(&self, seq: u64, commit: &Commit) -> bool {
@@ -118,18 +126,17 @@ impl Log {
         self.hot.holds(&name.author, name.seq, name.short, is_forked)
     }
 
-    fn require(&self, name: &After, reads: &mut Vec<StorageRequest>, missing: &mut Vec<After>) {
-        if self.vector.named(&name.author, name.seq, name.short).is_some() {
-            return;
+    fn look_up(&self, name: &After) -> Holding {
+        if self.is_beyond_tips(name) {
+            return Holding::Missing;
         }
-        if name.seq > self.vector.seq(&name.author) {
-            missing.push(*name);
-            return;
+        if self.vector.named(&name.author, name.seq, name.short).is_some() {
+            return Holding::Held;
         }
         match self.is_indexed(name) {
-            Lookup::Reads(read) => reads.push(read),
-            Lookup::Found(true) => {}
-            Lookup::Found(false) => missing.push(*name),
+            Lookup::Reads(read) => Holding::Reads(read),
+            Lookup::Found(true) => Holding::Held,
+            Lookup::Found(false) => Holding::Missing,
         }
     }
 

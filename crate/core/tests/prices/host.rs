@@ -229,8 +229,13 @@ pub fn chain(author: u8, count: u64, bytes: usize) -> Vec<Commit> {
 
 /// The first commit of an author, which comes after another.
 pub fn after(author: u8, cause: &Commit) -> Commit {
-    let header = cause.header();
-    let after = vec![After { author: header.author, seq: header.seq, short: cause.id().short() }];
+    after_all(author, std::slice::from_ref(cause))
+}
+
+/// The first commit of an author, which comes after these.
+pub fn after_all(author: u8, causes: &[Commit]) -> Commit {
+    let mut after: Vec<After> = causes.iter().map(Commit::name).collect();
+    after.sort();
     let of = (AuthorId([author; 16]), 1, Descriptor::plain("space").chain_start(0));
     let items = vec![(DocId([author; 16]), Kind::Change, vec![7; 10])];
     Commit::new(of, after, 0, items, &Limits::PROTOCOL).expect("within limits")

@@ -7,3 +7,4 @@ mod links;
 mod outgoing;
 mod questions;
 mod vectors;
+mod waiting;

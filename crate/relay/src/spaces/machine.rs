@@ -17,9 +17,9 @@ use crate::base::{Config, MachineId};
 use crate::metrics::Metrics;
 use crate::storage::{SpaceRow, WriteOutcome};
 
-/// The protocol's limits, but for how much is read before others have their turn: here these are all
+/// The protocol's limits, but for how much is done before others have their turn: here these are all
 /// spaces of a shard.
-const LIMITS: Limits = Limits { turn_bytes: 512 * 1024, ..Limits::PROTOCOL };
+const LIMITS: Limits = Limits { turn_bytes: 512 * 1024, write_bytes_max: 1024 * 1024, ..Limits::PROTOCOL };
 
 /// A core relay with the state that ends with it.
 pub(super) struct Machine {

@@ -24,9 +24,10 @@ use crate::storage::{CommitError, Store};
 
 /// Events that are handled before a commit.
 const BATCH_EVENTS: usize = 1024;
-/// How long events are handled before a commit, and timers as long: whoever waits for it does not wait
-/// for many others.
-const BATCH_TIME: Duration = Duration::from_millis(5);
+/// How long events are handled before a commit, and timers as long: about as long as a commit takes, within
+/// these bounds. Whoever waits for it does not wait for many others, and slow disks commit more at once.
+const BATCH_TIME_MIN: Duration = Duration::from_millis(2);
+const BATCH_TIME_MAX: Duration = Duration::from_millis(5);
 /// Time between the spaces that are woken at the start.
 const WAKE_INTERVAL_MILLIS: usize = 5;
 /// Why links end if the process ends without a word.
@@ -44,6 +45,7 @@ pub struct Shard {
     /// others were replaced.
     timers: BinaryHeap<Reverse<(Millis, Arc<str>)>>,
     writes: Vec<PendingWrite>,
+    batch_time: Duration,
     next_machine: MachineId,
 }
 
@@ -57,6 +59,7 @@ impl Shard {
             spaces: HashMap::new(),
             timers: BinaryHeap::new(),
             writes: Vec::new(),
+            batch_time: BATCH_TIME_MIN,
             next_machine: MachineId(0),
         }
     }
@@ -120,7 +123,7 @@ impl Shard {
             Ok(event) => self.handle(event)?,
         }
         for _ in 1..BATCH_EVENTS {
-            if began_at.elapsed() >= BATCH_TIME {
+            if began_at.elapsed() >= self.batch_time {
                 // Few bytes may take long.
                 self.events.end_turn();
                 break;
@@ -154,8 +157,8 @@ impl Shard {
     }
 
     fn fire_timers(&mut self) {
-        let (now, began_at) = (now(), Instant::now());
-        let is_due = |Reverse((at, _)): &Reverse<(Millis, _)>| *at <= now && began_at.elapsed() < BATCH_TIME;
+        let (now, end) = (now(), Instant::now() + self.batch_time);
+        let is_due = |Reverse((at, _)): &Reverse<(Millis, _)>| *at <= now && Instant::now() < end;
         while self.timers.peek().is_some_and(is_due) {
             let Some(Reverse((at, name))) = self.timers.pop() else { break };
             if self.spaces.get(&name).is_some_and(|space| space.timer_at == Some(at)) {
@@ -171,6 +174,7 @@ impl Shard {
         let writes = std::mem::take(&mut self.writes);
         let started = Instant::now();
         let outcome = self.store.commit();
+        self.batch_time = started.elapsed().clamp(BATCH_TIME_MIN, BATCH_TIME_MAX);
         let metrics = &self.context.metrics;
         match &outcome {
             Ok(()) => {

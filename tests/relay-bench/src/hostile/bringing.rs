@@ -92,7 +92,7 @@ pub async fn cut_answers(stage: &Stage) -> Result<()> {
 /// Brings commits that wait for one another: each comes after a commit of each of the others.
 pub async fn commits_that_name_each_other(stage: &Stage) -> Result<()> {
     const CIRCLE: usize = 1_024;
-    let attack = stage.crowd(1, |_| async move {
+    let attack = stage.crowd(8, |_| async move {
         let mut link = stage.writer().await?;
         let authors: Vec<_> = (0..stage.count(CIRCLE)).map(|_| AuthorId(unique())).collect();
         for (seq, author) in (1..).zip(&authors) {
