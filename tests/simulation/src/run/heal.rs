@@ -97,8 +97,8 @@ impl World {
         if !self.relays_are_away {
             return Ok(());
         }
-        let until = self.now + ALONE_MAX;
-        while self.now < until {
+        let (until, deadline) = (self.now + ALONE_MAX, self.now + HEAL_MAX);
+        while self.now < until || self.now < (self.last_sent + QUIET).min(deadline) {
             self.step()?;
         }
         self.count("worlds healed without a relay");
