@@ -34,6 +34,8 @@ impl World {
         for disk in &mut self.disks {
             disk.is_full = false;
         }
+        // What takes long is followed by a long rest.
+        self.plan.reads_late = None;
         if self.plan.caps.take().is_some() {
             self.stop_relays();
         }
