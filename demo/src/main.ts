@@ -1,6 +1,7 @@
 /** The page: a note, a task list and who is here, all in one space. */
 import { EyotError, openSpace, type Space } from "eyot";
 
+import { showLinks } from "./links.js";
 import { showNote } from "./note.js";
 import { showPeople } from "./people.js";
 import { showRegions } from "./regions.js";
@@ -31,6 +32,7 @@ try {
   });
   showStatus(space);
   if (control !== "" && relays.length === 0) showRegions(space, control);
+  showLinks(space);
   await Promise.all([showNote(space), showTasks(space), showPeople(space)]);
   document.querySelector("main")!.hidden = false;
 } catch (error) {

@@ -75,6 +75,9 @@ export function showRegions(space: Space, control: string): void {
     return row;
   };
 
+  document.querySelector<HTMLButtonElement>("#cut")!.addEventListener("click", () => {
+    for (const { region, up } of regions) if (up) ask(`/regions/${region}/kill`, "POST");
+  });
   document.querySelector<HTMLElement>("#regions")!.hidden = false;
   space.subscribe(show);
   setInterval(() => {

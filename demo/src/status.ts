@@ -1,6 +1,8 @@
 /** What is saved where, in words; the switch that takes this replica offline; the link to share. */
 import type { Space, Status } from "eyot";
 
+import { copy } from "./copy.js";
+
 export function showStatus(space: Space): void {
   const line = document.querySelector<HTMLElement>("#status")!;
   const online = document.querySelector<HTMLInputElement>("#online")!;
@@ -10,7 +12,9 @@ export function showStatus(space: Space): void {
   share.addEventListener("click", () => {
     const url = new URL(location.href);
     url.searchParams.set("space", space.name);
-    void copy(url.href).then((text) => (share.textContent = text));
+    void copy(url.href).then((isCopied) => {
+      share.textContent = isCopied ? "Copied: open it in another window" : url.href;
+    });
   });
   const show = (status: Status): void => {
     const text = describe(status);
@@ -19,16 +23,6 @@ export function showStatus(space: Space): void {
   };
   space.subscribe(show);
   show(space.status);
-}
-
-/** Copies the link, or shows it where that is not allowed: a page that came without encryption has no clipboard. */
-async function copy(link: string): Promise<string> {
-  try {
-    await navigator.clipboard.writeText(link);
-    return "Copied: open it in another window";
-  } catch {
-    return link;
-  }
 }
 
 function describe(status: Status): string {

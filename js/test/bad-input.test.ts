@@ -299,6 +299,29 @@ const table: Record<string, Row[]> = {
     [() => doc.change((draft) => splice(draft, ["n"], 0, 0, "x")), "invalid", /no text at n/],
     [() => doc.change((draft) => splice(draft, ["a", "b"], 0, 0, "x")), "invalid", /no map or list at a/],
   ],
+  "connect: what is no port": [undefined, null, 1, "port", {}, [], { postMessage: null }, new EventTarget()].map(
+    (port): Row => [() => space.connect(port as Any), "invalid", /connect\(\) takes a MessagePort, not/],
+  ),
+  "invite and join: the options": [
+    [() => space.invite(null as Any), "invalid", /invite\(\) takes its options as an object, not null/],
+    [() => space.invite("write" as Any), "invalid", /not a string/],
+    [() => space.invite({ rights: "read" } as Any), "invalid", /invite\(\) has no option rights/],
+    [() => space.invite({ iceServers: [] } as Any), "invalid", /has no option iceServers/],
+    ...[null, "", "admin", 1, ["read"]].map((right): Row => [
+      () => space.invite({ right: right as Any }),
+      "invalid",
+      /the right of an invitation is "read" or "write"/,
+    ]),
+    [() => space.invite({ signal: {} as Any }), "invalid", /signal is an AbortSignal/],
+    [() => space.join("x", null as Any), "invalid", /join\(\) takes its options as an object, not null/],
+    [() => space.join("x", { right: "read" } as Any), "invalid", /join\(\) has no option right/],
+    [() => space.join("x", { signal: 1 as Any }), "invalid", /signal is an AbortSignal/],
+  ],
+  "join: the text": [undefined, null, 1, {}, "", "x", HALF, "z".repeat(MIB)].map((text): Row => [
+    () => space.join(text as Any),
+    "invalid",
+    /an invitation/,
+  ]),
   "values of one's own": [
     ...["1", null, NaN, Infinity, 0.5, 2 ** 53, 1n, {}].map((value): Row => [
       () => new Counter(value as Any),

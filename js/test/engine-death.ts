@@ -1,6 +1,7 @@
 /**
  * Opens spaces on an engine of which one function traps, as it would after a failed assertion, and
- * prints what the application gets to see. A program of its own: the engine is shared by a process.
+ * prints what the application gets to see, once the other end of a port has seen it, too. A program of its own: the engine
+ * is shared by a process.
  */
 import binaryen from "binaryen";
 import { once } from "node:events";
@@ -8,6 +9,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MessageChannel } from "node:worker_threads";
 import { FolderStore } from "../src/storage/folder-store.js";
 import { openOn } from "../src/space/open.js";
 import type { SpaceOptions } from "../src/space/types.js";
@@ -30,6 +32,13 @@ const asked = once(silent, "connection");
 const space = await open("one", { storage: directory(folder), relays: [`ws://${host}/a`, `ws://${host}/b`] });
 const other = await open("two", { storage: memory(), relays: { directory: `http://${host}` } });
 await asked;
+const { port1, port2 } = new MessageChannel();
+// A port closes once it has been read.
+const parted = once(
+  port2.on("message", () => undefined),
+  "close",
+);
+space.connect(port1 as unknown as MessagePort);
 const doc = await space.named("doc", { n: 0 });
 await doc.change((draft) => void (draft.n = 1)).saved;
 let told = false;
@@ -52,6 +61,7 @@ const found = {
   other: code(() => other.create({})),
   later: await space.open(doc.id).then(() => "resolved", codeOf),
 };
+await parted;
 await space.close();
 await other.close();
 const again = await open("one", { storage: directory(folder) });

@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { MessageChannel, type MessagePort as NodePort } from "node:worker_threads";
-import { CLOSE_GOING_AWAY, CLOSE_INCOMPATIBLE, CLOSE_MALFORMED, CLOSE_TOO_LARGE } from "../src/base/close-codes.js";
+import {
+  CLOSE_DENIED,
+  CLOSE_GOING_AWAY,
+  CLOSE_INCOMPATIBLE,
+  CLOSE_MALFORMED,
+  CLOSE_TOO_LARGE,
+} from "../src/base/close-codes.js";
 import {
   answers,
   bye,
@@ -161,6 +167,24 @@ describe("a link", () => {
       peer.say(hello(LOW));
       await peer.next("frame");
     }
+    assert.equal(space.status.error, undefined);
+  });
+
+  it("is refused where somebody greets again and again, as each link has prices of its own", async () => {
+    for (let n = 0; n < 40; n++) peer.say(hello(LOW));
+    await peer.bye(CLOSE_DENIED, /too many greetings/);
+    assert.equal(space.status.error?.code, "denied");
+  });
+
+  it("that ended for a reason that may pass is begun anew after a while", async () => {
+    peer.say(hello(LOW));
+    await peer.next("frame");
+    const { random } = peer;
+    peer.say(bye(random, CLOSE_GOING_AWAY, "for now"));
+    await peer.next("hello");
+    assert.notDeepEqual(peer.random, random);
+    peer.say(hello(LOW));
+    await peer.next("frame");
     assert.equal(space.status.error, undefined);
   });
 

@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 import { MessageChannel, Worker, type MessagePort as NodePort } from "node:worker_threads";
 import { directory, memory, openSpace, type Space, type SpaceOptions, type Status } from "./eyot.js";
+import { OPEN, TestRelay } from "./relay.js";
 
 type Note = { list: string[] };
 
@@ -130,6 +131,61 @@ describe("two spaces at the ends of a channel", () => {
     } finally {
       await worker.terminate();
     }
+  });
+});
+
+describe("a replica with a relay", () => {
+  let relay: TestRelay;
+  beforeEach(async () => (relay = await TestRelay.start("eu")));
+  afterEach(() => relay.stop());
+
+  const openLinked = () => openOne({ storage: memory(), relays: [relay.address] }, "test");
+
+  it("brings what others write that have none, and brings them what the relay has", async () => {
+    const [linked, far] = await Promise.all([openLinked(), openLinked()]);
+    const near = await openOne({ storage: memory() }, "test");
+    connect(linked, near);
+    await write(near, "from near");
+    await has(far, "from near");
+    await write(far, "from far");
+    await has(near, "from far");
+    await linked.durable();
+    const shown = linked.links().map(({ to, via, region, right }) => [to, via, region, right]);
+    assert.deepEqual(shown, [
+      ["relay", "websocket", "eu", "write"],
+      ["replica", "port", undefined, "write"],
+    ]);
+    assert.ok(linked.links().every(({ bytesIn, bytesOut }) => bytesIn > 0 && bytesOut > 0));
+    assert.equal(linked.status.peers, 2);
+    assert.deepEqual([near.status.synced, near.status.behind], [false, {}], "of regions it knows nothing");
+  });
+
+  it("stays linked to others when it is taken offline, and brings the relay everything when it is back", async () => {
+    const [one, far] = await Promise.all([openLinked(), openLinked()]);
+    const other = await openOne({ storage: memory() }, "test");
+    connect(one, other);
+    await until(one, ({ state, peers }) => state === "live" && peers === 2);
+    one.setOnline(false);
+    await until(one, ({ peers }) => peers === 1);
+    await write(one, "offline");
+    await has(other, "offline");
+    await write(other, "answer");
+    await has(one, "answer");
+    assert.equal(one.status.unsent, 1, "its own commit waits for a region, the other's is not its own");
+    one.setOnline(true);
+    await has(far, "answer");
+    await one.durable();
+  });
+
+  it("that may only read there says so, and can't invite others to write", async () => {
+    relay.verify = () => ({ ...OPEN, spaces: [["*", "read"]] });
+    const reader = await openLinked();
+    await until(reader, ({ state }) => state === "live");
+    assert.deepEqual(
+      reader.links().map(({ right }) => right),
+      ["read"],
+    );
+    await assert.rejects(reader.invite({ right: "write" }), { code: "denied" });
   });
 });
 

@@ -100,6 +100,24 @@ test("a task that two move at once stays one task", async () => {
   assert.equal(held, 3);
 });
 
+test("two windows that met by an invitation go on when the relay is gone", async () => {
+  await ada.window.getByTestId("invite").click();
+  const invitation = await carried(ada);
+  await paste(bob, invitation);
+  const answer = await carried(bob);
+  await paste(ada, answer);
+  for (const { window } of [ada, bob]) {
+    await window.waitForFunction(() => document.querySelector("#links").textContent.includes("1 direct: by WebRTC"));
+  }
+  await relay.stop();
+  relay = undefined;
+  await statusSays(ada, "Offline");
+  await ada.window.getByTestId("note").fill("No relay, ");
+  await noteIs(bob, "No relay, ");
+  await bob.window.getByTestId("note").fill("No relay, no matter.");
+  await noteIs(ada, "No relay, no matter.");
+});
+
 async function open(name) {
   const context = await chromium.launchPersistentContext(join(profiles, name), {
     ...CHROMIUM,
@@ -108,6 +126,17 @@ async function open(name) {
   await window.goto(page);
   await window.getByTestId("note").waitFor();
   return { context, window };
+}
+
+/** The text that a window asks its person to carry. */
+async function carried({ window }) {
+  await window.waitForFunction(() => document.querySelector("#carried").value !== "");
+  return window.getByTestId("carried").inputValue();
+}
+
+async function paste({ window }, text) {
+  await window.getByTestId("pasted").fill(text);
+  await window.keyboard.press("Enter");
 }
 
 function noteIs({ window }, text) {

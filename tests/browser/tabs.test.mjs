@@ -64,6 +64,9 @@ it("one tab links to the relay for both, and an edit of the other is durable", {
   await second.evaluate(() => doc.change((draft) => void draft.list.push("durable")).durable());
   await second.evaluate(() => space.durable());
   assert.equal(await accepted(), 1);
+  const links = (page) => page.evaluate(() => space.links().map(({ to, via, region }) => [to, via, region]));
+  assert.deepEqual(await links(first), [["relay", "websocket", "eu"]]);
+  assert.deepEqual(await links(second), [["relay", "tab", "eu"]]);
 });
 
 it("the tab that links goes, and the other takes over", { timeout }, async () => {

@@ -41,7 +41,7 @@ const UUID = /^([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]
 /** What is needed of a session description; undefined where it lacks that. */
 export function ofSdp(sdp: string): Description | undefined {
   const line = (pattern: RegExp): string | undefined => pattern.exec(sdp)?.[1];
-  const fingerprint = bytesOfHex(line(/^a=fingerprint:sha-256 ([0-9a-f:]+)\s*$/im)?.replaceAll(":", "") ?? "");
+  const fingerprint = bytesOfHex(line(/^a=fingerprint:sha-256 ([0-9a-f:]+)\s*$/im) ?? "");
   const user = line(/^a=ice-ufrag:(\S+)\s*$/m);
   const password = line(/^a=ice-pwd:(\S+)\s*$/m);
   if (fingerprint.length !== FINGERPRINT_BYTES || !isCredential(user) || !isCredential(password)) return undefined;
@@ -73,10 +73,14 @@ export function toSdp({ fingerprint, user, password, candidates }: Description, 
     `a=setup:${setup}`,
     "a=sctp-port:5000",
     "a=max-message-size:262144",
-    ...candidates.map((candidate, index) => `a=candidate:${lineOf(candidate, index)}`),
-    "a=end-of-candidates",
+    ...candidatesOf({ candidates }).map((candidate) => `a=${candidate}`),
   ];
   return lines.map((line) => `${line}\r\n`).join("");
+}
+
+/** As they are told one by one. */
+export function candidatesOf({ candidates }: Pick<Description, "candidates">): string[] {
+  return candidates.map((candidate, index) => `candidate:${lineOf(candidate, index)}`);
 }
 
 export function pack({ fingerprint, user, password, candidates }: Description, to: Writer): void {
@@ -160,6 +164,7 @@ function bytesOfIpv6(address: string): Uint8Array | undefined {
   return bytesOfHex(all.map((group) => group.padStart(4, "0")).join(""));
 }
 
+/** Colons between digits do not count. */
 function bytesOfHex(digits: string): Uint8Array {
-  return new Uint8Array((digits.match(/../g) ?? []).map((pair) => parseInt(pair, 16)));
+  return new Uint8Array((digits.replaceAll(":", "").match(/../g) ?? []).map((pair) => parseInt(pair, 16)));
 }

@@ -16,7 +16,7 @@ import { sha256 } from "@noble/hashes/sha256";
 import bs58check from "bs58check";
 import { checkText } from "../base/check.js";
 import { EyotError, invalid } from "../base/error.js";
-import { Reader, Writer } from "./bytes.js";
+import { isSame, Reader, Writer } from "./bytes.js";
 import { pack, unpack, type Description, type Setup } from "./description.js";
 
 export interface Invited {
@@ -102,11 +102,6 @@ export function readAnswer(text: unknown, invited: Invited): Answered {
 /** What a side sends on the channel to prove that it knows the secret. */
 export function proofOf(side: "inviter" | "joiner", invited: Invited, answered: Answered): Uint8Array {
   return macOf(invited, `eyot ${side}`, answered.bytes);
-}
-
-/** Compares in a time that does not tell where they differ. */
-export function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.reduce((different, byte, at) => different | (byte ^ other[at]!), 0) === 0;
 }
 
 // Both texts.

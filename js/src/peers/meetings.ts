@@ -9,18 +9,7 @@ import type { Channel } from "./channel.js";
 import { answer, invite, proofOf, readAnswer, readInvitation, type Answered, type Invited } from "./invitation.js";
 import { prove } from "./proof.js";
 import { RtcConnection, type Rtc } from "./rtc.js";
-
-export interface Invitation {
-  /** What the other person gets, as it is or as a QR code. */
-  readonly text: string;
-  /**
-   * Takes the answer that the other person's `join()` gave. Resolves once both are connected. An invitation is good for
-   * one answer; `expired`, `closed` (cancelled, or the space is) and `denied` (used) say that it is good no more.
-   */
-  accept(answer: string): Promise<void>;
-  /** Makes the invitation worthless. A link that came of it stays. */
-  cancel(): void;
-}
+import type { Invitation } from "./types.js";
 
 /** What this file needs of the links of a space. */
 export interface MeetingContext {
@@ -39,6 +28,8 @@ export class Meetings {
   readonly #context: MeetingContext;
   /** Those under way. */
   readonly #open = new Set<{ cancel(): void }>();
+  /** The space is closed. */
+  #isOver = false;
 
   constructor(context: MeetingContext) {
     this.#context = context;
@@ -57,7 +48,7 @@ export class Meetings {
   async join(text: string, signal: AbortSignal | undefined): Promise<{ answer: string }> {
     const invited = readInvitation(text, this.#context.space);
     if (invited.expiresAt <= Date.now()) throw expired();
-    const made = await this.#prepare(signal, (connection) => connection.answer(invited.description, true));
+    const made = await this.#prepare(signal, (connection) => connection.answer(invited.description));
     const { setup, description } = made.description;
     const { text: answerText, answered } = answer(invited, setup, description);
     void this.#await(made.connection, invited, answered);
@@ -65,6 +56,7 @@ export class Meetings {
   }
 
   end(): void {
+    this.#isOver = true;
     for (const meeting of this.#open) meeting.cancel();
   }
 
@@ -77,7 +69,9 @@ export class Meetings {
     let connection: RtcConnection | undefined;
     try {
       connection = new RtcConnection(await limit.race(this.#context.rtc()), []);
-      return { connection, description: await limit.race(describe(connection)) };
+      const description = await limit.race(describe(connection));
+      if (this.#isOver) throw new EyotError("closed", `the space ${this.#context.space} is closed`);
+      return { connection, description };
     } catch (error) {
       connection?.close();
       throw coded(error) ?? new EyotError("unavailable", "WebRTC can't be used here", { cause: error });

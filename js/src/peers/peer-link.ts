@@ -24,8 +24,13 @@ const REST_MS_MIN = 1_000;
 const REST_MS_MAX = 60_000;
 /** A link that lasted so long did not end at once. */
 const LASTED_MS = 30_000;
+/** How long a channel of WebRTC stays open that can't become a link. */
+const LINGER_MS = 2_000;
 /** A frame comes in no more pieces. */
 const PIECES_MAX = 32;
+
+/** So many Hellos are taken at once, and one more each second: each begins a link, whose price is counted anew. */
+const HELLOS_MAX = 16;
 
 /** What ends a link for good, and the code of the error that says so. */
 const REFUSALS: Readonly<Record<number, ErrorCode>> = {
@@ -56,6 +61,9 @@ export class PeerLink implements ChannelListener {
   #linkedAt = 0;
   /** The close code of what refused the link. */
   #refusal = 0;
+  /** How many Hellos may still come, and when that was counted. */
+  #hellosLeft = HELLOS_MAX;
+  #helloAt = Date.now();
 
   /** `over` is called once the channel is closed, by either side. */
   constructor(context: PeerContext, channel: Channel, isReader: boolean, over: () => void) {
@@ -138,9 +146,20 @@ export class PeerLink implements ChannelListener {
     if (this.#state !== "greeting") this.#greet();
     this.#theirs = random;
     const order = compare(this.#own, random);
-    if (version !== VERSION) this.#refuse(CLOSE_INCOMPATIBLE, `the other side speaks version ${version} of this link`);
+    if (!this.#mayGreet()) this.#refuse(CLOSE_DENIED, "too many greetings");
+    else if (version !== VERSION)
+      this.#refuse(CLOSE_INCOMPATIBLE, `the other side speaks version ${version} of this link`);
     else if (order === 0) this.#refuse(CLOSE_OUT_OF_ORDER, "both ends of this channel are the same");
     else if (this.#state === "greeting") this.#open(order > 0);
+  }
+
+  #mayGreet(): boolean {
+    const now = Date.now();
+    this.#hellosLeft = Math.min(HELLOS_MAX, this.#hellosLeft + Math.max(0, now - this.#helloAt) / 1_000);
+    this.#helloAt = now;
+    if (this.#hellosLeft < 1) return false;
+    this.#hellosLeft -= 1;
+    return true;
   }
 
   #open(dials: boolean): void {
@@ -210,6 +229,8 @@ export class PeerLink implements ChannelListener {
       this.#refusal = code;
       this.refused = new EyotError(refusal, `the other replica can't be linked: ${reason}`);
       this.#context.changed();
+      // Nobody else could close it. A channel that is closed at once may take along the Bye that says why.
+      if (this.channel.via === "webrtc") this.#timer = setTimeout(() => this.#finish(), LINGER_MS);
       return;
     }
     this.#state = "resting";

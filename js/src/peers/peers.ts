@@ -4,28 +4,18 @@ import { EyotError, invalid } from "../base/error.js";
 import { checkSignal } from "../base/wait.js";
 import type { Channel } from "./channel.js";
 import type { PeerContext } from "./context.js";
-import type { LinkInfo } from "./link-info.js";
-import { Meetings, type Invitation } from "./meetings.js";
+import { Meetings } from "./meetings.js";
 import { PeerLink } from "./peer-link.js";
 import { PortChannel, takePort } from "./port.js";
 import type { Rtc } from "./rtc.js";
-
-export interface InviteOptions {
-  /** What the other replica may do here. Default: what this one may do. */
-  right?: "read" | "write" | undefined;
-  /** Ends the making of the invitation. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface JoinOptions {
-  /** Ends the making of the answer. */
-  signal?: AbortSignal | undefined;
-}
+import type { Invitation, InviteOptions, JoinOptions, LinkInfo } from "./types.js";
 
 export class Peers {
   readonly #context: PeerContext;
   readonly #links = new Set<PeerLink>();
   readonly #meetings: Meetings;
+  /** The link to the replica that was met last. It is remembered for why there can be none. */
+  #met: PeerLink | undefined;
 
   /** `rtc` finds the WebRTC of the platform. */
   constructor(context: PeerContext, space: string, rtc: (() => Promise<Rtc>) | undefined) {
@@ -39,8 +29,10 @@ export class Peers {
 
   /** Why one of the replicas that are connected can't be linked. */
   get error(): EyotError | undefined {
-    for (const { refused } of this.#links) if (refused !== undefined) return refused;
-    return undefined;
+    for (const { channel, refused } of this.#links) {
+      if (channel.via === "port" && refused !== undefined) return refused;
+    }
+    return this.#met?.refused;
   }
 
   connect(given: unknown): () => void {
@@ -94,6 +86,7 @@ export class Peers {
       this.#links.delete(link);
       if (link.refused !== undefined) this.#context.changed();
     });
+    if (channel.via === "webrtc") this.#met = link;
     this.#links.add(link);
     link.start();
     return link;

@@ -1,6 +1,6 @@
 /** Each side of a new channel proves that it holds the invitation, before anything else is said on it. */
 import { EyotError } from "../base/error.js";
-import { isSame } from "./invitation.js";
+import { isSame } from "./bytes.js";
 import { proof, readProof } from "./messages.js";
 import type { RtcChannel } from "./rtc.js";
 

@@ -4,13 +4,18 @@
  */
 import { EyotError } from "../base/error.js";
 import type { Channel, ChannelListener } from "./channel.js";
-import { ofSdp, setupOf, toSdp, type Description, type Setup } from "./description.js";
+import { candidatesOf, ofSdp, setupOf, toSdp, type Description, type Setup } from "./description.js";
 
 /** The class of the platform, or one like it. */
 export type Rtc = new (configuration?: RTCConfiguration) => RTCPeerConnection;
 
 /** How long addresses of this device are looked for. What was not found by then is left out. */
 const GATHER_MS = 2_000;
+/**
+ * Who answers does not try the other side's addresses before that. That side has the first word, once it has the answer:
+ * Node's WebRTC fails now and then where somebody tries while it takes the answer in.
+ */
+const HOLD_MS = 2_000;
 /** Messages of this size pass everywhere. */
 const MESSAGE_BYTES_MAX = 16 * 1024;
 /** What the platform is given at once: its own queue ends in an exception. The rest waits here. */
@@ -25,32 +30,34 @@ export class RtcConnection {
   /** Resolves once the other side is connected. */
   readonly opened: Promise<RtcChannel>;
   readonly #connection: RTCPeerConnection;
-  readonly #channel: RtcChannel;
+  #channel: RtcChannel | undefined;
+  #resolve: (channel: Promise<RtcChannel>) => void = () => undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(rtc: Rtc, iceServers: RTCIceServer[]) {
     this.#connection = new rtc({ iceServers });
-    const channel = this.#connection.createDataChannel("eyot", { negotiated: true, id: 0 });
-    this.#channel = new RtcChannel(this.#connection, channel);
-    this.opened = this.#channel.opened.then(() => this.#channel);
+    this.opened = new Promise((resolve) => (this.#resolve = resolve));
     this.opened.catch(() => undefined);
   }
 
   /** What the other side must know of this one. */
   async offer(): Promise<Description> {
     const connection = this.#connection;
+    this.#open();
     await connection.setLocalDescription(await connection.createOffer());
     return (await this.#gathered()).description;
   }
 
-  /** Takes an offer. Where `isPatient`, the other side may take its time until it gets the answer. */
-  async answer(offer: Description, isPatient: boolean): Promise<{ description: Description; setup: Setup }> {
+  /** Takes an offer; what is said of this side in return goes back to who made it. */
+  async answer(offer: Description): Promise<{ description: Description; setup: Setup }> {
     const connection = this.#connection;
-    // Who knows addresses tries them at once, and has given up before a person has carried the answer back. Without
-    // any it waits for the other side, and learns its addresses as that side tries.
-    const known = isPatient ? { ...offer, candidates: [] } : offer;
-    await connection.setRemoteDescription({ type: "offer", sdp: toSdp(known, "actpass") });
+    await connection.setRemoteDescription({ type: "offer", sdp: toSdp({ ...offer, candidates: [] }, "actpass") });
+    // Not before: Node's WebRTC makes an offer of its own for a channel.
+    this.#open();
     await connection.setLocalDescription(await connection.createAnswer());
-    return this.#gathered();
+    const made = await this.#gathered();
+    this.#timer = setTimeout(() => this.#try(offer), HOLD_MS);
+    return made;
   }
 
   async accept(answer: Description, setup: Setup): Promise<void> {
@@ -58,7 +65,26 @@ export class RtcConnection {
   }
 
   close(): void {
-    this.#channel.close();
+    clearTimeout(this.#timer);
+    if (this.#channel === undefined) this.#connection.close();
+    else this.#channel.close();
+  }
+
+  #open(): void {
+    const channel = new RtcChannel(
+      this.#connection,
+      this.#connection.createDataChannel("eyot", { negotiated: true, id: 0 }),
+    );
+    this.#channel = channel;
+    this.#resolve(channel.opened.then(() => channel));
+  }
+
+  /** Tries the other side's addresses. */
+  #try(offer: Description): void {
+    for (const candidate of candidatesOf(offer)) {
+      // One that can't be tried is one less.
+      this.#connection.addIceCandidate({ candidate, sdpMid: "0" }).catch(() => undefined);
+    }
   }
 
   async #gathered(): Promise<{ description: Description; setup: Setup }> {
@@ -97,6 +123,7 @@ export class RtcChannel implements Channel {
   /** What waits for the platform's queue to run low. */
   readonly #queue: Uint8Array<ArrayBuffer>[] = [];
   #queueBytes = 0;
+  #wasOpen = false;
   #isClosed = false;
   #settle: { resolve: () => void; reject: (error: EyotError) => void } | undefined;
 
@@ -145,9 +172,8 @@ export class RtcChannel implements Channel {
     this.#channel.removeEventListener("close", this.#gone);
     this.#connection.removeEventListener("connectionstatechange", this.#state);
     const connection = this.#connection;
-    const wasOpen = this.#channel.readyState === "open";
     this.#channel.close();
-    if (!wasOpen) return connection.close();
+    if (!this.#wasOpen) return connection.close();
     // A connection that is closed at once takes along what was just sent, such as the reason.
     const timer = setTimeout(() => connection.close(), CLOSE_MS);
     this.#channel.addEventListener("close", () => {
@@ -156,7 +182,10 @@ export class RtcChannel implements Channel {
     });
   }
 
-  readonly #open = (): void => this.#settle?.resolve();
+  readonly #open = (): void => {
+    this.#wasOpen = true;
+    this.#settle?.resolve();
+  };
 
   readonly #message = ({ data }: MessageEvent<unknown>): void => {
     // Texts are not of this package.
@@ -180,10 +209,13 @@ export class RtcChannel implements Channel {
     }
   };
 
-  /** `disconnected` may pass. The engine asks by itself whether the other side is there. */
+  /**
+   * `disconnected` may pass: the engine asks by itself whether the other side is there. Before the channel is open
+   * `failed` may pass, too: the other side may not have tried yet.
+   */
   readonly #state = (): void => {
     const state = this.#connection.connectionState;
-    if (state === "failed" || state === "closed") this.#gone();
+    if (state === "closed" || (state === "failed" && this.#wasOpen)) this.#gone();
   };
 
   readonly #gone = (): void => {

@@ -7,9 +7,7 @@
 import type { EyotError } from "../base/error.js";
 import type { DocId, DocUrl } from "../base/id.js";
 import type { Wait } from "../base/wait.js";
-import type { LinkInfo } from "../peers/link-info.js";
-import type { Invitation } from "../peers/meetings.js";
-import type { InviteOptions, JoinOptions } from "../peers/peers.js";
+import type { Invitation, InviteOptions, JoinOptions, LinkInfo } from "../peers/types.js";
 import type { Relays, TokenSource } from "../relays/options.js";
 import type { Storage } from "../storage/choice.js";
 import type { Patch } from "../value/patch.js";

@@ -84,8 +84,6 @@ pub struct Limits {
     pub echo_ranges_max: usize,
     /// Acknowledgements that a link remembers with the position they were made at.
     pub ack_marks_max: usize,
-    /// Questions of a link about what regions hold.
-    pub questions_max: usize,
     /// The deliberate fault of this run.
     #[cfg(feature = "mutations")]
     pub mutation: Option<Mutation>,
@@ -128,7 +126,6 @@ impl Limits {
         hot_chains_max: 1024,
         echo_ranges_max: 64,
         ack_marks_max: 1024,
-        questions_max: 64,
         #[cfg(feature = "mutations")]
         mutation: None,
     };

@@ -1,26 +1,31 @@
 //! Clients ask when all that the regions hold is in this relay's log: a read quorum.
+//!
+//! An answer counts for what its link asked before, too: what was read for the later question was there
+//! for the earlier ones. So of a link and a region one question is under way, and the latest waits: that is
+//! all, however often somebody asks while a region is down.
 
 use std::collections::BTreeMap;
 
 use crate::base::id::LinkId;
+use crate::base::id_map::IdMap;
 use crate::holder::holder::Holder;
 use crate::relay::region::mesh_session;
 use crate::wire::bodies::RegionHead;
-use crate::wire::close::CloseCode;
 
 #[derive(Default)]
 pub(super) struct Questions {
-    /// Who waits for this region's own answer.
-    own: Vec<(LinkId, u64)>,
+    /// Who waits for this region's own answer, with the number of its latest question.
+    own: IdMap<LinkId, u64>,
     /// Who waits for another region's, by its name.
-    others: BTreeMap<String, Vec<Question>>,
+    others: BTreeMap<String, IdMap<LinkId, Question>>,
 }
 
 /// A client asks when all that a region holds is here.
 struct Question {
-    from: LinkId,
     nonce: u64,
     stage: Stage,
+    /// What the client has asked since.
+    next: Option<u64>,
 }
 
 enum Stage {
@@ -45,25 +50,26 @@ impl Questions {
         from: LinkId,
         nonce: u64,
         regions: impl Iterator<Item = &'a str>,
-        holder: &mut Holder,
+        holder: &Holder,
     ) {
-        let own = self.own.iter().filter(|(link, _)| *link == from).count();
-        let others = self.others.values().flatten().filter(|question| question.from == from).count();
-        if own.max(others) >= holder.limits().questions_max {
-            return holder.close(from, CloseCode::Flow, "too many questions at once");
+        self.own.insert(from, nonce);
+        if holder.session(from).is_none_or(|session| session.is_mesh) {
+            return;
         }
-        self.own.push((from, nonce));
-        if holder.session(from).is_some_and(|session| !session.is_mesh) {
-            for region in regions {
-                let question = Question { from, nonce, stage: Stage::ToAsk };
-                self.others.entry(region.to_owned()).or_default().push(question);
+        for region in regions {
+            let questions = self.others.entry(region.to_owned()).or_default();
+            match questions.get_mut(&from) {
+                Some(question) => question.next = Some(nonce),
+                None => {
+                    questions.insert(from, Question::new(nonce));
+                }
             }
         }
     }
 
     pub fn answered(&mut self, link: LinkId, nonce: u64, head: &RegionHead) {
-        for question in self.others.values_mut().flatten() {
-            if matches!(question.stage, Stage::Asked(of, asked) if (of, asked) == (link, nonce)) {
+        for (_, question) in self.others.values_mut().flat_map(IdMap::iter_mut) {
+            if matches!(question.stage, Stage::Asked(of, asked) if of == link && asked <= nonce) {
                 question.stage = Stage::Reading(link, head.at.seq);
             }
         }
@@ -72,18 +78,16 @@ impl Questions {
     /// Asks what is to be asked, and answers what is known. `has_met_all`: this relay has compared all it
     /// holds with every other region since its log is new.
     pub fn go_on(&mut self, own_region: &str, has_met_all: bool, holder: &mut Holder) {
+        self.own.retain(|from, _| holder.links().contains(*from));
         if has_met_all {
-            for (from, nonce) in core::mem::take(&mut self.own) {
-                if holder.links().contains(from) {
-                    holder.answer_fresh(from, nonce, own_region.to_owned());
-                }
+            for (from, nonce) in core::mem::take(&mut self.own).iter() {
+                holder.answer_fresh(*from, *nonce, own_region.to_owned());
             }
         }
-        self.own.retain(|(from, _)| holder.links().contains(*from));
         self.others.retain(|region, questions| {
             // Of a region that is not linked nothing is known, however often it is looked.
             if let Some((link, _)) = mesh_session(holder, region) {
-                questions.retain_mut(|question| !question.go_on(region, link, holder));
+                questions.retain(|from, question| !question.go_on(*from, region, link, holder));
             }
             !questions.is_empty()
         });
@@ -92,15 +96,19 @@ impl Questions {
     /// Whoever asked on this link is gone.
     pub fn link_closed(&mut self, link: LinkId) {
         self.others.retain(|_, questions| {
-            questions.retain(|question| question.from != link);
+            questions.remove(&link);
             !questions.is_empty()
         });
     }
 }
 
 impl Question {
-    /// Does what can be done; whether it is answered.
-    fn go_on(&mut self, region: &str, linked: LinkId, holder: &mut Holder) -> bool {
+    fn new(nonce: u64) -> Self {
+        Self { nonce, stage: Stage::ToAsk, next: None }
+    }
+
+    /// Does what can be done; whether all is answered.
+    fn go_on(&mut self, from: LinkId, region: &str, linked: LinkId, holder: &mut Holder) -> bool {
         if let Stage::Asked(link, _) | Stage::Reading(link, _) = self.stage
             && !holder.links().contains(link)
         {
@@ -114,10 +122,13 @@ impl Question {
             Stage::Asked(..) => false,
             Stage::Reading(link, seq) => {
                 let is_read = holder.session(link).is_some_and(|session| session.receive.read.seq >= seq);
-                if is_read {
-                    holder.answer_fresh(self.from, self.nonce, region.to_owned());
+                if !is_read {
+                    return false;
                 }
-                is_read
+                holder.answer_fresh(from, self.nonce, region.to_owned());
+                let Some(next) = self.next else { return true };
+                *self = Self::new(next);
+                self.go_on(from, region, linked, holder)
             }
         }
     }

@@ -119,10 +119,11 @@ impl Waits {
         }
     }
 
+    /// A relay says when a region was caught up with: for this question, and for all that were asked before.
     pub fn fresh_at(&mut self, link: LinkId, nonce: u64, head: &RegionHead) {
         for wait in self.waits.values_mut() {
             if let Wait::Fresh { asked: Some(asked), at, .. } = wait
-                && *asked == nonce
+                && *asked <= nonce
             {
                 at.insert(head.region.clone(), (link, head.at.seq));
             }

@@ -13,7 +13,7 @@ use eyot_core::relay::region::RelayPeer;
 use eyot_core::wire::bodies::Ack;
 use eyot_core::wire::bodies::Commits;
 use eyot_core::wire::bodies::Fresh;
-use eyot_core::wire::bodies::Head;
+use eyot_core::wire::bodies::{Head, Hello, RegionHead};
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 
@@ -134,17 +134,52 @@ fn a_token_is_as_long_in_a_greeting_as_in_a_renewal() {
 }
 
 #[test]
-fn questions_of_a_link_are_bounded_while_a_region_is_down() {
+fn however_often_a_link_asks_while_a_region_is_down_one_question_goes_there_at_a_time() {
     let peers = vec![RelayPeer { region: "us".into(), url: "us".into() }];
-    let tiny = Limits { questions_max: 3, frames_burst: 1_000, ..limits() };
-    let mut host = Host::with_peers(tiny, Caps::default(), peers);
-    let link = host.come("read");
-    for nonce in 0..3 {
+    let mut host = Host::with_peers(Limits { frames_burst: 1_000, ..limits() }, Caps::default(), peers);
+    let link = host.come("write");
+    for nonce in 1..=200 {
         host.send(link, &Frame::Fresh(Fresh { nonce, answer: None }));
     }
     assert_eq!(host.code(link), None);
-    host.send(link, &Frame::Fresh(Fresh { nonce: 3, answer: None }));
-    assert_eq!(host.code(link), Some(FLOW));
+    let us = LinkId(1 << 32);
+    host.relay.handle(Input::LinkOpened(us), host.now);
+    host.run();
+    host.send(us, &Frame::Hello(Hello { region: Some("us".into()), ..host.hello("write", 9) }));
+    let mut answered = Vec::new();
+    for _ in 0..5 {
+        let frames = host.take(us).into_iter();
+        let asked: Vec<_> = frames.filter_map(|frame| question(&frame)).collect();
+        assert!(asked.len() <= 1, "{asked:?}");
+        for nonce in asked {
+            let answer = Some(RegionHead { region: "us".into(), at: Mark::START });
+            host.send(us, &Frame::Fresh(Fresh { nonce, answer }));
+        }
+        let told = host.take(link).into_iter().filter_map(|frame| match frame {
+            Frame::Fresh(Fresh { nonce, answer: Some(head) }) if head.region == "us" => Some(nonce),
+            _ => None,
+        });
+        answered.extend(told);
+    }
+    assert_eq!(answered, [1, 200], "the first, and the last that came meanwhile");
+}
+
+/// A reader was let in while nobody had said what the space is: what it may see has to be compared.
+#[test]
+fn who_is_linked_before_a_relay_is_told_what_the_space_is_connects_again() {
+    let mut host = Host::new(limits(), Caps::default());
+    let reader = host.come("read");
+    assert_eq!(host.code(reader), None);
+    let writer = host.come("write");
+    assert_eq!(host.code(reader), Some(CloseCode::GoingAway as u16));
+    assert_eq!(host.code(writer), None);
+}
+
+fn question(frame: &Frame) -> Option<u64> {
+    match frame {
+        Frame::Fresh(Fresh { nonce, answer: None }) => Some(*nonce),
+        _ => None,
+    }
 }
 
 #[test]

@@ -6,10 +6,11 @@ use eyot_core::holder::io as holder;
 use eyot_core::replica::event::Event;
 use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::Replica;
-use eyot_core::storage::request::StorageRequest;
+use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 
 use crate::base::ids::ProcessId;
 use crate::parts::connection::summary;
+use crate::parts::disk::Asker;
 use crate::parts::process::{Machine, Process};
 use crate::world::happening::Happening;
 use crate::world::world::World;
@@ -179,8 +180,32 @@ impl World {
     }
 
     pub fn disk_answers(&mut self, disk: usize) {
-        let Some(((process, life), request, answer)) = self.disks[disk].answer() else { return };
+        let Some((asker, request, answer)) = self.disks[disk].answer() else { return };
         self.look_at(disk);
+        let is_read = matches!(answer, StorageAnswer::Values(_) | StorageAnswer::Scanned { .. });
+        if is_read
+            && let Some(wait) = self.plan.reads_late
+            && self.rng.chance(300)
+        {
+            self.disks[disk].tell_late(asker, request, answer);
+            let wait = self.rng.below(wait);
+            return self.at(wait, Happening::ToldLate(disk));
+        }
+        if !is_read {
+            for (asker, request, answer) in self.disks[disk].late_for(asker) {
+                self.tell_answer(asker, request, answer);
+            }
+        }
+        self.tell_answer(asker, request, answer);
+    }
+
+    pub fn told_late(&mut self, disk: usize) {
+        if let Some((asker, request, answer)) = self.disks[disk].next_late() {
+            self.tell_answer(asker, request, answer);
+        }
+    }
+
+    fn tell_answer(&mut self, (process, life): Asker, request: RequestId, answer: StorageAnswer) {
         if self.processes.get(&process).is_some_and(|process| process.life == life) {
             self.input(process, holder::Input::Storage(request, answer));
         }

@@ -23,6 +23,8 @@ pub struct Disk {
     pub store: MemoryStore,
     /// Asked and not answered yet; done in this order.
     queue: VecDeque<(Asker, RequestId, StorageRequest)>,
+    /// What was read, and is still to be told.
+    late: VecDeque<(Asker, RequestId, StorageAnswer)>,
     /// Full: writes fail.
     pub is_full: bool,
     /// Some of what its processes believed was never written: a write has failed.
@@ -190,11 +192,29 @@ impl Disk {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.is_empty() && self.late.is_empty()
+    }
+
+    /// What was read is told later, and what is read after it may be told before.
+    pub fn tell_late(&mut self, asker: Asker, id: RequestId, answer: StorageAnswer) {
+        self.late.push_back((asker, id, answer));
+    }
+
+    pub fn next_late(&mut self) -> Option<(Asker, RequestId, StorageAnswer)> {
+        self.late.pop_front()
+    }
+
+    /// What is still to be told to this process: before a write of its own is answered.
+    pub fn late_for(&mut self, asker: Asker) -> VecDeque<(Asker, RequestId, StorageAnswer)> {
+        let all = std::mem::take(&mut self.late);
+        let (told, late) = all.into_iter().partition(|(of, _, _)| *of == asker);
+        self.late = late;
+        told
     }
 
     /// The process died: what it had asked for may or may not have been done, in order.
     pub fn crash(&mut self, process: ProcessId, rng: &mut Rng) {
+        self.late.retain(|((asker, _), _, _)| *asker != process);
         let mut others = VecDeque::new();
         let mut is_lost = false;
         for entry in std::mem::take(&mut self.queue) {
@@ -236,6 +256,7 @@ impl Disk {
     pub fn restore(&mut self, copy: Disk) {
         *self = copy;
         self.queue.clear();
+        self.late.clear();
         self.unseen.clear();
         self.unseen_whole.clear();
         self.is_full = false;

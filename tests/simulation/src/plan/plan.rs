@@ -59,6 +59,8 @@ pub struct Plan {
     pub caps: Option<Caps>,
     /// How many processes more than one begin on each replica's disk.
     pub tabs: u64,
+    /// How much later than it was read a disk tells some of what it reads, at most.
+    pub reads_late: Option<Millis>,
     /// Whether commits come in another order than they were sent in, as far as their frames go.
     pub permutes: bool,
     /// Whether some replicas were told that the space is another one of that name.
@@ -121,6 +123,7 @@ impl Plan {
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
             meeting: None,
+            reads_late: draw_reads_late(seed, tabs > 0),
         };
         // Of two spaces of one name replicas would adopt neither while they are linked.
         plan.meeting = Meeting::draw(seed).filter(|_| !plan.has_rivals);
@@ -138,6 +141,11 @@ impl Plan {
         self.evict_chance > 0 || self.faults.iter().any(|(_, fault)| *fault == Fault::EvictRelay)
     }
 
+    /// Whether there may be several processes on one disk.
+    pub fn has_tabs(&self) -> bool {
+        self.tabs > 0 || self.faults.iter().any(|(_, fault)| *fault == Fault::SecondTab)
+    }
+
     /// Relays are first among the disks, one in each region; replicas live anywhere.
     pub fn places(&self, rng: &mut Rng) -> Vec<Place> {
         let relays = (0..self.regions).map(|region| Place { region, last_mile: 0 });
@@ -152,6 +160,13 @@ impl Plan {
     pub fn latency(&self, from: Place, to: Place) -> Millis {
         from.last_mile + self.between[from.region][to.region] + to.last_mile
     }
+}
+
+/// Drawn apart, so that all other worlds are what they would be without.
+fn draw_reads_late(seed: u64, has_tabs: bool) -> Option<Millis> {
+    let mut rng = Rng::new(seed ^ 0x6c61_7465_7265_6164);
+    // What was asked of a log is void once another process has written to it.
+    rng.chance(if has_tabs { 700 } else { 200 }).then(|| *rng.pick(&[10, 300, 3_000]).expect("not empty"))
 }
 
 fn draw_actors(rng: &mut Rng) -> Vec<(Role, Option<Right>)> {

@@ -34,6 +34,8 @@ impl World {
         for disk in &mut self.disks {
             disk.is_full = false;
         }
+        // What takes long is followed by a long rest.
+        self.plan.reads_late = None;
         if self.plan.caps.take().is_some() {
             self.stop_relays();
         }
@@ -97,8 +99,8 @@ impl World {
         if !self.relays_are_away {
             return Ok(());
         }
-        let until = self.now + ALONE_MAX;
-        while self.now < until {
+        let (until, deadline) = (self.now + ALONE_MAX, self.now + HEAL_MAX);
+        while self.now < until || self.now < (self.last_sent + QUIET).min(deadline) {
             self.step()?;
         }
         self.count("worlds healed without a relay");

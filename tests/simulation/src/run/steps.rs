@@ -55,6 +55,7 @@ impl World {
             Happening::Connect(connection) => self.connect(connection),
             Happening::Expire(connection) => self.cut(connection),
             Happening::Disk(disk) => self.disk_answers(disk),
+            Happening::ToldLate(disk) => self.told_late(disk),
             Happening::Timer(process, timer) => self.timer_rings(process, timer),
             Happening::Start(disk) => {
                 if !self.is_away(disk) && !self.processes.values().any(|process| process.disk == disk) {

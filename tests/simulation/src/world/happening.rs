@@ -12,6 +12,8 @@ pub enum Happening {
     /// Whoever is still there learns that a connection is gone.
     Expire(ConnectionId),
     Disk(usize),
+    /// A disk tells what it has read a while ago.
+    ToldLate(usize),
     Timer(ProcessId, u64),
     Start(usize),
     /// A relay that can't go on is stopped and started by its host.

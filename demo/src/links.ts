@@ -1,0 +1,116 @@
+/** Direct links to other windows and devices: which there are, and how two meet by texts that people carry. */
+import { EyotError, type Invitation, type LinkInfo, type Space } from "eyot";
+
+import { copy } from "./copy.js";
+
+const LOOK_EVERY_MS = 2_000;
+
+export function showLinks(space: Space): void {
+  const links = document.querySelector<HTMLElement>("#links")!;
+  const invite = document.querySelector<HTMLButtonElement>("#invite")!;
+  const take = document.querySelector<HTMLFormElement>("#take")!;
+  const pasted = document.querySelector<HTMLInputElement>("#pasted")!;
+  const carry = document.querySelector<HTMLElement>("#carry")!;
+  const carried = document.querySelector<HTMLTextAreaElement>("#carried")!;
+  const label = document.querySelector<HTMLElement>("#carry-label")!;
+  const copyButton = document.querySelector<HTMLButtonElement>("#copy")!;
+  const news = document.querySelector<HTMLElement>("#meet-news")!;
+  let invitation: Invitation | undefined;
+  /** How many links there were when this window joined, until there are more. */
+  let joinedAt: number | undefined;
+
+  const show = (): void => {
+    if (space.status.state === "closed") return;
+    const direct = space.links().filter(({ to }) => to === "replica");
+    const text = direct.length === 0 ? "None yet." : summary(direct);
+    if (links.textContent !== text) links.textContent = text;
+    links.dataset["tone"] = direct.length === 0 ? "away" : "good";
+    if (joinedAt !== undefined && direct.length > joinedAt) {
+      joinedAt = undefined;
+      carry.hidden = true;
+      news.textContent = "Linked.";
+    }
+  };
+
+  /** Shows a text for a person to carry to the other device. */
+  const give = (what: string, text: string): void => {
+    carry.hidden = false;
+    label.textContent = what;
+    carried.value = text;
+    copyButton.textContent = "Copy";
+    carried.select();
+  };
+
+  const run = async (task: () => Promise<string>): Promise<void> => {
+    news.textContent = "";
+    try {
+      news.textContent = await task();
+    } catch (error) {
+      news.textContent = error instanceof EyotError ? `That did not work: ${error.message}.` : String(error);
+    }
+    show();
+  };
+
+  invite.addEventListener("click", () => {
+    void run(async () => {
+      invitation?.cancel();
+      invitation = await space.invite();
+      give("Give this invitation to the other person, and paste their answer above.", invitation.text);
+      return "An invitation is good for ten minutes and one person.";
+    });
+  });
+
+  take.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = pasted.value;
+    void run(async () => {
+      const isAnswer = invitation !== undefined && (await accept(invitation, text));
+      pasted.value = "";
+      if (isAnswer) {
+        invitation = undefined;
+        carry.hidden = true;
+        return "Linked.";
+      }
+      const { answer } = await space.join(text);
+      joinedAt = space.links().filter(({ to }) => to === "replica").length;
+      give("Give this answer back to who invited you.", answer);
+      return "The link comes once they have pasted your answer.";
+    });
+  });
+
+  copyButton.addEventListener("click", () => {
+    void copy(carried.value).then((isCopied) => (copyButton.textContent = isCopied ? "Copied" : "Copy it by hand"));
+  });
+
+  document.querySelector<HTMLElement>("#direct")!.hidden = false;
+  space.subscribe(show);
+  // How fast and how much a link is, is told to who asks.
+  setInterval(() => {
+    if (document.visibilityState === "visible") show();
+  }, LOOK_EVERY_MS);
+  show();
+}
+
+/** False: the text is no answer, so it may be an invitation. */
+async function accept(invitation: Invitation, text: string): Promise<boolean> {
+  try {
+    await invitation.accept(text);
+    return true;
+  } catch (error) {
+    if (error instanceof EyotError && error.code === "invalid") return false;
+    throw error;
+  }
+}
+
+function summary(links: readonly LinkInfo[]): string {
+  const each = links.map(({ via, rttMs, bytesIn, bytesOut, right }) => {
+    const way = via === "webrtc" ? "WebRTC" : "a port";
+    const reads = right === "read" ? ", one way" : "";
+    return `by ${way}, ${rttMs} ms, ${size(bytesIn)} in, ${size(bytesOut)} out${reads}`;
+  });
+  return `${links.length} direct: ${each.join("; ")}.`;
+}
+
+function size(bytes: number): string {
+  return bytes < 1_000 ? `${bytes} B` : `${Math.round(bytes / 1_000)} kB`;
+}
