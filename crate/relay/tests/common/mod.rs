@@ -355,6 +355,9 @@ impl Client {
     }
 }
 
+/// The type of the frame `Bye`.
+const FAREWELL: u8 = 12;
+
 async fn speak(
     link: LinkId,
     relay: String,
@@ -369,12 +372,21 @@ async fn speak(
         return tell(holder::Input::LinkClosed(link).into());
     };
     tell(holder::Input::LinkOpened(link).into());
+    let mut is_over = false;
     loop {
         tokio::select! {
-            // What has come counts, the code of a close among it, although the link was given up meanwhile.
-            biased;
+            // After a farewell the other side closes, and says why: that is waited for although the replica
+            // has given the link up.
+            message = outgoing.recv(), if !is_over => match message {
+                Some(message) => drop(stream.send(message).await),
+                // Dropped without a close: it is gone.
+                None => return,
+            },
             message = stream.next() => match message {
-                Some(Ok(Message::Binary(frame))) => tell(holder::Input::Received(link, frame.into()).into()),
+                Some(Ok(Message::Binary(frame))) => {
+                    is_over = frame.get(1) == Some(&FAREWELL);
+                    tell(holder::Input::Received(link, frame.into()).into());
+                }
                 Some(Ok(Message::Text(text))) if text.as_str() == "pong" => tell(Input::Pong(link)),
                 Some(Ok(Message::Close(Some(close)))) => {
                     let (code, reason) = (close.code.into(), close.reason.to_string());
@@ -382,11 +394,6 @@ async fn speak(
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return tell(holder::Input::LinkClosed(link).into()),
-            },
-            message = outgoing.recv() => match message {
-                Some(message) => drop(stream.send(message).await),
-                // Dropped without a close: it is gone.
-                None => return,
             },
         }
     }
