@@ -1,5 +1,6 @@
 //! Whether storage works.
 
+#[cfg(feature = "documents")]
 use std::collections::BTreeMap;
 
 use crate::base::time::Millis;
@@ -10,7 +11,8 @@ use crate::storage::request::{Entries, Guard, WriteBatch};
 pub(super) enum Disk {
     Healthy,
     /// Storage has failed. Writes are kept here, and shadow what storage holds, until they can be
-    /// written after all.
+    /// written after all. Never so without replicas.
+    #[cfg_attr(not(feature = "documents"), allow(dead_code))]
     Failing {
         kept: Kept,
         guard: Option<Guard>,
@@ -32,9 +34,35 @@ impl Disk {
 
 /// Writes that storage has refused, as they would be together: by key the value, or none where it is
 /// removed.
+#[cfg(feature = "documents")]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
 
+/// There are none: a relay acknowledges nothing from memory, and stops.
+#[cfg(not(feature = "documents"))]
+#[derive(Clone, Debug)]
+pub(super) enum Kept {}
+
+#[cfg(not(feature = "documents"))]
+impl Kept {
+    pub fn write(&mut self, _: &WriteBatch) {
+        match *self {}
+    }
+
+    pub fn value(&self, _: &[u8], _: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        match *self {}
+    }
+
+    pub fn entries(&self, _: &[u8], _: &[u8], _: Entries) -> Entries {
+        match *self {}
+    }
+
+    pub fn batch(&self, _: Option<Guard>) -> WriteBatch {
+        match *self {}
+    }
+}
+
+#[cfg(feature = "documents")]
 impl Kept {
     pub fn write(&mut self, batch: &WriteBatch) {
         self.0.extend(batch.deletes.iter().map(|key| (key.clone(), None)));

@@ -40,6 +40,10 @@ impl Holder {
                 self.load_range(0, None);
                 Ok(())
             }
+            StorageAnswer::Failed(reason) if self.is_relay() => {
+                self.fail(StorageFault::Failed, reason);
+                Ok(())
+            }
             StorageAnswer::Failed(reason) => {
                 let guard = Some((META_KEY.to_vec(), None));
                 self.disk_fails(WriteBatch { guard, ..WriteBatch::default() }, reason.clone());

@@ -217,7 +217,14 @@ impl Holder {
         }
     }
 
+    /// Without replicas there is nobody who goes on from memory.
+    #[cfg(not(feature = "documents"))]
+    pub(super) fn disk_fails(&mut self, _: WriteBatch, reason: String) {
+        self.fail(StorageFault::Failed, reason);
+    }
+
     /// A write was refused: from now on all are kept in memory.
+    #[cfg(feature = "documents")]
     pub(super) fn disk_fails(&mut self, batch: WriteBatch, reason: String) {
         if let Disk::Failing { kept, .. } = &mut self.disk {
             // It was under way when another one was refused.
