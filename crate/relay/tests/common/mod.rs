@@ -371,11 +371,8 @@ async fn speak(
     tell(holder::Input::LinkOpened(link).into());
     loop {
         tokio::select! {
-            message = outgoing.recv() => match message {
-                Some(message) => drop(stream.send(message).await),
-                // Dropped without a close: it is gone.
-                None => return,
-            },
+            // What has come counts, the code of a close among it, although the link was given up meanwhile.
+            biased;
             message = stream.next() => match message {
                 Some(Ok(Message::Binary(frame))) => tell(holder::Input::Received(link, frame.into()).into()),
                 Some(Ok(Message::Text(text))) if text.as_str() == "pong" => tell(Input::Pong(link)),
@@ -385,6 +382,11 @@ async fn speak(
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return tell(holder::Input::LinkClosed(link).into()),
+            },
+            message = outgoing.recv() => match message {
+                Some(message) => drop(stream.send(message).await),
+                // Dropped without a close: it is gone.
+                None => return,
             },
         }
     }
