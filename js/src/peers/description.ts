@@ -30,7 +30,7 @@ export type Setup = "actpass" | "active" | "passive";
 const FINGERPRINT_BYTES = 32;
 const CREDENTIAL_BYTES_MAX = 64;
 const CANDIDATES_MAX = 8;
-/** Of those that servers gave. */
+/** Of those that servers gave, where there are too many. */
 const FAR_CANDIDATES_MAX = 4;
 const KINDS = ["host", "srflx", "relay"];
 /** Of these kinds, see RFC 8445, 5.1.2. */
@@ -51,10 +51,15 @@ export function ofSdp(sdp: string): Description | undefined {
   const candidates = [...lines].flatMap(([, address = "", port, kind = ""]) =>
     candidateOf(address, Number(port), kind),
   );
-  // A device with many addresses must not leave out the way that somebody outside has to it.
+  return { fingerprint, user, password, candidates: chosen(candidates) };
+}
+
+/** A device with many addresses must not leave out the way that somebody outside has to it. */
+function chosen(candidates: Candidate[]): Candidate[] {
+  if (candidates.length <= CANDIDATES_MAX) return candidates;
   const far = candidates.filter(({ kind }) => kind > 0).slice(0, FAR_CANDIDATES_MAX);
   const near = candidates.filter(({ kind }) => kind === 0).slice(0, CANDIDATES_MAX - far.length);
-  return { fingerprint, user, password, candidates: [...near, ...far] };
+  return [...near, ...far];
 }
 
 /** The role in DTLS that an answer takes. */
