@@ -12,24 +12,50 @@ const SERVE = fileURLToPath(new URL("../worker/serve.mjs", import.meta.url));
 
 export async function startRelay() {
   const data = await mkdtemp(join(tmpdir(), "eyot-relay-"));
-  const child = spawn(process.execPath, [SERVE, "--region", "eu", "--port", "0", "--data", data], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const url = await ready(child);
+  let running = await run(data, 0);
+  const { url } = running;
+  const port = Number(new URL(url).port);
   return {
     url,
-    port: Number(new URL(url).port),
+    port,
+    /** Ends workerd itself as `kill -9` does. */
+    kill: () => running.kill(),
+    /** Starts it again, on the same folder and port. */
+    async restart() {
+      running = await run(data, port);
+    },
     async stop() {
-      child.kill("SIGTERM");
-      if (child.exitCode === null) await once(child, "exit");
+      await running.stop();
       await rm(data, { recursive: true, force: true });
     },
   };
 }
 
+async function run(data, port) {
+  const child = spawn(process.execPath, [SERVE, "--region", "eu", "--port", String(port), "--data", data], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const { pid, url } = await ready(child);
+  return {
+    url,
+    async kill() {
+      process.kill(pid, "SIGKILL");
+      await exited;
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
+
+/** The process that serves, and where. */
 async function ready(child) {
+  let pid;
   for await (const line of createInterface({ input: child.stdout })) {
-    if (line.startsWith("ready ")) return line.slice("ready ".length).trim();
+    if (line.startsWith("workerd pid ")) pid = Number(line.slice("workerd pid ".length));
+    if (line.startsWith("ready ")) return { pid, url: line.slice("ready ".length).trim() };
   }
   throw new Error("the relay ended before it was ready");
 }

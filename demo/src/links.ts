@@ -2,6 +2,7 @@
 import { EyotError, type Invitation, type LinkInfo, type Space } from "eyot";
 
 import { copy } from "./copy.js";
+import { qrCode } from "./qr.js";
 
 const LOOK_EVERY_MS = 2_000;
 
@@ -12,6 +13,7 @@ export function showLinks(space: Space): void {
   const pasted = document.querySelector<HTMLInputElement>("#pasted")!;
   const carry = document.querySelector<HTMLElement>("#carry")!;
   const carried = document.querySelector<HTMLTextAreaElement>("#carried")!;
+  const code = document.querySelector<HTMLElement>("#qr")!;
   const label = document.querySelector<HTMLElement>("#carry-label")!;
   const copyButton = document.querySelector<HTMLButtonElement>("#copy")!;
   const news = document.querySelector<HTMLElement>("#meet-news")!;
@@ -37,6 +39,7 @@ export function showLinks(space: Space): void {
     carry.hidden = false;
     label.textContent = what;
     carried.value = text;
+    code.replaceChildren(qrCode(text));
     copyButton.textContent = "Copy";
     carried.select();
   };
@@ -55,7 +58,10 @@ export function showLinks(space: Space): void {
     void run(async () => {
       invitation?.cancel();
       invitation = await space.invite();
-      give("Give this invitation to the other person, and paste their answer above.", invitation.text);
+      give(
+        "Give this invitation to the other person, or let them scan it. Then paste their answer above.",
+        invitation.text,
+      );
       return "An invitation is good for ten minutes and one person.";
     });
   });
@@ -73,7 +79,7 @@ export function showLinks(space: Space): void {
       }
       const { answer } = await space.join(text);
       joinedAt = space.links().filter(({ to }) => to === "replica").length;
-      give("Give this answer back to who invited you.", answer);
+      give("Give this answer back to who invited you, or let them scan it.", answer);
       return "The link comes once they have pasted your answer.";
     });
   });

@@ -1,41 +1,22 @@
 /** The demo as it is built: two windows, one of them offline, and the page from its service worker. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
-import { CHROMIUM } from "../chromium.mjs";
 import { startRelay } from "../relay.mjs";
+import { carried, noteIs, paste, serveDemo, statusSays } from "./demo.mjs";
 
-const DEMO = fileURLToPath(new URL("../../demo/", import.meta.url));
-const VITE = fileURLToPath(new URL("../../node_modules/vite/bin/vite.js", import.meta.url));
-
-let relay, server, page, profiles, ada, bob;
+let relay, demo, ada, bob;
 
 before(async () => {
   relay = await startRelay();
-  const port = await freePort();
-  server = spawn(process.execPath, [VITE, "preview", "--host", "127.0.0.1", "--strictPort", "--port", String(port)], {
-    cwd: DEMO,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await once(server.stdout, "data");
-  page = `http://127.0.0.1:${port}/?space=demo-test&relay=${encodeURIComponent(relay.url)}`;
-  profiles = await mkdtemp(join(tmpdir(), "eyot-demo-"));
-  ada = await open("ada");
-  bob = await open("bob");
+  demo = await serveDemo();
+  const query = `?space=demo-test&relay=${encodeURIComponent(relay.url)}`;
+  ada = await demo.open("ada", query);
+  bob = await demo.open("bob", query);
 });
 
 after(async () => {
-  await Promise.all([ada?.context.close(), bob?.context.close()]);
-  server?.kill();
+  await demo?.close();
   await relay?.stop();
-  await rm(profiles, { recursive: true, force: true });
 });
 
 test("two windows converge as one types, and see who is here", async () => {
@@ -117,40 +98,3 @@ test("two windows that met by an invitation go on when the relay is gone", async
   await bob.window.getByTestId("note").fill("No relay, no matter.");
   await noteIs(ada, "No relay, no matter.");
 });
-
-async function open(name) {
-  const context = await chromium.launchPersistentContext(join(profiles, name), {
-    ...CHROMIUM,
-  });
-  const window = await context.newPage();
-  await window.goto(page);
-  await window.getByTestId("note").waitFor();
-  return { context, window };
-}
-
-/** The text that a window asks its person to carry. */
-async function carried({ window }) {
-  await window.waitForFunction(() => document.querySelector("#carried").value !== "");
-  return window.getByTestId("carried").inputValue();
-}
-
-async function paste({ window }, text) {
-  await window.getByTestId("pasted").fill(text);
-  await window.keyboard.press("Enter");
-}
-
-function noteIs({ window }, text) {
-  return window.waitForFunction((text) => document.querySelector("#note")?.value === text, text);
-}
-
-function statusSays({ window }, words) {
-  return window.waitForFunction((words) => document.querySelector("#status")?.textContent.includes(words), words);
-}
-
-async function freePort() {
-  const listener = createServer();
-  await once(listener.listen(0, "127.0.0.1"), "listening");
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
-}

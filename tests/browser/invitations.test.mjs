@@ -1,7 +1,7 @@
 /** Browsers that know nothing of each other meet by an invitation, and link over WebRTC. There is no relay. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, it } from "node:test";
-import { heads, newProfile, open, push, serveSite, until, untilStatus } from "./site.mjs";
+import { heads, meet, newProfile, open, push, serveSite, until, untilStatus } from "./site.mjs";
 
 const timeout = 60_000;
 
@@ -18,16 +18,6 @@ async function openIn(profile) {
   const page = await profile.visit(site.url);
   await open(page, "invitations");
   return page;
-}
-
-/** One invites, the other joins; the texts pass through this test as through people. */
-async function meet(one, other, options) {
-  const text = await one.evaluate(async (options) => {
-    globalThis.invitation = await space.invite(options);
-    return invitation.text;
-  }, options);
-  const { answer } = await other.evaluate((text) => space.join(text), text);
-  await one.evaluate((answer) => invitation.accept(answer), answer);
 }
 
 const links = (page) => page.evaluate(() => space.links().map(({ to, via, right }) => [to, via, right]));

@@ -68,6 +68,16 @@ export function open(page, name, relays = []) {
   );
 }
 
+/** One invites, the other joins; the texts pass through this test as through people. */
+export async function meet(one, other, options) {
+  const text = await one.evaluate(async (options) => {
+    globalThis.invitation = await space.invite(options);
+    return invitation.text;
+  }, options);
+  const { answer } = await other.evaluate((text) => space.join(text), text);
+  await one.evaluate((answer) => invitation.accept(answer), answer);
+}
+
 /** Resolves once the page's document is as wanted; `wanted` runs there, on its value and the argument. */
 export function until(page, wanted, argument) {
   return page.evaluate(

@@ -30,6 +30,8 @@ export type Setup = "actpass" | "active" | "passive";
 const FINGERPRINT_BYTES = 32;
 const CREDENTIAL_BYTES_MAX = 64;
 const CANDIDATES_MAX = 8;
+/** Of those that servers gave, where there are too many. */
+const FAR_CANDIDATES_MAX = 4;
 const KINDS = ["host", "srflx", "relay"];
 /** Of these kinds, see RFC 8445, 5.1.2. */
 const PREFERENCES = [126, 100, 0];
@@ -49,7 +51,15 @@ export function ofSdp(sdp: string): Description | undefined {
   const candidates = [...lines].flatMap(([, address = "", port, kind = ""]) =>
     candidateOf(address, Number(port), kind),
   );
-  return { fingerprint, user, password, candidates: candidates.slice(0, CANDIDATES_MAX) };
+  return { fingerprint, user, password, candidates: chosen(candidates) };
+}
+
+/** A device with many addresses must not leave out the way that somebody outside has to it. */
+function chosen(candidates: Candidate[]): Candidate[] {
+  if (candidates.length <= CANDIDATES_MAX) return candidates;
+  const far = candidates.filter(({ kind }) => kind > 0).slice(0, FAR_CANDIDATES_MAX);
+  const near = candidates.filter(({ kind }) => kind === 0).slice(0, CANDIDATES_MAX - far.length);
+  return [...near, ...far];
 }
 
 /** The role in DTLS that an answer takes. */

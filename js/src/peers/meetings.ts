@@ -9,11 +9,12 @@ import type { Channel } from "./channel.js";
 import { answer, invite, proofOf, readAnswer, readInvitation, type Answered, type Invited } from "./invitation.js";
 import { prove } from "./proof.js";
 import { RtcConnection, type Rtc } from "./rtc.js";
-import type { Invitation } from "./types.js";
+import type { IceServer, Invitation } from "./types.js";
 
 /** What this file needs of the links of a space. */
 export interface MeetingContext {
   readonly space: string;
+  readonly iceServers: readonly IceServer[];
   /** The WebRTC of this platform. Rejects with `unavailable` where there is none. */
   rtc(): Promise<Rtc>;
   link(channel: Channel, isReader: boolean): void;
@@ -68,7 +69,7 @@ export class Meetings {
     const limit = new Limit({ signal });
     let connection: RtcConnection | undefined;
     try {
-      connection = new RtcConnection(await limit.race(this.#context.rtc()), []);
+      connection = new RtcConnection(await limit.race(this.#context.rtc()), this.#context.iceServers);
       const description = await limit.race(describe(connection));
       if (this.#isOver) throw new EyotError("closed", `the space ${this.#context.space} is closed`);
       return { connection, description };

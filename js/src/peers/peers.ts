@@ -8,7 +8,7 @@ import { Meetings } from "./meetings.js";
 import { PeerLink } from "./peer-link.js";
 import { PortChannel, takePort } from "./port.js";
 import type { Rtc } from "./rtc.js";
-import type { Invitation, InviteOptions, JoinOptions, LinkInfo } from "./types.js";
+import type { Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "./types.js";
 
 export class Peers {
   readonly #context: PeerContext;
@@ -18,10 +18,16 @@ export class Peers {
   #met: PeerLink | undefined;
 
   /** `rtc` finds the WebRTC of the platform. */
-  constructor(context: PeerContext, space: string, rtc: (() => Promise<Rtc>) | undefined) {
+  constructor(
+    context: PeerContext,
+    space: string,
+    options: PeerOptions | undefined,
+    rtc: (() => Promise<Rtc>) | undefined,
+  ) {
     this.#context = context;
     this.#meetings = new Meetings({
       space,
+      iceServers: options?.iceServers ?? [],
       rtc: rtc ?? globalRtc,
       link: (channel, isReader) => void this.#link(channel, isReader),
     });

@@ -5,6 +5,7 @@
 import { EyotError } from "../base/error.js";
 import type { Channel, ChannelListener } from "./channel.js";
 import { candidatesOf, ofSdp, setupOf, toSdp, type Description, type Setup } from "./description.js";
+import type { IceServer } from "./types.js";
 
 /** The class of the platform, or one like it. */
 export type Rtc = new (configuration?: RTCConfiguration) => RTCPeerConnection;
@@ -34,8 +35,9 @@ export class RtcConnection {
   #resolve: (channel: Promise<RtcChannel>) => void = () => undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(rtc: Rtc, iceServers: RTCIceServer[]) {
-    this.#connection = new rtc({ iceServers });
+  constructor(rtc: Rtc, iceServers: readonly IceServer[]) {
+    // A copy: the platform may change its own.
+    this.#connection = new rtc({ iceServers: structuredClone(iceServers) as RTCIceServer[] });
     this.opened = new Promise((resolve) => (this.#resolve = resolve));
     this.opened.catch(() => undefined);
   }

@@ -2,6 +2,21 @@
  * The public types of links. They name nothing of WebRTC, whose types are only in TypeScript's library for browsers.
  */
 
+export interface PeerOptions {
+  /**
+   * Servers that tell a device how it looks from outside (STUN), or pass on what two devices say that can't reach each
+   * other (TURN). Invitations made and answered here use them. Default: none, so links stay in the local network.
+   */
+  iceServers?: readonly IceServer[] | undefined;
+}
+
+/** As in `RTCConfiguration`. */
+export interface IceServer {
+  readonly urls: string | readonly string[];
+  readonly username?: string | undefined;
+  readonly credential?: string | undefined;
+}
+
 /** A link that is up. */
 export interface LinkInfo {
   readonly to: "relay" | "replica";

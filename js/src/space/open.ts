@@ -4,6 +4,7 @@ import { coded, EyotError, messageOf } from "../base/error.js";
 import { checkSignal, Limit, throwIfAborted } from "../base/wait.js";
 import { load, type EngineOptions } from "../engine/instance.js";
 import type { WasmSource } from "../engine/wasm-source.js";
+import { peersOf } from "../peers/options.js";
 import { checkToken, relaysOf } from "../relays/options.js";
 import { openStorage, type OpenFolder } from "../storage/open.js";
 import { OpenSpace, type Surroundings } from "./space.js";
@@ -60,9 +61,13 @@ async function storageFor(platform: Platform, name: string, options: SpaceOption
 
 /** A checked copy of the options. */
 function spaceOptions(given: unknown): SpaceOptions {
-  const options = optionsOf<SpaceOptions>("openSpace()", given, ["relays", "token", "storage", "signal"]);
-  const { relays, token, signal } = options;
+  const options = optionsOf<SpaceOptions>("openSpace()", given, ["relays", "token", "storage", "peerToPeer", "signal"]);
+  const { relays, token, peerToPeer, signal } = options;
   if (token !== undefined && typeof token !== "function") checkToken(token);
   checkSignal(signal);
-  return relays === undefined ? options : { ...options, relays: relaysOf(relays) };
+  return {
+    ...options,
+    ...(relays !== undefined && { relays: relaysOf(relays) }),
+    ...(peerToPeer !== undefined && { peerToPeer: peersOf(peerToPeer) }),
+  };
 }

@@ -67,7 +67,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   ) {
     this.name = name;
     this.#reach = new Reach(this, options);
-    this.#peers = new Peers(this, name, rtc);
+    this.#peers = new Peers(this, name, options.peerToPeer, rtc);
     this.#status = new StatusFeed(this, this.#reach, this.#peers, storage);
     this.#abandon = abandon;
     bindMethods(this);

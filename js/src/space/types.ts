@@ -7,13 +7,13 @@
 import type { EyotError } from "../base/error.js";
 import type { DocId, DocUrl } from "../base/id.js";
 import type { Wait } from "../base/wait.js";
-import type { Invitation, InviteOptions, JoinOptions, LinkInfo } from "../peers/types.js";
+import type { IceServer, Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "../peers/types.js";
 import type { Relays, TokenSource } from "../relays/options.js";
 import type { Storage } from "../storage/choice.js";
 import type { Patch } from "../value/patch.js";
 import type { Draft, Storable, Value } from "../value/value.js";
 
-export type { Invitation, InviteOptions, JoinOptions, LinkInfo };
+export type { IceServer, Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions };
 
 export type Unsubscribe = () => void;
 
@@ -27,6 +27,8 @@ export interface SpaceOptions {
   token?: TokenSource | undefined;
   /** Where this replica keeps its log. Default: IndexedDB where there is one, otherwise memory. */
   storage?: Storage | undefined;
+  /** For links that `invite()` and `join()` make. No link makes itself. */
+  peerToPeer?: PeerOptions | undefined;
   /** Ends the opening. */
   signal?: AbortSignal | undefined;
 }

@@ -381,6 +381,11 @@ impl Replica {
         self.holder.log().vector()
     }
 
+    /// Whether the bytes of all documents that are deleted are gone from storage.
+    pub fn is_scrubbed(&self) -> bool {
+        !self.holder.log().deleted().has_unscrubbed()
+    }
+
     /// How often a peer sent commits and not their causes.
     pub fn withheld(&self) -> u64 {
         self.holder.withheld()

@@ -163,11 +163,15 @@ impl World {
         Ok(())
     }
 
-    /// Whether no relay has anything to do. Every few minutes they compare notes.
+    /// Whether no relay has anything to do, and no replica has bytes of deleted documents. Every few minutes
+    /// relays compare notes.
     fn is_idle(&self) -> bool {
-        self.processes.values().all(|process| match &process.machine {
-            Machine::Relay(relay) => relay.is_idle(),
-            Machine::Replica(_) | Machine::Asleep(_) | Machine::Actor(_) => true,
-        })
+        let has_written = self.disks.iter().all(|disk| disk.is_idle());
+        has_written
+            && self.processes.values().all(|process| match &process.machine {
+                Machine::Relay(relay) => relay.is_idle(),
+                Machine::Replica(replica) => replica.is_scrubbed(),
+                Machine::Asleep(_) | Machine::Actor(_) => true,
+            })
     }
 }

@@ -1,0 +1,103 @@
+/** The demo's button that cuts all relays. Two windows meet by what a camera reads of their QR codes, and go on. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import jsQR from "jsqr";
+import { startRelay } from "../relay.mjs";
+import { carried, noteIs, paste, serveDemo, statusSays } from "./demo.mjs";
+
+const timeout = 120_000;
+
+let relay, control, demo;
+before(
+  async () => {
+    relay = await startRelay();
+    control = await serveControl();
+    demo = await serveDemo({ VITE_RELAYS: relay.url, VITE_CONTROL: control.url });
+  },
+  { timeout },
+);
+after(async () => {
+  await demo?.close();
+  await control?.close();
+  await relay?.stop();
+});
+
+test(
+  "all relays are cut, two windows that met by QR codes go on, and a relay revived is told all",
+  { timeout },
+  async () => {
+    const [ada, bob] = [await demo.open("ada"), await demo.open("bob")];
+    for (const { window } of [ada, bob]) await regionIs(window, "up, linked");
+    // By keyboard alone.
+    await ada.window.getByTestId("invite").focus();
+    await ada.window.keyboard.press("Enter");
+    const invitation = await scanned(ada);
+    assert.equal(invitation, await carried(ada));
+    await paste(bob, invitation);
+    await carried(bob);
+    await paste(ada, await scanned(bob));
+    for (const { window } of [ada, bob]) {
+      await window.waitForFunction(() => document.querySelector("#links").textContent.includes("1 direct: by WebRTC"));
+      await window.getByTestId("qr").waitFor({ state: "hidden" });
+    }
+
+    await ada.window.getByTestId("cut").click();
+    for (const { window } of [ada, bob]) await regionIs(window, "down");
+    await statusSays(ada, "Offline");
+    await ada.window.getByTestId("note").fill("No relay, ");
+    await noteIs(bob, "No relay, ");
+    await bob.window.getByTestId("note").fill("No relay, no matter.");
+    await noteIs(ada, "No relay, no matter.");
+
+    await bob.window.getByRole("button", { name: "Revive eu" }).click();
+    for (const who of [ada, bob]) await statusSays(who, "Stored in");
+  },
+);
+
+/** What a camera reads of the QR code that a window shows. */
+async function scanned({ window }) {
+  await window.locator("#qr svg").waitFor();
+  const pixels = await window.evaluate(async () => {
+    const size = 480;
+    const code = document.querySelector("#qr svg").cloneNode(true);
+    code.setAttribute("width", size);
+    code.setAttribute("height", size);
+    const image = new Image();
+    image.src = `data:image/svg+xml,${encodeURIComponent(new XMLSerializer().serializeToString(code))}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, size, size);
+    context.drawImage(image, 0, 0);
+    return { size, data: [...context.getImageData(0, 0, size, size).data] };
+  });
+  return jsQR(Uint8ClampedArray.from(pixels.data), pixels.size, pixels.size)?.data;
+}
+
+function regionIs(window, state) {
+  return window.locator(`#region-list li[data-state="${state}"]`).waitFor();
+}
+
+/** What `cargo xtask demo` answers the demo, for one relay. */
+async function serveControl() {
+  let up = true;
+  const server = createServer(async ({ method, url }, response) => {
+    if (method === "POST" && url === "/regions/eu/kill") {
+      await relay.kill();
+      up = false;
+    } else if (method === "POST" && url === "/regions/eu/revive") {
+      await relay.restart();
+      up = true;
+    }
+    response.setHeader("access-control-allow-origin", "*");
+    response.end(JSON.stringify([{ region: "eu", url: relay.url, up }]));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
+  };
+}

@@ -1,0 +1,75 @@
+/** The built demo in browser windows, each with a profile of its own. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { CHROMIUM } from "../chromium.mjs";
+
+const DEMO = fileURLToPath(new URL("../../demo/", import.meta.url));
+const VITE = fileURLToPath(new URL("../../node_modules/vite/bin/vite.js", import.meta.url));
+
+/** Serves the demo. With `variables` it is built for this test with these, and otherwise as it is. */
+export async function serveDemo(variables) {
+  const folder = await mkdtemp(join(tmpdir(), "eyot-demo-"));
+  const built = variables === undefined ? [] : ["--outDir", join(folder, "dist")];
+  if (variables !== undefined) {
+    const building = vite(["build", "--logLevel", "warn", "--emptyOutDir", ...built], { ...process.env, ...variables });
+    const [code] = await once(building, "exit");
+    if (code !== 0) throw new Error("the demo can't be built");
+  }
+  const port = await freePort();
+  const server = vite(["preview", "--host", "127.0.0.1", "--strictPort", "--port", String(port), ...built]);
+  await once(server.stdout, "data");
+  const contexts = [];
+  return {
+    /** A window of somebody. */
+    async open(name, query = "") {
+      const context = await chromium.launchPersistentContext(join(folder, name), CHROMIUM);
+      contexts.push(context);
+      const window = await context.newPage();
+      await window.goto(`http://127.0.0.1:${port}/${query}`);
+      await window.getByTestId("note").waitFor();
+      return { context, window };
+    },
+    async close() {
+      await Promise.all(contexts.map((context) => context.close()));
+      server.kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function vite(args, env = process.env) {
+  return spawn(process.execPath, [VITE, ...args], { cwd: DEMO, env, stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** The text that a window asks its person to carry. */
+export async function carried({ window }) {
+  await window.waitForFunction(() => document.querySelector("#carried").value !== "");
+  return window.getByTestId("carried").inputValue();
+}
+
+export async function paste({ window }, text) {
+  await window.getByTestId("pasted").fill(text);
+  await window.keyboard.press("Enter");
+}
+
+export function noteIs({ window }, text) {
+  return window.waitForFunction((text) => document.querySelector("#note")?.value === text, text);
+}
+
+export function statusSays({ window }, words) {
+  return window.waitForFunction((words) => document.querySelector("#status")?.textContent.includes(words), words);
+}
+
+async function freePort() {
+  const listener = createServer();
+  await once(listener.listen(0, "127.0.0.1"), "listening");
+  const { port } = listener.address();
+  await new Promise((resolve) => listener.close(resolve));
+  return port;
+}
