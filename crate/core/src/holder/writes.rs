@@ -286,7 +286,7 @@ fn scanned(answer: StorageAnswer) -> Result<(Entries, bool), Corrupt> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "documents"))]
 mod tests {
     use super::*;
     use crate::base::limits::Limits;
