@@ -11,9 +11,8 @@ import { findRtc } from "../src/peers/node-rtc.js";
 import { prove } from "../src/peers/proof.js";
 import { RtcConnection } from "../src/peers/rtc.js";
 import { openOn } from "../src/space/open.js";
-import { directory, memory, openSpace, WASM, type Space, type Status } from "./eyot.js";
-
-type Note = { list: string[] };
+import { directory, memory, openSpace, WASM, type Space } from "./eyot.js";
+import { has, note, until, write } from "./notes.js";
 
 const NOTHING = new Uint8Array(32);
 
@@ -311,31 +310,4 @@ async function meet(one: Space, other: Space, right?: "read" | "write"): Promise
   const invitation = await one.invite({ right });
   const { answer } = await other.join(invitation.text);
   await invitation.accept(answer);
-}
-
-const note = (space: Space) => space.named<Note>("note", { list: [] });
-
-async function write(space: Space, item: string): Promise<void> {
-  (await note(space)).change(({ list }) => void list.push(item));
-}
-
-async function has(space: Space, item: string): Promise<void> {
-  const doc = await note(space);
-  await new Promise<void>((resolve) => {
-    const look = ({ list }: { readonly list: readonly string[] }) => list.includes(item) && resolve();
-    doc.subscribe(look);
-    look(doc.value);
-  });
-}
-
-function until(space: Space, wanted: (status: Status) => boolean): Promise<Status> {
-  return new Promise((resolve) => {
-    const stop = space.subscribe(look);
-    function look(status: Status): void {
-      if (!wanted(status)) return;
-      stop();
-      resolve(status);
-    }
-    look(space.status);
-  });
 }

@@ -6,10 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { MessageChannel, Worker, type MessagePort as NodePort } from "node:worker_threads";
-import { directory, memory, openSpace, type Space, type SpaceOptions, type Status } from "./eyot.js";
+import { directory, memory, openSpace, type Space, type SpaceOptions } from "./eyot.js";
+import { has, until, write } from "./notes.js";
 import { OPEN, TestRelay } from "./relay.js";
-
-type Note = { list: string[] };
 
 const spaces: Space[] = [];
 const ports: NodePort[] = [];
@@ -206,30 +205,3 @@ function connect(one: Space, other: Space): () => void {
 
 /** The types of Node know two ports. */
 const webPort = (port: NodePort): MessagePort => port as unknown as MessagePort;
-
-const note = (space: Space) => space.named<Note>("note", { list: [] });
-
-async function write(space: Space, item: string): Promise<void> {
-  (await note(space)).change(({ list }) => void list.push(item));
-}
-
-async function has(space: Space, item: string): Promise<void> {
-  const doc = await note(space);
-  await new Promise<void>((resolve) => {
-    const look = ({ list }: { readonly list: readonly string[] }) => list.includes(item) && resolve();
-    doc.subscribe(look);
-    look(doc.value);
-  });
-}
-
-function until(space: Space, wanted: (status: Status) => boolean): Promise<Status> {
-  return new Promise((resolve) => {
-    const stop = space.subscribe(look);
-    function look(status: Status): void {
-      if (!wanted(status)) return;
-      stop();
-      resolve(status);
-    }
-    look(space.status);
-  });
-}

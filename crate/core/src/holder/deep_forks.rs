@@ -44,3 +44,23 @@ impl DeepForks {
         self.0.retain(|(log, _)| log != peer);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_last_peers_and_of_some_authors_each_it_is_kept_until_it_is_forgotten() {
+        let mut forks = DeepForks::default();
+        let authors = || (0..=AUTHORS_MAX as u8).map(|number| AuthorId([number; 16]));
+        for peer in 0..=PEERS_MAX as u8 {
+            forks.note(LogId([peer; 16]), authors());
+        }
+        let kept = |forks: &DeepForks, peer: u8| {
+            authors().filter(|author| forks.contains(&LogId([peer; 16]), author)).count()
+        };
+        assert_eq!([0, 1, PEERS_MAX as u8].map(|peer| kept(&forks, peer)), [0, AUTHORS_MAX, AUTHORS_MAX]);
+        forks.forget(&LogId([1; 16]));
+        assert_eq!(kept(&forks, 1), 0);
+    }
+}
