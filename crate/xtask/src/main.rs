@@ -29,7 +29,8 @@ Usage: cargo xtask COMMAND
   drill [--rounds N] [--json]            three regions, each killed in its turn while replicas write
   bench relay [--only PART] [--json]     what one native relay takes: memory, commits and deliveries a second;
                                          --smoke: a little of each
-  bench hostile [--only ATTACK] [--runs N]   what attacks cost an honest writer and the relay; of N runs the best;
+  bench hostile [--host native|worker]   what attacks cost an honest writer and the relay; without --host, of the native
+       [--only ATTACK] [--runs N]        relay and of the Worker on workerd; of N runs of an attack the best;
        [--json] [--smoke]                --smoke: half a second of each
   sim --seeds N [--seed S] [--steps K]            the simulation, alone
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
@@ -175,6 +176,7 @@ fn bench(mut arguments: lexopt::Parser) -> Result<()> {
             Long("only") => bench.only = Some(arguments.value()?.string()?),
             Long("json") => bench.json = true,
             Long("smoke") => bench.smoke = true,
+            Long("host") if hostile => bench.host = Some(arguments.value()?.string()?.parse()?),
             Long("runs") if hostile => bench.runs = Some(arguments.value()?.parse()?),
             other => return Err(other.unexpected().into()),
         }

@@ -1,14 +1,18 @@
 //! Measures of the native relay (`tests/relay-bench`). Its numbers are said, never asserted: machines differ.
 
-use anyhow::Result;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
 
 use crate::base::run::{program, show};
-use crate::build::native;
+use crate::build::{native, package};
 
 #[derive(Default)]
 pub struct Relay {
     /// How it bears attacks, instead of what it takes.
     pub hostile: bool,
+    /// What is attacked; the native relay and the Worker where nothing is said.
+    pub host: Option<Host>,
     /// Of each attack, of which the best counts.
     pub runs: Option<u32>,
     pub only: Option<String>,
@@ -17,14 +21,38 @@ pub struct Relay {
     pub smoke: bool,
 }
 
+/// What a relay runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    Native,
+    Worker,
+}
+
+impl FromStr for Host {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "native" => Ok(Self::Native),
+            "worker" => Ok(Self::Worker),
+            _ => bail!("there is no host `{name}`; there are native and worker"),
+        }
+    }
+}
+
 impl Relay {
     pub fn run(&self) -> Result<()> {
-        let relay = native::relay()?;
         let mut bench = program(native::program("eyot-relay-bench", "relay-bench")?, &[]);
         if self.hostile {
             bench.arg("hostile");
         }
-        bench.arg("--relay").arg(relay);
+        if self.host != Some(Host::Worker) {
+            bench.arg("--relay").arg(native::relay()?);
+        }
+        if self.hostile && self.host != Some(Host::Native) {
+            package::build()?;
+            bench.args(["--worker", "worker/serve.mjs"]);
+        }
         if let Some(runs) = self.runs {
             bench.args(["--runs", &runs.to_string()]);
         }
