@@ -1,8 +1,8 @@
 /** The tarball itself, and in Node. Run alone: node --test tests/packaging/node.test.mjs */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { IMPORT, project, PROGRAM, RESULT, run } from "./project.mjs";
@@ -10,7 +10,18 @@ import { IMPORT, project, PROGRAM, RESULT, run } from "./project.mjs";
 const tsc = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));
 
 let app;
-before(async () => (app = await project()), { timeout: 120_000 });
+before(
+  async () => {
+    app = await project();
+    // React's types, and what they are made of, as an application of React has them.
+    for (const name of ["@types/react", "csstype"]) {
+      const there = join(app.folder, "node_modules", name);
+      await mkdir(dirname(there), { recursive: true });
+      await symlink(fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url)), there);
+    }
+  },
+  { timeout: 120_000 },
+);
 after(() => app.remove());
 
 const node = async (name, code) => {
@@ -39,6 +50,7 @@ describe("the tarball", () => {
       "app.ts": `import { openSpace, splice, Counter, type Space, type Doc, type Json, type SpaceOptions } from "eyot";
         import { routeRelay, SpaceRelay, type RelayOptions } from "eyot/cloudflare";
         import { storeConformance } from "eyot/conformance";
+        import { SpaceProvider, useDoc, useDocument, useSpace, type SpaceProviderProps } from "eyot/react";
         import { initialize } from "eyot/slim";
         import wasm from "eyot/wasm";
         const space: Space = await openSpace("x", { relays: ["wss://x"], token: async () => "t" });
@@ -54,6 +66,9 @@ describe("the tarball", () => {
         const list: Doc<{ due?: Date; next?: { id: string } }> = space.create({});
         list.change((draft) => { delete draft.due; draft.next = { id: "x" }; });
         export const disposed = async (): Promise<void> => { await using other = await openSpace("y"); other.create({}); };
+        export const provider: (props: SpaceProviderProps) => unknown = SpaceProvider;
+        export const useTitle = (id: string): string =>
+          useDoc(useDocument<{ title: string }>(useSpace(), id), ({ title }) => title);
         // @ts-expect-error there is no such option
         await openSpace("x", { relay: "wss://x" });
         // @ts-expect-error there is no such cap
@@ -65,10 +80,14 @@ describe("the tarball", () => {
   });
 
   it("has READMEs whose examples compile as they are", async () => {
-    const readmes = { "package.ts": "js/README.md", "repository.ts": "README.md" };
-    for (const [name, readme] of Object.entries(readmes)) {
+    const examples = {
+      "package.ts": ["js", "js/README.md"],
+      "react.tsx": ["jsx", "js/README.md"],
+      "repository.ts": ["js", "README.md"],
+    };
+    for (const [name, [language, readme]] of Object.entries(examples)) {
       const text = await readFile(new URL(`../../${readme}`, import.meta.url), "utf8");
-      const [, example] = /^```js\n([^]*?)^```$/m.exec(text);
+      const [, example] = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "m").exec(text);
       await app.add({ [name]: `declare const process: { argv: [string, string, string] };\n${example}` });
       await compiles(name);
     }
@@ -80,7 +99,7 @@ async function compiles(name) {
   for (const resolution of ["bundler", "nodenext"]) {
     const module = resolution === "bundler" ? "esnext" : "nodenext";
     const flags = ["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--noEmit"];
-    const place = ["--target", "es2022", "--lib", "es2022,dom", "--types", ""];
+    const place = ["--target", "es2022", "--lib", "es2022,dom", "--types", "", "--jsx", "react-jsx"];
     const args = [tsc, ...flags, ...place, "--skipLibCheck", "false", "--module", module];
     await run(process.execPath, [...args, "--moduleResolution", resolution, name], { cwd: app.folder }).catch(
       (failed) => assert.fail(`${name} by ${resolution}: ${failed.stdout}`),
