@@ -40,8 +40,8 @@ const common = {
   bundle: true,
   format: "esm",
   target: "es2022",
-  minify: true,
-  sourcemap: false,
+  // Scripts are read and debugged as they are written. Whoever bundles them minifies them too.
+  sourcemap: true,
   legalComments: "none",
   metafile: true,
   outdir: dist,
@@ -60,10 +60,8 @@ const library = await build({
     ...Object.keys(WASM).map((name) => `./${name}`),
   ],
 });
-// Its functions' names are read by people.
 const conformance = await build({
   ...common,
-  minify: false,
   entryPoints: ["src/entries/conformance.ts"],
   external: ["node:*"],
 });
