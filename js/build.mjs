@@ -21,7 +21,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const WASM = { "eyot.wasm": "eyot_web_replica_bg.wasm", "eyot-relay.wasm": "eyot_web_relay_bg.wasm" };
-const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare"];
+const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare", "react"];
 
 const WASM_TYPES = `/** The file for \`initialize\` of eyot/slim. What an import of it gives is up to the bundler: an address, or a module. */
 declare const wasm: any;
@@ -40,8 +40,8 @@ const common = {
   bundle: true,
   format: "esm",
   target: "es2022",
-  minify: true,
-  sourcemap: false,
+  // Scripts are read and debugged as they are written. Whoever bundles them minifies them too.
+  sourcemap: true,
   legalComments: "none",
   metafile: true,
   outdir: dist,
@@ -51,12 +51,17 @@ const library = await build({
   entryPoints: ENTRIES.map((entry) => `src/entries/${entry}.ts`),
   chunkNames: "chunk-[hash]",
   splitting: true,
-  external: ["node:*", "ws", "node-datachannel/*", "cloudflare:*", ...Object.keys(WASM).map((name) => `./${name}`)],
+  external: [
+    "node:*",
+    "react",
+    "ws",
+    "node-datachannel/*",
+    "cloudflare:*",
+    ...Object.keys(WASM).map((name) => `./${name}`),
+  ],
 });
-// Its functions' names are read by people.
 const conformance = await build({
   ...common,
-  minify: false,
   entryPoints: ["src/entries/conformance.ts"],
   external: ["node:*"],
 });

@@ -119,6 +119,7 @@ const table: Record<string, Row[]> = {
       "invalid",
       message,
     ]),
+    [() => openSpace("x", { persist: "yes" } as Any), "invalid", /persist is true or false/],
     [() => openSpace("x", { signal: {} } as Any), "invalid", /signal is an AbortSignal/],
     [() => openSpace("x", { signal: null } as Any), "invalid", /signal is an AbortSignal/],
     [() => openSpace("x", { signal: AbortSignal.abort() }), "aborted", /aborted/],
