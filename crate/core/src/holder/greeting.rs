@@ -123,8 +123,6 @@ impl Holder {
                     grant: peer,
                     rtt: now.saturating_sub(*since),
                     renew_at: renew_at(&hello.terms, now),
-                    elsewhere: Default::default(),
-                    has_asked: false,
                 };
                 let sent = sent.clone();
                 self.up_as_dialer(id, &hello, dialed, &sent);

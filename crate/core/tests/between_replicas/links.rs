@@ -4,11 +4,11 @@ use eyot_core::base::id::AuthorId;
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::replica::event::Event;
-use eyot_core::wire::access::Right;
+use eyot_core::wire::access::{Right, Side};
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 
-use crate::world::World;
+use crate::world::{World, hello};
 
 const BOTH: [Right; 2] = [Right::Write, Right::Write];
 
@@ -155,6 +155,22 @@ fn of_the_replicas_that_were_met_those_met_last_are_kept() {
     let kept = world.nodes[0].store.iter().filter(|(key, _)| key.first() == Some(&b'p')).count();
     assert_eq!(kept, most);
     assert!(world.nodes[0].replica.relays_met().is_empty());
+}
+
+#[test]
+fn what_is_known_of_many_others_is_written_in_parts_and_all_of_it() {
+    let mut world = World::new(0);
+    world.limits = Limits { peers_written_max: 2, ..Limits::PROTOCOL };
+    world.add("space", None);
+    let links = [9, 8, 7, 6, 5].map(|log| world.raw(0, Side::Accepter, Right::Write, hello(log)));
+    world.call(0, |replica, now| replica.close_peer(links[0], now));
+    // Along with a commit, and then by itself.
+    world.write(0, 1);
+    let of_others = |keys: &[Vec<u8>]| keys.iter().filter(|key| key.first() == Some(&b'p')).count();
+    let written = world.written.iter().map(|(_, keys)| of_others(keys)).filter(|count| *count > 0);
+    assert_eq!(written.collect::<Vec<_>>(), [2, 2, 1]);
+    let kept = world.nodes[0].store.iter().filter(|(key, _)| key.first() == Some(&b'p')).count();
+    assert_eq!(kept, links.len());
 }
 
 /// A backup that was put back and the original, each with more than may wait (seeds 1057, 5743).

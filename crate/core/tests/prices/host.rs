@@ -90,33 +90,50 @@ impl Host {
     /// Does what the relay asks for, and rings its timer when it is due at once.
     pub fn run(&mut self) {
         while let Some(effect) = self.relay.poll_effect() {
-            match effect {
-                Effect::Storage(id, request) => {
-                    let key = match &request {
-                        StorageRequest::Get(keys) => keys.first().cloned(),
-                        StorageRequest::Scan { from, .. } => Some(from.clone()),
-                        StorageRequest::Write(_) => None,
-                    };
-                    self.reads.extend(key);
-                    let answer = self.store.answer(&request);
-                    self.relay.handle(Input::Storage(id, answer), self.now);
-                }
-                Effect::Authorize(link, token) => {
-                    self.asked.push((link, token.unwrap_or_default()));
-                    if !self.verifies_late {
-                        self.verify();
-                    }
-                }
-                Effect::Send(link, frame) => {
-                    let frame = Frame::decode(&frame, &self.config.limits).expect("relays send frames");
-                    self.sent.entry(link).or_default().push_back(frame);
-                }
-                Effect::Close(link, code, reason) => {
-                    self.closed.insert(link, (code, reason));
-                }
-                Effect::SetTimer(at) => self.timer = at,
-                Effect::Dial(..) => {}
+            self.effect(effect);
+        }
+    }
+
+    /// Handles a frame, and tells how many reads that asks for before any of them is answered.
+    pub fn reads_at_once(&mut self, link: LinkId, frame: &Frame) -> usize {
+        self.relay.handle(Input::Received(link, frame.encode()), self.now);
+        let effects: Vec<_> = std::iter::from_fn(|| self.relay.poll_effect()).collect();
+        let is_read = |effect: &&Effect| {
+            matches!(effect, Effect::Storage(_, StorageRequest::Get(_) | StorageRequest::Scan { .. }))
+        };
+        let reads = effects.iter().filter(is_read).count();
+        effects.into_iter().for_each(|effect| self.effect(effect));
+        self.run();
+        reads
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Storage(id, request) => {
+                let key = match &request {
+                    StorageRequest::Get(keys) => keys.first().cloned(),
+                    StorageRequest::Scan { from, .. } => Some(from.clone()),
+                    StorageRequest::Write(_) => None,
+                };
+                self.reads.extend(key);
+                let answer = self.store.answer(&request);
+                self.relay.handle(Input::Storage(id, answer), self.now);
             }
+            Effect::Authorize(link, token) => {
+                self.asked.push((link, token.unwrap_or_default()));
+                if !self.verifies_late {
+                    self.verify();
+                }
+            }
+            Effect::Send(link, frame) => {
+                let frame = Frame::decode(&frame, &self.config.limits).expect("relays send frames");
+                self.sent.entry(link).or_default().push_back(frame);
+            }
+            Effect::Close(link, code, reason) => {
+                self.closed.insert(link, (code, reason));
+            }
+            Effect::SetTimer(at) => self.timer = at,
+            Effect::Dial(..) => {}
         }
     }
 

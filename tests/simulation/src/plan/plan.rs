@@ -125,6 +125,7 @@ impl Plan {
             meeting: None,
             reads_late: draw_reads_late(seed, tabs > 0),
         };
+        draw_limits_at_once(seed, &mut plan.limits);
         // Of two spaces of one name replicas would adopt neither while they are linked.
         plan.meeting = Meeting::draw(seed).filter(|_| !plan.has_rivals);
         plan
@@ -167,6 +168,22 @@ fn draw_reads_late(seed: u64, has_tabs: bool) -> Option<Millis> {
     let mut rng = Rng::new(seed ^ 0x6c61_7465_7265_6164);
     // What was asked of a log is void once another process has written to it.
     rng.chance(if has_tabs { 700 } else { 200 }).then(|| *rng.pick(&[10, 300, 3_000]).expect("not empty"))
+}
+
+/// How much is done at once. Drawn apart too.
+fn draw_limits_at_once(seed: u64, limits: &mut Limits) {
+    let mut rng = Rng::new(seed ^ 0x6174_206f_6e63_6520);
+    let tiny: [(&mut usize, usize); 4] = [
+        (&mut limits.peers_written_max, 1),
+        (&mut limits.reads_max, 2),
+        (&mut limits.commit_reads_max, 1),
+        (&mut limits.causes_ahead_max, 2),
+    ];
+    for (limit, most) in tiny {
+        if rng.chance(300) {
+            *limit = most;
+        }
+    }
 }
 
 fn draw_actors(rng: &mut Rng) -> Vec<(Role, Option<Right>)> {
