@@ -1,11 +1,19 @@
-//! Measures of the native relay (`tests/relay-bench`). Its numbers are said, never asserted: machines differ.
+//! Measures of documents (`crate/core/benches`) and of the native relay (`tests/relay-bench`). Their numbers are said,
+//! never asserted: machines differ.
 
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use crate::base::run::{program, show};
+use crate::base::run::{cargo, program, show};
 use crate::build::{native, package};
+
+/// What a change costs in a document; all parts, or one.
+pub fn documents(only: Option<&str>) -> Result<()> {
+    let mut bench =
+        cargo(&["bench", "-p", "eyot-core", "--features", "documents", "--bench", "documents", "--"]);
+    show(bench.args(only))
+}
 
 #[derive(Default)]
 pub struct Relay {
