@@ -4,6 +4,7 @@
  */
 import type * as contract from "./contract.js";
 import type * as eyot from "../src/entries/index.js";
+import type * as cloudflare from "../src/entries/cloudflare.js";
 import type * as react from "../src/entries/react.js";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -77,6 +78,9 @@ fits<
   (id: contract.DocId, options?: { timeout?: number; signal?: AbortSignal }) => Promise<ContractDoc>,
   eyot.Space["open"]
 >();
+
+holds<Same<contract.RelayOptions["binding"], cloudflare.RelayOptions["binding"]>>();
+holds<Same<contract.RelayOptions["jurisdiction"], cloudflare.RelayOptions["jurisdiction"]>>();
 
 // Hooks. Those of the contract that are not there yet stand on what is not there yet.
 type LaterHooks = "useQuery" | "usePresence" | "useUndo";

@@ -46,7 +46,7 @@ it("has types that stand alone, for each way of resolving modules", async () => 
   await app.add({
     "app.ts": `import { openSpace, splice, Counter, type Space, type Doc, type Json, type SpaceOptions } from "eyot";
       import { routeRelay, SpaceRelay, type RelayOptions } from "eyot/cloudflare";
-      import { storeConformance } from "eyot/conformance";
+      import { storeConformance, storeTests } from "eyot/conformance";
       import { SpaceProvider, useDoc, useDocument, useSpace, type SpaceProviderProps } from "eyot/react";
       import { initialize } from "eyot/slim";
       import wasm from "eyot/wasm";
@@ -58,7 +58,10 @@ it("has types that stand alone, for each way of resolving modules", async () => 
       const relay: RelayOptions = { keys: "open", caps: { spaceBytesMax: 1 } };
       await routeRelay(new Request("https://x"), {}, relay);
       new SpaceRelay({}, {});
-      storeConformance("a store", { open: async () => { throw new Error(); } });
+      const harness = { open: async () => { throw new Error(); } };
+      storeConformance("a store", harness);
+      storeConformance("a store", harness, { describe: (_, define) => define(), it: (_, run) => run() });
+      for (const { name, run } of storeTests(harness)) await run().catch(() => console.log(name));
       export const options = (token: string | undefined): SpaceOptions => ({ token });
       const list: Doc<{ due?: Date; next?: { id: string } }> = space.create({});
       list.change((draft) => { delete draft.due; draft.next = { id: "x" }; });
