@@ -167,6 +167,10 @@ impl Holder {
                     None => (CloseCode::GoingAway, "this relay has not been told what the space is"),
                     Some(_) => (CloseCode::Malformed, "a commit of another space"),
                 };
+                if incoming.origins.iter().any(Origin::is_this_process) {
+                    let reason = "another process has made this space with other options";
+                    self.fail(StorageFault::Incompatible, reason.into());
+                }
                 for link in incoming.origins.iter().filter_map(Origin::link).collect::<Vec<_>>() {
                     self.close(link, code, why);
                 }

@@ -49,6 +49,11 @@ impl Origin {
         self.brought().map(|(link, _)| link)
     }
 
+    /// Whether this process made it, or has had it in memory in place of storage.
+    pub fn is_this_process(&self) -> bool {
+        matches!(self, Origin::Own(_) | Origin::Again { .. })
+    }
+
     /// The link that brought it, if the other side has all of it.
     pub fn link_of_whole(&self) -> Option<LinkId> {
         self.brought().filter(|(_, brought)| *brought == Brought::All).map(|(link, _)| link)

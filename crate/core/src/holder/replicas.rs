@@ -73,7 +73,8 @@ impl Holder {
     /// Takes the space for what a relay says it is, if nobody has said otherwise and nothing is held, and
     /// nobody is linked who takes it for what it was here until now.
     pub fn adopt(&mut self, descriptor: Descriptor) {
-        let is_agreed = self.links.sessions().next().is_some();
+        let is_agreed =
+            self.links.iter().any(|(_, link)| link.is_up() || matches!(link.phase, Phase::Checking { .. }));
         let may_adopt = self.descriptor.is_none() && self.log.head() == Position::START && !is_agreed;
         if may_adopt && descriptor.name == self.space {
             self.log.adopt(descriptor);

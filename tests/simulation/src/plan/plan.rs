@@ -116,18 +116,14 @@ impl Plan {
             // What comes in another order is asked for, and tabs that share a log are asked while they
             // write over one another.
             permutes: rng.chance(if tabs > 0 { 500 } else { 200 }),
-            // A replica that adopts what a relay says does not tell the other processes on its disk: that
-            // is an open fault, so these worlds have one process on each.
-            has_rivals: rng.chance(40) && tabs == 0,
+            has_rivals: rng.chance(40),
             evict_chance: if rng.chance(250) { *rng.pick(&[2, 10, 20, 50]).expect("not empty") } else { 0 },
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
-            meeting: None,
+            meeting: Meeting::draw(seed),
             reads_late: draw_reads_late(seed, tabs > 0),
         };
         draw_limits_at_once(seed, &mut plan.limits);
-        // Of two spaces of one name replicas would adopt neither while they are linked.
-        plan.meeting = Meeting::draw(seed).filter(|_| !plan.has_rivals);
         plan
     }
 
