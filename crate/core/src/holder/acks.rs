@@ -227,7 +227,7 @@ impl Holder {
     pub(super) fn take_records(&mut self, batch: &mut WriteBatch) {
         self.peers.take(self.limits.peers_written_max, batch);
         self.save_peers_due &= self.peers.is_dirty();
-        self.role.take(self.log.id(), batch);
+        self.role.take(self.log.marker(), batch);
     }
 
     /// Writes what is known of peers, so that the next start resumes where this one stopped.

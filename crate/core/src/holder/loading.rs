@@ -120,7 +120,9 @@ impl Holder {
                 (Some(b'p'), _) => self.peers.load(records::read_peer(value)?),
                 (Some(b'r'), Role::Replica(regions)) => {
                     let (region, record) = records::read_region(key, value)?;
-                    regions.load(region, record);
+                    if record.partition == self.log.marker().partition {
+                        regions.load(region, record);
+                    }
                 }
                 (Some(b'q'), Role::Relay(region)) => {
                     let reconciled = records::read_reconciled(value)?;

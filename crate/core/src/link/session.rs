@@ -15,7 +15,7 @@ use crate::link::sending::{Begun, Sending};
 use crate::link::unread::Unread;
 use crate::log::finding::Finding;
 use crate::wire::access::Right;
-use crate::wire::bodies::{ChainRange, Terms};
+use crate::wire::bodies::{ChainRange, Hello, Terms, VERSION};
 
 /// How long before a token expires another one is asked for, at most; and at most half its time.
 const RENEW_EARLY: Millis = 60_000;
@@ -130,6 +130,16 @@ pub(crate) struct Grant {
 pub(crate) struct Peer {
     pub log: LogId,
     pub region: Option<String>,
+    /// The protocol version that both sides speak on this link: the newest that both understand.
+    pub version: u8,
+}
+
+impl Peer {
+    /// Whoever has greeted like this.
+    pub fn of(hello: &Hello) -> Self {
+        let version = hello.version_max.min(VERSION);
+        Self { log: hello.log, region: hello.region.clone(), version }
+    }
 }
 
 /// How still a link is.

@@ -13,7 +13,7 @@ use eyot_core::holder::io::{Effect, Input};
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::relay::relay::{Relay, RelayConfig};
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::storage::request::StorageRequest;
+use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 use eyot_core::wire::access::{Claims, Right};
 use eyot_core::wire::bodies::{Commits, Head, Hello};
 use eyot_core::wire::frame::Frame;
@@ -23,6 +23,8 @@ pub struct Host {
     config: RelayConfig,
     pub store: MemoryStore,
     pub now: u64,
+    /// Whether storage refuses writes.
+    pub is_full: bool,
     /// When the relay wants its timer.
     pub timer: Option<u64>,
     /// What was sent on each link and not taken.
@@ -63,6 +65,7 @@ impl Host {
             config,
             store: MemoryStore::default(),
             now: 1_000_000,
+            is_full: false,
             timer: None,
             sent: BTreeMap::new(),
             closed: BTreeMap::new(),
@@ -116,7 +119,10 @@ impl Host {
                     StorageRequest::Write(_) => None,
                 };
                 self.reads.extend(key);
-                let answer = self.store.answer(&request);
+                let answer = match &request {
+                    StorageRequest::Write(_) if self.is_full => StorageAnswer::Failed("it is full".into()),
+                    request => self.store.answer(request),
+                };
                 self.relay.handle(Input::Storage(id, answer), self.now);
             }
             Effect::Authorize(link, token) => {

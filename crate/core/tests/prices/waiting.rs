@@ -2,8 +2,11 @@
 
 use crate::common::{filled, host, limits};
 use crate::host::{Host, after, after_all, chain, commits};
+use eyot_core::base::id::{AuthorId, DocId};
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::commit::Commit;
+use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::commit::kind::Kind;
 use eyot_core::holder::caps::Caps;
 use eyot_core::wire::bodies::{Answer, Want};
 use eyot_core::wire::frame::Frame;
@@ -104,4 +107,41 @@ fn only_so_many_causes_are_looked_up_for_one_question() {
     }
     assert!(questions.iter().all(|ranges| *ranges <= 5), "{questions:?}");
     assert_eq!(host.relay.stored(), 21);
+}
+
+#[test]
+fn a_commit_that_waits_is_kept_once_and_asked_for_once_however_often_it_comes() {
+    let large = |author, after| {
+        let of = (AuthorId([author; 16]), 1, Descriptor::plain("space").chain_start(0));
+        let items = vec![(DocId([author; 16]), Kind::Change, vec![7; 1_000])];
+        Commit::new(of, after, 0, items, &Limits::PROTOCOL).expect("within limits")
+    };
+    let cause = large(1, Vec::new());
+    let waiting = large(2, vec![cause.name()]);
+    // There is room for two.
+    let tiny = Limits { waiting_commits_max: 2, waiting_bytes_max: 3_000, credit_bytes: 700_000, ..limits() };
+    let mut host = Host::new(tiny, Caps::default());
+    let writers = [host.come("write"), host.come("more")];
+    for _ in 0..500 {
+        for writer in writers {
+            host.send(writer, &commits(std::slice::from_ref(&waiting)));
+        }
+    }
+    for writer in writers {
+        assert_eq!(host.code(writer), None);
+        let frames = host.take(writer);
+        let of = |is: fn(&Frame) -> bool| frames.iter().filter(|frame| is(frame)).count();
+        assert_eq!(of(|frame| matches!(frame, Frame::Want(_))), 1, "questions");
+        assert_eq!(of(|frame| matches!(frame, Frame::Credit(_))), 0, "what waits is not paid back");
+    }
+    host.send(writers[0], &commits(std::slice::from_ref(&cause)));
+    assert_eq!(host.relay.stored(), 2);
+    host.pass(10_000);
+    for writer in writers {
+        let granted = host.take(writer).into_iter().filter_map(|frame| match frame {
+            Frame::Credit(bytes) => Some(bytes),
+            _ => None,
+        });
+        assert!(granted.sum::<u64>() >= 500 * 1_000, "each copy is paid back once it is of no use any more");
+    }
 }

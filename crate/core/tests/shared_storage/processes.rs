@@ -1,11 +1,16 @@
 //! What processes on one storage come to, whichever of them writes.
 
+use std::collections::BTreeMap;
+
+use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, DocId, LogId};
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Mark, Marker, Position};
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::commit::kind::Kind;
+use eyot_core::document::value::{Op, Value};
+use eyot_core::replica::event::Event;
 use eyot_core::wire::access::{Right, Side};
 use eyot_core::wire::bodies::{Commits, Hello};
 use eyot_core::wire::close::CloseCode;
@@ -88,6 +93,37 @@ fn what_is_known_of_others_is_kept_in_memory_while_storage_refuses_it_and_writte
     world.pass(6_000);
     assert_eq!(world.peers_stored(), 2);
     assert_eq!(world.code(0, stays), None);
+}
+
+#[test]
+fn whoever_waits_for_a_document_that_can_not_be_read_is_told_whichever_way_it_was_asked_for() {
+    let mut world = World::new(1);
+    let initial = Value::Map(BTreeMap::new());
+    world.call(0, |replica, _| replica.named("note", &initial)).expect("a name");
+    let note = DocId::named("note", 0);
+    let value = Value::Scalar(ScalarValue::Int(1));
+    let put = Op::Put { path: vec![Prop::Map("n".into())], value };
+    world.call(0, |replica, now| replica.change(note, &[put], None, now)).expect("it is open");
+    let next = world.begin();
+    world.is_unreadable = true;
+    let waits = [
+        world.call(next, |replica, _| replica.named("note", &initial)).expect("a name"),
+        world.call(next, |replica, _| replica.open(note)),
+    ];
+    let told: Vec<_> = world.processes[next]
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::NotOpened { wait, .. } => Some(*wait),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, waits);
+    // It may be asked for again.
+    world.is_unreadable = false;
+    let again = world.call(next, |replica, _| replica.named("note", &initial)).expect("a name");
+    let is_opened = |event: &Event| matches!(event, Event::Opened { wait, held: true, .. } if *wait == again);
+    assert!(world.processes[next].events.iter().any(is_opened));
 }
 
 fn chain(author: u8, count: u64) -> Vec<Commit> {

@@ -24,6 +24,8 @@ pub struct World {
     pub store: MemoryStore,
     /// Whether storage refuses writes.
     pub is_full: bool,
+    /// Whether storage refuses to read rows.
+    pub is_unreadable: bool,
     /// Whether processes do not hear of one another for now.
     pub is_deaf: bool,
     pub now: u64,
@@ -176,6 +178,11 @@ impl World {
             Effect::Holder(holder::Effect::Storage(id, request)) => {
                 let answer = match &request {
                     StorageRequest::Write(_) if self.is_full => StorageAnswer::Failed("it is full".into()),
+                    StorageRequest::Scan { from, .. }
+                        if self.is_unreadable && from.first() == Some(&b'b') =>
+                    {
+                        StorageAnswer::Failed("it can't be read".into())
+                    }
                     request => self.store.answer(request),
                 };
                 process.replica.handle(holder::Input::Storage(id, answer), self.now);
