@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { storeConformance } from "../src/entries/conformance.js";
+import { storeConformance, storeTests } from "../src/entries/conformance.js";
 import { initialize } from "../src/entries/slim.js";
 import {
   AtomicString,
@@ -119,6 +119,7 @@ const table: Record<string, Row[]> = {
       "invalid",
       message,
     ]),
+    [() => openSpace("x", { persist: "yes" } as Any), "invalid", /persist is true or false/],
     [() => openSpace("x", { signal: {} } as Any), "invalid", /signal is an AbortSignal/],
     [() => openSpace("x", { signal: null } as Any), "invalid", /signal is an AbortSignal/],
     [() => openSpace("x", { signal: AbortSignal.abort() }), "aborted", /aborted/],
@@ -140,6 +141,9 @@ const table: Record<string, Row[]> = {
     [() => storeConformance("x", undefined as Any), "invalid", /the harness's open is a function, not undefined/],
     [() => storeConformance("x", {} as Any), "invalid", /the harness's open is a function/],
     [() => storeConformance("x", { open: thrower, crash: 1 } as Any), "invalid", /the harness's crash is a function/],
+    [() => storeConformance("x", { open: thrower }), "invalid", /needs describe\(\) and it\(\)/],
+    [() => storeConformance("x", { open: thrower }, { it } as Any), "invalid", /needs describe\(\) and it\(\)/],
+    [() => storeTests(undefined as Any), "invalid", /the harness's open is a function, not undefined/],
   ],
   initialize: [
     [() => initialize(undefined as Any), "invalid", /initialize\(\) takes/],

@@ -5,7 +5,7 @@ import type { Keys } from "./keys.js";
 import { counters, metrics } from "./metrics.js";
 import { PROTOCOL, relayObject } from "./object.js";
 import { checkOptions, isRegion, type RelayOptions } from "./options.js";
-import { type ClientPlace, nearest, REGIONS_DEFAULT } from "./place.js";
+import { type ClientPlace, defaultRegions, isWithin, nearest } from "./place.js";
 import { refuse, Refused } from "./refused.js";
 import { judge } from "./renewal.js";
 import { type Peer, type Setup, tell } from "./setup.js";
@@ -87,15 +87,16 @@ function hasPeers({ peers = {} }: RelayOptions): boolean {
 }
 
 /** The regions that have objects here. Empty: any region that `region` returns has one. */
-function regionsOf({ regions, region, peers }: RelayOptions): readonly string[] {
-  return regions ?? (region === undefined && peers === undefined ? REGIONS_DEFAULT : []);
+function regionsOf({ regions, region, jurisdiction, peers }: RelayOptions): readonly string[] {
+  return regions ?? (region === undefined && peers === undefined ? defaultRegions(jurisdiction) : []);
 }
 
-function regionOf(request: Request, regions: readonly string[], { region }: RelayOptions): string {
+function regionOf(request: Request, regions: readonly string[], { region, jurisdiction }: RelayOptions): string {
   const wanted = region?.(request);
-  if (isRegion(wanted) && (regions.length === 0 || regions.includes(wanted))) return wanted;
+  const isOurs = regions.length === 0 ? isWithin : (name: string) => regions.includes(name);
+  if (isRegion(wanted) && isOurs(wanted, jurisdiction)) return wanted;
   const { cf } = request as { cf?: ClientPlace };
-  return nearest(regions.length > 0 ? regions : REGIONS_DEFAULT, cf) ?? "weur";
+  return nearest(regions.length > 0 ? regions : defaultRegions(jurisdiction), cf)!;
 }
 
 /** The list of relays that clients fetch: regions with objects here, and `peers`, which have addresses of their own. */
@@ -112,11 +113,13 @@ function relayList(
 }
 
 /** What the object of a space in a region is told. */
-function setupOf(space: string, region: string, regions: readonly string[], { peers = {}, caps }: RelayOptions): Setup {
+function setupOf(space: string, region: string, regions: readonly string[], options: RelayOptions): Setup {
+  const { peers = {}, caps, binding, jurisdiction } = options;
   const elsewhere: Peer[] = Object.entries(peers).map(([name, url]) => ({ region: name, url }));
   const here: Peer[] = regions.filter((name) => !Object.hasOwn(peers, name)).map((name) => ({ region: name }));
   const others = [...here, ...elsewhere].filter((peer) => peer.region !== region);
-  return { space, region, peers: others, ...(caps && { caps }) };
+  const place = { ...(binding !== undefined && { binding }), ...(jurisdiction && { jurisdiction }) };
+  return { space, region, peers: others, ...(caps && { caps }), ...place };
 }
 
 /** Passes a WebSocket request on to the object of the space, once it is known who comes. */
@@ -136,7 +139,7 @@ async function connect(request: Request, env: unknown, keys: Keys | "open", setu
     const headers = new Headers(request.headers);
     // The object needs no copy of the token.
     headers.set("sec-websocket-protocol", PROTOCOL);
-    const relay = relayObject(env, setup.space, setup.region);
+    const relay = relayObject(env, setup);
     return await relay.fetch(new Request(request, { headers: tell({ setup, comer }, headers) }));
   } catch (error) {
     if (error instanceof Refused) return refuse(error);

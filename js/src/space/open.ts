@@ -1,5 +1,5 @@
 /** Opens a space on any platform. What differs between platforms is passed in as `Platform`. */
-import { checkName, optionsOf } from "../base/check.js";
+import { checkBoolean, checkName, optionsOf } from "../base/check.js";
 import { coded, EyotError, messageOf } from "../base/error.js";
 import { checkSignal, Limit, throwIfAborted } from "../base/wait.js";
 import { load, type EngineOptions } from "../engine/instance.js";
@@ -20,6 +20,8 @@ export interface Platform extends Surroundings {
 
 /** The longest name of a space, in bytes, see `crate/core/docs/protocol.md`. */
 const NAME_BYTES_MAX = 256;
+
+const OPTIONS = ["relays", "token", "storage", "persist", "peerToPeer", "signal"] as const;
 
 export async function openOn(platform: Platform, name: string, given?: SpaceOptions): Promise<Space> {
   checkName("a space's name", name, NAME_BYTES_MAX);
@@ -61,9 +63,10 @@ async function storageFor(platform: Platform, name: string, options: SpaceOption
 
 /** A checked copy of the options. */
 function spaceOptions(given: unknown): SpaceOptions {
-  const options = optionsOf<SpaceOptions>("openSpace()", given, ["relays", "token", "storage", "peerToPeer", "signal"]);
-  const { relays, token, peerToPeer, signal } = options;
+  const options = optionsOf<SpaceOptions>("openSpace()", given, OPTIONS);
+  const { relays, token, peerToPeer, persist, signal } = options;
   if (token !== undefined && typeof token !== "function") checkToken(token);
+  if (persist !== undefined) checkBoolean("persist", persist);
   checkSignal(signal);
   return {
     ...options,

@@ -90,7 +90,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     space.#status.changed();
     space.#reach.setOnline(true);
     if (space.#reach.isWanted) space.#follow(surroundings.network);
-    if (kind === "indexedDb") space.#askPersisted();
+    if (kind === "indexedDb") space.#askPersisted(options.persist === true);
     return space;
   }
 
@@ -300,9 +300,11 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     });
   }
 
-  #askPersisted(): void {
+  /** Finds out whether the browser may evict what it stores. Only where the application says so it is asked not to. */
+  #askPersisted(persist: boolean): void {
     const { storage } = globalThis.navigator as Partial<Navigator>;
-    storage?.persisted?.().then(
+    const answer = persist ? storage?.persist?.() : storage?.persisted?.();
+    answer?.then(
       (persisted) => this.#status.setPersisted(persisted),
       () => undefined,
     );

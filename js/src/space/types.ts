@@ -27,6 +27,11 @@ export interface SpaceOptions {
   token?: TokenSource | undefined;
   /** Where this replica keeps its log. Default: IndexedDB where there is one, otherwise memory. */
   storage?: Storage | undefined;
+  /**
+   * Asks the browser never to evict what IndexedDB holds; some browsers ask the user. The answer is
+   * `status.storage.persisted`. Storage elsewhere is not evicted, and nobody is asked there. Default: false.
+   */
+  persist?: boolean | undefined;
   /** For links that `invite()` and `join()` make. No link makes itself. */
   peerToPeer?: PeerOptions | undefined;
   /** Ends the opening. */
@@ -162,7 +167,10 @@ export interface Status {
   readonly peers: number;
   /** Foreign changes held but not applied: over budget, malformed, or forked. */
   readonly quarantined: number;
-  /** Where this replica really is kept: `memory` where nothing outlives the process, whatever was asked for. */
+  /**
+   * Where this replica really is kept: `memory` where nothing outlives the process, whatever was asked for. `persisted`:
+   * whether the browser has promised not to evict it; undefined until it has answered, and where there is no browser to ask.
+   */
   readonly storage: { readonly kind: string; readonly persisted?: boolean };
   readonly error?: EyotError;
 }
