@@ -9,10 +9,12 @@ use crate::holder::notice::Notice;
 use crate::holder::pending::{Pending, after, unexpected};
 use crate::holder::records;
 use crate::holder::role::Role;
+use crate::link::link::{Link, Phase};
 use crate::log::keys::{META_KEY, load_ranges};
 use crate::log::log::Log;
 use crate::log::meta::{LAYOUT, Meta};
 use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
+use crate::wire::close::CloseCode;
 
 impl Holder {
     pub(super) fn load(&mut self) {
@@ -35,7 +37,11 @@ impl Holder {
                         self.fail(StorageFault::Incompatible, reason);
                         return Ok(());
                     }
+                    let before = self.log.id();
                     self.log = Log::open(meta, self.log.keeping(), self.limits.clone());
+                    if self.log.id() != before {
+                        self.is_another_log();
+                    }
                 }
                 self.load_range(0, None);
                 Ok(())
@@ -64,6 +70,18 @@ impl Holder {
         }
         let is_other = self.descriptor.as_ref().is_some_and(|descriptor| descriptor != stored);
         is_other.then(|| "this storage holds a space that was made with other options".to_owned())
+    }
+
+    /// Another process that shares the storage has begun the log, or has given it another id. Whoever was greeted under
+    /// the id before remembers by it what it was brought.
+    fn is_another_log(&mut self) {
+        let is_greeted = |link: &Link| {
+            !matches!(link.phase, Phase::Dialing { .. } | Phase::Dialed { .. } | Phase::Arriving { .. })
+        };
+        let greeted = self.links.iter().filter(|(_, link)| is_greeted(link));
+        for id in greeted.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.close(id, CloseCode::GoingAway, "this log has another id now; connect again");
+        }
     }
 
     fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {
