@@ -37,9 +37,8 @@ impl Holder {
                         self.fail(StorageFault::Incompatible, reason);
                         return Ok(());
                     }
-                    let before = self.log.id();
                     self.log = Log::open(meta, self.log.keeping(), self.limits.clone());
-                    if self.log.id() != before {
+                    if self.opened_as.is_some_and(|id| id != self.log.id()) {
                         self.is_another_log();
                     }
                 }
@@ -154,6 +153,7 @@ impl Holder {
     fn opened(&mut self) {
         self.stored = self.log.head();
         self.state = LogState::Open;
+        self.opened_as = Some(self.log.id());
         self.notices.push_back(Notice::Opened);
         // What waited may have its causes now, or have to ask for others.
         self.intake.named.extend(self.intake.waiting.all_named());
@@ -204,6 +204,10 @@ impl Holder {
     /// is known.
     fn forget_reads(&mut self) {
         self.forget_lookups();
+        // Two writes that were overtaken make it be loaded twice, and only the later time counts.
+        self.take_pending(|pending| {
+            matches!(pending, Pending::Meta | Pending::MetaAgain | Pending::Load { .. } | Pending::Peers)
+        });
         for pending in self.take_pending(|pending| {
             matches!(pending, Pending::FindFor(_) | Pending::AnswerRead(..) | Pending::CheckCursor { .. })
         }) {
