@@ -255,6 +255,8 @@ impl Holder {
         if let Role::Relay(region) = &mut self.role {
             region.log_is_new();
         }
+        self.peers.log_is_new();
+        self.opened_as = Some(marker.log);
         let written = self.log.renew(marker);
         self.write_marker(written);
         for link in self.links.ids().into_iter().filter(|id| Some(*id) != except) {

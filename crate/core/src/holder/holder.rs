@@ -117,6 +117,8 @@ pub(crate) struct Holder {
     pub(super) done: VecDeque<(Pending, StorageRequest)>,
     /// Another process moved the log on while this one was writing.
     pub(super) moved: bool,
+    /// The id of the log since it was opened, by which others know it.
+    pub(super) opened_as: Option<LogId>,
     /// The owner has followed the log further than this knows it.
     pub(super) lagging: bool,
     pub(super) effects: VecDeque<Effect>,
@@ -172,6 +174,7 @@ impl Holder {
             withheld: 0,
             done: VecDeque::new(),
             moved: false,
+            opened_as: None,
             lagging: false,
             effects: VecDeque::new(),
             notices: VecDeque::new(),

@@ -39,8 +39,9 @@ impl Holder {
                     }
                     let before = self.log.descriptor().cloned();
                     self.log = Log::open(meta, self.log.keeping(), self.limits.clone());
-                    if before.is_some() && before.as_ref() != self.log.descriptor() {
-                        self.is_another_space();
+                    let is_other_space = before.is_some() && before.as_ref() != self.log.descriptor();
+                    if is_other_space || self.opened_as.is_some_and(|id| id != self.log.id()) {
+                        self.is_another_log(is_other_space);
                     }
                 }
                 self.load_range(0, None);
@@ -72,16 +73,19 @@ impl Holder {
         is_other.then(|| "this storage holds a space that was made with other options".to_owned())
     }
 
-    /// Another process that shares the log has begun it, and took the space for something else than this one:
-    /// whoever was greeted until now is of the other space.
-    fn is_another_space(&mut self) {
+    /// Another process that shares the log has begun it, or has given it another id: whoever was greeted until now
+    /// remembers by the id before what it was brought. Or that process took the space for something else than this
+    /// one, and whoever was greeted is of the other space.
+    fn is_another_log(&mut self, is_other_space: bool) {
         let is_greeted = |link: &Link| {
             !matches!(link.phase, Phase::Dialing { .. } | Phase::Dialed { .. } | Phase::Arriving { .. })
         };
         let greeted = self.links.iter().filter(|(_, link)| is_greeted(link));
         for id in greeted.map(|(id, _)| id).collect::<Vec<_>>() {
-            self.close(id, CloseCode::GoingAway, "this space was made with other options; connect again");
-            self.intake.drop_from(id);
+            self.close(id, CloseCode::GoingAway, "another process has begun this log; connect again");
+            if is_other_space {
+                self.intake.drop_from(id);
+            }
         }
     }
 
@@ -157,6 +161,7 @@ impl Holder {
     fn opened(&mut self) {
         self.stored = self.log.head();
         self.state = LogState::Open;
+        self.opened_as = Some(self.log.id());
         self.notices.push_back(Notice::Opened);
         // What waited may have its causes now, or have to ask for others.
         self.intake.named.extend(self.intake.waiting.all_named());
@@ -207,6 +212,10 @@ impl Holder {
     /// is known.
     fn forget_reads(&mut self) {
         self.forget_lookups();
+        // Two writes that were overtaken make it be loaded twice, and only the later time counts.
+        self.take_pending(|pending| {
+            matches!(pending, Pending::Meta | Pending::MetaAgain | Pending::Load { .. } | Pending::Peers)
+        });
         for pending in self.take_pending(|pending| {
             matches!(pending, Pending::FindFor(_) | Pending::AnswerRead(..) | Pending::CheckCursor { .. })
         }) {

@@ -95,6 +95,15 @@ impl Peers {
         }
     }
 
+    /// This log has another id now. Others remember by its id which bytes they lack, so what was read without all of
+    /// its bytes is sent once more, under the new one.
+    pub fn log_is_new(&mut self) {
+        for record in self.records.values_mut().filter(|record| record.read_acked > record.whole_acked) {
+            record.read_acked = record.whole_acked;
+            self.dirty.insert(record.cursor.log);
+        }
+    }
+
     /// Positions after this number are others' now: acknowledgements of them say nothing.
     pub fn cut(&mut self, seq: u64) {
         for record in self.records.values_mut().filter(|record| record.read_acked > seq) {
