@@ -47,17 +47,20 @@ impl Author {
         let (kind, item) = self.document.item(&mut change, &context);
         let place = (self.id, seq, prev.unwrap_or(CHAIN_START));
         let commit = Commit::new(place, after, 1000, vec![(DOC, kind, item)], &Limits::PROTOCOL).unwrap();
-        self.take([&commit]);
+        self.note(&commit);
+        self.document.committed(DOC, &commit, &change);
         commit
     }
 
     pub fn take<'a>(&mut self, commits: impl IntoIterator<Item = &'a Commit> + Clone) {
-        for commit in commits.clone() {
-            let header = commit.header();
-            self.tips.insert(header.author, (header.seq, commit.id()));
-            self.heads.retain(|head| head.author != header.author);
-            self.heads.push(commit.name());
-        }
+        commits.clone().into_iter().for_each(|commit| self.note(commit));
         self.document.apply_commits(DOC, commits);
+    }
+
+    fn note(&mut self, commit: &Commit) {
+        let header = commit.header();
+        self.tips.insert(header.author, (header.seq, commit.id()));
+        self.heads.retain(|head| head.author != header.author);
+        self.heads.push(commit.name());
     }
 }

@@ -2,7 +2,7 @@
 
 use automerge::{Change, ChangeHash};
 
-use super::{History, Outcome, empty};
+use super::{History, Outcome, Recent, empty};
 use crate::document::checked::operations::ChangeParts;
 use crate::document::checked::references::References;
 use crate::document::forks::Rank;
@@ -17,7 +17,9 @@ impl History {
     /// Gives Automerge what counts as applied: what is made on all that it has is replayed, the rest is
     /// applied in one go.
     pub(super) fn flush(&mut self, outcome: &mut Outcome) {
-        self.batch_hashes.clear();
+        for (hash, last) in core::mem::take(&mut self.batch_hashes) {
+            self.recent.note(hash, last);
+        }
         let operations = core::mem::take(&mut self.batch_operations);
         let mut batch = core::mem::take(&mut self.batch);
         let is_small = batch.len() <= REPLAYS_MAX && operations <= replay::OPERATIONS_MAX as u64;
@@ -64,8 +66,7 @@ impl History {
         all.extend(before.filter(|before| !all.contains(before)));
         all.sort_unstable();
         // The heads have the highest numbers.
-        let last =
-            || all.iter().filter_map(|hash| Some(self.doc.get_change_meta_by_hash(hash)?.max_op)).max();
+        let last = || all.iter().map(|hash| self.last_operation(hash)).max();
         all == change.deps() && change.start_op().get() == last().unwrap_or(0) + 1
     }
 
@@ -75,6 +76,7 @@ impl History {
         if self.doc.apply_changes_log_patches(batch.clone(), &mut outcome.log).is_ok() {
             return outcome.added.extend(batch);
         }
+        self.recent = Recent::default();
         for change in batch.iter().rev() {
             let hash = change.hash();
             let rank = self.ranks.remove(&hash).unwrap_or(Rank::Author);
@@ -137,6 +139,7 @@ impl History {
         self.heads.clear();
         self.by_operation.clear();
         self.until_fewer_heads.clear();
+        self.recent = Recent::default();
         // What they refer to may be another operation now.
         self.quarantine.try_all_again();
         *outcome = Outcome { rebuilt: true, ..Outcome::default() };
