@@ -8,7 +8,7 @@ export * from "./api.js";
 
 /** Opens a space. Works offline at once: what storage holds is readable as soon as this resolves. */
 export function openSpace(name: string, options?: SpaceOptions): Promise<Space> {
-  return openOn({ wasm: readWasm, openFolder, socket, rtc: findRtc }, name, options);
+  return openOn({ wasm: readWasm, folders, socket, rtc: findRtc }, name, options);
 }
 
 async function readWasm(): Promise<BufferSource> {
@@ -37,9 +37,14 @@ function wasmUrl(): string {
   return `${module.slice(0, module.lastIndexOf("/"))}/eyot.wasm`;
 }
 
-async function openFolder(path: string) {
+const folders = {
+  open: async (path: string) => (await folderStore()).open(path),
+  remove: async (path: string) => (await folderStore()).remove(path),
+};
+
+async function folderStore() {
   const { FolderStore } = await import("../storage/folder-store.js");
-  return FolderStore.open(path);
+  return FolderStore;
 }
 
 /** Node 20 has no global `WebSocket`. */
