@@ -78,6 +78,14 @@ pub struct Limits {
     pub read_bytes: usize,
     /// Bytes of commits put into one write.
     pub write_bytes_max: usize,
+    /// Of what is known of other holders, those that are put into one write or removed by it.
+    pub peers_written_max: usize,
+    /// Reads asked of storage at once to admit commits.
+    pub reads_max: usize,
+    /// Of them those that one commit asks for.
+    pub commit_reads_max: usize,
+    /// Causes of waiting commits that are looked up for a question, beside those that it is due for.
+    pub causes_ahead_max: usize,
     /// Chains whose index is kept in memory beyond their tips.
     pub hot_chains_max: usize,
     /// Ranges of the log that a link remembers as having come from the peer.
@@ -123,6 +131,10 @@ impl Limits {
         vector_tips_max: 1_000_000,
         read_bytes: 256 * 1024,
         write_bytes_max: 4 * 1024 * 1024,
+        peers_written_max: 64,
+        reads_max: 256,
+        commit_reads_max: 64,
+        causes_ahead_max: 4096,
         hot_chains_max: 1024,
         echo_ranges_max: 64,
         ack_marks_max: 1024,

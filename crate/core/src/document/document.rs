@@ -259,6 +259,12 @@ impl Document {
         self.history.examined
     }
 
+    /// How many changes of others were made once more as transactions of their authors, and how many of these
+    /// came out as another change.
+    pub fn replayed(&self) -> (u64, u64) {
+        (self.history.replayed, self.history.misplayed)
+    }
+
     /// The hashes of the changes that no other depends on, in hexadecimal.
     pub fn heads(&self) -> Vec<String> {
         let mut heads: Vec<_> = self.history.doc.get_heads().iter().map(ToString::to_string).collect();

@@ -4,6 +4,8 @@
 //! the order in which they came. A change that comes costs as much as it depends on, not as much as
 //! is held. Only where it may win over a change that is held are all of them looked at.
 
+mod applying;
+
 use std::collections::BTreeMap;
 
 use automerge::{ActorId, Automerge, Change, ChangeHash, PatchLog, TextEncoding};
@@ -34,6 +36,10 @@ pub(super) struct History {
     /// Of each, the highest number of its operations.
     batch_hashes: IdMap<ChangeHash, u64>,
     batch_operations: u64,
+    /// How many changes were replayed, and how many of these came out as another change: none is replayed
+    /// after that.
+    pub replayed: u64,
+    pub misplayed: u64,
     /// The operations of the changes applied.
     references: References,
     /// Changes kept back until this actor has made an operation of that number, or a higher one.
@@ -46,6 +52,8 @@ pub(super) struct History {
     pub bytes: u64,
     /// A change made here has rivals: who wins is to be decided with the next change that comes.
     is_undecided: bool,
+    /// A change that Automerge has and nobody made: a replay has gone wrong.
+    wrong: Option<ChangeHash>,
     /// How many changes were looked at to decide what to apply.
     pub examined: u64,
 }
@@ -83,6 +91,8 @@ impl History {
             ranks: IdMap::new(),
             quarantine: Quarantine::default(),
             batch: Vec::new(),
+            replayed: 0,
+            misplayed: 0,
             batch_hashes: IdMap::new(),
             batch_operations: 0,
             references: References::default(),
@@ -91,6 +101,7 @@ impl History {
             until_fewer_heads: IdSet::new(),
             bytes: 0,
             is_undecided: false,
+            wrong: None,
             examined: 0,
         }
     }
@@ -144,7 +155,8 @@ impl History {
         let mut changes: Vec<_> = applied.map(|change| (self.rank(&change.hash()), change)).collect();
         changes.extend(self.quarantine.take().into_iter().map(|(change, rank)| (rank, change)));
         changes.retain(|(_, change)| !hashes.contains(&change.hash()));
-        *self = Self { examined: self.examined, ..Self::new(actor, self.budget) };
+        let Self { budget, replayed, misplayed, examined, .. } = *self;
+        *self = Self { replayed, misplayed, examined, ..Self::new(actor, budget) };
         let outcome = self.add(changes.into_iter().map(|(rank, change)| (change, rank)).collect());
         Outcome { rebuilt: true, ..outcome }
     }
@@ -379,54 +391,6 @@ impl History {
         in_batch.or_else(|| Some(self.doc.get_change_meta_by_hash(hash)?.max_op)).unwrap_or(0)
     }
 
-    /// Gives Automerge what counts as applied. Where that fails, which what was checked before should
-    /// exclude, the changes are given one by one, so that an error costs one change and not its neighbours.
-    fn flush(&mut self, outcome: &mut Outcome) {
-        self.batch_hashes.clear();
-        self.batch_operations = 0;
-        let batch = core::mem::take(&mut self.batch);
-        if self.doc.apply_changes_log_patches(batch.clone(), &mut outcome.log).is_ok() {
-            return outcome.added.extend(batch);
-        }
-        for change in batch.iter().rev() {
-            let hash = change.hash();
-            let rank = self.ranks.remove(&hash).unwrap_or(Rank::Author);
-            if let Some(hashes) = self.applied.get_mut(change.actor_id()) {
-                hashes.pop();
-            }
-            self.quarantine.keep_back(change.clone(), rank, Why::Blocked);
-        }
-        self.read_references();
-        for change in batch {
-            let hash = change.hash();
-            let checked = if self.is_next(&change) { self.check(&change) } else { continue };
-            let is_applied = checked.is_ok()
-                && self.doc.apply_changes_log_patches([change.clone()], &mut outcome.log).is_ok();
-            if let Ok(checked) = checked
-                && is_applied
-            {
-                let held = self.quarantine.release(&hash).expect("it was just kept back");
-                self.note_applied(&change, held.rank, checked);
-                outcome.added.push(change);
-            } else {
-                self.quarantine.set_why(&hash, Why::Refused);
-            }
-        }
-    }
-
-    /// Reads the operations of the changes that are applied anew.
-    fn read_references(&mut self) {
-        self.references = References::default();
-        self.heads = self.doc.get_heads().into_iter().collect();
-        for change in self.doc.get_changes(&[]) {
-            let parts = ChangeParts::parse(change.raw_bytes());
-            let checked = parts.ok().and_then(|parts| self.references.check(&parts, 0, usize::MAX).ok());
-            if let Some(checked) = checked {
-                self.references.add(checked);
-            }
-        }
-    }
-
     /// Decides anew which of the changes win. Where one loses that is applied, the document is built
     /// anew.
     fn decide(&mut self, outcome: &mut Outcome) {
@@ -436,28 +400,10 @@ impl History {
         let losers = losers(&graph);
         let mut to_try = Vec::new();
         if losers.keys().any(|loser| self.is_applied(loser)) {
-            for change in self.doc.get_changes(&[]) {
-                let rank = self.rank(&change.hash());
-                to_try.push(change.hash());
-                self.quarantine.keep_back(change, rank, Why::Blocked);
-            }
-            self.doc = empty(self.doc.get_actor().clone());
-            self.applied.clear();
-            self.ranks.clear();
-            self.references = References::default();
-            self.heads.clear();
-            self.by_operation.clear();
-            self.until_fewer_heads.clear();
-            // What they refer to may be another operation now.
-            self.quarantine.try_all_again();
-            *outcome = Outcome { rebuilt: true, ..Outcome::default() };
+            to_try = self.set_all_back(None, outcome);
         }
         self.quarantine.set_losers(&losers);
-        to_try.extend(self.quarantine.kept_back().map(|(hash, _)| *hash));
-        for hash in to_try {
-            self.try_to_apply(hash, outcome);
-        }
-        self.flush(outcome);
+        self.try_all(to_try, outcome);
     }
 
     fn graph(&self) -> Graph {

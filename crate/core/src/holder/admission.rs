@@ -23,7 +23,6 @@ use crate::wire::close::CloseCode;
 
 /// Commits in the inbox whose reads are made along with those of the first, as long as these are not many.
 const READ_AHEAD: usize = 1000;
-const READS_MAX: usize = 256;
 
 /// To look up a cause takes as long as to read so many bytes.
 const CAUSE_BYTES: usize = 32;
@@ -168,6 +167,10 @@ impl Holder {
                     None => (CloseCode::GoingAway, "this relay has not been told what the space is"),
                     Some(_) => (CloseCode::Malformed, "a commit of another space"),
                 };
+                if incoming.origins.iter().any(Origin::is_this_process) {
+                    let reason = "another process has made this space with other options";
+                    self.fail(StorageFault::Incompatible, reason.into());
+                }
                 for link in incoming.origins.iter().filter_map(Origin::link).collect::<Vec<_>>() {
                     self.close(link, code, why);
                 }
@@ -311,7 +314,7 @@ impl Holder {
     /// What the commits behind the first in the inbox will ask for is read along with it.
     fn more_reads(&self, mut reads: BTreeSet<ReadKey>) -> BTreeSet<ReadKey> {
         for incoming in self.intake.inbox.iter().take(READ_AHEAD) {
-            if reads.len() >= READS_MAX {
+            if reads.len() >= self.limits.reads_max {
                 break;
             }
             if let Admission::Reads(more) = self.log.admit(&incoming.commit, incoming.known) {
@@ -400,9 +403,13 @@ impl Holder {
                 Holding::Reads(read) => {
                     reads.insert(ReadKey(read));
                     unread.push_back(named);
+                    if reads.len() >= self.limits.reads_max {
+                        break;
+                    }
                 }
             }
         }
+        unread.append(&mut self.intake.named);
         self.intake.named = unread;
     }
 

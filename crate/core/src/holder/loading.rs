@@ -9,10 +9,12 @@ use crate::holder::notice::Notice;
 use crate::holder::pending::{Pending, after, unexpected};
 use crate::holder::records;
 use crate::holder::role::Role;
+use crate::link::link::{Link, Phase};
 use crate::log::keys::{META_KEY, load_ranges};
 use crate::log::log::Log;
 use crate::log::meta::{LAYOUT, Meta};
 use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
+use crate::wire::close::CloseCode;
 
 impl Holder {
     pub(super) fn load(&mut self) {
@@ -35,7 +37,11 @@ impl Holder {
                         self.fail(StorageFault::Incompatible, reason);
                         return Ok(());
                     }
+                    let before = self.log.descriptor().cloned();
                     self.log = Log::open(meta, self.log.keeping(), self.limits.clone());
+                    if before.is_some() && before.as_ref() != self.log.descriptor() {
+                        self.is_another_space();
+                    }
                 }
                 self.load_range(0, None);
                 Ok(())
@@ -64,6 +70,19 @@ impl Holder {
         }
         let is_other = self.descriptor.as_ref().is_some_and(|descriptor| descriptor != stored);
         is_other.then(|| "this storage holds a space that was made with other options".to_owned())
+    }
+
+    /// Another process that shares the log has begun it, and took the space for something else than this one:
+    /// whoever was greeted until now is of the other space.
+    fn is_another_space(&mut self) {
+        let is_greeted = |link: &Link| {
+            !matches!(link.phase, Phase::Dialing { .. } | Phase::Dialed { .. } | Phase::Arriving { .. })
+        };
+        let greeted = self.links.iter().filter(|(_, link)| is_greeted(link));
+        for id in greeted.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.close(id, CloseCode::GoingAway, "this space was made with other options; connect again");
+            self.intake.drop_from(id);
+        }
     }
 
     fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {
@@ -101,7 +120,9 @@ impl Holder {
                 (Some(b'p'), _) => self.peers.load(records::read_peer(value)?),
                 (Some(b'r'), Role::Replica(regions)) => {
                     let (region, record) = records::read_region(key, value)?;
-                    regions.load(region, record);
+                    if record.partition == self.log.marker().partition {
+                        regions.load(region, record);
+                    }
                 }
                 (Some(b'q'), Role::Relay(region)) => {
                     let reconciled = records::read_reconciled(value)?;

@@ -104,9 +104,11 @@ impl Peers {
         }
     }
 
-    /// Writes what has changed along with a batch.
-    pub fn take(&mut self, batch: &mut WriteBatch) {
-        for log in core::mem::take(&mut self.dirty) {
+    /// Writes what has changed along with a batch, of so many peers at most: the rest is in the next. Until
+    /// then what storage says is true of a while ago, and costs no more than that is sent again.
+    pub fn take(&mut self, most: usize, batch: &mut WriteBatch) {
+        for _ in 0..most.max(1) {
+            let Some(log) = self.dirty.pop_first() else { return };
             match self.records.get(&log) {
                 Some(record) => batch.puts.push((records::peer_key(&log), to_cbor(record))),
                 None => batch.deletes.push(records::peer_key(&log)),

@@ -5,7 +5,6 @@ use crate::base::position::{Cursor, Position};
 use crate::base::time::Millis;
 use crate::commit::digest::Digest;
 use crate::link::session::{Grant, Session};
-use crate::wire::access::Side;
 use crate::wire::bodies::Hello;
 
 #[derive(Clone, Debug)]
@@ -56,15 +55,6 @@ impl Link {
 
     pub fn arriving(now: Millis) -> Self {
         Self::new(Phase::Arriving { since: now }, now)
-    }
-
-    /// A connection to another replica, which is open. One of both sides greets first.
-    pub fn with_peer(side: Side, grant: Grant, now: Millis) -> Self {
-        let phase = match side {
-            Side::Dialer => Phase::Dialed { url: String::new(), since: now },
-            Side::Accepter => Phase::Arriving { since: now },
-        };
-        Self { peer: Some(grant), ..Self::new(phase, now) }
     }
 
     /// A link on which this phase begins.

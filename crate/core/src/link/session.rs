@@ -1,6 +1,6 @@
 //! A link on which commits flow.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::id::{CommitId, DocId, LogId};
 use crate::base::id_map::{IdMap, IdSet};
@@ -15,7 +15,7 @@ use crate::link::sending::{Begun, Sending};
 use crate::link::unread::Unread;
 use crate::log::finding::Finding;
 use crate::wire::access::Right;
-use crate::wire::bodies::{ChainRange, Stored, Terms};
+use crate::wire::bodies::{ChainRange, Hello, Terms, VERSION};
 
 /// How long before a token expires another one is asked for, at most; and at most half its time.
 const RENEW_EARLY: Millis = 60_000;
@@ -87,14 +87,11 @@ pub(crate) struct Dialed {
     pub url: String,
     /// What the other side may do here, where it is a replica.
     pub grant: Option<Grant>,
-    /// How long the greeting took.
+    /// How long the greeting took. Of links among relays nobody asks.
+    #[cfg_attr(not(feature = "documents"), expect(dead_code))]
     pub rtt: Millis,
     /// When a fresh token is due, well before the one that was given expires.
     pub renew_at: Option<Millis>,
-    /// What the relay has said last of what other regions have stored of its log.
-    pub elsewhere: BTreeMap<String, Stored>,
-    /// Whether the relay was made to look how other regions are.
-    pub has_asked: bool,
 }
 
 /// What only whoever was dialled knows of a link.
@@ -133,6 +130,16 @@ pub(crate) struct Grant {
 pub(crate) struct Peer {
     pub log: LogId,
     pub region: Option<String>,
+    /// The protocol version that both sides speak on this link: the newest that both understand.
+    pub version: u8,
+}
+
+impl Peer {
+    /// Whoever has greeted like this.
+    pub fn of(hello: &Hello) -> Self {
+        let version = hello.version_max.min(VERSION);
+        Self { log: hello.log, region: hello.region.clone(), version }
+    }
 }
 
 /// How still a link is.

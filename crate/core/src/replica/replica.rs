@@ -14,6 +14,7 @@ use crate::base::mutation::Mutation;
 use crate::commit::descriptor::Descriptor;
 
 use crate::base::id::{AuthorId, LinkId};
+use crate::base::id_map::IdMap;
 use crate::base::time::{Clock, Millis};
 use crate::holder::holder::{Holder, HolderConfig};
 use crate::holder::io as holder;
@@ -26,6 +27,7 @@ use crate::replica::event::Event;
 use crate::replica::follow::Follow;
 use crate::replica::io::{Effect, Input};
 use crate::replica::own_commits::OwnCommits;
+use crate::replica::regions::Said;
 use crate::replica::round_trips::RoundTrips;
 use crate::replica::tabs::{LeaderView, Message, Tabs};
 use crate::replica::waits::{Wait, Waits};
@@ -71,6 +73,8 @@ pub struct Replica {
     pub(super) tabs: Tabs,
     /// The links to other replicas that the host opened.
     pub(super) peers: RoundTrips,
+    /// What relays say of other regions, by link.
+    pub(super) said: IdMap<LinkId, Said>,
     /// Whether a relay has told which regions there are.
     pub(super) has_regions: bool,
     pub(super) clock: Clock,
@@ -103,6 +107,7 @@ impl Replica {
             waits: Waits::default(),
             tabs: Tabs::default(),
             peers: RoundTrips::default(),
+            said: IdMap::new(),
             has_regions: false,
             clock: Clock::new(now),
             now,
@@ -240,6 +245,7 @@ impl Replica {
             Notice::StoredElsewhere(link, stored) => self.stored_elsewhere(link, stored),
             Notice::Incompatible(descriptor) => self.incompatible(descriptor),
             Notice::LinkClosed(link, why) => {
+                self.said.remove(&link);
                 if !self.peers.remove(link) {
                     self.dialer.link_closed(link, why, &mut self.holder, self.now);
                     self.waits.ask_again();

@@ -123,7 +123,7 @@ impl HttpServer {
             }
             Route::Regions => readable_by(origin, json(&self.regions(local))),
             Route::Metrics => {
-                let page = self.metrics_page.get(&self.context).await;
+                let page = self.metrics_page.get(&self.context.metrics, &self.context.inboxes).await;
                 with(answer(StatusCode::OK, page), [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)])
             }
             Route::Space(space) => self.connect(space, &mut request, comer),

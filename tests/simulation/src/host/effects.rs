@@ -6,7 +6,7 @@ use eyot_core::holder::io as holder;
 use eyot_core::replica::event::Event;
 use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::Replica;
-use eyot_core::storage::request::{StorageAnswer, StorageRequest};
+use eyot_core::storage::request::{StorageAnswer, StorageFault, StorageRequest};
 
 use crate::base::ids::ProcessId;
 use crate::parts::connection::summary;
@@ -137,6 +137,13 @@ impl World {
         let Some(process) = self.processes.get_mut(&id) else { return };
         match event {
             Event::Ready => process.is_ready = true,
+            // What it wrote is of another space than the one that another process has begun meanwhile.
+            Event::Failed { fault: StorageFault::Incompatible, .. } if self.plan.has_rivals => {
+                let disk = process.disk;
+                self.count("processes that another one's space has ended");
+                self.stop(id);
+                self.at(1_000, Happening::Start(disk));
+            }
             Event::Failed { message: reason, .. } | Event::NotOpened { message: reason, .. } => {
                 self.fail(format!("a replica could not open: {reason}"));
             }
