@@ -141,7 +141,7 @@ it("the browser is asked not to evict what it stores where the application says 
 });
 
 it(
-  "a space that is destroyed leaves no database, other spaces stay, and another tab is told",
+  "a space that is destroyed leaves no database, other spaces stay, and another tab saves nothing more",
   { timeout },
   async () => {
     const other = await profile.visit(site.url);
@@ -158,7 +158,8 @@ it(
     await page.evaluate(() => space.destroy({ force: true }));
     const names = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
     assert.deepEqual(names, ["eyot:kept"]);
-    await untilStatus(other, (status) => status.error?.code === "storage");
+    assert.match(await save(other, "late"), /^storage: the database was deleted/);
+    assert.equal(await other.evaluate(() => space.status.error?.code), "storage");
     await other.close();
     await open(page, "left");
     assert.deepEqual((await value(page)).list, []);

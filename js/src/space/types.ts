@@ -108,8 +108,9 @@ export interface Space extends AsyncDisposable {
 
   /**
    * Closes the space and wipes this replica from this device: for a logout. What no region has stored would be lost, and
-   * rejects with `unsent` unless forced; without relays that is every document. Other tabs that have the space open are
-   * told that their storage is gone (`storage`). Opened again, the space is a new and empty replica.
+   * rejects with `unsent` unless forced; without relays that is every document. Other tabs that have the space open
+   * save nothing more, and say so from their next change on (`storage`): close it there first. Opened again, the space is a
+   * new and empty replica.
    */
   destroy(options?: { force?: boolean | undefined }): Promise<void>;
   /** Flushes storage, closes links. Idempotent. */
