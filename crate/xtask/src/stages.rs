@@ -47,6 +47,7 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "types", what: "tsc", quick: true, run: |_| types() },
     Stage { name: "rust", what: "Rust tests", quick: true, run: |_| rust() },
+    Stage { name: "fuzz", what: "the fuzz targets compile", quick: false, run: |_| fuzz_targets() },
     Stage { name: "simulation", what: "1,000 seeds of 2,000 steps", quick: false, run: simulated },
     Stage { name: "npm", what: "the npm package in Node", quick: false, run: |_| npm("test", "js") },
     Stage {
@@ -180,6 +181,13 @@ fn types() -> Result<()> {
 
 fn rust() -> Result<()> {
     run(&mut cargo(&["test", "--quiet", "--locked", "--workspace", "--exclude", "eyot-web*"]))
+}
+
+/// They are a workspace of their own, and are run by `cargo xtask fuzz`.
+fn fuzz_targets() -> Result<()> {
+    let targets = ["check", "--quiet", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--bins"];
+    // What they have in common with the workspace is compiled once.
+    run(&mut cargo(&[&targets[..], &["--target-dir", "target"]].concat()))
 }
 
 fn simulated(findings: &mut Findings) -> Result<()> {

@@ -15,6 +15,7 @@ mod reading;
 mod regions;
 pub mod replica;
 mod round_trips;
+mod said;
 pub mod status;
 pub mod tabs;
 pub mod waits;

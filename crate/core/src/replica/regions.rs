@@ -1,20 +1,9 @@
 //! What a replica makes of what relays say of other regions.
 
-use std::collections::BTreeMap;
-
 use crate::base::id::LinkId;
 use crate::replica::event::Event;
 use crate::replica::replica::Replica;
 use crate::wire::bodies::Stored;
-
-/// What the relay at the other end of a link says of other regions.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Said {
-    /// By region: what it has said last of what that has stored of its log.
-    stored: BTreeMap<String, Stored>,
-    /// Whether it was made to look how they are.
-    has_asked: bool,
-}
 
 impl Replica {
     /// The regions there are, as a relay knows them.
