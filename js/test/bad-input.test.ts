@@ -229,6 +229,12 @@ const table: Record<string, Row[]> = {
     }
     return rows;
   }),
+  destroy: [
+    [() => space.destroy(true as Any), "invalid", /destroy\(\)/],
+    [() => space.destroy({ forced: true } as Any), "invalid", /forced/],
+    [() => space.destroy({ force: 1 } as Any), "invalid", /force is true or false/],
+    [() => space.destroy(), "unsent", /no region has stored/],
+  ],
   "waiting: the time and the signal": [
     (options: Any) => space.open(NOBODY, options),
     (options: Any) => space.synced(options),

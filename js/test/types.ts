@@ -19,7 +19,7 @@ interface Tasks {
 // The names that are there, no more and no fewer than these.
 type Later = {
   doc: "conflicts" | "history" | "at" | "undo" | "redo" | "cursor" | "position" | "spans";
-  space: "transact" | "query" | "presence" | "undo" | "redo" | "claims" | "moveTo" | "destroy";
+  space: "transact" | "query" | "presence" | "undo" | "redo" | "claims" | "moveTo";
 };
 type Ours = { doc: never; space: "online" | "setOnline" | "saved"; event: "deleted" };
 holds<Same<Exclude<keyof contract.Doc<Tasks>, Later["doc"]>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();

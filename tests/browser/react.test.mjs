@@ -70,6 +70,11 @@ for (const [version, alias] of [
       assert.deepEqual(await happens("suspends"), { first: "loading", openedOnce: 1, stays: true });
     });
 
+    it("what is hidden is closed, and opened anew when it comes back", { timeout }, async () => {
+      const none = "there is no Activity";
+      assert.deepEqual(await happens("hides"), version === "18" ? none : [1, 2]);
+    });
+
     it("a document that is not found is an error, and is looked for anew after it", { timeout }, async () => {
       await happens("isNotFound");
     });

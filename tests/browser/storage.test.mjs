@@ -139,3 +139,29 @@ it("the browser is asked not to evict what it stores where the application says 
   assert.deepEqual(await said({ persist: true }), { kind: "indexedDb", persisted: true, asked: 2 });
   assert.deepEqual(await said({}), { kind: "indexedDb", persisted: true, asked: 2 });
 });
+
+it(
+  "a space that is destroyed leaves no database, other spaces stay, and another tab saves nothing more",
+  { timeout },
+  async () => {
+    const other = await profile.visit(site.url);
+    for (const tab of [page, other]) await open(tab, "left");
+    await page.evaluate(async () => {
+      const kept = await eyot.openSpace("kept");
+      await kept.create({ n: 1 }).change((draft) => void (draft.n = 2)).saved;
+      await kept.close();
+    });
+    assert.equal(await save(page, "private"), "saved");
+    const refused = await page.evaluate(() => space.destroy().catch(({ code }) => code));
+    assert.equal(refused, "unsent");
+    assert.equal(await save(page, "more"), "saved");
+    await page.evaluate(() => space.destroy({ force: true }));
+    const names = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
+    assert.deepEqual(names, ["eyot:kept"]);
+    assert.match(await save(other, "late"), /^storage: the database was deleted/);
+    assert.equal(await other.evaluate(() => space.status.error?.code), "storage");
+    await other.close();
+    await open(page, "left");
+    assert.deepEqual((await value(page)).list, []);
+  },
+);

@@ -3,7 +3,7 @@
  * run only once all of the space's state is up to date.
  */
 import { bindMethods } from "../base/bind.js";
-import { checkBoolean, checkName } from "../base/check.js";
+import { checkBoolean, checkName, optionsOf } from "../base/check.js";
 import { EyotError } from "../base/error.js";
 import { parseId, type DocId, type DocUrl } from "../base/id.js";
 import { Limit, throwIfAborted, waitOf, type Wait } from "../base/wait.js";
@@ -20,7 +20,7 @@ import { PUT, type Op } from "../value/op.js";
 import { snapshotRoot } from "../value/snapshot.js";
 import { Beginnings } from "./beginnings.js";
 import { NO_COMMIT, OwnCommit, regionsOf, Saves } from "./commit.js";
-import type { SpaceContext } from "./context.js";
+import type { Kept, SpaceContext } from "./context.js";
 import { DocList } from "./doc-list.js";
 import { DocTable } from "./doc-table.js";
 import { Outbox } from "./outbox.js";
@@ -52,24 +52,17 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   #online = true;
   /** Stops the platform's hints about the network. */
   #unfollow: (() => void) | undefined;
-  /** Closes the storage when the engine has failed and cannot. */
-  readonly #abandon: () => Promise<void>;
+  readonly #kept: Kept;
   #abandoned: Promise<void> | undefined;
   /** Events that are not handled yet. */
   readonly #events: EngineEvent[] = [];
 
-  private constructor(
-    name: string,
-    options: SpaceOptions,
-    storage: Status["storage"],
-    { rtc }: Surroundings,
-    abandon: () => Promise<void>,
-  ) {
+  private constructor(name: string, options: SpaceOptions, kept: Kept, { rtc }: Surroundings) {
     this.name = name;
     this.#reach = new Reach(this, options);
     this.#peers = new Peers(this, name, options.peerToPeer, rtc);
-    this.#status = new StatusFeed(this, this.#reach, this.#peers, storage);
-    this.#abandon = abandon;
+    this.#status = new StatusFeed(this, this.#reach, this.#peers, { kind: kept.kind });
+    this.#kept = kept;
     bindMethods(this);
   }
 
@@ -77,11 +70,10 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     name: string,
     options: SpaceOptions,
     engine: Pick<EngineOptions, "storage" | "connect">,
-    kind: string,
+    kept: Kept,
     surroundings: Surroundings,
-    abandon: () => Promise<void>,
   ): Promise<OpenSpace> {
-    const space = new OpenSpace(name, options, { kind }, surroundings, abandon);
+    const space = new OpenSpace(name, options, kept, surroundings);
     space.engine = await EngineGuard.open(
       { space: name, ...engine, ...space.#reach.options },
       (events) => space.#hear(events),
@@ -90,7 +82,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     space.#status.changed();
     space.#reach.setOnline(true);
     if (space.#reach.isWanted) space.#follow(surroundings.network);
-    if (kind === "indexedDb") space.#askPersisted(options.persist === true);
+    if (kept.kind === "indexedDb") space.#askPersisted(options.persist === true);
     return space;
   }
 
@@ -214,6 +206,19 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     this.#status.changed();
   }
 
+  async destroy(options?: { force?: boolean | undefined }): Promise<void> {
+    const { force = false } = optionsOf<{ force?: boolean }>("destroy()", options, ["force"]);
+    checkBoolean("force", force);
+    this.check();
+    if (!force && this.#losesSome()) {
+      const what = "has what no region has stored: wait for durable(), or destroy it by force";
+      throw new EyotError("unsent", `the space ${this.name} ${what}`);
+    }
+    // What could not be saved is to be removed anyway.
+    await this.close().catch(() => undefined);
+    await this.#kept.wipe();
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -312,6 +317,11 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
 
   // The end of a space.
 
+  /** Whether something is nowhere else. Without relays that is all there is. */
+  #losesSome(): boolean {
+    return this.#reach.isWanted ? this.status.unsent > 0 : this.#list.list.length > 0;
+  }
+
   async #close(): Promise<void> {
     if (this.#abandoned !== undefined) return this.#abandoned;
     this.#reach.end();
@@ -326,7 +336,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   #die(error: EyotError): void {
     this.#stop(error);
     this.#status.end(error);
-    this.#abandoned = this.#abandon();
+    this.#abandoned = this.#kept.abandon();
   }
 
   #stop(error: EyotError): void {

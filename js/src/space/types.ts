@@ -106,6 +106,13 @@ export interface Space extends AsyncDisposable {
   /** Disconnects this replica from its relays, or lets it connect again. Edits work either way, and so do other links. */
   setOnline(online: boolean): void;
 
+  /**
+   * Closes the space and wipes this replica from this device: for a logout. What no region has stored would be lost, and
+   * rejects with `unsent` unless forced; without relays that is every document. Other tabs that have the space open
+   * save nothing more, and say so from their next change on (`storage`): close it there first. Opened again, the space is a
+   * new and empty replica.
+   */
+  destroy(options?: { force?: boolean | undefined }): Promise<void>;
   /** Flushes storage, closes links. Idempotent. */
   close(): Promise<void>;
 }

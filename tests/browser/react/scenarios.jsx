@@ -1,5 +1,6 @@
 /** What `react.test.mjs` lets happen in a page. Each gives back what was seen. */
 import * as eyot from "eyot";
+import * as React from "react";
 import { SpaceProvider, useDoc, useDocument, useDocuments, useNamed, useSpace, useStatus } from "eyot/react";
 import {
   Component,
@@ -125,6 +126,44 @@ export async function suspends() {
   await until(() => isClosed(docs.get(id)) && isClosed(docs.get(other)));
   await space.close();
   return { first, openedOnce, stays };
+}
+
+/** What React keeps while it is hidden: its effects end, and begin again with the same state. */
+export async function hides() {
+  const { Activity } = React;
+  if (Activity === undefined) return "there is no Activity";
+  const space = await plain("hides");
+  const id = stored(space, { title: "one" });
+  const spaces = [];
+  const open = async () => {
+    spaces.push(await plain("hides"));
+    return spaces.at(-1);
+  };
+  let doc;
+  const Title = () => useDoc((doc = useDocument(space, id))).title;
+  const Name = () => `${useSpace().name} ${useStatus(useSpace()).state}`;
+  const both = (mode) => (
+    <Activity mode={mode}>
+      <Suspense fallback="loading">
+        <Title />{" "}
+      </Suspense>
+      <SpaceProvider open={open} fallback="opening">
+        <Name />
+      </SpaceProvider>
+    </Activity>
+  );
+  const place = show(both("visible"));
+  await until(() => place.text() === "one hides local");
+  const [first, before] = [doc, spaces.length];
+  place.show(both("hidden"));
+  await until(() => isClosed(first) && spaces[0].status.state === "closed");
+  place.show(both("visible"));
+  await until(() => place.text() === "one hides local" && !isClosed(doc));
+  doc.change((draft) => void (draft.title = "two"));
+  await until(() => place.text() === "two hides local");
+  place.leave();
+  await space.close();
+  return [before, spaces.length];
 }
 
 export async function isNotFound() {
