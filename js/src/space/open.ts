@@ -7,7 +7,7 @@ import type { WasmSource } from "../engine/wasm-source.js";
 import { peersOf } from "../peers/options.js";
 import { checkToken, relaysOf } from "../relays/options.js";
 import { openStorage, type OpenFolder } from "../storage/open.js";
-import { OpenSpace, type Surroundings } from "./space.js";
+import { OpenSpace, type CheckedOptions, type Surroundings } from "./space.js";
 import type { Space, SpaceOptions } from "./types.js";
 
 /** What an entry of this package provides for its platform. */
@@ -33,7 +33,7 @@ export async function openOn(platform: Platform, name: string, given?: SpaceOpti
   }
 }
 
-async function start(platform: Platform, name: string, options: SpaceOptions): Promise<Space> {
+async function start(platform: Platform, name: string, options: CheckedOptions): Promise<Space> {
   await load(platform.wasm);
   const connect = options.relays === undefined ? undefined : await platform.socket?.();
   const storage = await storageFor(platform, name, options);
@@ -49,7 +49,11 @@ async function start(platform: Platform, name: string, options: SpaceOptions): P
   }
 }
 
-async function storageFor(platform: Platform, name: string, options: SpaceOptions): Promise<EngineOptions["storage"]> {
+async function storageFor(
+  platform: Platform,
+  name: string,
+  options: CheckedOptions,
+): Promise<EngineOptions["storage"]> {
   try {
     return await openStorage(name, options.storage, platform.openFolder);
   } catch (error) {
@@ -60,7 +64,7 @@ async function storageFor(platform: Platform, name: string, options: SpaceOption
 }
 
 /** A checked copy of the options. */
-function spaceOptions(given: unknown): SpaceOptions {
+function spaceOptions(given: unknown): CheckedOptions {
   const options = optionsOf<SpaceOptions>("openSpace()", given, ["relays", "token", "storage", "peerToPeer", "signal"]);
   const { relays, token, peerToPeer, signal } = options;
   if (token !== undefined && typeof token !== "function") checkToken(token);
@@ -68,6 +72,6 @@ function spaceOptions(given: unknown): SpaceOptions {
   return {
     ...options,
     ...(relays !== undefined && { relays: relaysOf(relays) }),
-    ...(peerToPeer !== undefined && { peerToPeer: peersOf(peerToPeer) }),
+    peerToPeer: peerToPeer === undefined ? undefined : peersOf(peerToPeer),
   };
 }

@@ -12,7 +12,7 @@ import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instanc
 import type { PeerContext } from "../peers/context.js";
 import { Peers } from "../peers/peers.js";
 import type { Rtc } from "../peers/rtc.js";
-import type { Invitation, InviteOptions, JoinOptions, LinkInfo } from "../peers/types.js";
+import type { Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "../peers/types.js";
 import type { Network } from "../relays/network.js";
 import { Reach } from "../relays/reach.js";
 import { encode } from "../value/codec.js";
@@ -29,6 +29,9 @@ import type { Commit, Doc, DocInfo, RegionsWait, Space, SpaceOptions, Status, Un
 
 /** The longest name of a document, in bytes. */
 const NAME_BYTES_MAX = 1_024;
+
+/** Options that were checked. */
+export type CheckedOptions = Omit<SpaceOptions, "peerToPeer"> & { peerToPeer?: PeerOptions | undefined };
 
 /** What a platform has around a space. */
 export interface Surroundings {
@@ -60,7 +63,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
 
   private constructor(
     name: string,
-    options: SpaceOptions,
+    options: CheckedOptions,
     storage: Status["storage"],
     { rtc }: Surroundings,
     abandon: () => Promise<void>,
@@ -75,7 +78,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
 
   static async open(
     name: string,
-    options: SpaceOptions,
+    options: CheckedOptions,
     engine: Pick<EngineOptions, "storage" | "connect">,
     kind: string,
     surroundings: Surroundings,
@@ -89,6 +92,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     );
     space.#status.changed();
     space.#reach.setOnline(true);
+    space.#peers.start();
     if (space.#reach.isWanted) space.#follow(surroundings.network);
     if (kind === "indexedDb") space.#askPersisted();
     return space;
@@ -230,6 +234,10 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
 
   get isUsable(): boolean {
     return !this.isClosed && this.engine.dead === undefined;
+  }
+
+  get relays(): readonly string[] {
+    return this.#reach.relays;
   }
 
   changed(): void {
@@ -375,6 +383,12 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
         break;
       case "unreachable":
         this.#reach.unreachable(this.status.relay !== undefined);
+        break;
+      case "introduced":
+        this.#peers.introduced(event.key, event.region, event.ticket);
+        break;
+      case "signalled":
+        this.#peers.signalled(event.key, event.region, event.bytes);
         break;
       case "tokenExpiring":
         this.#reach.tokenExpiring();

@@ -187,6 +187,10 @@ impl Holder {
 
     // What the owner may look at.
 
+    pub fn space(&self) -> &str {
+        &self.space
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -458,6 +462,8 @@ impl Holder {
                 self.intake.verdicts.push((link, verdict));
             }
             Input::Authorized(link, verdict) => self.judge(link, verdict),
+            // A relay has taken it.
+            Input::Signed(..) => {}
         }
         self.pump();
     }

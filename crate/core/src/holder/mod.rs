@@ -18,6 +18,7 @@ mod intake;
 pub mod io;
 pub(crate) mod links;
 mod loading;
+pub(crate) mod meetings;
 pub(crate) mod notice;
 pub(crate) mod peers;
 pub(crate) mod pending;

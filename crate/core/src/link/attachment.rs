@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
-use crate::base::id::LogId;
+use crate::base::id::{LogId, PeerKey};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Position};
@@ -54,6 +54,9 @@ struct Attachment {
     unread: u64,
     #[n(17)]
     asked: Vec<(u64, u64)>,
+    /// The key by which others may meet it.
+    #[n(18)]
+    announced: Option<PeerKey>,
 }
 
 #[derive(Encode, Decode)]
@@ -100,6 +103,7 @@ impl Link {
             whole_told: session.receive.whole_told,
             unread,
             asked,
+            announced: accepted.announced,
         }))
     }
 
@@ -115,6 +119,7 @@ impl Link {
             grant,
             brought: kept.brought,
             told_stored: kept.told_stored,
+            announced: kept.announced,
             ..Accepted::default()
         });
         let peer = Peer { log: kept.log, region: kept.region };

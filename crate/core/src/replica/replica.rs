@@ -20,6 +20,7 @@ use crate::holder::io as holder;
 use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::records::RegionRecord;
 use crate::holder::role::{Regions, Role};
+use crate::replica::announced::Announced;
 use crate::replica::dialer::{Dialer, Wish};
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
@@ -71,6 +72,8 @@ pub struct Replica {
     pub(super) tabs: Tabs,
     /// The links to other replicas that the host opened.
     pub(super) peers: RoundTrips,
+    /// What relays know of this replica.
+    pub(super) announced: Announced,
     /// Whether a relay has told which regions there are.
     pub(super) has_regions: bool,
     pub(super) clock: Clock,
@@ -103,6 +106,7 @@ impl Replica {
             waits: Waits::default(),
             tabs: Tabs::default(),
             peers: RoundTrips::default(),
+            announced: Announced::default(),
             has_regions: false,
             clock: Clock::new(now),
             now,
@@ -117,7 +121,7 @@ impl Replica {
         self.holder.catch_up(now);
         match input.into() {
             // A replica lets in whoever it is told to: nobody's token is verified here.
-            Input::Holder(holder::Input::Authorized(..)) => {}
+            Input::Holder(holder::Input::Authorized(..) | holder::Input::Signed(..)) => {}
             Input::Holder(input) => self.holder.handle(input, now),
             Input::Broadcast(bytes) => self.heard(&bytes),
             Input::Online(online) => self.set_online(online),
@@ -190,6 +194,8 @@ impl Replica {
                     Wish::Token => Effect::App(Event::TokenExpiring),
                 });
             }
+            let relay = self.dialer.relay_up(&self.holder);
+            self.announced.run(relay, &mut self.holder, self.now);
             self.open_documents();
             self.check_waits();
             self.broadcast_view();
@@ -250,6 +256,10 @@ impl Replica {
             Notice::FreshAsked(link, _) => {
                 self.holder.close(link, CloseCode::OutOfOrder, "only relays know of regions");
             }
+            Notice::Introduced(_, introduction) => self.introduced(introduction),
+            Notice::Signalled(_, signal) => self.signalled(signal),
+            // The holder of a replica refuses it.
+            Notice::Announced(..) => {}
             Notice::FreshAnswer(link, nonce, head) => self.waits.fresh_at(link, nonce, &head),
             Notice::HeadOf(link, nonce, at) => {
                 if !self.peers.answered(link, nonce, self.now) {

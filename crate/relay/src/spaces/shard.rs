@@ -230,7 +230,7 @@ mod tests {
     use eyot_core::holder::caps::Caps;
 
     use super::*;
-    use crate::access::AccessPolicy;
+    use crate::access::{AccessPolicy, TicketKey};
     use crate::base::{Config, LinkKey, LinkOrigin};
     use crate::metrics::Metrics;
     use crate::queues::{DialQueue, Inbox, LinkEvent, Outbox, Outgoing, WaitingBytes};
@@ -250,6 +250,7 @@ mod tests {
         let context = ShardContext {
             config: Arc::new(config),
             policy: AccessPolicy::Open,
+            ticket_key: Arc::new(TicketKey::of_folder(folder.path()).unwrap()),
             metrics: Metrics::default(),
             dials: DialQueue::new().0,
             waiting_bytes: WaitingBytes::default(),
