@@ -89,14 +89,17 @@ const table: Record<string, Row[]> = {
     [() => openSpace("x", { storage: null } as Any), "invalid", /storage is what/],
     [() => openSpace("x", { storage: { kind: "memory" } }), "invalid", /storage is what/],
     [() => openSpace("x", { storage: memory } as Any), "invalid", /storage is what/],
-    [() => openSpace("x", { peerToPeer: true } as Any), "invalid", /peerToPeer is { iceServers }/],
-    [() => openSpace("x", { peerToPeer: false } as Any), "invalid", /peerToPeer is { iceServers }/],
     [
       () => openSpace("x", { peerToPeer: null } as Any),
       "invalid",
       /peerToPeer takes its options as an object, not null/,
     ],
-    [() => openSpace("x", { peerToPeer: { maxPeers: 6 } } as Any), "invalid", /peerToPeer has no option maxPeers/],
+    [() => openSpace("x", { peerToPeer: { peers: 6 } } as Any), "invalid", /peerToPeer has no option peers/],
+    ...[-1, 1.5, 33, "6", NaN, null].map((maxPeers): Row => [
+      () => openSpace("x", { peerToPeer: { maxPeers } } as Any),
+      "invalid",
+      /maxPeers is a whole number, at most 32/,
+    ]),
     ...(
       [
         [{}, /iceServers is a list of servers, not an object/],

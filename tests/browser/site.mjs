@@ -58,13 +58,13 @@ export async function newProfile() {
 }
 
 /** Opens a space in a page, as `space`, and its document `doc`, as `doc`. */
-export function open(page, name, relays = []) {
+export function open(page, name, relays = [], options = {}) {
   return page.evaluate(
-    async ([name, relays]) => {
-      globalThis.space = await eyot.openSpace(name, { relays });
+    async ([name, relays, options]) => {
+      globalThis.space = await eyot.openSpace(name, { relays, ...options });
       globalThis.doc = await space.named("doc", { text: "", list: [] });
     },
-    [name, relays],
+    [name, relays, options],
   );
 }
 

@@ -24,6 +24,8 @@ interface Env {
   PEERS?: string;
   /** What lets this relay in at those. `SpaceRelay` reads it. */
   PEER_TOKEN?: string;
+  /** The private Ed25519 key, as JWK, that signs tickets for direct links. `SpaceRelay` reads it. */
+  TICKET_KEY?: string;
 }
 
 export default {

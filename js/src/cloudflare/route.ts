@@ -9,6 +9,7 @@ import { type ClientPlace, defaultRegions, isWithin, nearest } from "./place.js"
 import { refuse, Refused } from "./refused.js";
 import { judge } from "./renewal.js";
 import { type Peer, type Setup, tell } from "./setup.js";
+import { publishedKeys } from "./ticket-key.js";
 
 const NAME_BYTES_MAX = 256;
 
@@ -16,7 +17,7 @@ const NAME_BYTES_MAX = 256;
  * Answers a request to one of a relay's addresses. Resolves with undefined for any other request, so that you can answer
  * it yourself.
  *
- * `GET /v1/SPACE` (WebSocket), `GET /v1/SPACE/token`, `GET /health`, `GET /metrics`, `GET /v1/regions`. `/at/REGION`
+ * `GET /v1/SPACE` (WebSocket), `GET /v1/SPACE/token`, `GET /health`, `GET /metrics`, `GET /v1/regions`, `GET /v1/keys`. `/at/REGION`
  * before any of them names the region.
  */
 export async function routeRelay(
@@ -26,7 +27,7 @@ export async function routeRelay(
 ): Promise<Response | undefined> {
   const url = new URL(request.url);
   const [, at, path] = /^(?:\/at\/([^/]+))?(\/.*)$/.exec(url.pathname) ?? [];
-  const route = readRoute(path ?? "");
+  const route = readRoute(path ?? "", isUpgrade(request));
   if (route === undefined) return undefined;
   if (request.method !== "GET") return text(405, "only GET is answered here", { allow: "GET" });
   checkOptions(options);
@@ -47,6 +48,8 @@ export async function routeRelay(
       return Response.json({ status: "ok", region }, { headers: { ...cors, "cache-control": "no-store" } });
     case "regions":
       return Response.json(relayList(url, region, regions, options), { headers: cors });
+    case "keys":
+      return Response.json(publishedKeys(env), { headers: cors });
     case "metrics":
       return text(200, metrics(), { "content-type": "text/plain; version=0.0.4" });
     case "space":
@@ -57,17 +60,24 @@ export async function routeRelay(
   }
 }
 
-type Route = { kind: "health" | "metrics" | "regions" } | { kind: "space" | "token"; space: string | undefined };
+type Route =
+  { kind: "health" | "metrics" | "regions" | "keys" } | { kind: "space" | "token"; space: string | undefined };
 
 const ROUTES: Readonly<Record<string, Route>> = {
   "/health": { kind: "health" },
   "/metrics": { kind: "metrics" },
   "/v1/regions": { kind: "regions" },
+  "/v1/keys": { kind: "keys" },
 };
 
-function readRoute(path: string): Route | undefined {
+function isUpgrade({ headers }: Request): boolean {
+  return headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/** A space may be named like a page: who wants a WebSocket means the space. */
+function readRoute(path: string, isUpgrade: boolean): Route | undefined {
   const [, name, token] = /^\/v1\/([^/]+)(\/token)?$/.exec(path) ?? [];
-  if (Object.hasOwn(ROUTES, path)) return ROUTES[path];
+  if (Object.hasOwn(ROUTES, path) && !(isUpgrade && name !== undefined)) return ROUTES[path];
   return name === undefined ? undefined : { kind: token === undefined ? "space" : "token", space: readSpace(name) };
 }
 
@@ -124,7 +134,7 @@ function setupOf(space: string, region: string, regions: readonly string[], opti
 
 /** Passes a WebSocket request on to the object of the space, once it is known who comes. */
 async function connect(request: Request, env: unknown, keys: Keys | "open", setup: Setup): Promise<Response> {
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+  if (!isUpgrade(request)) {
     return text(426, "a space is spoken to over WebSocket", { upgrade: "websocket", connection: "upgrade" });
   }
   const protocols = protocolsOf(request);

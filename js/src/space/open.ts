@@ -8,7 +8,7 @@ import { peersOf } from "../peers/options.js";
 import { checkToken, relaysOf } from "../relays/options.js";
 import { chosenOf, openStorage, type Folders } from "../storage/open.js";
 import { wipeStorage } from "../storage/wipe.js";
-import { OpenSpace, type Surroundings } from "./space.js";
+import { OpenSpace, type CheckedOptions, type Surroundings } from "./space.js";
 import type { Space, SpaceOptions } from "./types.js";
 
 /** What an entry of this package provides for its platform. */
@@ -36,7 +36,7 @@ export async function openOn(platform: Platform, name: string, given?: SpaceOpti
   }
 }
 
-async function start(platform: Platform, name: string, options: SpaceOptions): Promise<Space> {
+async function start(platform: Platform, name: string, options: CheckedOptions): Promise<Space> {
   await load(platform.wasm);
   const connect = options.relays === undefined ? undefined : await platform.socket?.();
   const storage = await inStorage("opened", () => openStorage(name, options.storage, platform.folders));
@@ -67,7 +67,7 @@ async function inStorage<R>(what: string, work: () => Promise<R>): Promise<R> {
 }
 
 /** A checked copy of the options. */
-function spaceOptions(given: unknown): SpaceOptions {
+function spaceOptions(given: unknown): CheckedOptions {
   const options = optionsOf<SpaceOptions>("openSpace()", given, OPTIONS);
   const { relays, token, peerToPeer, persist, signal } = options;
   if (token !== undefined && typeof token !== "function") checkToken(token);
@@ -76,6 +76,6 @@ function spaceOptions(given: unknown): SpaceOptions {
   return {
     ...options,
     ...(relays !== undefined && { relays: relaysOf(relays) }),
-    ...(peerToPeer !== undefined && { peerToPeer: peersOf(peerToPeer) }),
+    peerToPeer: peerToPeer === undefined ? undefined : peersOf(peerToPeer),
   };
 }

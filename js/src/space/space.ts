@@ -12,7 +12,7 @@ import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instanc
 import type { PeerContext } from "../peers/context.js";
 import { Peers } from "../peers/peers.js";
 import type { Rtc } from "../peers/rtc.js";
-import type { Invitation, InviteOptions, JoinOptions, LinkInfo } from "../peers/types.js";
+import type { Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "../peers/types.js";
 import type { Network } from "../relays/network.js";
 import { Reach } from "../relays/reach.js";
 import { encode } from "../value/codec.js";
@@ -29,6 +29,9 @@ import type { Commit, Doc, DocInfo, RegionsWait, Space, SpaceOptions, Status, Un
 
 /** The longest name of a document, in bytes. */
 const NAME_BYTES_MAX = 1_024;
+
+/** Options that were checked. */
+export type CheckedOptions = Omit<SpaceOptions, "peerToPeer"> & { peerToPeer?: PeerOptions | undefined };
 
 /** What a platform has around a space. */
 export interface Surroundings {
@@ -57,7 +60,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   /** Events that are not handled yet. */
   readonly #events: EngineEvent[] = [];
 
-  private constructor(name: string, options: SpaceOptions, kept: Kept, { rtc }: Surroundings) {
+  private constructor(name: string, options: CheckedOptions, kept: Kept, { rtc }: Surroundings) {
     this.name = name;
     this.#reach = new Reach(this, options);
     this.#peers = new Peers(this, name, options.peerToPeer, rtc);
@@ -68,7 +71,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
 
   static async open(
     name: string,
-    options: SpaceOptions,
+    options: CheckedOptions,
     engine: Pick<EngineOptions, "storage" | "connect">,
     kept: Kept,
     surroundings: Surroundings,
@@ -81,6 +84,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     );
     space.#status.changed();
     space.#reach.setOnline(true);
+    space.#peers.start();
     if (space.#reach.isWanted) space.#follow(surroundings.network);
     if (kept.kind === "indexedDb") space.#askPersisted(options.persist === true);
     return space;
@@ -237,6 +241,10 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     return !this.isClosed && this.engine.dead === undefined;
   }
 
+  get relays(): readonly string[] {
+    return this.#reach.relays;
+  }
+
   changed(): void {
     this.#status.changed();
   }
@@ -387,6 +395,12 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
         break;
       case "unreachable":
         this.#reach.unreachable(this.status.relay !== undefined);
+        break;
+      case "introduced":
+        this.#peers.introduced(event.key, event.region, event.ticket);
+        break;
+      case "signalled":
+        this.#peers.signalled(event.key, event.region, event.bytes);
         break;
       case "tokenExpiring":
         this.#reach.tokenExpiring();

@@ -32,8 +32,12 @@ export interface SpaceOptions {
    * `status.storage.persisted`. Storage elsewhere is not evicted, and nobody is asked there. Default: false.
    */
   persist?: boolean | undefined;
-  /** For links that `invite()` and `join()` make. No link makes itself. */
-  peerToPeer?: PeerOptions | undefined;
+  /**
+   * Direct links to other replicas, which relays tell of: they go on when the relays are gone. Who is linked learns this
+   * device's addresses. Default: off. The `iceServers` are for `invite()` and `join()`, too. Where the platform can't make
+   * such links, `status.error` is `unavailable`.
+   */
+  peerToPeer?: boolean | PeerOptions | undefined;
   /** Ends the opening. */
   signal?: AbortSignal | undefined;
 }

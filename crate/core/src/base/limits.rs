@@ -53,6 +53,16 @@ pub struct Limits {
     pub frames_per_second: u64,
     /// As many more of them at once.
     pub frames_burst: u64,
+    /// A message by which two replicas meet.
+    pub signal_bytes_max: usize,
+    /// Such messages a second from a replica, and to one.
+    pub signals_per_second: u64,
+    /// As many more of them at once.
+    pub signals_burst: u64,
+    /// Replicas that one is told of when it announces itself.
+    pub introductions_max: usize,
+    /// Frames by which replicas meet that wait for a link to a region, and tickets that wait for a signature.
+    pub meetings_max: usize,
     /// Bytes read from storage for all links before other inputs have their turn.
     pub turn_bytes: usize,
     /// Commits that wait for a cause, over all links of a holder.
@@ -119,6 +129,11 @@ impl Limits {
         probe_bytes: 64 * 1024,
         frames_per_second: 1000,
         frames_burst: 4000,
+        signal_bytes_max: 16 * 1024,
+        signals_per_second: 8,
+        signals_burst: 128,
+        introductions_max: 32,
+        meetings_max: 64,
         turn_bytes: 4 * 1024 * 1024,
         waiting_commits_max: 16_384,
         waiting_bytes_max: 32 * 1024 * 1024,

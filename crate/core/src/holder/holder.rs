@@ -187,6 +187,14 @@ impl Holder {
 
     // What the owner may look at.
 
+    pub fn space(&self) -> &str {
+        &self.space
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     pub fn role(&self) -> &Role {
         &self.role
     }
@@ -346,6 +354,8 @@ impl Holder {
                 self.intake.verdicts.push((link, verdict));
             }
             Input::Authorized(link, verdict) => self.judge(link, verdict),
+            // A relay has taken it.
+            Input::Signed(..) => {}
         }
         self.pump();
     }

@@ -19,6 +19,7 @@ mod intake;
 pub mod io;
 pub(crate) mod links;
 mod loading;
+pub(crate) mod meetings;
 mod named;
 #[cfg_attr(not(feature = "documents"), expect(dead_code))]
 pub(crate) mod notice;

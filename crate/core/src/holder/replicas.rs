@@ -2,7 +2,6 @@
 //! write, and to link to other replicas. A relay is built without this.
 
 use crate::base::id::LinkId;
-use crate::base::limits::Limits;
 use crate::base::position::Position;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
@@ -19,10 +18,6 @@ use crate::wire::bodies::Head;
 use crate::wire::frame::Frame;
 
 impl Holder {
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     pub fn is_failed(&self) -> bool {
         self.state == LogState::Failed
     }

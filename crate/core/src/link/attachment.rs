@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
-use crate::base::id::LogId;
+use crate::base::id::{LogId, PeerKey};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Position};
@@ -57,6 +57,9 @@ struct Attachment {
     asked: Vec<(u64, u64)>,
     #[n(18)]
     version: u8,
+    /// The key by which others may meet it.
+    #[n(19)]
+    announced: Option<PeerKey>,
 }
 
 #[derive(Encode, Decode)]
@@ -104,6 +107,7 @@ impl Link {
             unread,
             asked,
             version: session.peer.version,
+            announced: accepted.announced,
         }))
     }
 
@@ -123,6 +127,7 @@ impl Link {
             grant,
             brought: kept.brought,
             told_stored: kept.told_stored,
+            announced: kept.announced,
             ..Accepted::default()
         });
         let peer = Peer { log: kept.log, region: kept.region, version: kept.version };

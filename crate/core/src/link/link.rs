@@ -13,6 +13,9 @@ pub(crate) struct Link {
     pub heard_at: Millis,
     /// The frames that came in, beside those with commits.
     pub frames: Pace,
+    /// What came in, and what went out, by which replicas meet.
+    pub signals: Pace,
+    pub signalled: Pace,
     /// What the other side may do here, where it is another replica.
     pub peer: Option<Grant>,
     pub phase: Phase,
@@ -59,7 +62,14 @@ impl Link {
 
     /// A link on which this phase begins.
     pub fn new(phase: Phase, now: Millis) -> Self {
-        Self { heard_at: now, frames: Pace::default(), peer: None, phase }
+        Self {
+            heard_at: now,
+            frames: Pace::default(),
+            signals: Pace::default(),
+            signalled: Pace::default(),
+            peer: None,
+            phase,
+        }
     }
 
     pub fn session(&self) -> Option<&Session> {

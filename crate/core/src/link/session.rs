@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::id::{CommitId, DocId, LogId};
+use crate::base::id::{CommitId, DocId, LogId, PeerKey};
 use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::pace::Pace;
@@ -103,6 +103,8 @@ pub(crate) struct Accepted {
     pub brought: u64,
     /// By region: up to which number of this log the other side was told that it is stored there.
     pub told_stored: Vec<u64>,
+    /// The key by which others may meet it.
+    pub announced: Option<PeerKey>,
     /// Another token of the other side that is being verified, or is to be.
     pub renewal: Option<Renewal>,
     /// When another token may be verified.

@@ -1,5 +1,6 @@
 //! The replica: a holder that can open documents and write.
 
+mod announced;
 mod calls;
 pub mod dialer;
 mod documents;
@@ -7,6 +8,7 @@ pub mod event;
 mod follow;
 pub mod io;
 mod loading;
+mod meetings;
 mod open;
 mod own_commits;
 pub mod peers;

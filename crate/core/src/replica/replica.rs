@@ -21,6 +21,7 @@ use crate::holder::io as holder;
 use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::records::RegionRecord;
 use crate::holder::role::{Regions, Role};
+use crate::replica::announced::Announced;
 use crate::replica::dialer::{Dialer, Wish};
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
@@ -75,6 +76,8 @@ pub struct Replica {
     pub(super) peers: RoundTrips,
     /// What relays say of other regions, by link.
     pub(super) said: IdMap<LinkId, Said>,
+    /// What relays know of this replica.
+    pub(super) announced: Announced,
     /// Whether a relay has told which regions there are.
     pub(super) has_regions: bool,
     pub(super) clock: Clock,
@@ -108,6 +111,7 @@ impl Replica {
             tabs: Tabs::default(),
             peers: RoundTrips::default(),
             said: IdMap::new(),
+            announced: Announced::default(),
             has_regions: false,
             clock: Clock::new(now),
             now,
@@ -122,7 +126,7 @@ impl Replica {
         self.holder.catch_up(now);
         match input.into() {
             // A replica lets in whoever it is told to: nobody's token is verified here.
-            Input::Holder(holder::Input::Authorized(..)) => {}
+            Input::Holder(holder::Input::Authorized(..) | holder::Input::Signed(..)) => {}
             Input::Holder(input) => self.holder.handle(input, now),
             Input::Broadcast(bytes) => self.heard(&bytes),
             Input::Online(online) => self.set_online(online),
@@ -195,6 +199,8 @@ impl Replica {
                     Wish::Token => Effect::App(Event::TokenExpiring),
                 });
             }
+            let relay = self.dialer.relay_up(&self.holder);
+            self.announced.run(relay, &mut self.holder, self.now);
             self.open_documents();
             self.check_waits();
             self.broadcast_view();
@@ -256,6 +262,10 @@ impl Replica {
             Notice::FreshAsked(link, _) => {
                 self.holder.close(link, CloseCode::OutOfOrder, "only relays know of regions");
             }
+            Notice::Introduced(_, introduction) => self.introduced(introduction),
+            Notice::Signalled(_, signal) => self.signalled(signal),
+            // The holder of a replica refuses it.
+            Notice::Announced(..) => {}
             Notice::FreshAnswer(link, nonce, head) => self.waits.fresh_at(link, nonce, &head),
             Notice::HeadOf(link, nonce, at) => {
                 if !self.peers.answered(link, nonce, self.now) {

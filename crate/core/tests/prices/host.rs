@@ -35,6 +35,8 @@ pub struct Host {
     pub claims: BTreeMap<String, Claims>,
     /// Tokens that the host was asked to verify and has not.
     pub asked: Vec<(LinkId, String)>,
+    /// How many tickets were signed.
+    pub signed: usize,
     /// Whether tokens are verified only when the test says so.
     pub verifies_late: bool,
     links: u64,
@@ -72,6 +74,7 @@ impl Host {
             reads: Vec::new(),
             claims: claims.into(),
             asked: Vec::new(),
+            signed: 0,
             verifies_late: false,
             links: 0,
         };
@@ -130,6 +133,11 @@ impl Host {
                 if !self.verifies_late {
                     self.verify();
                 }
+            }
+            // A signature by which it can be told that something was signed.
+            Effect::Sign(number, _) => {
+                self.signed += 1;
+                self.relay.handle(Input::Signed(number, Some([7; 64])), self.now);
             }
             Effect::Send(link, frame) => {
                 let frame = Frame::decode(&frame, &self.config.limits).expect("relays send frames");

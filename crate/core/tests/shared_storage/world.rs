@@ -194,7 +194,9 @@ impl World {
             Effect::Holder(holder::Effect::Close(link, code, _)) => process.closed.push((link, code)),
             Effect::Holder(holder::Effect::SetTimer(at)) => process.timer = at,
             Effect::Holder(holder::Effect::Dial(link, _)) => process.dialled.push(link),
-            Effect::Holder(holder::Effect::Authorize(..)) | Effect::Probe(_) | Effect::Ping(_) => {}
+            Effect::Holder(holder::Effect::Authorize(..) | holder::Effect::Sign(..))
+            | Effect::Probe(_)
+            | Effect::Ping(_) => {}
             Effect::App(event) => process.events.push(event),
             Effect::Broadcast(said) => self.unheard.push_back((number, said)),
         }

@@ -240,7 +240,7 @@ mod tests {
     use eyot_core::wire::frame::Frame;
 
     use super::*;
-    use crate::access::AccessPolicy;
+    use crate::access::{AccessPolicy, TicketKey};
     use crate::base::{Config, LinkKey, LinkOrigin};
     use crate::metrics::Metrics;
     use crate::queues::{DialQueue, Inbox, LinkEvent, LinkInbox, Outbox, Outgoing, WaitingBytes};
@@ -258,6 +258,7 @@ mod tests {
         let context = ShardContext {
             config: Arc::new(config),
             policy: AccessPolicy::Open,
+            ticket_key: Arc::new(TicketKey::of_folder(folder).unwrap()),
             metrics: Metrics::default(),
             dials: DialQueue::new().0,
             waiting_bytes: WaitingBytes::default(),

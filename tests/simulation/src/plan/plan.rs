@@ -216,7 +216,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         hello_cursors_max: 4,
         ..Limits::PROTOCOL
     };
-    let tiny: [(&mut usize, usize); 18] = [
+    let tiny: [(&mut usize, usize); 20] = [
         (&mut limits.after_max, 2),
         (&mut limits.value_bytes_max, 400),
         (&mut limits.row_bytes, 300),
@@ -235,6 +235,8 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         (&mut limits.unread_bytes, 6_000),
         (&mut limits.probe_bytes, 900),
         (&mut limits.turn_bytes, 5_000),
+        (&mut limits.introductions_max, 2),
+        (&mut limits.meetings_max, 2),
     ];
     for (limit, most) in tiny {
         if rng.chance(700) {
@@ -244,6 +246,10 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     if rng.chance(700) {
         limits.frames_per_second = 100;
         limits.frames_burst = 300;
+    }
+    if rng.chance(700) {
+        limits.signals_per_second = 1;
+        limits.signals_burst = 40;
     }
     for limit in [&mut limits.credit_bytes, &mut limits.answer_bytes] {
         if rng.chance(700) {
