@@ -17,6 +17,8 @@ const WAIT_MS = 20_000;
 const ALARM_WAIT_MS = 60_000;
 /** After twenty seconds of silence replicas ping, which must neither wake a relay nor keep it awake. */
 const SLEEP_MS = 30_000;
+/** The status of who is refused while many are. */
+const TOO_MANY = 429;
 /** `workerd` ends the TCP connection of a link that it closed for another's sake only when it sleeps. */
 const CLOSE_MS = 500;
 
@@ -121,13 +123,21 @@ export async function until(source, holds, what) {
   await change.finally(() => unsubscribe());
 }
 
-/** A bare WebSocket to a relay, opened; `closed` resolves with the code and the reason. */
+/**
+ * A bare WebSocket to a relay, opened; `closed` resolves with the code and the reason. Like clients, it comes again where
+ * the relay refuses too many others at the moment.
+ */
 export async function connect(relay, space = "space", { token, ...headers } = {}) {
   const protocols = ["eyot.v1", ...(token === undefined ? [] : [`eyot.token.${token}`])];
   const socket = new WebSocket(`${relay.url}/v1/${space}`, protocols, { headers, closeTimeout: CLOSE_MS });
   const closed = once(socket, "close").then(([code, reason]) => ({ code, reason: reason.toString() }));
-  await once(socket, "open");
-  return { socket, closed };
+  const busy = once(socket, "unexpected-response").then(([, { statusCode }]) => statusCode);
+  const status = await Promise.race([once(socket, "open"), busy]);
+  if (typeof status !== "number") return { socket, closed };
+  closed.catch(() => undefined);
+  socket.on("error", () => undefined).terminate();
+  assert.equal(status, TOO_MANY);
+  return connect(relay, space, { token, ...headers });
 }
 
 /** The first frame that a replica of a space sends. */
