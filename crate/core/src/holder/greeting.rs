@@ -287,6 +287,7 @@ impl Holder {
                 }
                 return self.reload();
             }
+            _ if !self.disk_failed() => self.notices.push_back(Notice::MarkerWritten),
             _ => {}
         }
         for (id, resume) in core::mem::take(&mut self.greet_later) {
