@@ -148,6 +148,12 @@ impl Log {
         if held < seq {
             return ChainRange { author, from: held + 1, to: seq, branch: None };
         }
+        self.range_from_end(name)
+    }
+
+    /// The same, the last commit first, for where those that come first are known.
+    pub fn range_from_end(&self, name: &After) -> ChainRange {
+        let After { author, seq, short } = *name;
         let from = seq.saturating_sub(CHUNK as u64).max(1);
         ChainRange { author, from, to: seq, branch: Some(short) }
     }
