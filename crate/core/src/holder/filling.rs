@@ -94,6 +94,8 @@ impl Holder {
                 answered: false,
                 ranges: Vec::new(),
                 purpose: Purpose::Bytes,
+                has_come: false,
+                is_cut: false,
             };
             session.wanted = Some(wanted);
             session.asked_holes.retain(|hole| self.log.holes().seq_of(hole).is_some());

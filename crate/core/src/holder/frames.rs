@@ -129,6 +129,9 @@ impl Holder {
             self.note_deletes_owed(id, commit);
         }
         let Some(session) = self.links.session_mut(id) else { return };
+        if let Some(wanted) = &mut session.wanted {
+            commits.iter().for_each(|(commit, _)| wanted.came(commit));
+        }
         let ids = commits.iter().map(|(commit, _)| commit.id());
         let number = session.receive.frame(frame.to, ids.chain(frame.named.iter().map(|tip| tip.id)));
         if let Some(to) = frame.to {

@@ -10,7 +10,7 @@ use crate::holder::notice::Notice;
 use crate::holder::pending::{Pending, Which, rows_of};
 use crate::holder::records::PeerRecord;
 use crate::holder::role::Role;
-use crate::link::link::{Greeting, Phase};
+use crate::link::link::{Greeting, Met, Phase};
 use crate::link::session::{Accepted, Dialed, End, Grant, Peer, Session, renew_at};
 use crate::log::keys::rows_after;
 use crate::storage::request::{Corrupt, Guard, StorageAnswer, WriteBatch};
@@ -33,16 +33,16 @@ impl Holder {
                 }
                 None => (Terms { read_only: self.reads_only, expires_in: None }, self.token.clone()),
             };
-            let cursors = self.peers.cursors(is_peer, self.limits.hello_cursors_max);
-            let has_met_nobody = cursors.is_empty();
+            let met = self.peers.met(is_peer, self.limits.hello_cursors_max);
+            let has_met_nobody = met.is_empty();
+            let cursors = met.iter().map(|met| met.cursor).collect();
             let hello = Hello { terms, token, ..self.hello(cursors, false, has_met_nobody) };
             let Some(link) = self.links.get_mut(id) else { continue };
             let Phase::Dialed { url, .. } = &mut link.phase else { continue };
             let url = core::mem::take(url);
             let with_tips = hello.tips.is_some();
-            let cursors = hello.cursors.clone();
             let head = self.stored;
-            let sent = Greeting { cursors, digest: hello.digest, head, holes: hello.holes, with_tips };
+            let sent = Greeting { met, digest: hello.digest, head, holes: hello.holes, with_tips };
             link.phase = Phase::Greeted { url, since: now, sent };
             self.send(id, &Frame::Hello(hello));
         }
@@ -287,6 +287,7 @@ impl Holder {
                 }
                 return self.reload();
             }
+            _ if !self.disk_failed() => self.notices.push_back(Notice::MarkerWritten),
             _ => {}
         }
         for (id, resume) in core::mem::take(&mut self.greet_later) {
@@ -392,9 +393,13 @@ impl Holder {
         self.links.came_up(id, session);
         let known = self.peers.get(&hello.log).cloned();
         let agreed_at = known.as_ref().and_then(|record| record.agreed_at);
-        // It goes on after the cursor that it was shown. A copy of it may have been read further meanwhile.
-        let shown = sent.cursors.iter().find(|cursor| cursor.log == hello.log).filter(|_| hello.resumed);
-        let record = known.zip(shown).map(|(record, cursor)| PeerRecord { cursor: *cursor, ..record });
+        // It goes on after the cursor that it was shown. A copy of it may have been read further meanwhile, and
+        // have acknowledged what it has not.
+        let shown = sent.met.iter().find(|met| met.cursor.log == hello.log).filter(|_| hello.resumed);
+        let record = known.zip(shown).map(|(record, met)| {
+            let Met { cursor, read_acked, whole_acked } = *met;
+            PeerRecord { cursor, read_acked, whole_acked, ..record }
+        });
         let mut record = record.unwrap_or(PeerRecord {
             cursor: Cursor::start(hello.log),
             read_acked: 0,

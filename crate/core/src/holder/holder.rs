@@ -399,7 +399,10 @@ impl Holder {
         let now = self.now;
         let Some(link) = self.links.get_mut(id) else { return };
         link.heard_at = now;
-        if !link.is_up() && bytes.len() > self.limits.hello_bytes_max {
+        let is_comer = !link.is_up() && !link.is_dialer();
+        // While the log is being read greetings wait, and what diallers are sent after them.
+        let is_greeting = !link.is_up() && (is_comer || !self.early.iter().any(|(other, _)| *other == id));
+        if is_greeting && bytes.len() > self.limits.hello_bytes_max {
             return self.close(id, CloseCode::TooLarge, "a greeting over the limit");
         }
         match self.state {
@@ -408,7 +411,6 @@ impl Holder {
             }
             LogState::Loading => {
                 // Whoever was dialled may go on after its greeting.
-                let is_comer = !link.is_up() && !link.is_dialer();
                 if is_comer && self.early.iter().any(|(other, _)| *other == id) {
                     if let Ok(Frame::Bye(bye)) = Frame::decode(bytes, &self.limits) {
                         return self.frame(id, Frame::Bye(bye));

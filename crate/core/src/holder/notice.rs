@@ -52,6 +52,9 @@ pub(crate) enum Notice {
     Signalled(LinkId, Signal),
     /// Another process moved the log on; it is to be followed from storage.
     LogMoved,
+    /// What greetings tell of the log has changed, and storage says so: other processes that share the log go by
+    /// what it was.
+    MarkerWritten,
     /// What this process had beyond storage now has other positions in the log.
     Reloaded,
 }

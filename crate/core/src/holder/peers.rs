@@ -3,9 +3,9 @@
 use crate::base::cbor::to_cbor;
 use crate::base::id::LogId;
 use crate::base::id_map::{IdMap, IdSet};
-use crate::base::position::Cursor;
 use crate::base::time::Millis;
 use crate::holder::records::{self, PeerRecord};
+use crate::link::link::Met;
 use crate::link::session::Session;
 use crate::storage::request::WriteBatch;
 
@@ -35,11 +35,16 @@ impl Peers {
         records
     }
 
-    /// The cursors into the logs of so many peers, those met last first: of replicas, or of relays.
+    /// What is known of the logs of so many peers, those met last first: of replicas, or of relays.
     /// Neither need know whom else this holder has met.
-    pub fn cursors(&self, of_replicas: bool, most: usize) -> Vec<Cursor> {
+    pub fn met(&self, of_replicas: bool, most: usize) -> Vec<Met> {
         let asked = self.latest().into_iter().filter(|record| record.is_of_replica() == of_replicas);
-        asked.take(most).map(|record| record.cursor).collect()
+        let met = asked.take(most).map(|record| Met {
+            cursor: record.cursor,
+            read_acked: record.read_acked,
+            whole_acked: record.whole_acked,
+        });
+        met.collect()
     }
 
     /// Takes in what storage holds of a peer.

@@ -84,15 +84,25 @@ impl Holder {
 
     pub(super) fn ask_for_missing(&mut self) {
         let answered = self.take_answered();
-        let missing = self.missing_by_link();
+        let mut missing = self.missing_by_link();
         for (id, wanted) in answered {
             let is_useless = wanted.purpose == Purpose::Causes { useful: false };
             // What was asked for may have come another way meanwhile, and other causes be missing now.
             let is_asked_still =
                 missing.get(&id).is_some_and(|missing| missing.iter().any(|range| wanted.asked_for(range)));
+            let Some(session) = self.links.session_mut(id) else { continue };
+            let asked_from_ends = core::mem::take(&mut session.asks_from_ends);
             if is_asked_still && is_useless {
-                self.withheld += 1;
-                self.close(id, CloseCode::Withheld, "the causes of commits were not sent");
+                // Of a chain with forks what comes first may be waiting here, and what is awaited did not fit.
+                if !wanted.is_full_of_known() || asked_from_ends {
+                    self.withheld += 1;
+                    self.close(id, CloseCode::Withheld, "the causes of commits were not sent");
+                    continue;
+                }
+                session.asks_from_ends = true;
+            }
+            if let Some(ranges) = self.missing_of(id) {
+                missing.insert(id, ranges);
             }
         }
         for (id, ranges) in missing {
@@ -106,8 +116,16 @@ impl Holder {
             let now = self.now;
             let Some(session) = self.links.session_mut(id) else { continue };
             let purpose = Purpose::Causes { useful: false };
-            let wanted =
-                Wanted { nonce, asked_at: now, bytes: 0, answered: false, ranges: ranges.clone(), purpose };
+            let wanted = Wanted {
+                nonce,
+                asked_at: now,
+                bytes: 0,
+                answered: false,
+                ranges: ranges.clone(),
+                purpose,
+                has_come: false,
+                is_cut: false,
+            };
             session.wanted = Some(wanted);
             self.send(id, &Frame::Want(Want { nonce, ranges }));
         }
@@ -126,30 +144,28 @@ impl Holder {
 
     /// What is to be asked of each link that has no question under way.
     fn missing_by_link(&self) -> IdMap<LinkId, BTreeSet<ChainRange>> {
-        let is_urgent = self.intake.waiting.is_half_full(&self.limits);
-        let mut missing: IdMap<LinkId, BTreeSet<ChainRange>> = IdMap::new();
-        for link in self.intake.waiting.links_to_ask() {
-            let Some(session) = self.links.session(link).filter(|session| session.wanted.is_none()) else {
-                continue;
-            };
-            // Between relays what is missing is most likely on its way from where it was made.
-            let is_patient = session.is_mesh && !is_urgent;
-            let since = if is_patient { self.now.checked_sub(PATIENCE) } else { Some(Millis::MAX) };
-            let Some(since) = since else { continue };
-            let (room, most) = (&self.intake.waiting, self.limits.want_ranges_max);
-            let names: Vec<_> = room.to_ask(link, since).take(most).collect();
-            // What the same commits lack beside is asked for along with it.
-            let is_wanted = |name: &After| self.log.is_beyond_tips(name) && !room.has_named(name);
-            let others =
-                names.iter().flat_map(|name| room.causes_behind(name)).take(self.limits.causes_ahead_max);
-            let others = others.filter(is_wanted).take(most - names.len());
-            let ranges: BTreeSet<_> =
-                names.iter().map(|name| **name).chain(others).map(|name| self.log.range_to(&name)).collect();
-            if !ranges.is_empty() {
-                missing.insert(link, ranges);
-            }
-        }
-        missing
+        let links = self.intake.waiting.links_to_ask();
+        links.filter_map(|link| Some((link, self.missing_of(link)?))).collect()
+    }
+
+    fn missing_of(&self, link: LinkId) -> Option<BTreeSet<ChainRange>> {
+        let session = self.links.session(link).filter(|session| session.wanted.is_none())?;
+        let (room, most) = (&self.intake.waiting, self.limits.want_ranges_max);
+        // Between relays what is missing is most likely on its way from where it was made.
+        let is_patient = session.is_mesh && !room.is_half_full(&self.limits);
+        let since = if is_patient { self.now.checked_sub(PATIENCE)? } else { Millis::MAX };
+        let names: Vec<_> = room.to_ask(link, since).take(most).collect();
+        // What the same commits lack beside is asked for along with it.
+        let is_wanted = |name: &After| self.log.is_beyond_tips(name) && !room.has_named(name);
+        let others =
+            names.iter().flat_map(|name| room.causes_behind(name)).take(self.limits.causes_ahead_max);
+        let others = others.filter(is_wanted).take(most - names.len());
+        let range = |name: After| match session.asks_from_ends {
+            true => self.log.range_from_end(&name),
+            false => self.log.range_to(&name),
+        };
+        let ranges: BTreeSet<_> = names.iter().map(|name| **name).chain(others).map(range).collect();
+        (!ranges.is_empty()).then_some(ranges)
     }
 
     /// When what is missing between relays has had its time.
@@ -173,6 +189,7 @@ impl Holder {
             return self.close(id, CloseCode::OutOfOrder, "an answer that was not asked for");
         };
         wanted.answered = !answer.more;
+        wanted.is_cut = answer.cut;
         let large = session.receive.answer.take();
         let small = answer.records.iter().map(|record| record.as_slice());
         let bytes = small.clone().map(<[u8]>::len).sum();
@@ -222,10 +239,9 @@ impl Holder {
     /// for has come since, this way or another.
     fn note_cut(&mut self, id: LinkId) {
         let wanted = self.links.session(id).and_then(|session| session.wanted.as_ref());
-        let asked = wanted.into_iter().flat_map(|wanted| &wanted.ranges);
         let has_grown =
             |range: &ChainRange| range.branch.is_none() && self.log.vector().seq(&range.author) >= range.from;
-        if asked.into_iter().any(has_grown) {
+        if wanted.is_some_and(|wanted| wanted.has_come || wanted.ranges.iter().any(has_grown)) {
             self.note_useful(&[Origin::Answer(id, Brought::All)]);
         }
     }

@@ -83,6 +83,13 @@ impl Holder {
         self.pump();
     }
 
+    /// Another process that shares the log has written what greetings tell of it.
+    pub fn marker_moved(&mut self, now: Millis) {
+        self.now = now;
+        self.lagging |= !self.disk_failed();
+        self.pump();
+    }
+
     /// Takes in commits another process appended, that the owner read from storage.
     pub fn follow(&mut self, entries: &[Entry]) {
         // What is being written comes after these, or will be refused for them.

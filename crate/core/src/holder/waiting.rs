@@ -109,7 +109,8 @@ impl WaitingRoom {
         self.links.get(&link).is_some_and(|of_link| of_link.commits.contains(id))
     }
 
-    /// Takes a commit in, of which a cause is missing; false where there is no room for one more.
+    /// Takes a commit in, of which a cause is missing; false where there is no room for one more. What no
+    /// link brought has room always: nobody would bring it again.
     pub fn enter(&mut self, incoming: Incoming, now: Millis, limits: &Limits) -> bool {
         let Incoming { commit, origins, known } = incoming;
         let id = commit.id();
@@ -123,7 +124,7 @@ impl WaitingRoom {
         }
         let is_full = self.commits.len() >= limits.waiting_commits_max
             || self.bytes + commit.size() > limits.waiting_bytes_max;
-        if is_full {
+        if is_full && origins.iter().all(|origin| origin.link().is_some()) {
             return false;
         }
         let Some(awaits) = commit.header().causes().nth(known) else { return true };
@@ -393,6 +394,20 @@ mod tests {
         assert_eq!(room.release(&commit(1, &[]).name()).len(), 1);
         assert_eq!((room.bytes, room.is_empty()), (0, true));
         assert!(room.awaited.is_empty() && room.links.is_empty());
+    }
+
+    /// What is made here was lost (seed 202590).
+    #[test]
+    fn there_is_always_room_for_what_no_link_brought() {
+        let limits = Limits { waiting_commits_max: 1, ..Limits::PROTOCOL };
+        let mut room = WaitingRoom::default();
+        let cause = commit(1, &[]).name();
+        enter(&mut room, &commit(2, &[cause]), LINK, 0);
+        let made = |author| Incoming::new(vec![Origin::Again { own: true }], commit(author, &[cause]));
+        assert!(room.enter(made(3), 0, &limits));
+        let stream = Origin::Stream(LINK, FrameNumber::default(), COMMIT_COST_BYTES, Brought::All);
+        assert!(!room.enter(Incoming::new(vec![stream], commit(4, &[cause])), 0, &limits));
+        assert_eq!(room.release(&cause).len(), 2);
     }
 
     #[test]

@@ -273,15 +273,15 @@ impl Holder {
         if let Some(regions) = self.role.regions_mut() {
             regions.cut(since);
         }
-        for entry in read_rows(&kept.entries(b"b", b"c", Vec::new()), false)?.entries {
-            // A row that was only edited has been in storage before.
-            if entry.at.seq <= since {
-                continue;
-            }
-            self.intake.again += 1;
+        let mut entries = read_rows(&kept.entries(b"b", b"c", Vec::new()), false)?.entries;
+        // A row that was only edited has been in storage before.
+        entries.retain(|entry| entry.at.seq > since);
+        self.intake.again += entries.len();
+        // What was made since comes after them.
+        self.intake.put_before(entries.into_iter().rev().map(|entry| {
             let origins = vec![Origin::Again { own: entry.own }];
-            self.intake.inbox.push_back(Incoming::new(origins, entry.commit));
-        }
+            Incoming::new(origins, entry.commit)
+        }));
         Ok(())
     }
 }
@@ -296,9 +296,14 @@ fn scanned(answer: StorageAnswer) -> Result<(Entries, bool), Corrupt> {
 #[cfg(all(test, feature = "documents"))]
 mod tests {
     use super::*;
+    use crate::base::id::{AuthorId, LogId};
     use crate::base::limits::Limits;
+    use crate::base::position::Marker;
+    use crate::commit::commit::Commit;
+    use crate::commit::descriptor::Descriptor;
     use crate::holder::holder::HolderConfig;
     use crate::holder::role::Role;
+    use crate::log::log::{Keeping, Log};
 
     fn row(seq: u64) -> Vec<u8> {
         [b"b".as_slice(), &seq.to_be_bytes(), &[0, 0]].concat()
@@ -338,5 +343,42 @@ mod tests {
         assert_eq!(kept.value(&row(2), Some(vec![2])), None);
         let batch = kept.batch(None);
         assert_eq!((batch.puts, batch.deletes), (vec![(row(1), vec![1])], vec![row(2)]));
+    }
+
+    /// What was made while the disk failed waited for it in the room for what links bring, which may be full
+    /// (seed 202590).
+    #[test]
+    fn what_was_in_memory_comes_in_again_before_what_was_made_since() {
+        let limits = Limits::PROTOCOL;
+        let space = Descriptor::plain("space");
+        let config = HolderConfig {
+            space: "space".into(),
+            descriptor: None,
+            role: Role::Replica(Default::default()),
+            token: None,
+            caps: None,
+            limits,
+            seed: [1; 32],
+        };
+        let mut holder = Holder::new(config, 0);
+        let commit = |seq, prev| {
+            let place = (AuthorId([1; 16]), seq, prev);
+            Commit::new(place, Vec::new(), 0, Vec::new(), &limits).expect("small")
+        };
+        let first = commit(1, space.chain_start(0));
+        let second = commit(2, first.id());
+        let third = commit(3, second.id());
+        let marker = Marker::new(LogId([9; 16]), [9; 32], 0);
+        let mut log = Log::new(marker, Some(space), Keeping::Uncovered, limits.into());
+        for commit in [&first, &second] {
+            log.stage(commit.clone(), true, None);
+        }
+        let puts = log.take_staged().expect("two commits").puts;
+        let mut kept = Kept::default();
+        kept.write(&WriteBatch { puts, ..WriteBatch::default() });
+        holder.intake.inbox.push_back(Incoming::new(vec![Origin::Own(3)], third.clone()));
+        holder.take_again(&kept, 0).expect("rows");
+        let inbox: Vec<_> = holder.intake.inbox.iter().map(|incoming| incoming.commit.id()).collect();
+        assert_eq!(inbox, [first.id(), second.id(), third.id()]);
     }
 }

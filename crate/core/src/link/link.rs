@@ -43,12 +43,22 @@ pub(crate) enum Phase {
 /// What a dialler said of itself in its `Hello`.
 #[derive(Clone, Debug)]
 pub(crate) struct Greeting {
-    pub cursors: Vec<Cursor>,
+    pub met: Vec<Met>,
     pub digest: Option<Digest>,
     pub head: Position,
     pub holes: u64,
     /// Whether the vector was in it.
     pub with_tips: bool,
+}
+
+/// What a dialler knew of a log when it greeted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Met {
+    /// It has shown this.
+    pub cursor: Cursor,
+    /// What that log has acknowledged, at or before `seen`.
+    pub read_acked: u64,
+    pub whole_acked: u64,
 }
 
 impl Link {

@@ -8,6 +8,7 @@ use crate::base::limits::Limits;
 use crate::base::pace::Pace;
 use crate::base::position::Position;
 use crate::base::time::Millis;
+use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 use crate::link::filter::Holdings;
 use crate::link::receiving::Receive;
@@ -66,6 +67,8 @@ pub(crate) struct Session {
     pub wanted: Option<Wanted>,
     /// Commits without bytes that this peer was asked for.
     pub asked_holes: IdSet<CommitId>,
+    /// The other side is asked for the ends of what is missing: of chains it has sent what is known.
+    pub asks_from_ends: bool,
     /// Documents that the peer says are deleted, and by which position of its log the delete must
     /// have come: the end that it tells next, because the delete may be past the one told before.
     pub owed_deletes: IdMap<DocId, Option<u64>>,
@@ -204,6 +207,11 @@ pub(crate) struct Wanted {
     pub answered: bool,
     pub ranges: Vec<ChainRange>,
     pub purpose: Purpose,
+    /// Whether the stream of the link has brought the last commit of a branch that was asked for: it was on its
+    /// way.
+    pub has_come: bool,
+    /// There was more to say than the answer may hold.
+    pub is_cut: bool,
 }
 
 /// What is asked for.
@@ -221,6 +229,17 @@ impl Wanted {
     pub fn asked_for(&self, range: &ChainRange) -> bool {
         let name = |range: &ChainRange| (range.author, range.to, range.branch);
         self.ranges.iter().any(|asked| name(asked) == name(range))
+    }
+
+    /// The stream of the link has brought a commit.
+    pub fn came(&mut self, commit: &Commit) {
+        let short = commit.id().short();
+        self.has_come |= self.ranges.iter().any(|range| range.branch == Some(short));
+    }
+
+    /// Where it was of no use: whether what was asked for may not have fit behind what is known.
+    pub fn is_full_of_known(&self) -> bool {
+        self.is_cut && self.bytes > 0 && self.ranges.iter().any(|range| range.branch.is_none())
     }
 
     pub fn is_useful(&mut self) {
@@ -261,6 +280,7 @@ impl Session {
             work_at: None,
             wanted: None,
             asked_holes: IdSet::new(),
+            asks_from_ends: false,
             owed_deletes: IdMap::new(),
         }
     }

@@ -143,11 +143,17 @@ impl Log {
     /// What to ask for to get a commit that is not in the log, as far as that can be told from the tips:
     /// the rest of its chain, or, where as many commits of its author are held, another branch, from below.
     pub fn range_to(&self, name: &After) -> ChainRange {
-        let After { author, seq, short } = *name;
+        let After { author, seq, .. } = *name;
         let held = self.vector.seq(&author);
         if held < seq {
             return ChainRange { author, from: held + 1, to: seq, branch: None };
         }
+        self.range_from_end(name)
+    }
+
+    /// The same, the last commit first, for where those that come first are known.
+    pub fn range_from_end(&self, name: &After) -> ChainRange {
+        let After { author, seq, short } = *name;
         let from = seq.saturating_sub(CHUNK as u64).max(1);
         ChainRange { author, from, to: seq, branch: Some(short) }
     }

@@ -30,6 +30,8 @@ pub(crate) struct OwnCommits {
     log_seqs: Vec<Option<u64>>,
     /// The numbers of those that are not in the log yet.
     pending: IdMap<CommitId, u64>,
+    /// Of these the ones whose position in the log lacks bytes, with the documents of which.
+    lacking: IdMap<CommitId, Vec<DocId>>,
     /// The numbers of those that are in a log in memory only, while storage fails.
     in_memory: IdMap<CommitId, u64>,
     /// Log seqs of all commits made by processes of this holder, in rising order.
@@ -59,6 +61,7 @@ impl OwnCommits {
             saved: 0,
             log_seqs: Vec::new(),
             pending: IdMap::new(),
+            lacking: IdMap::new(),
             in_memory: IdMap::new(),
             holder_seqs: Vec::new(),
             holder_known: 0,
@@ -148,30 +151,70 @@ impl OwnCommits {
 
     /// An entry of the log is followed. `in_memory`: the log's end is in memory only.
     pub fn logged(&mut self, entry: &Entry, in_memory: bool) -> Ownership {
-        // Where bytes are missing it counts once they are there: the log has it once more then.
-        let is_known = entry.again && !self.pending.contains_key(&entry.commit.id());
-        if is_known || entry.commit.has_holes() {
-            return Ownership::Other;
+        let had_pending = self.has_pending();
+        let is_impostor = self.has_come(entry, in_memory);
+        self.deletes(entry, in_memory);
+        if had_pending && !self.has_pending() {
+            self.covered.clear();
+            return Ownership::LastPending;
+        }
+        if is_impostor { Ownership::Impostor } else { Ownership::Other }
+    }
+
+    /// The commit of an entry is in the log. Whether somebody else writes under this process's author id.
+    fn has_come(&mut self, entry: &Entry, in_memory: bool) -> bool {
+        let id = entry.commit.id();
+        // Where bytes are missing it counts once they are there, and the log has it once more then; or once
+        // the log has the deletes that explain why they are not.
+        if entry.commit.has_holes() {
+            if self.pending.contains_key(&id) {
+                self.lacking.insert(id, entry.commit.holes().map(|(doc, _)| doc).collect());
+            }
+            return false;
+        }
+        if entry.again && !self.pending.contains_key(&id) {
+            return false;
         }
         let header = entry.commit.header();
         // Another process that shares the log may have got a commit of this one from a relay before.
         if entry.own || header.author == self.author {
             self.holder_seqs.push(entry.at.seq);
         }
-        let Some(number) = self.pending.remove(&entry.commit.id()) else {
-            let is_known = entry.own && self.prev.is_some_and(|(seq, _)| header.seq <= seq);
-            let is_impostor = header.author == self.author && !is_known;
-            return if is_impostor { Ownership::Impostor } else { Ownership::Other };
-        };
-        self.log_seqs[number as usize - 1] = Some(entry.at.seq);
+        if self.is_in_log(id, entry.at.seq, in_memory) {
+            return false;
+        }
+        let is_known = entry.own && self.prev.is_some_and(|(seq, _)| header.seq <= seq);
+        header.author == self.author && !is_known
+    }
+
+    /// Documents are deleted by an entry: what lacks bytes of these alone lacks nothing from there on.
+    fn deletes(&mut self, entry: &Entry, in_memory: bool) {
+        if self.lacking.is_empty() {
+            return;
+        }
+        for doc in entry.commit.header().deletes() {
+            for lacking in self.lacking.values_mut() {
+                lacking.retain(|other| *other != doc);
+            }
+        }
+        let whole: Vec<_> =
+            self.lacking.iter().filter(|(_, docs)| docs.is_empty()).map(|(id, _)| *id).collect();
+        for id in whole {
+            self.holder_seqs.push(entry.at.seq);
+            self.is_in_log(id, entry.at.seq, in_memory);
+        }
+    }
+
+    /// A commit is in the log with all its bytes, from that position on. Whether it is one of this process that
+    /// was not.
+    fn is_in_log(&mut self, id: CommitId, log_seq: u64, in_memory: bool) -> bool {
+        self.lacking.remove(&id);
+        let Some(number) = self.pending.remove(&id) else { return false };
+        self.log_seqs[number as usize - 1] = Some(log_seq);
         if in_memory {
-            self.in_memory.insert(entry.commit.id(), number);
+            self.in_memory.insert(id, number);
         }
-        if self.has_pending() {
-            return Ownership::Other;
-        }
-        self.covered.clear();
-        Ownership::LastPending
+        true
     }
 
     /// Storage holds what was in memory only.
@@ -188,6 +231,7 @@ impl OwnCommits {
             self.pending.insert(id, number);
         }
         self.holder_seqs.clear();
+        self.lacking.clear();
     }
 
     /// The log was followed to its end, and nothing is to be appended to it. A commit that was in memory only
@@ -218,8 +262,10 @@ impl OwnCommits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::position::Position;
+    use crate::base::id::LogId;
+    use crate::base::position::{Marker, Position};
     use crate::commit::descriptor::Descriptor;
+    use crate::log::log::Keeping;
 
     /// It was in memory only while storage failed, and another process of this holder has it from a relay
     /// (seed 1194).
@@ -237,5 +283,34 @@ mod tests {
         own.logged(&Entry { own: false, ..entry }, false);
         own.log_is_read();
         assert_eq!(own.missing(0), 0);
+    }
+
+    /// Its storage was full, and another process of this holder has got the commit from a relay, without the
+    /// bytes of a document whose delete came later (seed 205800).
+    #[test]
+    fn a_commit_that_is_in_the_log_without_bytes_is_stored_once_the_log_has_the_delete() {
+        let limits = Limits::PROTOCOL;
+        let marker = Marker::new(LogId([9; 16]), [9; 32], 0);
+        let space = Descriptor::plain("space");
+        let log = Log::new(marker, Some(space.clone()), Keeping::Uncovered, limits.into());
+        let doc = DocId([3; 16]);
+        let mut own = OwnCommits::new(AuthorId([1; 16]));
+        let items = vec![(doc, Kind::Change, vec![7])];
+        let made = own.make(Vec::new(), items, 0, &log, &limits).expect("small");
+        let delete = After { author: AuthorId([2; 16]), seq: 1, short: CommitId([4; 32]).short() };
+        let mut lacks = made.clone();
+        assert!(lacks.justify(|_| Some(delete)) && lacks.justify(|_| None));
+        let entry = |at: u64, commit: &Commit| {
+            let at = Position { seq: at, ..Position::START };
+            Entry { at, commit: commit.clone(), own: false, again: false }
+        };
+        assert_eq!(own.logged(&entry(1, &lacks), false), Ownership::Other);
+        assert!(own.has_pending());
+        let place = (AuthorId([2; 16]), 1, space.chain_start(0));
+        let items = vec![(doc, Kind::Delete, Vec::new())];
+        let deletes = Commit::new(place, Vec::new(), 0, items, &limits).expect("small");
+        assert_eq!(own.logged(&entry(2, &deletes), false), Ownership::LastPending);
+        assert_eq!(own.log_seq(1), Some(2), "whoever has the log up to the delete has all of it");
+        assert_eq!((own.missing(1), own.missing(2)), (1, 0));
     }
 }

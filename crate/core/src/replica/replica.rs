@@ -229,11 +229,13 @@ impl Replica {
                 self.tell(Event::Status);
             }
             Notice::DiskRecovered => {
-                self.broadcast(&Message::Grew);
+                // The log may have got another id meanwhile.
+                self.broadcast(&Message::Renewed);
                 self.own.storage_recovered();
                 self.storage_error = None;
                 self.tell(Event::Status);
             }
+            Notice::MarkerWritten => self.broadcast(&Message::Renewed),
             Notice::Storage(OwnerRequest::Follow, answer) => self.log_read(answer),
             Notice::Storage(OwnerRequest::Document(doc, from), answer) => {
                 self.documents.loaded(doc, from, answer, &mut self.holder);
@@ -424,6 +426,7 @@ impl Replica {
     fn heard(&mut self, bytes: &[u8]) {
         match Message::decode(bytes) {
             Some(Message::Grew) => self.holder.log_moved(self.now),
+            Some(Message::Renewed) => self.holder.marker_moved(self.now),
             Some(Message::Ask) => self.tabs.forget_broadcast(),
             Some(Message::View(view)) if !self.dialer.online => {
                 self.tabs.set_leader(view);

@@ -113,6 +113,9 @@ pub(crate) enum Message {
     /// This process links to relays from now on: ask it.
     #[n(5)]
     Leads,
+    /// The log has another id, or was told what the space is.
+    #[n(6)]
+    Renewed,
 }
 
 impl Message {

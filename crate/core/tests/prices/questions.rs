@@ -5,8 +5,10 @@ use crate::host::after;
 use crate::host::chain;
 use crate::host::commits;
 use eyot_core::base::limits::Limits;
+use eyot_core::commit::commit::Commit;
 use eyot_core::holder::caps::Caps;
 use eyot_core::wire::bodies::Answer;
+use eyot_core::wire::bodies::ChainRange;
 use eyot_core::wire::bodies::Want;
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
@@ -99,6 +101,70 @@ fn an_answer_with_nothing_new_is_no_answer() {
     assert_eq!(host.code(writer), None, "that was new");
     host.send(writer, &answer(nonce, vec![]));
     assert_eq!(host.code(writer), Some(CloseCode::Withheld as u16));
+}
+
+/// Its stream was ahead of the answer, which had no room for the other branch (seed 201317).
+#[test]
+fn a_cut_answer_with_what_the_stream_has_brought_meanwhile_is_of_use_once() {
+    let mut host = host();
+    let writer = host.come("write");
+    host.send(writer, &commits(&chain(1, 3, 10)));
+    let (one, other) = (chain(1, 3, 11), chain(1, 3, 12));
+    let want = |frames: Vec<Frame>| {
+        frames.into_iter().find_map(|frame| match frame {
+            Frame::Want(want) => Some(want),
+            _ => None,
+        })
+    };
+    host.send(writer, &commits(&[after(2, &one[2]), after(3, &other[2])]));
+    let wanted = want(host.read_all(writer)).expect("causes are asked for");
+    assert_eq!(wanted.ranges.len(), 2, "a range for each branch");
+    host.send(writer, &commits(std::slice::from_ref(&one[2])));
+    let answer = |nonce| {
+        let records = vec![one[2].encode().into()];
+        Frame::Answer(Answer { nonce, records, more: false, cut: true })
+    };
+    host.send(writer, &answer(wanted.nonce));
+    let wanted = want(host.read_all(writer)).expect("the rest is asked for");
+    assert_eq!(host.code(writer), None, "that was on its way");
+    assert!(wanted.ranges.iter().any(|range| range.branch == Some(other[2].id().short())));
+    let empty = Frame::Answer(Answer { nonce: wanted.nonce, records: Vec::new(), more: false, cut: true });
+    host.send(writer, &empty);
+    assert_eq!(host.code(writer), Some(CloseCode::Withheld as u16));
+}
+
+/// There was no room for what was asked for behind what waits already (seed 204748).
+#[test]
+fn after_a_cut_answer_with_nothing_new_the_ends_of_what_is_missing_are_asked_for_once() {
+    let mut host = host();
+    let writer = host.come("write");
+    // Two branches of one author: the first commit of one waits, the last one of the other is awaited.
+    let (cause, other) = (chain(9, 1, 10), chain(1, 5, 10));
+    let one = after(1, &cause[0]);
+    let want = |frames: Vec<Frame>| {
+        frames.into_iter().find_map(|frame| match frame {
+            Frame::Want(want) => Some(want),
+            _ => None,
+        })
+    };
+    host.send(writer, &commits(&[one.clone(), after(2, &other[4])]));
+    let wanted = want(host.read_all(writer)).expect("causes are asked for");
+    assert!(wanted.ranges.contains(&range(1, 1, 5)), "from the first one on");
+    let cut = |nonce, records: &[&Commit]| {
+        let records = records.iter().map(|commit| commit.encode().into()).collect();
+        Frame::Answer(Answer { nonce, records, more: false, cut: true })
+    };
+    host.send(writer, &cut(wanted.nonce, &[&one]));
+    let wanted = want(host.read_all(writer)).expect("the ends are asked for");
+    assert_eq!(host.code(writer), None);
+    let end = ChainRange { branch: Some(other[4].id().short()), ..range(1, 1, 5) };
+    assert!(wanted.ranges.contains(&end));
+    host.send(writer, &cut(wanted.nonce, &[&other[4], &other[3]]));
+    let wanted = want(host.read_all(writer)).expect("what comes before is asked for");
+    host.send(writer, &cut(wanted.nonce, &[&one]));
+    let wanted = want(host.read_all(writer)).expect("the ends are asked for");
+    host.send(writer, &cut(wanted.nonce, &[&one]));
+    assert_eq!(host.code(writer), Some(CloseCode::Withheld as u16), "there is nothing else to ask for");
 }
 
 #[test]

@@ -77,7 +77,10 @@ impl World {
                 let bytes: usize =
                     commits.records.iter().map(|record| record.len() + COMMIT_COST_BYTES).sum();
                 connection.credit[from] -= bytes as i64;
-                connection.told[from] = commits.to.map(|to| to.seq);
+                // Of two frames that tell the same, an acknowledgement may speak of the first alone.
+                let most = &mut connection.most_told[from];
+                connection.told[from] = commits.to.map(|to| to.seq).filter(|to| to > most);
+                *most = connection.told[from].unwrap_or(*most);
             }
             Frame::Ack(ack) if from == 1 => {
                 let is_all = connection.told[to] == Some(ack.read) && connection.queues[from].is_empty();

@@ -27,8 +27,10 @@ pub struct Connection {
     pub stalled_until: Millis,
     /// What each end may still send, by what the other has granted.
     pub credit: [i64; 2],
-    /// The position that each end's last frame of commits has told, if it has.
+    /// The position that each end's last frame of commits has told, if none before told as much.
     pub told: [Option<u64>; 2],
+    /// The last position that each end has told.
+    pub most_told: [u64; 2],
     pub spent: Spent,
     /// The relay was shown a mark that it gave, of something that is not in its log any more; with what
     /// it makes its marks.
@@ -52,6 +54,7 @@ impl Connection {
             stalled_until: 0,
             credit: [0; 2],
             told: [None; 2],
+            most_told: [0; 2],
             spent: Spent::default(),
             shown: None,
             greeted: Default::default(),
