@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::base::id::AuthorId;
+use eyot_core::base::id::{AuthorId, CommitId, DocId};
+use eyot_core::base::limits::Limits;
+use eyot_core::commit::commit::Commit;
+use eyot_core::commit::kind::Kind;
 use eyot_core::document::budget::Budget;
 use eyot_core::document::document::Document;
 use eyot_core::document::source::Source;
+use eyot_core::document::stripped::strip::Context;
 use eyot_core::document::value::{Op, Value, decode_ops, decode_value, encode_value};
 
 const A: AuthorId = AuthorId([1; 16]);
@@ -161,6 +165,34 @@ fn bytes_that_are_no_change_are_counted_and_nothing_else() {
     ]);
     assert_eq!(document.heads(), a.heads());
     assert_eq!(document.quarantined().malformed, 2);
+}
+
+#[test]
+fn a_commit_that_is_known_is_not_read_again() {
+    let doc = DocId([7; 16]);
+    let mut author = Document::new(A, Budget::default());
+    let mut reader = Document::new(B, Budget::default());
+    let (mut prev, mut commits) = (None, Vec::new());
+    for seq in 1..=3 {
+        let mut change = author.change(&[put("k", seq as i64)], None, 0).unwrap().unwrap();
+        let context = Context { author: A, seq, prev, after: &[], time: 0 };
+        let (kind, item) = author.item(&mut change, &context);
+        // What its author has noted before can be left out of the next.
+        assert_eq!(kind, Kind::Change);
+        let place = (A, seq, prev.unwrap_or(CommitId([0; 32])));
+        let commit = Commit::new(place, Vec::new(), 0, vec![(doc, kind, item)], &Limits::PROTOCOL).unwrap();
+        author.committed(doc, &commit, &change);
+        reader.apply_commits(doc, [&commit]);
+        prev = Some(commit.id());
+        commits.push(commit);
+    }
+    for document in [&mut author, &mut reader] {
+        let (heads, examined) = (document.heads(), document.examined());
+        let applied = document.apply_commits(doc, &commits);
+        assert!(applied.patches.is_empty() && !applied.rebuilt);
+        assert_eq!((document.heads(), document.examined()), (heads, examined));
+    }
+    assert_eq!(reader.heads(), author.heads());
 }
 
 fn initial(entries: &[(&str, Value)]) -> Value {

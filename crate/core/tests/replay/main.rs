@@ -110,7 +110,7 @@ fn edited(doc: &mut AutoCommit, rng: &mut Rng) -> Change {
 #[test]
 fn a_replayed_change_is_as_if_it_were_applied() {
     let (mut made, mut all) = (0, 0);
-    for seed in 0..if cfg!(debug_assertions) { 20 } else { 200 } {
+    for seed in 0..if cfg!(debug_assertions) { 20 } else { 100 } {
         let mut rng = Rng::new(seed);
         let writer = |number| AutoCommit::new_with_encoding(ENCODING).with_actor(actor(number));
         let mut writers: Vec<_> = (0..3).map(writer).collect();

@@ -78,7 +78,7 @@ fn each_keystroke_of_one_person_is_replayed() {
 fn keystrokes_of_two_people_at_once_are_replayed_or_applied() {
     let (transactions, _) = history("friendsforever");
     // Applying takes as long as a text is long.
-    let transactions = &transactions[..transactions.len().min(8_000)];
+    let transactions = &transactions[..transactions.len().min(4_000)];
     let mut writers = [new(actor(0)), new(actor(1))];
     let (first, text) = text(&mut writers[0]);
     writers[1].apply_changes([first.clone()]).unwrap();
