@@ -21,7 +21,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const WASM = { "eyot.wasm": "eyot_web_replica_bg.wasm", "eyot-relay.wasm": "eyot_web_relay_bg.wasm" };
-const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare"];
+const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare", "react", "conformance", "conformance-node"];
 
 const WASM_TYPES = `/** The file for \`initialize\` of eyot/slim. What an import of it gives is up to the bundler: an address, or a module. */
 declare const wasm: any;
@@ -35,41 +35,38 @@ if (!Object.values(WASM).every((name) => existsSync(join(here, "wasm", name)))) 
 
 const started = performance.now();
 rmSync(dist, { recursive: true, force: true });
-const common = {
+const { metafile } = await build({
   absWorkingDir: here,
   bundle: true,
   format: "esm",
   target: "es2022",
-  minify: true,
-  sourcemap: false,
+  // Scripts are read and debugged as they are written. Whoever bundles them minifies them too.
+  sourcemap: true,
   legalComments: "none",
   metafile: true,
   outdir: dist,
-};
-const library = await build({
-  ...common,
   entryPoints: ENTRIES.map((entry) => `src/entries/${entry}.ts`),
   chunkNames: "chunk-[hash]",
   splitting: true,
-  external: ["node:*", "ws", "node-datachannel/*", "cloudflare:*", ...Object.keys(WASM).map((name) => `./${name}`)],
-});
-// Its functions' names are read by people.
-const conformance = await build({
-  ...common,
-  minify: false,
-  entryPoints: ["src/entries/conformance.ts"],
-  external: ["node:*"],
+  external: [
+    "node:*",
+    "react",
+    "ws",
+    "node-datachannel/*",
+    "cloudflare:*",
+    ...Object.keys(WASM).map((name) => `./${name}`),
+  ],
 });
 for (const [name, made] of Object.entries(WASM)) copyFileSync(join(here, "wasm", made), join(dist, name));
 declarations();
-licences([library.metafile, conformance.metafile]);
+licences(metafile);
 report();
 
 function declarations() {
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
   execFileSync(process.execPath, [tsc, "--project", join(here, "tsconfig.build.json")], { stdio: "inherit" });
   // The types of an entry are beside the folders of `src`, as its script is, wherever its source is.
-  for (const entry of [...ENTRIES, "conformance"]) {
+  for (const entry of ENTRIES) {
     writeFileSync(join(dist, `types/${entry}.d.ts`), `export * from "./entries/${entry}.js";\n`);
   }
   writeFileSync(join(dist, "types/wasm.d.ts"), WASM_TYPES);
@@ -82,13 +79,11 @@ function declarations() {
 }
 
 /** The licences of what is bundled, as they ask to be told. */
-function licences(metafiles) {
+function licences({ inputs }) {
   const packages = new Set();
-  for (const { inputs } of metafiles) {
-    for (const input of Object.keys(inputs)) {
-      const found = /^(.*node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(input);
-      if (found) packages.add(join(here, found[1]));
-    }
+  for (const input of Object.keys(inputs)) {
+    const found = /^(.*node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(input);
+    if (found) packages.add(join(here, found[1]));
   }
   const notices = [...packages].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
@@ -103,7 +98,7 @@ function licences(metafiles) {
 
 function report() {
   const size = (name) => statSync(join(dist, name)).size;
-  const scripts = readdirSync(dist).filter((name) => name.endsWith(".js") && name !== "conformance.js");
+  const scripts = readdirSync(dist).filter((name) => name.endsWith(".js"));
   const bytes = scripts.reduce((sum, name) => sum + size(name), 0);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const compiled = Object.keys(WASM).map((name) => `${name} ${size(name)} bytes`);

@@ -10,9 +10,11 @@ import { fileURLToPath } from "node:url";
 
 const SERVE = fileURLToPath(new URL("../worker/serve.mjs", import.meta.url));
 
-export async function startRelay() {
+/** `flags` are those of the Worker's `serve.mjs`. */
+export async function startRelay({ region = "eu", flags = [] } = {}) {
   const data = await mkdtemp(join(tmpdir(), "eyot-relay-"));
-  let running = await run(data, 0);
+  const start = (port) => run(["--region", region, "--port", String(port), "--data", data, ...flags]);
+  let running = await start(0);
   const { url } = running;
   const port = Number(new URL(url).port);
   return {
@@ -22,7 +24,7 @@ export async function startRelay() {
     kill: () => running.kill(),
     /** Starts it again, on the same folder and port. */
     async restart() {
-      running = await run(data, port);
+      running = await start(port);
     },
     async stop() {
       await running.stop();
@@ -31,8 +33,8 @@ export async function startRelay() {
   };
 }
 
-async function run(data, port) {
-  const child = spawn(process.execPath, [SERVE, "--region", "eu", "--port", String(port), "--data", data], {
+async function run(flags) {
+  const child = spawn(process.execPath, [SERVE, ...flags], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(child, "exit");

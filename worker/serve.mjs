@@ -1,6 +1,8 @@
 // One relay on this machine, in the foreground: node serve.mjs --region eu --port 7701 --data DIR
 
-import { readFile, rm } from "node:fs/promises";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { bundle, start } from "./workerd.mjs";
@@ -17,11 +19,13 @@ const { values } = parseArgs({
     "peer-token": { type: "string" },
     "jwt-key": { type: "string" },
     "jwt-secret": { type: "string" },
+    "ticket-key": { type: "string" },
   },
 });
 if (values.data === undefined) {
   console.error(`usage: node serve.mjs --data DIR [--region NAME] [--port NUMBER] [--origin URL …]
-                    [--peer REGION=URL …] [--peer-token FILE] [--jwt-key FILE | --jwt-secret FILE]`);
+                    [--peer REGION=URL …] [--peer-token FILE] [--jwt-key FILE | --jwt-secret FILE]
+                    [--ticket-key FILE]`);
   process.exit(2);
 }
 
@@ -42,8 +46,22 @@ async function variables() {
     ...(values.origin.length > 0 && { ORIGINS: values.origin.join(" ") }),
     ...(values.peer.length > 0 && { PEERS: values.peer.join(" ") }),
     ...(values["peer-token"] && { PEER_TOKEN: await file(values["peer-token"]) }),
+    TICKET_KEY: await ticketKey(),
     ...(isOpen ? { AUTH: "open" } : { JWT_KEYS: key, JWT_SECRET: secret }),
   };
+}
+
+/** The key that signs tickets: without a file of its own, one that is kept with the data. */
+async function ticketKey() {
+  if (values["ticket-key"] !== undefined) return readFile(values["ticket-key"], "utf8");
+  const file = join(values.data, "ticket-key.json");
+  const { privateKey } = generateKeyPairSync("ed25519");
+  await mkdir(values.data, { recursive: true });
+  const made = writeFile(file, JSON.stringify(privateKey.export({ format: "jwk" })), { flag: "wx", mode: 0o600 });
+  await made.catch((error) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  return readFile(file, "utf8");
 }
 
 const parent = process.ppid;

@@ -64,6 +64,7 @@ impl Host {
                     let claims = Claims { subject: token.unwrap_or_default(), ..Claims::open() };
                     self.relay.handle(Input::Authorized(link, Ok(claims)), now);
                 }
+                Effect::Sign(number, _) => self.relay.handle(Input::Signed(number, Some([7; 64])), now),
                 Effect::Send(link, frame) => self.out.push_back(Out::Frame(link, frame.to_vec())),
                 Effect::Close(link, code, reason) => self.out.push_back(Out::Closed(link, code, reason)),
                 // Nobody is there.

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { storeConformance } from "../src/entries/conformance.js";
+import { storeConformance, storeTests } from "../src/entries/conformance.js";
 import { initialize } from "../src/entries/slim.js";
 import {
   AtomicString,
@@ -89,14 +89,17 @@ const table: Record<string, Row[]> = {
     [() => openSpace("x", { storage: null } as Any), "invalid", /storage is what/],
     [() => openSpace("x", { storage: { kind: "memory" } }), "invalid", /storage is what/],
     [() => openSpace("x", { storage: memory } as Any), "invalid", /storage is what/],
-    [() => openSpace("x", { peerToPeer: true } as Any), "invalid", /peerToPeer is { iceServers }/],
-    [() => openSpace("x", { peerToPeer: false } as Any), "invalid", /peerToPeer is { iceServers }/],
     [
       () => openSpace("x", { peerToPeer: null } as Any),
       "invalid",
       /peerToPeer takes its options as an object, not null/,
     ],
-    [() => openSpace("x", { peerToPeer: { maxPeers: 6 } } as Any), "invalid", /peerToPeer has no option maxPeers/],
+    [() => openSpace("x", { peerToPeer: { peers: 6 } } as Any), "invalid", /peerToPeer has no option peers/],
+    ...[-1, 1.5, 33, "6", NaN, null].map((maxPeers): Row => [
+      () => openSpace("x", { peerToPeer: { maxPeers } } as Any),
+      "invalid",
+      /maxPeers is a whole number, at most 32/,
+    ]),
     ...(
       [
         [{}, /iceServers is a list of servers, not an object/],
@@ -119,6 +122,7 @@ const table: Record<string, Row[]> = {
       "invalid",
       message,
     ]),
+    [() => openSpace("x", { persist: "yes" } as Any), "invalid", /persist is true or false/],
     [() => openSpace("x", { signal: {} } as Any), "invalid", /signal is an AbortSignal/],
     [() => openSpace("x", { signal: null } as Any), "invalid", /signal is an AbortSignal/],
     [() => openSpace("x", { signal: AbortSignal.abort() }), "aborted", /aborted/],
@@ -140,6 +144,9 @@ const table: Record<string, Row[]> = {
     [() => storeConformance("x", undefined as Any), "invalid", /the harness's open is a function, not undefined/],
     [() => storeConformance("x", {} as Any), "invalid", /the harness's open is a function/],
     [() => storeConformance("x", { open: thrower, crash: 1 } as Any), "invalid", /the harness's crash is a function/],
+    [() => storeConformance("x", { open: thrower }), "invalid", /needs describe\(\) and it\(\)/],
+    [() => storeConformance("x", { open: thrower }, { it } as Any), "invalid", /needs describe\(\) and it\(\)/],
+    [() => storeTests(undefined as Any), "invalid", /the harness's open is a function, not undefined/],
   ],
   initialize: [
     [() => initialize(undefined as Any), "invalid", /initialize\(\) takes/],
@@ -225,6 +232,12 @@ const table: Record<string, Row[]> = {
     }
     return rows;
   }),
+  destroy: [
+    [() => space.destroy(true as Any), "invalid", /destroy\(\)/],
+    [() => space.destroy({ forced: true } as Any), "invalid", /forced/],
+    [() => space.destroy({ force: 1 } as Any), "invalid", /force is true or false/],
+    [() => space.destroy(), "unsent", /no region has stored/],
+  ],
   "waiting: the time and the signal": [
     (options: Any) => space.open(NOBODY, options),
     (options: Any) => space.synced(options),

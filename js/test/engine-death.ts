@@ -21,8 +21,7 @@ const folder = await mkdtemp(join(tmpdir(), "eyot-death-"));
 let unhandled = 0;
 process.on("unhandledRejection", () => (unhandled += 1));
 const wasm = trapping(await readFile(WASM));
-const open = (name: string, options: SpaceOptions) =>
-  openOn({ wasm: () => wasm, openFolder: (path) => FolderStore.open(path) }, name, options);
+const open = (name: string, options: SpaceOptions) => openOn({ wasm: () => wasm, folders: FolderStore }, name, options);
 
 // It takes requests and links, and never answers.
 const silent = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");

@@ -10,8 +10,7 @@ export * from "../src/entries/api.js";
 export const WASM = new URL("../wasm/eyot_web_replica_bg.wasm", import.meta.url);
 
 export function openSpace(name: string, options?: SpaceOptions): Promise<Space> {
-  const openFolder = (path: string) => FolderStore.open(path);
-  return openOn({ wasm: () => readFile(WASM), openFolder, socket, rtc: findRtc }, name, options);
+  return openOn({ wasm: () => readFile(WASM), folders: FolderStore, socket, rtc: findRtc }, name, options);
 }
 
 async function socket() {

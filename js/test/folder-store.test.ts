@@ -7,7 +7,7 @@ import * as nodeFiles from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { storeConformance } from "../src/entries/conformance.js";
+import { storeConformance } from "../src/entries/conformance-node.js";
 import type { Files } from "../src/storage/folder-log.js";
 import { FolderStore } from "../src/storage/folder-store.js";
 import { EyotError } from "../src/base/error.js";

@@ -4,6 +4,8 @@
  */
 import type * as contract from "./contract.js";
 import type * as eyot from "../src/entries/index.js";
+import type * as cloudflare from "../src/entries/cloudflare.js";
+import type * as react from "../src/entries/react.js";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<_ extends true>(): void {}
@@ -17,7 +19,7 @@ interface Tasks {
 // The names that are there, no more and no fewer than these.
 type Later = {
   doc: "conflicts" | "history" | "at" | "undo" | "redo" | "cursor" | "position" | "spans";
-  space: "transact" | "query" | "presence" | "undo" | "redo" | "claims" | "moveTo" | "destroy";
+  space: "transact" | "query" | "presence" | "undo" | "redo" | "claims" | "moveTo";
 };
 type Ours = { doc: never; space: "online" | "setOnline" | "saved"; event: "deleted" };
 holds<Same<Exclude<keyof contract.Doc<Tasks>, Later["doc"]>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
@@ -75,6 +77,22 @@ fits<(name: string, initial: Tasks) => Promise<ContractDoc>, eyot.Space["named"]
 fits<
   (id: contract.DocId, options?: { timeout?: number; signal?: AbortSignal }) => Promise<ContractDoc>,
   eyot.Space["open"]
+>();
+
+holds<Same<contract.RelayOptions["binding"], cloudflare.RelayOptions["binding"]>>();
+holds<Same<contract.RelayOptions["jurisdiction"], cloudflare.RelayOptions["jurisdiction"]>>();
+
+// Hooks. Those of the contract that are not there yet stand on what is not there yet.
+type LaterHooks = "useQuery" | "usePresence" | "useUndo";
+type HooksOf<M> = Extract<keyof M, `use${string}`>;
+holds<Same<Exclude<HooksOf<typeof contract>, LaterHooks>, Exclude<HooksOf<typeof react>, "useSpace" | "useNamed">>>();
+fits<(space: eyot.Space, id: eyot.DocId | eyot.DocUrl) => eyot.Doc<Tasks>, typeof react.useDocument<Tasks>>();
+fits<(space: eyot.Space) => readonly contract.DocInfo[], typeof react.useDocuments>();
+fits<(space: eyot.Space) => contract.Status, typeof react.useStatus>();
+fits<(doc: eyot.Doc<Tasks>) => eyot.Value<Tasks>, typeof react.useDoc<Tasks>>();
+fits<
+  (doc: eyot.Doc<Tasks>, select: (value: eyot.Value<Tasks>) => number) => number,
+  typeof react.useDoc<Tasks, number>
 >();
 
 // Documents typed by an interface, and drafts typed like the document.

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { decode } from "cborg";
+import { readTicket } from "../src/peers/ticket.js";
 
 const GOLDEN = new URL("../../crate/core/tests/golden/wire.txt", import.meta.url);
 
@@ -135,6 +136,13 @@ const FRAMES: [name: string, type: number, body: unknown][] = [
   ["Token", 15, "a.b.c"],
   ["Terms", 16, TERMS],
   ["Terms without an end", 16, map({ 0: false })],
+  ["Announce", 17, map({ 0: filled(32, 14) })],
+  ["Announce, no longer", 17, map({})],
+  ["Announce between relays", 17, map({ 0: filled(32, 14), 1: TERMS })],
+  ["Introduction", 18, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(1, 2) })],
+  ["Introduction between relays", 18, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(1, 2), 3: filled(32, 15) })],
+  ["Signal", 19, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(3) })],
+  ["Signal between relays", 19, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(3), 3: filled(32, 15) })],
 ];
 
 for (const [name, type, body] of FRAMES) {
@@ -152,10 +160,23 @@ test("the least greeting leaves out what is absent", () => {
 test("there is a vector of every frame", () => {
   assert.deepEqual(
     new Set(FRAMES.map(([, type]) => type)),
-    new Set(Array.from({ length: 16 }, (_, index) => index + 1)),
+    new Set(Array.from({ length: 19 }, (_, index) => index + 1)),
   );
   const names = [...lines.keys()].filter((name) => name.startsWith("frame "));
   assert.equal(names.length, FRAMES.length + 1);
+});
+
+test("a ticket names the space, both ends in the order of their keys, their rights, and when it expires", () => {
+  const [signed] = golden("ticket to be signed") as [Uint8Array];
+  const label = new TextEncoder().encode("eyot ticket");
+  assert.deepEqual(signed.subarray(0, label.length), label);
+  const ticket = readTicket(new Uint8Array([...signed.subarray(label.length), ...filled(64, 0)]));
+  assert.deepEqual(ticket?.space, sha256(label, new TextEncoder().encode("team ü")));
+  assert.equal(ticket?.expiresAt, 1_700_000_000_123);
+  assert.deepEqual(ticket?.ends, [
+    { key: filled(32, 14), right: "write" },
+    { key: filled(32, 15), right: "read" },
+  ]);
 });
 
 test("a record is a header and its items, and the commit's id is the header's hash", () => {

@@ -24,9 +24,9 @@ after(() => site.close());
 
 const has = (value, item) => value.list.includes(item);
 
-async function openIn(profile, relays = [relay.url]) {
+async function openIn(profile, relays = [relay.url], options = {}) {
   const page = await profile.visit(site.url);
-  await open(page, "direct", relays);
+  await open(page, "direct", relays, options);
   return page;
 }
 
@@ -79,6 +79,27 @@ it("two go on without their relay, a third joins, and the relay comes back to ev
   } finally {
     await far.close();
   }
+});
+
+it("two that want direct links meet through the relay and go on when it is killed", { timeout }, async (test) => {
+  const openedAt = performance.now();
+  const all = profiles.slice(0, 2).map((profile) => openIn(profile, [relay.url], { peerToPeer: true }));
+  const [ada, bob] = await Promise.all(all);
+  for (const page of [ada, bob]) {
+    await untilStatus(page, ({ peers }) => peers === 2);
+    assert.deepEqual(await links(page), ["relay by websocket", "replica by webrtc"]);
+  }
+  test.diagnostic(`linked ${Math.round(performance.now() - openedAt)} ms after the browsers were started`);
+
+  await relay.kill();
+  await Promise.all([push(ada, "of Ada"), push(bob, "of Bob")]);
+  await Promise.all([until(ada, has, "of Bob"), until(bob, has, "of Ada")]);
+  await areEqual(ada, bob);
+  for (const page of [ada, bob]) await untilStatus(page, ({ peers, state }) => peers === 1 && state !== "live");
+
+  await relay.restart();
+  await Promise.all([ada, bob].map((page) => page.evaluate(() => space.durable())));
+  await areEqual(ada, bob);
 });
 
 it("how long a typed character takes, beside the round trip of a bare data channel", { timeout }, async (test) => {

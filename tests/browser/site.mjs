@@ -13,11 +13,11 @@ const TYPES = { ".js": "text/javascript", ".wasm": "application/wasm" };
 const PAGE = `<!doctype html><meta charset="utf-8"><title>eyot</title><link rel="icon" href="data:,">
 <script type="module">import * as eyot from "/index.js"; globalThis.eyot = eyot;</script>`;
 
-/** A page with the package as `eyot`, and nothing else. */
-export async function serveSite() {
+/** A page with the package as `eyot`, and nothing else; and further files, by name. */
+export async function serveSite(files = {}) {
   const server = createServer(async ({ url }, response) => {
     const name = basename(url);
-    const body = url === "/" ? PAGE : await readFile(join(DIST, name)).catch(() => undefined);
+    const body = url === "/" ? PAGE : (files[name] ?? (await readFile(join(DIST, name)).catch(() => undefined)));
     response.writeHead(body === undefined ? 404 : 200, { "content-type": TYPES[extname(name)] ?? "text/html" });
     response.end(body ?? "not found");
   });
@@ -58,13 +58,13 @@ export async function newProfile() {
 }
 
 /** Opens a space in a page, as `space`, and its document `doc`, as `doc`. */
-export function open(page, name, relays = []) {
+export function open(page, name, relays = [], options = {}) {
   return page.evaluate(
-    async ([name, relays]) => {
-      globalThis.space = await eyot.openSpace(name, { relays });
+    async ([name, relays, options]) => {
+      globalThis.space = await eyot.openSpace(name, { relays, ...options });
       globalThis.doc = await space.named("doc", { text: "", list: [] });
     },
-    [name, relays],
+    [name, relays, options],
   );
 }
 

@@ -112,3 +112,56 @@ it("nothing opens the database again after a close", { timeout }, async () => {
   const left = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
   assert.deepEqual(left, []);
 });
+
+it("the browser is asked not to evict what it stores where the application says so", { timeout }, async () => {
+  await page.evaluate(() => {
+    globalThis.asked = 0;
+    const persist = navigator.storage.persist.bind(navigator.storage);
+    navigator.storage.persist = () => ((asked += 1), persist());
+  });
+  const said = (options) =>
+    page.evaluate(async (options) => {
+      const space = await eyot.openSpace("kept", options);
+      const { storage } = await new Promise((resolve) => {
+        const look = (status) => status.storage.persisted !== undefined && resolve(status);
+        space.subscribe(look);
+        look(space.status);
+      });
+      await space.close();
+      return { ...storage, asked };
+    }, options);
+  assert.deepEqual(await said({}), { kind: "indexedDb", persisted: false, asked: 0 });
+  assert.deepEqual(await said({ persist: false }), { kind: "indexedDb", persisted: false, asked: 0 });
+  assert.deepEqual(await said({ persist: true }), { kind: "indexedDb", persisted: false, asked: 1 });
+  const session = await page.context().newCDPSession(page);
+  // What somebody answers whom the browser asks.
+  await session.send("Browser.grantPermissions", { origin: new URL(site.url).origin, permissions: ["durableStorage"] });
+  assert.deepEqual(await said({ persist: true }), { kind: "indexedDb", persisted: true, asked: 2 });
+  assert.deepEqual(await said({}), { kind: "indexedDb", persisted: true, asked: 2 });
+});
+
+it(
+  "a space that is destroyed leaves no database, other spaces stay, and another tab saves nothing more",
+  { timeout },
+  async () => {
+    const other = await profile.visit(site.url);
+    for (const tab of [page, other]) await open(tab, "left");
+    await page.evaluate(async () => {
+      const kept = await eyot.openSpace("kept");
+      await kept.create({ n: 1 }).change((draft) => void (draft.n = 2)).saved;
+      await kept.close();
+    });
+    assert.equal(await save(page, "private"), "saved");
+    const refused = await page.evaluate(() => space.destroy().catch(({ code }) => code));
+    assert.equal(refused, "unsent");
+    assert.equal(await save(page, "more"), "saved");
+    await page.evaluate(() => space.destroy({ force: true }));
+    const names = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
+    assert.deepEqual(names, ["eyot:kept"]);
+    assert.match(await save(other, "late"), /^storage: the database was deleted/);
+    assert.equal(await other.evaluate(() => space.status.error?.code), "storage");
+    await other.close();
+    await open(page, "left");
+    assert.deepEqual((await value(page)).list, []);
+  },
+);

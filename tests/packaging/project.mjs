@@ -29,11 +29,20 @@ export const IMPORT = `import { Counter, openSpace } from "eyot";\n`;
 /** Named documents have the same URL everywhere. */
 export const RESULT = '{"count":2,"list":["made","changed"],"url":"automerge:3SSEx9yEUHF3cmUxQPSbyoQeDy1V"}';
 
-/** Installs the tarball. `files` by their names are written beside it. */
-export async function project(files = {}) {
+/** Makes a document in a folder, and counts how often it has run there. */
+export const FOLDER = `import { directory, openSpace } from "eyot";
+  const space = await openSpace("app", { storage: directory("data") });
+  const doc = await space.named("doc", { runs: 0 });
+  await doc.change((draft) => void (draft.runs += 1)).saved;
+  console.log(doc.value.runs);
+  await space.close();`;
+
+/** Installs the tarball, and other packages by name and version. `files` by their names are written beside them. */
+export async function project(files = {}, packages = []) {
   const folder = await mkdtemp(join(tmpdir(), "eyot-packaging-"));
   await add(folder, { "package.json": '{ "private": true, "type": "module" }', ...files });
-  await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", await tarball()], { cwd: folder });
+  const all = [await tarball(), ...packages];
+  await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", ...all], { cwd: folder });
   return { folder, add: (more) => add(folder, more), remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
@@ -123,10 +132,14 @@ export async function visit(url) {
 export async function start(command, args, options, ready) {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], ...options });
   let said = "";
-  for await (const chunk of child.stdout) {
-    said += chunk;
-    const found = ready.exec(said);
-    if (found) return { child, found };
-  }
-  throw new Error(`${command} ended: ${said}`);
+  return new Promise((resolve, reject) => {
+    // Read to the end, or what it says later breaks it.
+    child.stdout.on("data", (chunk) => {
+      said += chunk;
+      const found = ready.exec(said);
+      if (found) resolve({ child, found });
+    });
+    child.once("exit", () => reject(new Error(`${command} ended: ${said}`)));
+    child.once("error", reject);
+  });
 }

@@ -16,12 +16,16 @@ interface Env {
   ORIGINS?: string;
   /** The regions there are. Default: `weur enam apac`. */
   REGIONS?: string;
+  /** Where the objects run and store: `eu` or `fedramp`. Default: anywhere. */
+  JURISDICTION?: NonNullable<RelayOptions["jurisdiction"]>;
   /** The region of a relay that runs on one machine. On Cloudflare the platform knows it. */
   REGION?: string;
   /** Relays of other regions that run elsewhere: `us=wss://us.example ap=wss://ap.example`. */
   PEERS?: string;
   /** What lets this relay in at those. `SpaceRelay` reads it. */
   PEER_TOKEN?: string;
+  /** The private Ed25519 key, as JWK, that signs tickets for direct links. `SpaceRelay` reads it. */
+  TICKET_KEY?: string;
 }
 
 export default {
@@ -43,6 +47,8 @@ function options(env: Env): RelayOptions {
   return {
     ...(region !== undefined && { region: () => region }),
     ...(env.REGIONS !== undefined && { regions: list(env.REGIONS) }),
+    // `routeRelay` refuses what is none.
+    ...(env.JURISDICTION !== undefined && { jurisdiction: env.JURISDICTION }),
     ...(env.PEERS !== undefined && { peers: peers(env.PEERS) }),
     ...(env.ORIGINS !== undefined && { origins: list(env.ORIGINS) }),
     ...keys(env),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
 import { test } from "node:test";
@@ -86,6 +87,25 @@ test("without keys a relay serves nobody, whatever the request says it came by, 
   assert.equal(await status(silent, "127.0.0.1"), 503);
   assert.equal(await status(silent, "relay.example"), 503);
   assert.equal(await status(open, "relay.example"), 200);
+});
+
+test("what signs tickets is published without what is secret of it, and a space may be named like that page", async (context) => {
+  const place = await world(context);
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const { kty, crv, d, x } = privateKey.export({ format: "jwk" });
+  const keys = async (relay) => {
+    const answer = await http(relay, "/v1/keys");
+    return answer.status === 200 ? answer.json() : answer.status;
+  };
+  const relay = await place.relay({ variables: { TICKET_KEY: JSON.stringify({ kty, crv, d, x }) } });
+  assert.deepEqual(await keys(relay), { keys: [{ kty, crv, x, use: "sig", alg: "EdDSA" }] });
+  const socket = new WebSocket(`${relay.url}/v1/keys`, "eyot.v1");
+  await once(socket, "open");
+  socket.terminate();
+  const without = await place.relay({ data: `${place.data}/without` });
+  assert.deepEqual(await keys(without), { keys: [] });
+  const wrong = await place.relay({ data: `${place.data}/wrong`, variables: { TICKET_KEY: `{"d":"${d}"}` } });
+  assert.equal(await keys(wrong), 500);
 });
 
 /** The status with which an upgrade is refused. */

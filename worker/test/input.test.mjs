@@ -5,7 +5,9 @@ import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { before, test } from "node:test";
 
-import { connect, greeting, world } from "./world.mjs";
+import WebSocket from "ws";
+
+import { connect, eventually, greeting, world } from "./world.mjs";
 import { at, keyPair, secretKey, sign, signText } from "./tokens.mjs";
 
 const MALFORMED = 4000;
@@ -111,6 +113,9 @@ test("each bad variable makes the relay answer that it is not set up, and tell n
     ["AUTH, empty", { AUTH: "" }],
     ["AUTH, something else", { AUTH: "none" }],
     ["REGIONS, empty", { REGIONS: "" }],
+    ["REGIONS, outside of the jurisdiction", { REGIONS: "weur apac", JURISDICTION: "eu" }],
+    ["JURISDICTION, none that there is", { JURISDICTION: "mars" }],
+    ["JURISDICTION, empty", { JURISDICTION: "" }],
     ["REGIONS, a long name", { REGIONS: "x".repeat(49) }],
     ["REGIONS, too many", { REGIONS: Array.from({ length: 65 }, (_, index) => `r${index}`).join(" ") }],
     ["PEERS, without an address", { PEERS: "us" }],
@@ -237,3 +242,20 @@ async function ask({ port }, line, headers) {
   const text = Buffer.concat(chunks).toString();
   return { status: Number(text.split(" ")[1]), text: text.slice(text.indexOf("\r\n\r\n")) };
 }
+
+test("of many that are refused at once some are told why, and all others to come again", async (context) => {
+  const place = await world(context);
+  const relay = await place.relay({ variables: { JWT_KEYS: JSON.stringify([key.jwk]) } });
+  const comes = () => {
+    const socket = new WebSocket(`${relay.url}/v1/space`, ["eyot.v1"]);
+    return new Promise((resolve) => {
+      socket.on("close", (code) => resolve(code));
+      socket.on("unexpected-response", (_request, response) => resolve(`status ${response.statusCode}`));
+      socket.on("error", (error) => resolve(error.message));
+    });
+  };
+  const answers = await Promise.all(Array.from({ length: 400 }, comes));
+  assert.deepEqual(new Set(answers), new Set([DENIED, "status 429"]));
+  // An allowance comes back with time, and nobody waits longer for it than a second.
+  await eventually(async () => (await comes()) === DENIED, "somebody is told why again");
+});

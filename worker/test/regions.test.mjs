@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { connect, counter, eventually, greeting, inRegions, speakAfterSleep, until, world } from "./world.mjs";
 import { keyPair, sign } from "./tokens.mjs";
@@ -42,6 +43,19 @@ test("objects of several regions in one deployment link to each other, with keys
   const replicas = await Promise.all(directory.map(({ url }) => place.replica({ url }, "space", { token })));
   await everybodyWrites(replicas);
   assert.deepEqual(replicas[0].status.behind, { weur: 0, enam: 0, apac: 0 });
+});
+
+test("objects that are bound by another name, within a jurisdiction, find each other there", async (context) => {
+  const place = await world(context, fileURLToPath(new URL("./placed-worker.mjs", import.meta.url)));
+  const relay = await place.relay();
+  const base = relay.url.replace("ws:", "http:");
+  const directory = await (await fetch(`${base}/v1/regions`)).json();
+  assert.deepEqual(
+    directory.map(({ region }) => region),
+    ["weur", "eeur"],
+  );
+  await everybodyWrites(await Promise.all(directory.map(({ url }) => place.replica({ url }))));
+  assert.deepEqual(await (await fetch(`${base}/asked`)).json(), ["eu"]);
 });
 
 test("what an object is told is not believed from outside", async (context) => {
@@ -187,7 +201,7 @@ async function everybodyWrites(replicas) {
   });
   const hasAll = (doc) => Object.keys(doc.value).length === docs.length;
   await Promise.all(docs.map((doc) => until(doc, () => hasAll(doc), "everybody's change")));
-  await Promise.all(replicas.map((replica) => replica.durable({ regions: 3, ...WAIT })));
+  await Promise.all(replicas.map((replica) => replica.durable({ regions: replicas.length, ...WAIT })));
 }
 
 /** Waits until so many more are in it. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { cp, rm } from "node:fs/promises";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 
 import {
   connect,
@@ -18,6 +19,11 @@ import {
 /** Types of frames. */
 const COMMITS = 2;
 const PIECE = 3;
+const CREDIT = 5;
+const HEAD = 11;
+
+/** What a relay on this platform sends beyond what the other side is known to have read. */
+const UNREAD_BYTES = 512 * 1024;
 
 const KILLS = 20;
 const WRITES_BETWEEN_KILLS = 30;
@@ -181,4 +187,44 @@ test("a relay stays awake for the rest of a commit in pieces", async (context) =
     for (const part of parts.slice(1)) socket.send(part);
     await eventually(async () => (await counter(relay, 'eyot_commits_total{direction="in"}')) === 1, "the commit");
   });
+});
+
+test("a connection is sent no more than it says that it has read, however much it grants", async (context) => {
+  const place = await world(context);
+  const relay = await place.relay();
+  const writer = await place.replica(relay);
+  for (let number = 0; number < 12; number += 1) writer.create({ bytes: new Uint8Array(randomBytes(250_000)) });
+  await writer.durable();
+
+  const { socket } = await connect(relay);
+  let received = 0;
+  let question;
+  const read = (frame) => {
+    received += frame.length;
+    if (frame[1] === HEAD && frame[2] === 0xa1) question = frame;
+  };
+  socket.on("message", read);
+  socket.send(await greeting("space"));
+  // 64 MiB of credit.
+  socket.send(Uint8Array.of(0x82, CREDIT, 0x1a, 4, 0, 0, 0));
+  const receives = (holds, what) =>
+    eventually(async () => {
+      await setImmediate();
+      return holds();
+    }, what);
+  await receives(() => question !== undefined && received > UNREAD_BYTES / 2, "some of the log");
+  // The relay has its turns, and others are served.
+  const other = await place.replica(relay);
+  await other.synced();
+  assert.ok(received < 2 * UNREAD_BYTES, `${received} bytes`);
+
+  // Whoever says that it reads gets all of it.
+  const answer = ([, , , , ...nonce]) =>
+    Uint8Array.of(0x82, HEAD, 0xa2, 0, ...nonce, 1, 0x83, 0, 0x48, ...Array(8).fill(0), 0x48, ...Array(8).fill(0));
+  socket.send(answer(question));
+  socket.on("message", (frame) => {
+    if (frame[1] === HEAD && frame[2] === 0xa1) socket.send(answer(frame));
+  });
+  await receives(() => received > 12 * 250_000, "the rest of the log");
+  socket.terminate();
 });

@@ -70,7 +70,7 @@ impl Bench {
                         self.sent.push((link, frame));
                     }
                     Effect::Close(link, code, _) => self.closed.push((link, code)),
-                    Effect::Dial(..) | Effect::SetTimer(_) => {}
+                    Effect::Dial(..) | Effect::SetTimer(_) | Effect::Sign(..) => {}
                 }
             }
             let Some(input) = inputs.pop_front() else { return };

@@ -144,6 +144,18 @@ impl Engine {
         Ok(self.driver.open_peer(side, right, connection)?.0 as f64)
     }
 
+    /// Lets relays tell others that this replica is there under this key, and this one of others, again each
+    /// time; without a key not any more.
+    pub fn announce(&self, key: Option<Vec<u8>>) -> Result<(), JsValue> {
+        self.driver.announce(key.map(|key| values::peer_key(&key)).transpose()?)
+    }
+
+    /// Says something to the replica of that key, which is in that region, by way of relays. False: it can't be
+    /// said now.
+    pub fn signal(&self, key: &[u8], region: String, bytes: Vec<u8>) -> Result<bool, JsValue> {
+        self.driver.signal(values::peer_key(key)?, region, bytes)
+    }
+
     /// A whole frame came in over a connection.
     #[wasm_bindgen(js_name = peerReceived)]
     pub fn peer_received(&self, link: f64, frame: Vec<u8>) -> Result<(), JsValue> {

@@ -6,6 +6,10 @@
 //!
 //! One rule holds everywhere: JavaScript is never called while Rust holds state. Whatever the
 //! application must hear is queued, and told once nothing is borrowed any more.
+//!
+//! The classes are for the npm package alone. Whether arguments are of the right kind is checked there
+//! (`js/src/base/check.ts`), before they cross. Here only their bytes are: what is of another kind
+//! fails in the glue, and the package takes that for the death of the engine.
 
 // `driver/driver.rs` is the driver.
 #![allow(clippy::module_inception)]

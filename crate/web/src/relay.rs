@@ -76,6 +76,12 @@ impl RelayEngine {
         self.handle(Input::Authorized(link_id(link), Err(refusal)), js::now())
     }
 
+    /// What was to be signed is, or can't be.
+    pub fn signed(&self, number: f64, signature: Option<Vec<u8>>) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
+        let signature = signature.and_then(|bytes| bytes.try_into().ok());
+        self.handle(Input::Signed(number as u64, signature), js::now())
+    }
+
     /// Time has passed: what is due is done.
     pub fn timer(&self) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         self.handle(Input::Timer, js::now())
@@ -174,6 +180,7 @@ impl Outputs {
             Effect::Close(LinkId(link), code, reason) => RelayOutput::Close { link, code, reason },
             Effect::Dial(LinkId(link), dial) => RelayOutput::Dial { link, dial },
             Effect::Authorize(LinkId(link), authorize) => RelayOutput::Authorize { link, authorize },
+            Effect::Sign(number, bytes) => RelayOutput::Sign { number, sign: js::bytes(&bytes) },
             // Done already.
             Effect::Storage(..) | Effect::SetTimer(_) => return Ok(()),
         };

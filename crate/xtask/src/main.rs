@@ -27,9 +27,11 @@ Usage: cargo xtask COMMAND
   demo [--data DIR]                      three regions and the demo page, until Ctrl-C
   relay --region R --port P --data DIR   one relay on workerd, in the foreground
   drill [--rounds N] [--json]            three regions, each killed in its turn while replicas write
+  bench documents [--only PART]          what a change costs in a document, made here or come from another
   bench relay [--only PART] [--json]     what one native relay takes: memory, commits and deliveries a second;
                                          --smoke: a little of each
-  bench hostile [--only ATTACK] [--runs N]   what attacks cost an honest writer and the relay; of N runs the best;
+  bench hostile [--host native|worker]   what attacks cost an honest writer and the relay; without --host, of the native
+       [--only ATTACK] [--runs N]        relay and of the Worker on workerd; of N runs of an attack the best;
        [--json] [--smoke]                --smoke: half a second of each
   sim --seeds N [--seed S] [--steps K]            the simulation, alone
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
@@ -165,9 +167,10 @@ fn fuzz(mut arguments: lexopt::Parser) -> Result<()> {
 
 fn bench(mut arguments: lexopt::Parser) -> Result<()> {
     let hostile = match arguments.next()? {
+        Some(Value(what)) if what == "documents" => return bench_documents(arguments),
         Some(Value(what)) if what == "relay" => false,
         Some(Value(what)) if what == "hostile" => true,
-        _ => bail!("what is to be measured? `cargo xtask bench relay` or `cargo xtask bench hostile`"),
+        _ => bail!("what is to be measured? `cargo xtask bench` with `documents`, `relay` or `hostile`"),
     };
     let mut bench = bench::Relay { hostile, ..bench::Relay::default() };
     while let Some(argument) = arguments.next()? {
@@ -175,11 +178,23 @@ fn bench(mut arguments: lexopt::Parser) -> Result<()> {
             Long("only") => bench.only = Some(arguments.value()?.string()?),
             Long("json") => bench.json = true,
             Long("smoke") => bench.smoke = true,
+            Long("host") if hostile => bench.host = Some(arguments.value()?.string()?.parse()?),
             Long("runs") if hostile => bench.runs = Some(arguments.value()?.parse()?),
             other => return Err(other.unexpected().into()),
         }
     }
     bench.run()
+}
+
+fn bench_documents(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut only = None;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("only") => only = Some(arguments.value()?.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    bench::documents(only.as_deref())
 }
 
 fn demo(mut arguments: lexopt::Parser) -> Result<()> {

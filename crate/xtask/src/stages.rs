@@ -47,6 +47,7 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "types", what: "tsc", quick: true, run: |_| types() },
     Stage { name: "rust", what: "Rust tests", quick: true, run: |_| rust() },
+    Stage { name: "fuzz", what: "the fuzz targets compile", quick: false, run: |_| fuzz_targets() },
     Stage { name: "simulation", what: "1,000 seeds of 2,000 steps", quick: false, run: simulated },
     Stage { name: "npm", what: "the npm package in Node", quick: false, run: |_| npm("test", "js") },
     Stage {
@@ -153,6 +154,9 @@ fn clippy() -> Result<()> {
     setup::wasm_target()?;
     let host = ["clippy", "--quiet", "--locked", "--workspace", "--exclude", "eyot-web*", "--all-targets"];
     run(&mut cargo(&[&host[..], &["--", "--deny", "warnings"]].concat()))?;
+    // The core of a relay has no documents; in the whole workspace it has, and hides what only they use.
+    let relay = ["clippy", "--quiet", "--locked", "--package", "eyot-core", "--all-targets"];
+    run(&mut cargo(&[&relay[..], &["--", "--deny", "warnings"]].concat()))?;
     // Each Wasm file by itself, because together they hide what one of them does not use.
     for feature in ["relay", "replica"] {
         let wasm = ["clippy", "--quiet", "--locked", "--package", "eyot-web", "--no-deps"];
@@ -177,6 +181,13 @@ fn types() -> Result<()> {
 
 fn rust() -> Result<()> {
     run(&mut cargo(&["test", "--quiet", "--locked", "--workspace", "--exclude", "eyot-web*"]))
+}
+
+/// They are a workspace of their own, and are run by `cargo xtask fuzz`.
+fn fuzz_targets() -> Result<()> {
+    let targets = ["check", "--quiet", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--bins"];
+    // What they have in common with the workspace is compiled once.
+    run(&mut cargo(&[&targets[..], &["--target-dir", "target"]].concat()))
 }
 
 fn simulated(findings: &mut Findings) -> Result<()> {
@@ -216,7 +227,9 @@ fn drilled() -> Result<()> {
 
 fn benched() -> Result<()> {
     json_of(&["bench", "relay", "--smoke"])?;
-    json_of(&["bench", "hostile", "--smoke"])
+    json_of(&["bench", "hostile", "--host", "native", "--smoke"])?;
+    // Starting `workerd` takes longer than an attack in its short form: one says that the bench still works there.
+    json_of(&["bench", "hostile", "--host", "worker", "--only", "equal-wants", "--smoke"])
 }
 
 /// Runs a command of this program with `--json`, and sees to it that JSON is all that it prints.

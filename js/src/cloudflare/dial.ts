@@ -24,14 +24,16 @@ export async function dial(address: string, setup: Setup, token: string | undefi
 
 /** Sends the object its setup too, because nobody else may have told it one yet. */
 function dialObject(region: string, setup: Setup, env: unknown): Promise<Response> {
-  const object = relayObject(env, setup.space, region);
   const others = setup.peers.filter((peer) => peer.region !== region);
+  const theirs = { ...setup, region, peers: [...others, { region: setup.region }] };
   const told = {
-    setup: { ...setup, region, peers: [...others, { region: setup.region }] },
+    setup: theirs,
     comer: { claims: trusted(`relay ${setup.region}`) },
     from: setup.region,
   };
-  return object.fetch(new Request(spaceUrl("ws://relay", setup.space), { headers: tell(told, upgrade()) }));
+  return relayObject(env, theirs).fetch(
+    new Request(spaceUrl("ws://relay", setup.space), { headers: tell(told, upgrade()) }),
+  );
 }
 
 function spaceUrl(base: string, space: string): string {

@@ -2,8 +2,9 @@
 
 import { hintOf } from "./place.js";
 import type { Namespace } from "./platform.js";
+import type { Setup } from "./setup.js";
 
-/** Name of the Durable Object binding in the Worker's configuration. */
+/** Name of the Durable Object binding in the Worker's configuration, unless the options say another one. */
 const BINDING = "SPACE_RELAY";
 
 /**
@@ -16,9 +17,13 @@ const PEER_TOKEN = "PEER_TOKEN";
 export const PROTOCOL = "eyot.v1";
 
 /** The object. It runs in the region if the platform knows a place of that name. */
-export function relayObject(env: unknown, space: string, region: string): ReturnType<Namespace["get"]> {
-  const namespace = (env as Record<string, Namespace | undefined>)[BINDING];
-  if (namespace === undefined) throw new TypeError(`eyot: the binding ${BINDING} of a Durable Object is missing`);
+export function relayObject(
+  env: unknown,
+  { space, region, binding = BINDING, jurisdiction }: Setup,
+): ReturnType<Namespace["get"]> {
+  const bound = (env as Record<string, Namespace | undefined>)[binding];
+  if (bound === undefined) throw new TypeError(`eyot: the binding ${binding} of a Durable Object is missing`);
+  const namespace = jurisdiction === undefined ? bound : bound.jurisdiction(jurisdiction);
   return namespace.get(namespace.idFromName(`${space}\n${region}`), hintOf(region));
 }
 

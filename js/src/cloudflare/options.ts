@@ -1,6 +1,7 @@
 /** The options of `routeRelay`. */
 
 import { checkKeys, type Keys } from "./keys.js";
+import { isJurisdiction, isWithin, type Jurisdiction } from "./place.js";
 
 /** The same as in the protocol. */
 const REGION_BYTES_MAX = 48;
@@ -13,9 +14,17 @@ export interface RelayOptions {
   /**
    * The regions. Each has a Durable Object for every space, and all of them store every commit. Regions named like the
    * platform's location hints (`weur`, `enam`, `apac` …), or `eu`, `us`, `ap`, are placed there. Default: `weur`,
-   * `enam`, `apac`; with `region` or `peers`, only the region of the request.
+   * `enam`, `apac`, or those of the jurisdiction; with `region` or `peers`, only the region of the request.
    */
   regions?: readonly string[];
+  /**
+   * Relays run and store only there: `eu` in `weur` and `eeur`, `fedramp` in `enam` and `wnam`. Relays of another
+   * jurisdiction, or of none, are other ones: where this changes they begin empty, and replicas bring what they hold.
+   * `peers` are where they are.
+   */
+  jurisdiction?: Jurisdiction;
+  /** Name of the Durable Object binding of `SpaceRelay`. Default: `SPACE_RELAY`. */
+  binding?: string;
   /**
    * Relays of further regions that run elsewhere: their addresses, as clients use them, by region. The token for them is
    * the Worker's secret `PEER_TOKEN`. It needs `"relay": true` and the right to `write`.
@@ -65,13 +74,19 @@ const CAPS: readonly string[] = [
 ] satisfies (keyof RelayCaps)[];
 
 /** Throws a `TypeError` if the options can't be meant, so that a mistake shows at the first request. */
-export function checkOptions({ keys, regions, peers, caps }: RelayOptions): void {
+export function checkOptions({ keys, regions, jurisdiction, binding, peers, caps }: RelayOptions): void {
   if (keys !== undefined && keys !== "open") checkKeys(keys);
   const names = [...(regions ?? []), ...Object.keys(peers ?? {})];
   if (regions?.length === 0) throw wrong("regions: there is none");
   if (names.length > REGIONS_MAX) throw wrong(`regions: there are more than ${REGIONS_MAX}`);
   for (const name of names) {
     if (!isRegion(name)) throw wrong(`regions: a region has a name of 1 to ${REGION_BYTES_MAX} bytes`);
+  }
+  if (jurisdiction !== undefined && !isJurisdiction(jurisdiction)) throw wrong("jurisdiction is eu or fedramp");
+  const outside = regions?.find((name) => !isWithin(name, jurisdiction));
+  if (outside !== undefined) throw wrong(`regions: ${outside} is not in the jurisdiction ${jurisdiction}`);
+  if (binding !== undefined && (typeof binding !== "string" || binding === "")) {
+    throw wrong("binding is the name of a Durable Object binding");
   }
   for (const [region, url] of Object.entries(peers ?? {})) {
     // The address is not shown, because it may have a password.

@@ -29,8 +29,30 @@ const CONTINENTS: Readonly<Record<string, Coordinates>> = {
   SA: [-15, -58],
 };
 
+/** Where the law wants data to stay. */
+export type Jurisdiction = "eu" | "fedramp";
+
+/** The platform's jurisdictions, and which of the hints are in them. */
+const JURISDICTIONS: Readonly<Record<Jurisdiction, readonly string[]>> = {
+  eu: ["weur", "eeur"],
+  fedramp: ["enam", "wnam"],
+};
+
+export function isJurisdiction(name: unknown): name is Jurisdiction {
+  return typeof name === "string" && Object.hasOwn(JURISDICTIONS, name);
+}
+
 /** The regions if the options name none. Only a few, because each commit is stored in all of them. */
-export const REGIONS_DEFAULT: readonly string[] = ["weur", "enam", "apac"];
+export function defaultRegions(jurisdiction: Jurisdiction | undefined): readonly string[] {
+  return jurisdiction === undefined ? ["weur", "enam", "apac"] : JURISDICTIONS[jurisdiction];
+}
+
+/** Whether a region can be in the jurisdiction: its name says nothing else. */
+export function isWithin(region: string, jurisdiction: Jurisdiction | undefined): boolean {
+  const { locationHint } = hintOf(region);
+  if (jurisdiction === undefined || locationHint === undefined) return true;
+  return JURISDICTIONS[jurisdiction].includes(locationHint);
+}
 
 /** The location hint of a region; none if its name is neither a hint nor a common name. */
 export function hintOf(region: string): { locationHint?: string } {

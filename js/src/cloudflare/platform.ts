@@ -45,6 +45,8 @@ export interface SqlStorage {
 
 /** A `DurableObjectNamespace`. */
 export interface Namespace {
+  /** The same, for objects that run and store within a jurisdiction. Their ids are other ones. */
+  jurisdiction(name: string): Namespace;
   idFromName(name: string): unknown;
   get(id: unknown, options: { locationHint?: string }): { fetch(request: Request): Promise<Response> };
 }

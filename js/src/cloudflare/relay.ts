@@ -23,6 +23,7 @@ import { Refused } from "./refused.js";
 import { askWorker } from "./renewal.js";
 import { type Comer, readSetup, saveSetup, type Setup, toldBy } from "./setup.js";
 import { sqlStore } from "./store.js";
+import { signTicket, TICKET_KEY } from "./ticket-key.js";
 import { Wakes } from "./wakes.js";
 
 /** An object may hold 10 GB. The rest is for what the rows of the log take besides commits. */
@@ -198,6 +199,10 @@ export class SpaceRelay {
     }
     const touched = new Set(link === undefined ? [] : [link]);
     for (const output of outputs) {
+      if ("sign" in output) {
+        this.#context.waitUntil(this.#sign(engine, output.number, output.sign));
+        continue;
+      }
       touched.add(output.link);
       if ("frame" in output) this.#links.send(output.link, output.frame);
       else if ("code" in output) this.#links.end(output.link, output.code, output.reason);
@@ -262,6 +267,17 @@ export class SpaceRelay {
     writeAttachment(socket, { ...readAttachment(socket), expiresAt });
     this.#wakes.expires(expiresAt);
     this.#run(engine, () => engine.authorized(link, claims), link);
+  }
+
+  /** Signs a ticket. Without a key there is none. */
+  async #sign(engine: RelayEngine, number: number, bytes: Uint8Array): Promise<void> {
+    let signature: Uint8Array | undefined;
+    try {
+      signature = await signTicket(this.#env, bytes);
+    } catch (error) {
+      console.error(`eyot: the secret ${TICKET_KEY} can't be used:`, String(error));
+    }
+    if (this.#engine === engine) this.#run(engine, () => engine.signed(number, signature));
   }
 
   /** Stores the core's part of a link's attachment. Links that were dialled end with the object's memory. */

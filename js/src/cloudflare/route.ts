@@ -5,10 +5,11 @@ import type { Keys } from "./keys.js";
 import { counters, metrics } from "./metrics.js";
 import { PROTOCOL, relayObject } from "./object.js";
 import { checkOptions, isRegion, type RelayOptions } from "./options.js";
-import { type ClientPlace, nearest, REGIONS_DEFAULT } from "./place.js";
+import { type ClientPlace, defaultRegions, isWithin, nearest } from "./place.js";
 import { refuse, Refused } from "./refused.js";
 import { judge } from "./renewal.js";
 import { type Peer, type Setup, tell } from "./setup.js";
+import { publishedKeys } from "./ticket-key.js";
 
 const NAME_BYTES_MAX = 256;
 
@@ -16,7 +17,7 @@ const NAME_BYTES_MAX = 256;
  * Answers a request to one of a relay's addresses. Resolves with undefined for any other request, so that you can answer
  * it yourself.
  *
- * `GET /v1/SPACE` (WebSocket), `GET /v1/SPACE/token`, `GET /health`, `GET /metrics`, `GET /v1/regions`. `/at/REGION`
+ * `GET /v1/SPACE` (WebSocket), `GET /v1/SPACE/token`, `GET /health`, `GET /metrics`, `GET /v1/regions`, `GET /v1/keys`. `/at/REGION`
  * before any of them names the region.
  */
 export async function routeRelay(
@@ -26,7 +27,7 @@ export async function routeRelay(
 ): Promise<Response | undefined> {
   const url = new URL(request.url);
   const [, at, path] = /^(?:\/at\/([^/]+))?(\/.*)$/.exec(url.pathname) ?? [];
-  const route = readRoute(path ?? "");
+  const route = readRoute(path ?? "", isUpgrade(request));
   if (route === undefined) return undefined;
   if (request.method !== "GET") return text(405, "only GET is answered here", { allow: "GET" });
   checkOptions(options);
@@ -47,6 +48,8 @@ export async function routeRelay(
       return Response.json({ status: "ok", region }, { headers: { ...cors, "cache-control": "no-store" } });
     case "regions":
       return Response.json(relayList(url, region, regions, options), { headers: cors });
+    case "keys":
+      return Response.json(publishedKeys(env), { headers: cors });
     case "metrics":
       return text(200, metrics(), { "content-type": "text/plain; version=0.0.4" });
     case "space":
@@ -57,17 +60,24 @@ export async function routeRelay(
   }
 }
 
-type Route = { kind: "health" | "metrics" | "regions" } | { kind: "space" | "token"; space: string | undefined };
+type Route =
+  { kind: "health" | "metrics" | "regions" | "keys" } | { kind: "space" | "token"; space: string | undefined };
 
 const ROUTES: Readonly<Record<string, Route>> = {
   "/health": { kind: "health" },
   "/metrics": { kind: "metrics" },
   "/v1/regions": { kind: "regions" },
+  "/v1/keys": { kind: "keys" },
 };
 
-function readRoute(path: string): Route | undefined {
+function isUpgrade({ headers }: Request): boolean {
+  return headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/** A space may be named like a page: who wants a WebSocket means the space. */
+function readRoute(path: string, isUpgrade: boolean): Route | undefined {
   const [, name, token] = /^\/v1\/([^/]+)(\/token)?$/.exec(path) ?? [];
-  if (Object.hasOwn(ROUTES, path)) return ROUTES[path];
+  if (Object.hasOwn(ROUTES, path) && !(isUpgrade && name !== undefined)) return ROUTES[path];
   return name === undefined ? undefined : { kind: token === undefined ? "space" : "token", space: readSpace(name) };
 }
 
@@ -87,15 +97,16 @@ function hasPeers({ peers = {} }: RelayOptions): boolean {
 }
 
 /** The regions that have objects here. Empty: any region that `region` returns has one. */
-function regionsOf({ regions, region, peers }: RelayOptions): readonly string[] {
-  return regions ?? (region === undefined && peers === undefined ? REGIONS_DEFAULT : []);
+function regionsOf({ regions, region, jurisdiction, peers }: RelayOptions): readonly string[] {
+  return regions ?? (region === undefined && peers === undefined ? defaultRegions(jurisdiction) : []);
 }
 
-function regionOf(request: Request, regions: readonly string[], { region }: RelayOptions): string {
+function regionOf(request: Request, regions: readonly string[], { region, jurisdiction }: RelayOptions): string {
   const wanted = region?.(request);
-  if (isRegion(wanted) && (regions.length === 0 || regions.includes(wanted))) return wanted;
+  const isOurs = regions.length === 0 ? isWithin : (name: string) => regions.includes(name);
+  if (isRegion(wanted) && isOurs(wanted, jurisdiction)) return wanted;
   const { cf } = request as { cf?: ClientPlace };
-  return nearest(regions.length > 0 ? regions : REGIONS_DEFAULT, cf) ?? "weur";
+  return nearest(regions.length > 0 ? regions : defaultRegions(jurisdiction), cf)!;
 }
 
 /** The list of relays that clients fetch: regions with objects here, and `peers`, which have addresses of their own. */
@@ -112,16 +123,18 @@ function relayList(
 }
 
 /** What the object of a space in a region is told. */
-function setupOf(space: string, region: string, regions: readonly string[], { peers = {}, caps }: RelayOptions): Setup {
+function setupOf(space: string, region: string, regions: readonly string[], options: RelayOptions): Setup {
+  const { peers = {}, caps, binding, jurisdiction } = options;
   const elsewhere: Peer[] = Object.entries(peers).map(([name, url]) => ({ region: name, url }));
   const here: Peer[] = regions.filter((name) => !Object.hasOwn(peers, name)).map((name) => ({ region: name }));
   const others = [...here, ...elsewhere].filter((peer) => peer.region !== region);
-  return { space, region, peers: others, ...(caps && { caps }) };
+  const place = { ...(binding !== undefined && { binding }), ...(jurisdiction && { jurisdiction }) };
+  return { space, region, peers: others, ...(caps && { caps }), ...place };
 }
 
 /** Passes a WebSocket request on to the object of the space, once it is known who comes. */
 async function connect(request: Request, env: unknown, keys: Keys | "open", setup: Setup): Promise<Response> {
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+  if (!isUpgrade(request)) {
     return text(426, "a space is spoken to over WebSocket", { upgrade: "websocket", connection: "upgrade" });
   }
   const protocols = protocolsOf(request);
@@ -136,7 +149,7 @@ async function connect(request: Request, env: unknown, keys: Keys | "open", setu
     const headers = new Headers(request.headers);
     // The object needs no copy of the token.
     headers.set("sec-websocket-protocol", PROTOCOL);
-    const relay = relayObject(env, setup.space, setup.region);
+    const relay = relayObject(env, setup);
     return await relay.fetch(new Request(request, { headers: tell({ setup, comer }, headers) }));
   } catch (error) {
     if (error instanceof Refused) return refuse(error);

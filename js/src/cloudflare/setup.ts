@@ -6,6 +6,7 @@
 
 import type { RelayClaims } from "./instance.js";
 import type { RelayCaps } from "./options.js";
+import type { Jurisdiction } from "./place.js";
 import type { SqlStorage } from "./platform.js";
 
 export interface Setup {
@@ -14,6 +15,9 @@ export interface Setup {
   /** The relays of the other regions. */
   peers: Peer[];
   caps?: Partial<RelayCaps>;
+  /** Where the objects of the other regions are found, see `RelayOptions`. */
+  binding?: string;
+  jurisdiction?: Jurisdiction;
 }
 
 export interface Peer {

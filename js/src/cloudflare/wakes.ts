@@ -20,6 +20,8 @@ export class Wakes {
   readonly #storage: Storage;
   readonly #wake: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer rings; `Infinity` if none is set. */
+  #timerAt = Infinity;
   /** When the alarm rings; `Infinity` if none is set. */
   #alarm = Infinity;
   /** When the first token of a link expires. */
@@ -54,13 +56,10 @@ export class Wakes {
     deadline: number | undefined,
     { owes, isLinked, losesLinks }: { owes: boolean; isLinked: boolean; losesLinks: boolean },
   ): void {
-    clearTimeout(this.#timer);
     const now = Date.now();
     const isAwake = now - this.#spokenAt < AWAKE_MS;
     const soon = losesLinks ? SOON_WITH_LOSS_MS : SOON_MS;
-    if (deadline !== undefined && isAwake && deadline - now <= soon) {
-      this.#timer = setTimeout(this.#wake, Math.max(1, deadline - now));
-    }
+    this.#time(deadline !== undefined && isAwake && deadline - now <= soon ? deadline : Infinity, now);
     const needed = Math.min(this.#expiry, owes ? now + RETRY_MS : Infinity);
     // Once nothing is owed, an alarm that rings soon is moved or deleted, as waking the object for nothing costs more
     // than that. Not while a region is linked: then each commit would set an alarm and delete it again.
@@ -72,6 +71,24 @@ export class Wakes {
   async ring(): Promise<void> {
     this.#expiry = Infinity;
     await this.#set(Date.now() + RETRY_MS);
+  }
+
+  /**
+   * Sees to it that the timer rings at that time. One that rings sooner stays, and rings in vain: nearly each message
+   * moves a deadline, and a new timer costs a tenth of what a message does.
+   */
+  #time(at: number, now: number): void {
+    if (at !== Infinity && this.#timerAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    if (at === Infinity) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAt = Infinity;
+        this.#wake();
+      },
+      Math.max(1, at - now),
+    );
   }
 
   #set(at: number): Promise<void> {

@@ -8,23 +8,43 @@ export * from "./api.js";
 
 /** Opens a space. Works offline at once: what storage holds is readable as soon as this resolves. */
 export function openSpace(name: string, options?: SpaceOptions): Promise<Space> {
-  return openOn({ wasm: readWasm, openFolder, socket, rtc: findRtc }, name, options);
+  return openOn({ wasm: readWasm, folders, socket, rtc: findRtc }, name, options);
 }
 
 async function readWasm(): Promise<BufferSource> {
+  const { readFile } = await import("node:fs/promises");
+  const { fileURLToPath } = await import("node:url");
   try {
-    const { readFile } = await import("node:fs/promises");
-    // Relative to the built module in `dist/`.
-    return await readFile(new URL("./eyot.wasm", import.meta.url));
+    return await readFile(fileURLToPath(wasmUrl()));
   } catch (cause) {
-    const hint = 'a bundler for servers has to leave eyot as it is (Next.js: serverExternalPackages: ["eyot"])';
-    throw new EyotError("wasm", `eyot's WebAssembly cannot be read from beside its script: ${hint}`, { cause });
+    // A bundle that was made elsewhere, and brought along what of the package it was told to.
+    try {
+      return await readFile(`${process.cwd()}/node_modules/eyot/dist/eyot.wasm`);
+    } catch {
+      const hint = "a bundler for servers has to put dist/eyot.wasm there, or to leave eyot as it is";
+      throw new EyotError("wasm", `eyot's WebAssembly cannot be read from beside its script: ${hint}`, { cause });
+    }
   }
 }
 
-async function openFolder(path: string) {
+/** Where the file is: beside the built module, in `dist/`. */
+function wasmUrl(): string {
+  // Bundlers for servers recognise this expression and copy the file. Not all of them give an address that Node can read.
+  const { href } = new URL("./eyot.wasm", import.meta.url);
+  if (href.startsWith("file:")) return href;
+  // Next.js names a copy for browsers, and tells here where the package is.
+  const module = import.meta.url;
+  return `${module.slice(0, module.lastIndexOf("/"))}/eyot.wasm`;
+}
+
+const folders = {
+  open: async (path: string) => (await folderStore()).open(path),
+  remove: async (path: string) => (await folderStore()).remove(path),
+};
+
+async function folderStore() {
   const { FolderStore } = await import("../storage/folder-store.js");
-  return FolderStore.open(path);
+  return FolderStore;
 }
 
 /** Node 20 has no global `WebSocket`. */

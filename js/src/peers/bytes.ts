@@ -1,5 +1,8 @@
 /** Reads and writes small binary texts. */
 
+/** Bytes whose buffer is not shared: the platform's cryptography takes no others. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
 export class Writer {
   readonly #bytes: number[] = [];
 
@@ -38,10 +41,10 @@ export class Reader {
     return this.bytes(1)[0]!;
   }
 
-  bytes(count: number): Uint8Array {
+  bytes(count: number): Bytes {
     if (count > this.#bytes.length - this.#at) throw new RangeError("the bytes end too early");
     this.#at += count;
-    return this.#bytes.slice(this.#at - count, this.#at);
+    return new Uint8Array(this.#bytes.subarray(this.#at - count, this.#at));
   }
 
   number(bytes: number): number {

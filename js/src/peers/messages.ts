@@ -8,7 +8,11 @@
  * | 3 | Piece | a piece of a frame |
  * | 4 | Bye | the first 8 random bytes of the Hello that it answers, a close code of 2 bytes, a reason for people |
  * | 5 | Proof | a MAC of 32 bytes: before the Hello on a channel that was made by an invitation, see `invitation.ts` |
+ * | 6 | Ticket | a ticket, a signature of 64 bytes: before the Hello where a relay has introduced both, see `introduction.ts` |
+ * | 7 | Accepted | nothing: this side lets the other in by its ticket |
  */
+
+import type { Bytes } from "./bytes.js";
 
 export const VERSION = 1;
 export const RANDOM_BYTES = 16;
@@ -21,11 +25,18 @@ const PIECE = 3;
 const BYE = 4;
 const PROOF = 5;
 const PROOF_BYTES = 32;
+const TICKET = 6;
+/** As it is written, see `ticket.ts`. */
+export const TICKET_BYTES = 171;
+const TICKET_PROOF_BYTES = 64;
+const ACCEPTED = 7;
 const MAGIC = [0x65, 0x79, 0x6f, 0x74];
 const HELLO_BYTES = 1 + MAGIC.length + 1 + RANDOM_BYTES;
 const NAMED_BYTES = 8;
 const BYE_BYTES_MIN = 1 + NAMED_BYTES + 2;
 const REASON_BYTES_MAX = 123;
+/** Whom a Bye is for before there is a Hello. */
+export const NOBODY = new Uint8Array(NAMED_BYTES);
 
 export type Message =
   | { kind: "hello"; version: number; random: Uint8Array }
@@ -93,4 +104,22 @@ export function proof(mac: Uint8Array): Uint8Array<ArrayBuffer> {
 /** The MAC in a message; undefined where it is another one. */
 export function readProof(bytes: Uint8Array): Uint8Array | undefined {
   return bytes[0] === PROOF && bytes.length === 1 + PROOF_BYTES ? bytes.subarray(1) : undefined;
+}
+
+export function show(ticket: Uint8Array, proof: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array([TICKET, ...ticket, ...proof]);
+}
+
+/** The ticket in a message, and the proof that it was given to who shows it; undefined where it is another message. */
+export function readShown(bytes: Uint8Array): { ticket: Bytes; proof: Bytes } | undefined {
+  if (bytes[0] !== TICKET || bytes.length !== 1 + TICKET_BYTES + TICKET_PROOF_BYTES) return undefined;
+  return { ticket: bytes.slice(1, 1 + TICKET_BYTES), proof: bytes.slice(1 + TICKET_BYTES) };
+}
+
+export function accepted(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array([ACCEPTED]);
+}
+
+export function isAccepted(bytes: Uint8Array): boolean {
+  return bytes.length === 1 && bytes[0] === ACCEPTED;
 }

@@ -5,7 +5,8 @@ import type { Rtc } from "./rtc.js";
 export async function findRtc(): Promise<Rtc> {
   if (typeof RTCPeerConnection !== "undefined") return RTCPeerConnection;
   try {
-    const { RTCPeerConnection } = await import("node-datachannel/polyfill");
+    // Left alone by bundlers, which would look for a package that most applications don't have.
+    const { RTCPeerConnection } = await import(/* webpackIgnore: true */ "node-datachannel/polyfill");
     return RTCPeerConnection as unknown as Rtc;
   } catch (cause) {
     throw new EyotError("unavailable", "there is no WebRTC here: install the package node-datachannel", { cause });

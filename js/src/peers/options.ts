@@ -3,6 +3,8 @@ import { kindOf, optionsOf } from "../base/check.js";
 import { invalid } from "../base/error.js";
 import type { IceServer, PeerOptions } from "./types.js";
 
+/** Browsers limit how many connections of WebRTC a page has. */
+const PEERS_MAX = 32;
 const SERVERS_MAX = 8;
 const URLS_MAX = 8;
 const URL_LENGTH_MAX = 512;
@@ -11,16 +13,24 @@ const CREDENTIAL_LENGTH_MAX = 1_024;
 const STUN = /^stuns?:[^\s/?#@]+$/i;
 const TURN = /^turns?:[^\s/?#@]+(\?transport=(udp|tcp))?$/i;
 
-/** A checked copy. Errors do not repeat a value, which may hold a secret. */
-export function peersOf(given: unknown): PeerOptions {
-  if (typeof given === "boolean") {
-    throw invalid("peerToPeer is { iceServers }: links that make themselves are not there yet");
+/** A checked copy; undefined where such links are not wanted. Errors do not repeat a value, which may hold a secret. */
+export function peersOf(given: unknown): PeerOptions | undefined {
+  if (given === false) return undefined;
+  if (given === true) return {};
+  const { iceServers, maxPeers } = optionsOf<PeerOptions>("peerToPeer", given, ["iceServers", "maxPeers"]);
+  if (maxPeers !== undefined && !(Number.isInteger(maxPeers) && maxPeers >= 0 && maxPeers <= PEERS_MAX)) {
+    throw invalid(`maxPeers is a whole number, at most ${PEERS_MAX}`);
   }
-  const { iceServers } = optionsOf<PeerOptions>("peerToPeer", given, ["iceServers"]);
-  if (iceServers === undefined) return {};
+  return {
+    ...(maxPeers !== undefined && { maxPeers }),
+    ...(iceServers !== undefined && { iceServers: listOf(iceServers) }),
+  };
+}
+
+function listOf(iceServers: unknown): IceServer[] {
   if (!Array.isArray(iceServers)) throw invalid(`iceServers is a list of servers, not ${kindOf(iceServers)}`);
   if (iceServers.length > SERVERS_MAX) throw invalid(`iceServers lists at most ${SERVERS_MAX} servers`);
-  return { iceServers: Array.from(iceServers as unknown[], serverOf) };
+  return Array.from(iceServers as unknown[], serverOf);
 }
 
 function serverOf(given: unknown): IceServer {

@@ -5,15 +5,25 @@ import { checkSignal } from "../base/wait.js";
 import type { Channel } from "./channel.js";
 import type { PeerContext } from "./context.js";
 import { Meetings } from "./meetings.js";
+import { Mesh } from "./mesh.js";
 import { PeerLink } from "./peer-link.js";
 import { PortChannel, takePort } from "./port.js";
+import { RelayKeys } from "./relay-keys.js";
 import type { Rtc } from "./rtc.js";
 import type { Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "./types.js";
+
+/** How many links are made by themselves, unless the application says otherwise. */
+const MAX_PEERS = 6;
+/** How long such a link outlives its ticket: relays may be gone for so long. */
+const GRACE_MS = 24 * 60 * 60_000;
 
 export class Peers {
   readonly #context: PeerContext;
   readonly #links = new Set<PeerLink>();
   readonly #meetings: Meetings;
+  /** The links that are made by themselves, where they are wanted. */
+  readonly #mesh: Mesh | undefined;
+  readonly #end = new AbortController();
   /** The link to the replica that was met last. It is remembered for why there can be none. */
   #met: PeerLink | undefined;
 
@@ -29,8 +39,42 @@ export class Peers {
       space,
       iceServers: options?.iceServers ?? [],
       rtc: rtc ?? globalRtc,
-      link: (channel, isReader) => void this.#link(channel, isReader),
+      link: (channel, isReader) => {
+        this.#met = this.#link(channel, isReader);
+      },
     });
+    const { iceServers = [], maxPeers = MAX_PEERS } = options ?? { maxPeers: 0 };
+    if (maxPeers === 0) return;
+    const keys = new RelayKeys(() => context.relays, this.#end.signal);
+    this.#mesh = new Mesh({
+      space,
+      iceServers,
+      maxPeers,
+      graceMs: GRACE_MS,
+      get isUsable() {
+        return context.isUsable;
+      },
+      run: (fn) => context.run(fn),
+      changed: () => context.changed(),
+      rtc: rtc ?? globalRtc,
+      isRelays: (bytes, signature) => keys.isRelays(bytes, signature),
+      link: (channel, isReader, over) => this.#link(channel, isReader, over),
+    });
+  }
+
+  /** The engine can be called from now on. */
+  start(): void {
+    void this.#mesh?.start();
+  }
+
+  /** A relay tells of another replica. */
+  introduced(key: Uint8Array, region: string, ticket: Uint8Array): void {
+    this.#mesh?.introduced(key, region, ticket);
+  }
+
+  /** Another replica says something by way of relays. */
+  signalled(key: Uint8Array, region: string, bytes: Uint8Array): void {
+    this.#mesh?.signalled(key, region, bytes);
   }
 
   /** Why one of the replicas that are connected can't be linked. */
@@ -38,7 +82,7 @@ export class Peers {
     for (const { channel, refused } of this.#links) {
       if (channel.via === "port" && refused !== undefined) return refused;
     }
-    return this.#met?.refused;
+    return this.#met?.refused ?? this.#mesh?.error;
   }
 
   connect(given: unknown): () => void {
@@ -77,6 +121,8 @@ export class Peers {
 
   /** Closes all channels, and makes invitations worthless. */
   end(): void {
+    this.#end.abort();
+    this.#mesh?.end();
     this.#meetings.end();
     for (const link of this.#links) link.end();
   }
@@ -87,12 +133,12 @@ export class Peers {
     return links.length > 0 && links.every(({ readsOnly }) => readsOnly) ? "read" : "write";
   }
 
-  #link(channel: Channel, isReader: boolean): PeerLink {
+  #link(channel: Channel, isReader: boolean, over: (isForGood: boolean) => void = () => undefined): PeerLink {
     const link: PeerLink = new PeerLink(this.#context, channel, isReader, () => {
       this.#links.delete(link);
+      over(link.refused !== undefined);
       if (link.refused !== undefined) this.#context.changed();
     });
-    if (channel.via === "webrtc") this.#met = link;
     this.#links.add(link);
     link.start();
     return link;

@@ -5,9 +5,14 @@
 export interface PeerOptions {
   /**
    * Servers that tell a device how it looks from outside (STUN), or pass on what two devices say that can't reach each
-   * other (TURN). Invitations made and answered here use them. Default: none, so links stay in the local network.
+   * other (TURN). Invitations made and answered here use them, too. Default: none, so links stay in the local network.
    */
   iceServers?: readonly IceServer[] | undefined;
+  /**
+   * How many links this replica has at most that it has not made by `connect`, `invite` or `join`. Default: 6. With 0 it
+   * makes none, and no relay is told of it.
+   */
+  maxPeers?: number | undefined;
 }
 
 /** As in `RTCConfiguration`. */

@@ -38,6 +38,11 @@ export class Reach {
     return this.#directory?.known;
   }
 
+  /** The addresses of the relays, as far as they are known. */
+  get relays(): readonly string[] {
+    return this.#directory?.relays ?? this.options.relays;
+  }
+
   setOnline(online: boolean): void {
     this.#directory?.setOnline(online);
   }

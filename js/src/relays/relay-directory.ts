@@ -23,7 +23,8 @@ export class RelayDirectory {
   readonly #repeat: Repeat;
   readonly #context: RelayContext;
   #resolveKnown: () => void = () => undefined;
-  #relays: readonly string[] = [];
+  /** The relays of the list. */
+  relays: readonly string[] = [];
   #online = false;
   #hasFailed = false;
   #unreachable = 0;
@@ -65,7 +66,7 @@ export class RelayDirectory {
     } catch (error) {
       if (!signal.aborted) {
         // Without a list, the relays of earlier sessions are better than none.
-        if (this.#relays.length === 0) this.#take(this.#context.run((engine) => engine.relaysMet()));
+        if (this.relays.length === 0) this.#take(this.#context.run((engine) => engine.relaysMet()));
         this.#settle(true, this.#reason(error));
       }
       throw error;
@@ -85,8 +86,8 @@ export class RelayDirectory {
   }
 
   #take(relays: readonly string[]): void {
-    if (relays.length === 0 || relays.join(" ") === this.#relays.join(" ")) return;
-    this.#relays = relays;
+    if (relays.length === 0 || relays.join(" ") === this.relays.join(" ")) return;
+    this.relays = relays;
     this.#context.run((engine) => engine.setRelays([...relays]));
     this.#resolveKnown();
     this.known = undefined;

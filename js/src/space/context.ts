@@ -16,3 +16,12 @@ export interface SpaceContext {
   /** The public form of a commit that the engine has made. */
   commit(made: Made): Commit;
 }
+
+/** Where a space is kept, see `Status.storage`. */
+export interface Kept {
+  readonly kind: string;
+  /** Closes the storage when the engine has failed and cannot. */
+  abandon(): Promise<void>;
+  /** Removes everything from the storage, once nobody has it open. */
+  wipe(): Promise<void>;
+}

@@ -3,7 +3,7 @@
  * run only once all of the space's state is up to date.
  */
 import { bindMethods } from "../base/bind.js";
-import { checkBoolean, checkName } from "../base/check.js";
+import { checkBoolean, checkName, optionsOf } from "../base/check.js";
 import { EyotError } from "../base/error.js";
 import { parseId, type DocId, type DocUrl } from "../base/id.js";
 import { Limit, throwIfAborted, waitOf, type Wait } from "../base/wait.js";
@@ -12,7 +12,7 @@ import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instanc
 import type { PeerContext } from "../peers/context.js";
 import { Peers } from "../peers/peers.js";
 import type { Rtc } from "../peers/rtc.js";
-import type { Invitation, InviteOptions, JoinOptions, LinkInfo } from "../peers/types.js";
+import type { Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "../peers/types.js";
 import type { Network } from "../relays/network.js";
 import { Reach } from "../relays/reach.js";
 import { encode } from "../value/codec.js";
@@ -20,7 +20,7 @@ import { PUT, type Op } from "../value/op.js";
 import { snapshotRoot } from "../value/snapshot.js";
 import { Beginnings } from "./beginnings.js";
 import { NO_COMMIT, OwnCommit, regionsOf, Saves } from "./commit.js";
-import type { SpaceContext } from "./context.js";
+import type { Kept, SpaceContext } from "./context.js";
 import { DocList } from "./doc-list.js";
 import { DocTable } from "./doc-table.js";
 import { Outbox } from "./outbox.js";
@@ -29,6 +29,9 @@ import type { Commit, Doc, DocInfo, RegionsWait, Space, SpaceOptions, Status, Un
 
 /** The longest name of a document, in bytes. */
 const NAME_BYTES_MAX = 1_024;
+
+/** Options that were checked. */
+export type CheckedOptions = Omit<SpaceOptions, "peerToPeer"> & { peerToPeer?: PeerOptions | undefined };
 
 /** What a platform has around a space. */
 export interface Surroundings {
@@ -52,36 +55,28 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   #online = true;
   /** Stops the platform's hints about the network. */
   #unfollow: (() => void) | undefined;
-  /** Closes the storage when the engine has failed and cannot. */
-  readonly #abandon: () => Promise<void>;
+  readonly #kept: Kept;
   #abandoned: Promise<void> | undefined;
   /** Events that are not handled yet. */
   readonly #events: EngineEvent[] = [];
 
-  private constructor(
-    name: string,
-    options: SpaceOptions,
-    storage: Status["storage"],
-    { rtc }: Surroundings,
-    abandon: () => Promise<void>,
-  ) {
+  private constructor(name: string, options: CheckedOptions, kept: Kept, { rtc }: Surroundings) {
     this.name = name;
     this.#reach = new Reach(this, options);
     this.#peers = new Peers(this, name, options.peerToPeer, rtc);
-    this.#status = new StatusFeed(this, this.#reach, this.#peers, storage);
-    this.#abandon = abandon;
+    this.#status = new StatusFeed(this, this.#reach, this.#peers, { kind: kept.kind });
+    this.#kept = kept;
     bindMethods(this);
   }
 
   static async open(
     name: string,
-    options: SpaceOptions,
+    options: CheckedOptions,
     engine: Pick<EngineOptions, "storage" | "connect">,
-    kind: string,
+    kept: Kept,
     surroundings: Surroundings,
-    abandon: () => Promise<void>,
   ): Promise<OpenSpace> {
-    const space = new OpenSpace(name, options, { kind }, surroundings, abandon);
+    const space = new OpenSpace(name, options, kept, surroundings);
     space.engine = await EngineGuard.open(
       { space: name, ...engine, ...space.#reach.options },
       (events) => space.#hear(events),
@@ -89,8 +84,9 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     );
     space.#status.changed();
     space.#reach.setOnline(true);
+    space.#peers.start();
     if (space.#reach.isWanted) space.#follow(surroundings.network);
-    if (kind === "indexedDb") space.#askPersisted();
+    if (kept.kind === "indexedDb") space.#askPersisted(options.persist === true);
     return space;
   }
 
@@ -214,6 +210,19 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     this.#status.changed();
   }
 
+  async destroy(options?: { force?: boolean | undefined }): Promise<void> {
+    const { force = false } = optionsOf<{ force?: boolean }>("destroy()", options, ["force"]);
+    checkBoolean("force", force);
+    this.check();
+    if (!force && this.#losesSome()) {
+      const what = "has what no region has stored: wait for durable(), or destroy it by force";
+      throw new EyotError("unsent", `the space ${this.name} ${what}`);
+    }
+    // What could not be saved is to be removed anyway.
+    await this.close().catch(() => undefined);
+    await this.#kept.wipe();
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -230,6 +239,10 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
 
   get isUsable(): boolean {
     return !this.isClosed && this.engine.dead === undefined;
+  }
+
+  get relays(): readonly string[] {
+    return this.#reach.relays;
   }
 
   changed(): void {
@@ -300,15 +313,22 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     });
   }
 
-  #askPersisted(): void {
+  /** Finds out whether the browser may evict what it stores. Only where the application says so it is asked not to. */
+  #askPersisted(persist: boolean): void {
     const { storage } = globalThis.navigator as Partial<Navigator>;
-    storage?.persisted?.().then(
+    const answer = persist ? storage?.persist?.() : storage?.persisted?.();
+    answer?.then(
       (persisted) => this.#status.setPersisted(persisted),
       () => undefined,
     );
   }
 
   // The end of a space.
+
+  /** Whether something is nowhere else. Without relays that is all there is. */
+  #losesSome(): boolean {
+    return this.#reach.isWanted ? this.status.unsent > 0 : this.#list.list.length > 0;
+  }
 
   async #close(): Promise<void> {
     if (this.#abandoned !== undefined) return this.#abandoned;
@@ -324,7 +344,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   #die(error: EyotError): void {
     this.#stop(error);
     this.#status.end(error);
-    this.#abandoned = this.#abandon();
+    this.#abandoned = this.#kept.abandon();
   }
 
   #stop(error: EyotError): void {
@@ -375,6 +395,12 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
         break;
       case "unreachable":
         this.#reach.unreachable(this.status.relay !== undefined);
+        break;
+      case "introduced":
+        this.#peers.introduced(event.key, event.region, event.ticket);
+        break;
+      case "signalled":
+        this.#peers.signalled(event.key, event.region, event.bytes);
         break;
       case "tokenExpiring":
         this.#reach.tokenExpiring();

@@ -27,8 +27,17 @@ export interface SpaceOptions {
   token?: TokenSource | undefined;
   /** Where this replica keeps its log. Default: IndexedDB where there is one, otherwise memory. */
   storage?: Storage | undefined;
-  /** For links that `invite()` and `join()` make. No link makes itself. */
-  peerToPeer?: PeerOptions | undefined;
+  /**
+   * Asks the browser never to evict what IndexedDB holds; some browsers ask the user. The answer is
+   * `status.storage.persisted`. Storage elsewhere is not evicted, and nobody is asked there. Default: false.
+   */
+  persist?: boolean | undefined;
+  /**
+   * Direct links to other replicas, which relays tell of: they go on when the relays are gone. Who is linked learns this
+   * device's addresses. Default: off. The `iceServers` are for `invite()` and `join()`, too. Where the platform can't make
+   * such links, `status.error` is `unavailable`.
+   */
+  peerToPeer?: boolean | PeerOptions | undefined;
   /** Ends the opening. */
   signal?: AbortSignal | undefined;
 }
@@ -101,6 +110,13 @@ export interface Space extends AsyncDisposable {
   /** Disconnects this replica from its relays, or lets it connect again. Edits work either way, and so do other links. */
   setOnline(online: boolean): void;
 
+  /**
+   * Closes the space and wipes this replica from this device: for a logout. What no region has stored would be lost, and
+   * rejects with `unsent` unless forced; without relays that is every document. Other tabs that have the space open
+   * save nothing more, and say so from their next change on (`storage`): close it there first. Opened again, the space is a
+   * new and empty replica.
+   */
+  destroy(options?: { force?: boolean | undefined }): Promise<void>;
   /** Flushes storage, closes links. Idempotent. */
   close(): Promise<void>;
 }
@@ -162,7 +178,10 @@ export interface Status {
   readonly peers: number;
   /** Foreign changes held but not applied: over budget, malformed, or forked. */
   readonly quarantined: number;
-  /** Where this replica really is kept: `memory` where nothing outlives the process, whatever was asked for. */
+  /**
+   * Where this replica really is kept: `memory` where nothing outlives the process, whatever was asked for. `persisted`:
+   * whether the browser has promised not to evict it; undefined until it has answered, and where there is no browser to ask.
+   */
   readonly storage: { readonly kind: string; readonly persisted?: boolean };
   readonly error?: EyotError;
 }

@@ -59,6 +59,12 @@ export class FolderLog {
     }
   }
 
+  /** Removes the log of a folder that nobody has open. */
+  static async remove(folder: string, files: Files): Promise<void> {
+    for (const name of [LOG, LOG_COPY]) await files.rm(join(folder, name), { force: true });
+    await syncFolder(folder, files);
+  }
+
   get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     return this.#file.read(keys.map((key) => this.#index.get(keyOf(key))));
   }

@@ -39,6 +39,17 @@ export class FolderStore implements AsyncStore {
     }
   }
 
+  /** Removes what is stored in a folder, and the folder unless it holds something else: other spaces, or files. */
+  static async remove(folder: string): Promise<void> {
+    const lock = await FolderLock.take(folder);
+    try {
+      await FolderLog.remove(folder, nodeFiles);
+    } finally {
+      await lock.unlock();
+    }
+    await nodeFiles.rmdir(folder).catch(() => undefined);
+  }
+
   async get(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     this.#check();
     return this.#log.get(keys);

@@ -15,7 +15,7 @@ mod store;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use lexopt::prelude::*;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -23,10 +23,10 @@ use report::Report;
 
 const USAGE: &str = "\
 Usage: relay-bench --relay PROGRAM [--only idle|store|fan|slow] [--json] [--smoke]
-       relay-bench hostile --relay PROGRAM [--only ATTACK] [--runs N] [--json] [--smoke]
+       relay-bench hostile [--relay PROGRAM] [--worker SCRIPT] [--only ATTACK] [--runs N] [--json] [--smoke]
        relay-bench hostile --url ws://127.0.0.1:PORT[/PATH] --pid PID [--token TOKEN] [--read-token TOKEN] [...]
 
-Without --read-token readers attack with the token of writers.";
+SCRIPT is `worker/serve.mjs`. Without --read-token readers attack with the token of writers.";
 
 struct Options {
     relay: PathBuf,
@@ -90,6 +90,7 @@ async fn measure(options: &Options) -> Result<()> {
 
 fn options() -> Result<What> {
     let (mut relay, mut only, mut json, mut smoke) = (None::<PathBuf>, None, false, false);
+    let mut worker = None::<PathBuf>;
     let (mut is_hostile, mut runs) = (false, 1);
     let (mut url, mut process, mut token, mut read_token) = (None, None, None, None);
     let mut arguments = lexopt::Parser::from_env();
@@ -97,6 +98,7 @@ fn options() -> Result<What> {
         match argument {
             Value(what) if what == "hostile" => is_hostile = true,
             Long("relay") => relay = Some(arguments.value()?.into()),
+            Long("worker") if is_hostile => worker = Some(arguments.value()?.into()),
             Long("only") => only = Some(arguments.value()?.string()?),
             Long("json") => json = true,
             Long("smoke") => smoke = true,
@@ -115,14 +117,13 @@ fn options() -> Result<What> {
     if !is_hostile {
         return Ok(What::Takes(Options { relay: relay.context(USAGE)?, only, json, smoke }));
     }
-    let choice = match url {
-        Some(url) => hostile::Choice::Running(hostile::Running {
-            url,
-            process: process.context(USAGE)?,
-            token,
-            read_token,
-        }),
-        None => hostile::Choice::Started(relay.context(USAGE)?),
-    };
-    Ok(What::Suffers(hostile::Options { choice, only, json, smoke, runs }))
+    let mut targets = Vec::new();
+    targets.extend(relay.map(hostile::Choice::Native));
+    targets.extend(worker.map(hostile::Choice::Worker));
+    if let Some(url) = url {
+        let process = process.context(USAGE)?;
+        targets.push(hostile::Choice::Running(hostile::Running { url, process, token, read_token }));
+    }
+    ensure!(!targets.is_empty(), USAGE);
+    Ok(What::Suffers(hostile::Options { targets, only, json, smoke, runs }))
 }

@@ -23,6 +23,8 @@ const AWAKE: &str = "eyot_spaces{state=\"awake\"}";
 
 pub struct Relay {
     process: Child,
+    /// The process that does the relay's work, which may be a child of the one that was started.
+    observed: Observed,
     pub address: SocketAddr,
 }
 
@@ -46,21 +48,44 @@ impl Relay {
         data: &Path,
         flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Self> {
-        let mut process = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["serve", "--region", "eu", "--listen", "127.0.0.1:0"])
             .args(flags)
             .arg("--data")
-            .arg(data)
+            .arg(data);
+        Self::spawn(command)
+    }
+
+    /// The Worker on `workerd`, by the script that serves it.
+    pub fn start_worker(
+        script: &Path,
+        data: &Path,
+        flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Self> {
+        let mut command = Command::new("node");
+        command.arg(script).args(["--region", "eu", "--port", "0"]).args(flags).arg("--data").arg(data);
+        Self::spawn(command)
+    }
+
+    /// Starts it and waits until it says that it is ready.
+    fn spawn(mut command: Command) -> Result<Self> {
+        let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| format!("can't start {}", program.display()))?;
+            .with_context(|| format!("can't start {}", command.get_program().display()))?;
         let stdout = process.stdout.take().expect("standard output is piped");
-        let mut relay = Self { process, address: ([127, 0, 0, 1], 0).into() };
+        let observed = Observed(process.id());
+        let mut relay = Self { process, observed, address: ([127, 0, 0, 1], 0).into() };
         let mut lines = BufReader::new(stdout).lines();
         while let Some(line) = lines.next() {
-            if let Some(address) = line?.strip_prefix("ready ws://") {
+            let line = line?;
+            if let Some(pid) = line.strip_prefix("workerd pid ") {
+                relay.observed = Observed(pid.trim().parse()?);
+            }
+            if let Some(address) = line.strip_prefix("ready ws://") {
                 relay.address = address.trim().parse()?;
                 thread::spawn(move || lines.for_each(drop));
                 return Ok(relay);
@@ -104,11 +129,11 @@ impl Relay {
     /// Ends it without giving it time.
     pub fn kill(&mut self) {
         // An error says that it is gone already.
-        let _ = self.process.kill();
+        let _ = self.observed.kill();
     }
 
     pub fn observed(&self) -> Observed {
-        Observed(self.process.id())
+        self.observed
     }
 }
 
@@ -134,6 +159,12 @@ impl Observed {
     /// CPU seconds used so far.
     pub fn cpu(self) -> Result<f64> {
         cpu(&self.proc("stat")?)
+    }
+
+    /// Ends it without giving it time.
+    pub fn kill(self) -> Result<()> {
+        let pid = Pid::from_raw(self.0.try_into()?).context("a process has a number above 0")?;
+        Ok(kill_process(pid, Signal::KILL)?)
     }
 
     fn proc(self, file: &str) -> Result<String> {

@@ -30,17 +30,23 @@ pub struct Receiver {
 
 /// Opens a WebSocket for a space.
 pub async fn connect(relay: SocketAddr, space: &str) -> Result<(Sender, Receiver)> {
-    connect_under(relay, "", space).await
+    connect_under(relay, "", space, None).await
 }
 
-/// The same where the relay's paths begin with a prefix.
-pub async fn connect_under(relay: SocketAddr, prefix: &str, space: &str) -> Result<(Sender, Receiver)> {
+/// The same where the relay's paths begin with a prefix, and with a token that is offered as a subprotocol.
+pub async fn connect_under(
+    relay: SocketAddr,
+    prefix: &str,
+    space: &str,
+    token: Option<&str>,
+) -> Result<(Sender, Receiver)> {
     let mut stream = TcpStream::connect(relay).await.context("can't connect")?;
     stream.set_nodelay(true)?;
+    let offer = token.map(|token| format!(", eyot.token.{token}")).unwrap_or_default();
     let request = format!(
         "GET {prefix}/v1/{space} HTTP/1.1\r\nHost: {relay}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-         Sec-WebSocket-Protocol: eyot.v1\r\n\r\n"
+         Sec-WebSocket-Protocol: eyot.v1{offer}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut buffer = Vec::new();

@@ -73,6 +73,11 @@ byte_id!(
     ShortId, 16
 );
 
+byte_id!(
+    /// A replica, as others know it that may meet it: an Ed25519 key, drawn anew by each process.
+    PeerKey, 32
+);
+
 impl CommitId {
     /// The short form that `after` names.
     pub fn short(&self) -> ShortId {

@@ -53,6 +53,16 @@ pub struct Limits {
     pub frames_per_second: u64,
     /// As many more of them at once.
     pub frames_burst: u64,
+    /// A message by which two replicas meet.
+    pub signal_bytes_max: usize,
+    /// Such messages a second from a replica, and to one.
+    pub signals_per_second: u64,
+    /// As many more of them at once.
+    pub signals_burst: u64,
+    /// Replicas that one is told of when it announces itself.
+    pub introductions_max: usize,
+    /// Frames by which replicas meet that wait for a link to a region, and tickets that wait for a signature.
+    pub meetings_max: usize,
     /// Bytes read from storage for all links before other inputs have their turn.
     pub turn_bytes: usize,
     /// Commits that wait for a cause, over all links of a holder.
@@ -78,6 +88,14 @@ pub struct Limits {
     pub read_bytes: usize,
     /// Bytes of commits put into one write.
     pub write_bytes_max: usize,
+    /// Of what is known of other holders, those that are put into one write or removed by it.
+    pub peers_written_max: usize,
+    /// Reads asked of storage at once to admit commits.
+    pub reads_max: usize,
+    /// Of them those that one commit asks for.
+    pub commit_reads_max: usize,
+    /// Causes of waiting commits that are looked up for a question, beside those that it is due for.
+    pub causes_ahead_max: usize,
     /// Chains whose index is kept in memory beyond their tips.
     pub hot_chains_max: usize,
     /// Ranges of the log that a link remembers as having come from the peer.
@@ -111,6 +129,11 @@ impl Limits {
         probe_bytes: 64 * 1024,
         frames_per_second: 1000,
         frames_burst: 4000,
+        signal_bytes_max: 16 * 1024,
+        signals_per_second: 8,
+        signals_burst: 128,
+        introductions_max: 32,
+        meetings_max: 64,
         turn_bytes: 4 * 1024 * 1024,
         waiting_commits_max: 16_384,
         waiting_bytes_max: 32 * 1024 * 1024,
@@ -123,6 +146,10 @@ impl Limits {
         vector_tips_max: 1_000_000,
         read_bytes: 256 * 1024,
         write_bytes_max: 4 * 1024 * 1024,
+        peers_written_max: 64,
+        reads_max: 256,
+        commit_reads_max: 64,
+        causes_ahead_max: 4096,
         hot_chains_max: 1024,
         echo_ranges_max: 64,
         ack_marks_max: 1024,

@@ -23,6 +23,17 @@ impl Pace {
         self.paid_at = self.paid_at.max(now * 1000).saturating_add(rate.micros(cost));
     }
 
+    /// Takes so much if it is there; whether it was.
+    pub fn take(&mut self, cost: u64, rate: Rate, now: Millis) -> bool {
+        let mut after = *self;
+        after.spend(cost, rate, now);
+        let is_there = after.free_at(rate) <= now;
+        if is_there {
+            *self = after;
+        }
+        is_there
+    }
+
     /// So much more is there.
     pub fn refund(&mut self, amount: u64, rate: Rate) {
         self.paid_at = self.paid_at.saturating_sub(rate.micros(amount));
@@ -60,6 +71,14 @@ mod tests {
         assert_eq!(pace.free_at(RATE), 5_005);
         assert!(!pace.is_paid(5_014));
         assert!(pace.is_paid(5_015));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_taken() {
+        let mut pace = Pace::default();
+        assert!((0..10).all(|_| pace.take(1, RATE, 5_000)));
+        assert!((0..10).all(|_| !pace.take(1, RATE, 5_000)));
+        assert!(pace.take(1, RATE, 5_001));
     }
 
     #[test]

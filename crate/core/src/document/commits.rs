@@ -4,6 +4,7 @@
 //! A commit whose bytes are not all here, or that refers to such a commit, is kept and tried again
 //! when what it waits for is here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use automerge::Change;
@@ -53,8 +54,12 @@ impl Commits {
     ) -> Vec<(Change, Source)> {
         let mut arrived = Vec::new();
         let mut bytes = 0;
-        let mut commits = vec![commit.clone()];
+        let mut commits = vec![Cow::Borrowed(commit)];
         while let Some(commit) = commits.pop() {
+            // All it holds was taken, as far as its author has written in the document.
+            if self.changes.holds(&commit.name()) {
+                continue;
+            }
             // What was too large still is: it is not inflated again.
             if self.refused.get(&commit.id()).is_some_and(|refused| refused.too_large > 0) {
                 continue;
@@ -74,19 +79,30 @@ impl Commits {
                     arrived.extend(changes);
                     let waiting = self.waiting.remove(&commit.name()).unwrap_or_default();
                     self.waiting_in_all -= waiting.len() as u64;
-                    commits.extend(waiting);
+                    commits.extend(waiting.into_iter().map(Cow::Owned));
                 }
                 Held::Hole => {}
                 Held::Waits(name) => {
                     let waiting = self.waiting.entry(name).or_default();
                     if waiting.iter().all(|waiting| waiting.id() != commit.id()) {
-                        waiting.push(commit);
+                        waiting.push(commit.into_owned());
                         self.waiting_in_all += 1;
                     }
                 }
             }
         }
         arrived
+    }
+
+    /// A change that was made here is all that this commit holds of the document. False: others wait for it, and
+    /// it is to be taken like any other.
+    pub fn note_own(&mut self, commit: &Commit, change: &Change) -> bool {
+        let is_awaited = self.waiting.contains_key(&commit.name());
+        if !is_awaited {
+            let header = commit.header();
+            self.changes.insert(header.author, header.seq, &commit.id(), [change]);
+        }
+        !is_awaited
     }
 
     /// What was not taken.

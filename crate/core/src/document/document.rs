@@ -76,6 +76,13 @@ impl Document {
         self.apply_changes(changes)
     }
 
+    /// The last change that was made here is in this commit, with nothing else of the document.
+    pub fn committed(&mut self, doc: DocId, commit: &Commit, change: &Change) {
+        if self.history.is_undecided || !self.commits.note_own(commit, change) {
+            self.apply_commits(doc, [commit]);
+        }
+    }
+
     /// The item that holds a change made here, in a commit of which this is known, and its kind.
     pub fn item(&self, change: &mut Change, context: &Context<'_>) -> (Kind, Vec<u8>) {
         self.commits.item(change, context)
@@ -98,12 +105,14 @@ impl Document {
             (change, rank)
         });
         let changes: Vec<_> = ranked.collect();
+        let Some(mut beginning) = self.beginning.take() else {
+            let outcome = self.history.add(changes);
+            return self.applied(outcome);
+        };
         let arrived: Vec<_> = changes.iter().map(|(change, rank)| (change.hash(), *rank)).collect();
-        let mut outcome = self.history.add(changes);
-        if let Some(mut beginning) = self.beginning.take() {
-            outcome = beginning.follow(&arrived, &mut self.history, outcome);
-            self.keep(beginning);
-        }
+        let outcome = self.history.add(changes);
+        let outcome = beginning.follow(&arrived, &mut self.history, outcome);
+        self.keep(beginning);
         self.applied(outcome)
     }
 
@@ -257,6 +266,12 @@ impl Document {
     /// How many changes were looked at so far to decide what to apply: what its changes have cost.
     pub fn examined(&self) -> u64 {
         self.history.examined
+    }
+
+    /// How many changes of others were made once more as transactions of their authors, and how many of these
+    /// came out as another change.
+    pub fn replayed(&self) -> (u64, u64) {
+        (self.history.replayed, self.history.misplayed)
     }
 
     /// The hashes of the changes that no other depends on, in hexadecimal.

@@ -4,6 +4,8 @@
 //! the order in which they came. A change that comes costs as much as it depends on, not as much as
 //! is held. Only where it may win over a change that is held are all of them looked at.
 
+mod applying;
+
 use std::collections::BTreeMap;
 
 use automerge::{ActorId, Automerge, Change, ChangeHash, PatchLog, TextEncoding};
@@ -18,6 +20,8 @@ use crate::document::quarantine::{Quarantine, Why};
 
 /// Operations that are given to Automerge in one go: it takes some 500 bytes for each.
 const BATCH_OPERATIONS: u64 = 100_000;
+/// Of so many changes at least it is known without asking Automerge what they are.
+const RECENT: usize = 512;
 
 #[derive(Clone)]
 pub(super) struct History {
@@ -33,7 +37,14 @@ pub(super) struct History {
     batch: Vec<Change>,
     /// Of each, the highest number of its operations.
     batch_hashes: IdMap<ChangeHash, u64>,
+    /// The same of changes that Automerge has, of the last ones: what comes next depends on these, and Automerge
+    /// makes a list of all that a change depends on to say anything of it.
+    recent: Recent,
     batch_operations: u64,
+    /// How many changes were replayed, and how many of these came out as another change: none is replayed
+    /// after that.
+    pub replayed: u64,
+    pub misplayed: u64,
     /// The operations of the changes applied.
     references: References,
     /// Changes kept back until this actor has made an operation of that number, or a higher one.
@@ -45,7 +56,9 @@ pub(super) struct History {
     /// Bytes of the changes held.
     pub bytes: u64,
     /// A change made here has rivals: who wins is to be decided with the next change that comes.
-    is_undecided: bool,
+    pub is_undecided: bool,
+    /// A change that Automerge has and nobody made: a replay has gone wrong.
+    wrong: Option<ChangeHash>,
     /// How many changes were looked at to decide what to apply.
     pub examined: u64,
 }
@@ -83,7 +96,10 @@ impl History {
             ranks: IdMap::new(),
             quarantine: Quarantine::default(),
             batch: Vec::new(),
+            replayed: 0,
+            misplayed: 0,
             batch_hashes: IdMap::new(),
+            recent: Recent::default(),
             batch_operations: 0,
             references: References::default(),
             by_operation: BTreeMap::new(),
@@ -91,12 +107,13 @@ impl History {
             until_fewer_heads: IdSet::new(),
             bytes: 0,
             is_undecided: false,
+            wrong: None,
             examined: 0,
         }
     }
 
     pub fn is_applied(&self, hash: &ChangeHash) -> bool {
-        self.batch_hashes.contains_key(hash) || self.doc.get_change_meta_by_hash(hash).is_some()
+        self.known_last_operation(hash).is_some() || self.doc.get_change_meta_by_hash(hash).is_some()
     }
 
     /// Takes in changes, and applies what is to be applied.
@@ -125,6 +142,7 @@ impl History {
         self.is_undecided |= self.winning_turn(change).is_some() || self.revives_rival(change);
         self.bytes += change.raw_bytes().len() as u64;
         self.note_applied(change, Rank::Author, checked);
+        self.recent.note(change.hash(), change.max_op());
         true
     }
 
@@ -144,7 +162,8 @@ impl History {
         let mut changes: Vec<_> = applied.map(|change| (self.rank(&change.hash()), change)).collect();
         changes.extend(self.quarantine.take().into_iter().map(|(change, rank)| (rank, change)));
         changes.retain(|(_, change)| !hashes.contains(&change.hash()));
-        *self = Self { examined: self.examined, ..Self::new(actor, self.budget) };
+        let Self { budget, replayed, misplayed, examined, .. } = *self;
+        *self = Self { replayed, misplayed, examined, ..Self::new(actor, budget) };
         let outcome = self.add(changes.into_iter().map(|(rank, change)| (change, rank)).collect());
         Outcome { rebuilt: true, ..outcome }
     }
@@ -246,8 +265,8 @@ impl History {
     fn admit(&mut self, change: Change, rank: Rank, outcome: &mut Outcome) {
         let hash = change.hash();
         let turn = (change.seq(), rank, hash);
-        let lost_with: Option<Turn> =
-            change.deps().iter().filter_map(|dep| self.quarantine.get(dep)?.why.lost_by()).min();
+        let deps = change.deps().iter().filter(|_| self.quarantine.keeps_back());
+        let lost_with: Option<Turn> = deps.filter_map(|dep| self.quarantine.get(dep)?.why.lost_by()).min();
         let has_rivals = self.has_rivals(&change);
         let winner = self.winning_turn(&change);
         let is_clear = !self.revives_rival(&change);
@@ -255,14 +274,27 @@ impl History {
         let why = match [lost_with, winner].into_iter().flatten().min() {
             Some(by) if is_first_come => Why::Lost(by),
             Some(by) if !has_rivals || is_clear && by < turn => Why::Lost(by),
-            None if is_clear => Why::Blocked,
+            None if is_clear => return self.take_in(change, rank, outcome),
             _ => {
                 self.quarantine.keep_back(change, rank, Why::Blocked);
                 return self.decide(outcome);
             }
         };
         self.quarantine.keep_back(change, rank, why);
-        self.try_to_apply(hash, outcome);
+    }
+
+    /// A change that nothing is against yet.
+    fn take_in(&mut self, change: Change, rank: Rank, outcome: &mut Outcome) {
+        let hash = change.hash();
+        let checked = self.is_next(&change).then(|| self.check(&change));
+        if let Some(Ok(checked)) = checked {
+            let ways = self.count_as_applied(change, rank, checked, outcome);
+            return ways.into_iter().for_each(|hash| self.try_to_apply(hash, outcome));
+        }
+        self.quarantine.keep_back(change, rank, Why::Blocked);
+        if let Some(Err(obstacle)) = checked {
+            self.keep_back(hash, obstacle);
+        }
     }
 
     /// Whether a change gives a turn to its only rival, which had none, and that before it lost.
@@ -308,19 +340,31 @@ impl History {
             };
             let held = self.quarantine.release(&hash).expect("it was just looked at");
             self.until_fewer_heads.remove(&hash);
-            let (actor, seq) = (held.change.actor_id().clone(), held.change.seq());
-            let last = held.change.max_op();
-            self.note_applied(&held.change, held.rank, checked);
-            self.batch_hashes.insert(hash, last);
-            self.batch_operations += held.change.len() as u64;
-            self.batch.push(held.change);
-            ways.extend(self.quarantine.with_seq(&actor, seq + 1).map(|(next, _)| next));
-            ways.extend(self.quarantine.dependents(&hash));
-            ways.extend(self.wait_for_operation_no_more(&actor, last));
-            if self.batch_operations >= BATCH_OPERATIONS {
-                self.flush(outcome);
-            }
+            ways.extend(self.count_as_applied(held.change, held.rank, checked, outcome));
         }
+    }
+
+    /// Puts a change into what Automerge is given next. What may have waited for it.
+    fn count_as_applied(
+        &mut self,
+        change: Change,
+        rank: Rank,
+        checked: Checked,
+        outcome: &mut Outcome,
+    ) -> Vec<ChangeHash> {
+        let (hash, actor, seq, last) =
+            (change.hash(), change.actor_id().clone(), change.seq(), change.max_op());
+        self.note_applied(&change, rank, checked);
+        self.batch_hashes.insert(hash, last);
+        self.batch_operations += change.len() as u64;
+        self.batch.push(change);
+        let mut ways: Vec<_> = self.quarantine.with_seq(&actor, seq + 1).map(|(next, _)| next).collect();
+        ways.extend(self.quarantine.dependents(&hash));
+        ways.extend(self.wait_for_operation_no_more(&actor, last));
+        if self.batch_operations >= BATCH_OPERATIONS {
+            self.flush(outcome);
+        }
+        ways
     }
 
     /// The changes that wait for operations of this actor up to that number.
@@ -349,10 +393,11 @@ impl History {
         self.quarantine.set_why(&hash, why);
     }
 
-    /// Whether all that this change follows is applied.
+    /// Whether all that this change follows is applied. All of it is held: so it is where nothing is kept back.
     fn is_next(&self, change: &Change) -> bool {
         let applied = self.applied.get(change.actor_id()).map_or(0, Vec::len) as u64;
-        change.seq() == applied + 1 && change.deps().iter().all(|dep| self.is_applied(dep))
+        let mut deps = change.deps().iter().filter(|_| self.quarantine.keeps_back());
+        change.seq() == applied + 1 && deps.all(|dep| self.is_applied(dep))
     }
 
     /// Whether Automerge can be given a change, all it depends on being applied. It is decided by the
@@ -375,56 +420,12 @@ impl History {
 
     /// The highest number of the operations of a change that is applied.
     fn last_operation(&self, hash: &ChangeHash) -> u64 {
-        let in_batch = self.batch_hashes.get(hash).copied();
-        in_batch.or_else(|| Some(self.doc.get_change_meta_by_hash(hash)?.max_op)).unwrap_or(0)
+        let known = self.known_last_operation(hash);
+        known.or_else(|| Some(self.doc.get_change_meta_by_hash(hash)?.max_op)).unwrap_or(0)
     }
 
-    /// Gives Automerge what counts as applied. Where that fails, which what was checked before should
-    /// exclude, the changes are given one by one, so that an error costs one change and not its neighbours.
-    fn flush(&mut self, outcome: &mut Outcome) {
-        self.batch_hashes.clear();
-        self.batch_operations = 0;
-        let batch = core::mem::take(&mut self.batch);
-        if self.doc.apply_changes_log_patches(batch.clone(), &mut outcome.log).is_ok() {
-            return outcome.added.extend(batch);
-        }
-        for change in batch.iter().rev() {
-            let hash = change.hash();
-            let rank = self.ranks.remove(&hash).unwrap_or(Rank::Author);
-            if let Some(hashes) = self.applied.get_mut(change.actor_id()) {
-                hashes.pop();
-            }
-            self.quarantine.keep_back(change.clone(), rank, Why::Blocked);
-        }
-        self.read_references();
-        for change in batch {
-            let hash = change.hash();
-            let checked = if self.is_next(&change) { self.check(&change) } else { continue };
-            let is_applied = checked.is_ok()
-                && self.doc.apply_changes_log_patches([change.clone()], &mut outcome.log).is_ok();
-            if let Ok(checked) = checked
-                && is_applied
-            {
-                let held = self.quarantine.release(&hash).expect("it was just kept back");
-                self.note_applied(&change, held.rank, checked);
-                outcome.added.push(change);
-            } else {
-                self.quarantine.set_why(&hash, Why::Refused);
-            }
-        }
-    }
-
-    /// Reads the operations of the changes that are applied anew.
-    fn read_references(&mut self) {
-        self.references = References::default();
-        self.heads = self.doc.get_heads().into_iter().collect();
-        for change in self.doc.get_changes(&[]) {
-            let parts = ChangeParts::parse(change.raw_bytes());
-            let checked = parts.ok().and_then(|parts| self.references.check(&parts, 0, usize::MAX).ok());
-            if let Some(checked) = checked {
-                self.references.add(checked);
-            }
-        }
+    fn known_last_operation(&self, hash: &ChangeHash) -> Option<u64> {
+        self.batch_hashes.get(hash).copied().or_else(|| self.recent.get(hash))
     }
 
     /// Decides anew which of the changes win. Where one loses that is applied, the document is built
@@ -436,28 +437,10 @@ impl History {
         let losers = losers(&graph);
         let mut to_try = Vec::new();
         if losers.keys().any(|loser| self.is_applied(loser)) {
-            for change in self.doc.get_changes(&[]) {
-                let rank = self.rank(&change.hash());
-                to_try.push(change.hash());
-                self.quarantine.keep_back(change, rank, Why::Blocked);
-            }
-            self.doc = empty(self.doc.get_actor().clone());
-            self.applied.clear();
-            self.ranks.clear();
-            self.references = References::default();
-            self.heads.clear();
-            self.by_operation.clear();
-            self.until_fewer_heads.clear();
-            // What they refer to may be another operation now.
-            self.quarantine.try_all_again();
-            *outcome = Outcome { rebuilt: true, ..Outcome::default() };
+            to_try = self.set_all_back(None, outcome);
         }
         self.quarantine.set_losers(&losers);
-        to_try.extend(self.quarantine.kept_back().map(|(hash, _)| *hash));
-        for hash in to_try {
-            self.try_to_apply(hash, outcome);
-        }
-        self.flush(outcome);
+        self.try_all(to_try, outcome);
     }
 
     fn graph(&self) -> Graph {
@@ -470,6 +453,26 @@ impl History {
             (*hash, Node { actor, seq: held.change.seq(), rank: held.rank, deps })
         });
         applied.chain(kept_back).collect()
+    }
+}
+
+/// Changes and the highest numbers of their operations: the last ones that were noted, and some before them.
+#[derive(Clone, Default)]
+struct Recent {
+    newer: IdMap<ChangeHash, u64>,
+    older: IdMap<ChangeHash, u64>,
+}
+
+impl Recent {
+    fn note(&mut self, hash: ChangeHash, last: u64) {
+        if self.newer.len() >= RECENT {
+            self.older = core::mem::take(&mut self.newer);
+        }
+        self.newer.insert(hash, last);
+    }
+
+    fn get(&self, hash: &ChangeHash) -> Option<u64> {
+        self.newer.get(hash).or_else(|| self.older.get(hash)).copied()
     }
 }
 

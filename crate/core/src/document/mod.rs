@@ -13,6 +13,7 @@ mod history;
 #[cfg(test)]
 mod laws;
 pub mod quarantine;
+mod replay;
 pub mod source;
 pub mod stripped;
 pub mod value;

@@ -146,6 +146,10 @@ impl Quarantine {
 
     // Changes that are kept back.
 
+    pub fn keeps_back(&self) -> bool {
+        !self.kept_back.is_empty()
+    }
+
     pub fn get(&self, hash: &ChangeHash) -> Option<&KeptBack> {
         self.kept_back.get(hash)
     }

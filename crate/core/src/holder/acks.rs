@@ -223,11 +223,11 @@ impl Holder {
         self.peers.is_dirty() || self.role.is_dirty() || self.log.has_unwritten_holes()
     }
 
-    /// Writes what has changed of peers and regions along with a batch.
+    /// Writes what has changed of peers and regions along with a batch, or a part of it.
     pub(super) fn take_records(&mut self, batch: &mut WriteBatch) {
-        self.save_peers_due = false;
-        self.peers.take(batch);
-        self.role.take(self.log.id(), batch);
+        self.peers.take(self.limits.peers_written_max, batch);
+        self.save_peers_due &= self.peers.is_dirty();
+        self.role.take(self.log.marker(), batch);
     }
 
     /// Writes what is known of peers, so that the next start resumes where this one stopped.
@@ -245,8 +245,11 @@ impl Holder {
     }
 
     pub(super) fn save_records(&mut self) {
-        self.save_peers_due = false;
-        if !self.has_unsaved_records() || self.writing > 0 {
+        if self.writing > 0 {
+            return;
+        }
+        if !self.has_unsaved_records() {
+            self.save_peers_due = false;
             return;
         }
         let mut batch = WriteBatch::default();

@@ -1,29 +1,27 @@
 //! How what has come in gets into the log: admitted in causal order, staged into one write, and
 //! acknowledged once that is durable.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
-use crate::base::id::{AuthorId, CommitId, LinkId, LogId};
-use crate::base::limits::NAMED_COST_BYTES;
+use crate::base::id::{LinkId, LogId};
 use crate::base::mutation::Mutation;
 use crate::commit::commit::Commit;
 use crate::commit::header::After;
 use crate::holder::gate::{Charge, Load};
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
-use crate::holder::pending::{Brought, InFlight, Incoming, Named, Origin, Pending};
+use crate::holder::pending::{Brought, InFlight, Incoming, Origin, Pending};
 use crate::holder::turns::COMMIT_BYTES;
 use crate::holder::work::READ_BYTES_MIN;
 use crate::link::session::Session;
 use crate::log::holes::Word;
-use crate::log::lookup::{Admission, Holding};
+use crate::log::lookup::Admission;
 use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageFault, StorageRequest, WriteBatch};
 use crate::wire::close::CloseCode;
 
 /// Commits in the inbox whose reads are made along with those of the first, as long as these are not many.
 const READ_AHEAD: usize = 1000;
-const READS_MAX: usize = 256;
 
 /// To look up a cause takes as long as to read so many bytes.
 const CAUSE_BYTES: usize = 32;
@@ -168,6 +166,10 @@ impl Holder {
                     None => (CloseCode::GoingAway, "this relay has not been told what the space is"),
                     Some(_) => (CloseCode::Malformed, "a commit of another space"),
                 };
+                if incoming.origins.iter().any(Origin::is_this_process) {
+                    let reason = "another process has made this space with other options";
+                    self.fail(StorageFault::Incompatible, reason.into());
+                }
                 for link in incoming.origins.iter().filter_map(Origin::link).collect::<Vec<_>>() {
                     self.close(link, code, why);
                 }
@@ -303,7 +305,7 @@ impl Holder {
     }
 
     /// Up to which number everything from the other side's log is whole here.
-    fn whole_before(&self, session: &Session) -> u64 {
+    pub(super) fn whole_before(&self, session: &Session) -> u64 {
         let whole = self.log.holes().whole_of(&session.peer.log).unwrap_or(u64::MAX);
         whole.min(session.receive.read.seq)
     }
@@ -311,7 +313,7 @@ impl Holder {
     /// What the commits behind the first in the inbox will ask for is read along with it.
     fn more_reads(&self, mut reads: BTreeSet<ReadKey>) -> BTreeSet<ReadKey> {
         for incoming in self.intake.inbox.iter().take(READ_AHEAD) {
-            if reads.len() >= READS_MAX {
+            if reads.len() >= self.limits.reads_max {
                 break;
             }
             if let Admission::Reads(more) = self.log.admit(&incoming.commit, incoming.known) {
@@ -373,64 +375,11 @@ impl Holder {
             }
         }
     }
-
-    /// A commit that was brought or named stands for all before it in its chain, except what came from
-    /// there by itself: a pass leaves out what comes before the last commit of a chain.
-    fn chain_arrived(&mut self, link: LinkId, author: AuthorId, through: u64) {
-        let holes = self.log.holes().of_chain(author, through);
-        let Some(session) = self.links.session(link).filter(|_| !holes.is_empty()) else { return };
-        let bringer = (session.peer.log, Word::Named(self.whole_before(session)));
-        for seq in holes {
-            self.log.brought_hole(seq, bringer);
-        }
-    }
-
-    // What other relays have named.
-
-    /// Settles what other relays have named and is in the log; the rest waits for its own way.
-    fn look_up_named(&mut self, reads: &mut BTreeSet<ReadKey>) {
-        let mut unread = VecDeque::new();
-        while let Some(named) = self.intake.named.pop_front() {
-            match self.log.holds(&named.tip) {
-                Holding::Held => self.name_arrived(&named),
-                Holding::Missing if self.limits.is_mutated(Mutation::NamedCounts) => {
-                    self.name_arrived(&named);
-                }
-                Holding::Missing => self.intake.waiting.wait_for(named),
-                Holding::Reads(read) => {
-                    reads.insert(ReadKey(read));
-                    unread.push_back(named);
-                }
-            }
-        }
-        self.intake.named = unread;
-    }
-
-    /// This commit is in the log, at that number: so say relays that have named it.
-    pub(super) fn named_arrived(&mut self, id: &CommitId, at: Option<u64>) {
-        for named in self.intake.waiting.take_named(id) {
-            if let (Some(at), Some(session)) = (at, self.links.session_mut(named.link)) {
-                session.send.came_from_peer(at, &self.limits);
-            }
-            self.name_arrived(&named);
-        }
-    }
-
-    fn name_arrived(&mut self, named: &Named) {
-        self.chain_arrived(named.link, named.tip.author, named.tip.seq);
-        if let Some(session) = self.links.session_mut(named.link) {
-            // It may not have had the bytes when it was asked before.
-            session.asked_holes.remove(&named.tip.id);
-            session.receive.arrived(named.frame, &named.tip.id);
-            self.touched.insert(named.link);
-            self.done_with(named.link, NAMED_COST_BYTES);
-        }
-    }
 }
 
 /// A read that is needed before commits can be admitted; ordered, so that each is made once.
 #[derive(PartialEq, Eq)]
-struct ReadKey(StorageRequest);
+pub(super) struct ReadKey(pub StorageRequest);
 
 impl ReadKey {
     fn key(&self) -> (u8, &[u8]) {

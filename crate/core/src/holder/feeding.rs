@@ -139,12 +139,13 @@ impl Holder {
         let stored = self.stored;
         let mut end = rows.entries.partition_point(|entry| entry.at.seq <= stored.seq);
         let mut sent = rows.entries[..end].iter();
-        if !self.disk_failed()
-            && let Some(at) = sent.position(|entry| self.log.is_behind_storage(&entry.commit, stored.seq))
-        {
-            // Sent now, its bytes would be missing for no reason. The stream goes on once the log is followed.
+        if let Some(at) = sent.position(|entry| self.log.is_behind_storage(&entry.commit, stored.seq)) {
+            // Sent now, its bytes would be missing for no reason, and the acknowledgement would be taken for that of
+            // the whole commit. The stream goes on once the log is followed.
             end = at;
             self.moved = true;
+            // Where writes were refused, the other process shows that storage may work again.
+            self.hurry_disk();
         }
         let Some(session) = self.links.session_mut(id) else { return Ok(()) };
         session.send.reading = false;

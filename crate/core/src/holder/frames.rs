@@ -85,6 +85,9 @@ impl Holder {
             }
             Frame::Token(token) => self.token_came(id, token),
             Frame::Terms(terms) => self.terms_came(id, terms),
+            Frame::Announce(announce) => self.announce_came(id, announce),
+            Frame::Introduction(introduction) => self.introduction_came(id, introduction),
+            Frame::Signal(signal) => self.signal_came(id, signal),
             Frame::Hello(_) | Frame::Bye(_) | Frame::Unknown => {}
         }
     }
@@ -236,9 +239,12 @@ pub(super) fn frames_rate(limits: &Limits) -> Rate {
     Rate { per_second: limits.frames_per_second, burst: limits.frames_burst }
 }
 
-/// Whether only a relay, or a relay's client, has such a thing to say: of regions, of tokens.
+/// Whether only a relay, or a relay's client, has such a thing to say: of regions, of tokens, of meetings.
 fn is_of_relays(frame: &Frame) -> bool {
-    matches!(frame, Frame::Stored(_) | Frame::Fresh(_) | Frame::Token(_) | Frame::Terms(_))
+    let is_of_regions = matches!(frame, Frame::Stored(_) | Frame::Fresh(_));
+    let is_of_tokens = matches!(frame, Frame::Token(_) | Frame::Terms(_));
+    let is_of_meetings = matches!(frame, Frame::Announce(_) | Frame::Introduction(_) | Frame::Signal(_));
+    is_of_regions || is_of_tokens || is_of_meetings
 }
 
 /// Whether something else bounds such frames: credit, or what was asked for.

@@ -123,8 +123,6 @@ impl Holder {
                     grant: peer,
                     rtt: now.saturating_sub(*since),
                     renew_at: renew_at(&hello.terms, now),
-                    elsewhere: Default::default(),
-                    has_asked: false,
                 };
                 let sent = sent.clone();
                 self.up_as_dialer(id, &hello, dialed, &sent);
@@ -257,6 +255,8 @@ impl Holder {
         if let Role::Relay(region) = &mut self.role {
             region.log_is_new();
         }
+        self.peers.log_is_new();
+        self.opened_as = Some(marker.log);
         let written = self.log.renew(marker);
         self.write_marker(written);
         for link in self.links.ids().into_iter().filter(|id| Some(*id) != except) {
@@ -317,7 +317,7 @@ impl Holder {
         let terms = terms_of(grant.as_ref(), now);
         // What it may know of other regions by the commits that it brought before.
         let accepted = Accepted { grant, brought: self.stored.seq, ..Accepted::default() };
-        let peer = Peer { log: hello.log, region: hello.region.clone() };
+        let peer = Peer::of(&hello);
         let mut session = Session::new(End::Accepter(accepted), peer, is_mesh, &self.limits, now);
         session.is_peer = is_peer;
         // Another replica has said what it lets this one do.
@@ -384,7 +384,7 @@ impl Holder {
         let is_mesh = is_relay && hello.region.is_some();
         let url = dialed.url.clone();
         let is_peer = dialed.grant.is_some();
-        let peer = Peer { log: hello.log, region: hello.region.clone() };
+        let peer = Peer::of(hello);
         let mut session = Session::new(End::Dialer(dialed), peer, is_mesh, &self.limits, now);
         session.is_peer = is_peer;
         session.send.grant(hello.credit, &self.limits);

@@ -16,7 +16,6 @@ use crate::base::mutation::{Mutation, ambient_number};
 use crate::base::position::{Marker, Position};
 use crate::base::rng::Rng;
 use crate::base::time::Millis;
-use crate::commit::commit::Commit;
 use crate::commit::descriptor::Descriptor;
 use crate::holder::caps::{Caps, RelayCounters};
 use crate::holder::deep_forks::DeepForks;
@@ -25,20 +24,18 @@ use crate::holder::gate::Gate;
 use crate::holder::intake::Intake;
 use crate::holder::io::{Effect, Input};
 use crate::holder::links::Links;
-use crate::holder::notice::{Notice, OwnerRequest};
+use crate::holder::notice::Notice;
 
 use crate::holder::peers::Peers;
-use crate::holder::pending::{Incoming, Origin, Pending};
+use crate::holder::pending::Pending;
 use crate::holder::role::Role;
 use crate::holder::step_pace::StepPace;
 use crate::holder::turns::{Turn, Turns};
 use crate::link::link::{Link, Phase};
-use crate::link::session::{Grant, Session};
+use crate::link::session::Session;
 use crate::log::log::{Keeping, Log};
-use crate::log::rows::Entry;
 use crate::storage::request::{StorageFault, StorageRequest};
-use crate::wire::access::{Right, Side};
-use crate::wire::bodies::{Bye, Fresh, Head, RegionHead};
+use crate::wire::bodies::{Bye, Fresh, RegionHead};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{Frame, FrameError};
 
@@ -120,6 +117,8 @@ pub(crate) struct Holder {
     pub(super) done: VecDeque<(Pending, StorageRequest)>,
     /// Another process moved the log on while this one was writing.
     pub(super) moved: bool,
+    /// The id of the log since it was opened, by which others know it.
+    pub(super) opened_as: Option<LogId>,
     /// The owner has followed the log further than this knows it.
     pub(super) lagging: bool,
     pub(super) effects: VecDeque<Effect>,
@@ -175,6 +174,7 @@ impl Holder {
             withheld: 0,
             done: VecDeque::new(),
             moved: false,
+            opened_as: None,
             lagging: false,
             effects: VecDeque::new(),
             notices: VecDeque::new(),
@@ -186,6 +186,10 @@ impl Holder {
     }
 
     // What the owner may look at.
+
+    pub fn space(&self) -> &str {
+        &self.space
+    }
 
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -209,10 +213,6 @@ impl Holder {
 
     pub fn is_open(&self) -> bool {
         self.state == LogState::Open
-    }
-
-    pub fn is_failed(&self) -> bool {
-        self.state == LogState::Failed
     }
 
     pub fn links(&self) -> &Links {
@@ -239,11 +239,6 @@ impl Holder {
 
     pub fn counters(&self) -> RelayCounters {
         self.counters
-    }
-
-    /// How often a peer sent commits and not their causes.
-    pub fn withheld(&self) -> u64 {
-        self.withheld
     }
 
     /// Nothing is under way, in storage or with any link, that dropping this holder would undo.
@@ -294,61 +289,16 @@ impl Holder {
         self.token.as_deref()
     }
 
-    /// What lets this holder in, from now on.
-    pub fn set_token(&mut self, token: String) {
-        if self.token.as_ref() == Some(&token) {
-            return;
-        }
-        // Other replicas are not told.
-        let dialed = self.links.sessions().filter(|(_, session)| session.is_dialer() && !session.is_peer);
-        for link in dialed.map(|(id, _)| id).collect::<Vec<_>>() {
-            self.send(link, &Frame::Token(token.clone()));
-        }
-        self.token = Some(token);
-    }
-
-    /// Whether commits are brought to the holders dialled from now on.
-    pub fn set_reads_only(&mut self, reads_only: bool) {
-        self.reads_only = reads_only;
-    }
-
-    pub fn reads_only(&self) -> bool {
-        self.reads_only
-    }
-
     /// The owner's own deadline, beside those of links and storage.
     pub fn set_owner_deadline(&mut self, at: Option<Millis>) {
         self.owner_deadline = at;
         self.schedule();
     }
 
-    /// Takes in a commit that this process made: the `number`-th.
-    pub fn append_own(&mut self, commit: Commit, number: u64, now: Millis) {
-        self.now = now;
-        self.intake.inbox.push_back(Incoming::new(vec![Origin::Own(number)], commit));
-        self.pump();
-    }
-
-    /// Reads storage for the owner; the answer is a [`Notice::Storage`].
-    pub fn ask_storage(&mut self, what: OwnerRequest, request: StorageRequest) {
-        self.request(Pending::Owner(what), request);
-    }
-
     pub fn dial(&mut self, url: String, now: Millis) -> LinkId {
         let id = self.links.dial(url.clone(), now);
         self.effects.push_back(Effect::Dial(id, url));
         self.schedule();
-        id
-    }
-
-    /// A connection to another replica is open, which may do so much here.
-    pub fn open_peer(&mut self, side: Side, right: Right, now: Millis) -> LinkId {
-        self.now = now;
-        let subject = format!("replica {}", self.links.next_number());
-        let grant = Grant { subject, right, expires_at: None };
-        self.gate.forget_recovered(now);
-        let id = self.links.add(Link::with_peer(side, grant, now));
-        self.pump();
         id
     }
 
@@ -363,13 +313,6 @@ impl Holder {
     pub fn answer_fresh(&mut self, link: LinkId, nonce: u64, region: String) {
         let answer = Some(RegionHead { region, at: self.log.mark(self.stored) });
         self.send(link, &Frame::Fresh(Fresh { nonce, answer }));
-    }
-
-    /// Asks a holder that is linked for the end of its log; gives the question's number.
-    pub fn ask_head(&mut self, link: LinkId) -> u64 {
-        let nonce = self.nonce();
-        self.send(link, &Frame::Head(Head { nonce, at: None }));
-        nonce
     }
 
     /// Closes a link, saying why.
@@ -392,60 +335,6 @@ impl Holder {
         }
     }
 
-    /// Takes the space for what a relay says it is, if nobody has said otherwise and nothing is held, and
-    /// nobody is linked who takes it for what it was here until now.
-    pub fn adopt(&mut self, descriptor: Descriptor) {
-        let is_agreed = self.links.sessions().next().is_some();
-        let may_adopt = self.descriptor.is_none() && self.log.head() == Position::START && !is_agreed;
-        if may_adopt && descriptor.name == self.space {
-            self.log.adopt(descriptor);
-        }
-    }
-
-    /// Another process of this holder has written.
-    pub fn log_moved(&mut self, now: Millis) {
-        self.now = now;
-        self.moved = true;
-        self.pump();
-    }
-
-    /// Another process that shares the log has written what greetings tell of it.
-    pub fn marker_moved(&mut self, now: Millis) {
-        self.now = now;
-        self.lagging |= !self.disk_failed();
-        self.pump();
-    }
-
-    /// Takes in commits another process appended, that the owner read from storage.
-    pub fn follow(&mut self, entries: &[Entry]) {
-        // What is being written comes after these, or will be refused for them.
-        let may_follow = self.state == LogState::Open && !self.appending;
-        if may_follow && !entries.is_empty() && self.log.is_unwritten() && !self.disk_failed() {
-            // Another process has begun the log, under an id of its own.
-            self.lagging = true;
-            return self.pump();
-        }
-        if may_follow && entries.last().is_some_and(|last| last.at.seq > self.log.head().seq) {
-            self.forget_lookups();
-        }
-        for entry in entries.iter().filter(|_| may_follow) {
-            if entry.at.seq == self.log.head().seq + 1 {
-                self.log.follow(entry);
-                self.release(&entry.commit.name());
-            }
-        }
-        self.lagging |= entries.last().is_some_and(|last| last.at.seq > self.log.head().seq);
-        if !may_follow {
-            return;
-        }
-        if self.log.head().seq > self.stored.seq {
-            self.stored = self.log.head();
-            self.holes_have_closed();
-            self.feed_all();
-        }
-        self.pump();
-    }
-
     // Inputs.
 
     /// Takes one input. Tokens expire by the holder's own time.
@@ -465,6 +354,8 @@ impl Holder {
                 self.intake.verdicts.push((link, verdict));
             }
             Input::Authorized(link, verdict) => self.judge(link, verdict),
+            // A relay has taken it.
+            Input::Signed(..) => {}
         }
         self.pump();
     }
@@ -474,14 +365,6 @@ impl Holder {
         if self.deadline.is_some_and(|at| at <= now) {
             self.handle(Input::Timer, now);
         }
-    }
-
-    /// The other side is there.
-    pub fn heard(&mut self, id: LinkId, now: Millis) {
-        if let Some(link) = self.links.get_mut(id) {
-            link.heard_at = now;
-        }
-        self.schedule();
     }
 
     pub fn resume_link(&mut self, id: LinkId, attachment: &[u8], now: Millis) {

@@ -6,6 +6,7 @@ use crate::base::id::{LinkId, RequestId};
 use crate::base::time::Millis;
 use crate::storage::request::{StorageAnswer, StorageRequest};
 use crate::wire::access::{Claims, Refusal};
+use crate::wire::ticket::SIGNATURE_BYTES;
 
 /// What the host tells a holder.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub enum Input {
     Timer,
     /// The answer to [`Effect::Authorize`].
     Authorized(LinkId, Result<Claims, Refusal>),
+    /// The answer to [`Effect::Sign`]; `None`: it can't be signed.
+    Signed(u64, Option<[u8; SIGNATURE_BYTES]>),
 }
 
 /// What a holder asks of its host.
@@ -40,4 +43,7 @@ pub enum Effect {
     /// Verify the token that a link was greeted with, or its renewal; `None`: it came without one.
     /// Answered by `Input::Authorized`.
     Authorize(LinkId, Option<String>),
+    /// Sign these bytes with the key that the host publishes (Ed25519). Answered by
+    /// `Input::Signed`. Only a relay asks.
+    Sign(u64, Vec<u8>),
 }

@@ -114,19 +114,14 @@ impl Links {
 
     /// A link that is being dialled.
     pub fn dial(&mut self, url: String, now: Millis) -> LinkId {
-        self.add(Link::dialing(url, now))
-    }
-
-    /// The number that the next link gets which is numbered here.
-    pub fn next_number(&self) -> u64 {
-        self.next_dialed
+        self.add(|_| Link::dialing(url, now))
     }
 
     /// A link that gets its number here.
-    pub fn add(&mut self, link: Link) -> LinkId {
+    pub fn add(&mut self, link: impl FnOnce(LinkId) -> Link) -> LinkId {
         let id = LinkId(self.next_dialed);
         self.next_dialed += 1;
-        self.insert(id, link);
+        self.insert(id, link(id));
         id
     }
 

@@ -9,10 +9,12 @@ use crate::holder::notice::Notice;
 use crate::holder::pending::{Pending, after, unexpected};
 use crate::holder::records;
 use crate::holder::role::Role;
+use crate::link::link::{Link, Phase};
 use crate::log::keys::{META_KEY, load_ranges};
 use crate::log::log::Log;
 use crate::log::meta::{LAYOUT, Meta};
 use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
+use crate::wire::close::CloseCode;
 
 impl Holder {
     pub(super) fn load(&mut self) {
@@ -35,7 +37,12 @@ impl Holder {
                         self.fail(StorageFault::Incompatible, reason);
                         return Ok(());
                     }
+                    let before = self.log.descriptor().cloned();
                     self.log = Log::open(meta, self.log.keeping(), self.limits.clone());
+                    let is_other_space = before.is_some() && before.as_ref() != self.log.descriptor();
+                    if is_other_space || self.opened_as.is_some_and(|id| id != self.log.id()) {
+                        self.is_another_log(is_other_space);
+                    }
                 }
                 self.load_range(0, None);
                 Ok(())
@@ -64,6 +71,22 @@ impl Holder {
         }
         let is_other = self.descriptor.as_ref().is_some_and(|descriptor| descriptor != stored);
         is_other.then(|| "this storage holds a space that was made with other options".to_owned())
+    }
+
+    /// Another process that shares the log has begun it, or has given it another id: whoever was greeted until now
+    /// remembers by the id before what it was brought. Or that process took the space for something else than this
+    /// one, and whoever was greeted is of the other space.
+    fn is_another_log(&mut self, is_other_space: bool) {
+        let is_greeted = |link: &Link| {
+            !matches!(link.phase, Phase::Dialing { .. } | Phase::Dialed { .. } | Phase::Arriving { .. })
+        };
+        let greeted = self.links.iter().filter(|(_, link)| is_greeted(link));
+        for id in greeted.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.close(id, CloseCode::GoingAway, "another process has begun this log; connect again");
+            if is_other_space {
+                self.intake.drop_from(id);
+            }
+        }
     }
 
     fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {
@@ -101,7 +124,9 @@ impl Holder {
                 (Some(b'p'), _) => self.peers.load(records::read_peer(value)?),
                 (Some(b'r'), Role::Replica(regions)) => {
                     let (region, record) = records::read_region(key, value)?;
-                    regions.load(region, record);
+                    if record.partition == self.log.marker().partition {
+                        regions.load(region, record);
+                    }
                 }
                 (Some(b'q'), Role::Relay(region)) => {
                     let reconciled = records::read_reconciled(value)?;
@@ -136,6 +161,7 @@ impl Holder {
     fn opened(&mut self) {
         self.stored = self.log.head();
         self.state = LogState::Open;
+        self.opened_as = Some(self.log.id());
         self.notices.push_back(Notice::Opened);
         // What waited may have its causes now, or have to ask for others.
         self.intake.named.extend(self.intake.waiting.all_named());
@@ -186,6 +212,10 @@ impl Holder {
     /// is known.
     fn forget_reads(&mut self) {
         self.forget_lookups();
+        // Two writes that were overtaken make it be loaded twice, and only the later time counts.
+        self.take_pending(|pending| {
+            matches!(pending, Pending::Meta | Pending::MetaAgain | Pending::Load { .. } | Pending::Peers)
+        });
         for pending in self.take_pending(|pending| {
             matches!(pending, Pending::FindFor(_) | Pending::AnswerRead(..) | Pending::CheckCursor { .. })
         }) {

@@ -1,4 +1,5 @@
-//! What a replica and a relay have in common.
+//! What a replica and a relay have in common. A relay is built without replicas: it hears less of its
+//! holder, and has only one of the roles.
 
 mod acks;
 mod admission;
@@ -18,12 +19,18 @@ mod intake;
 pub mod io;
 pub(crate) mod links;
 mod loading;
+pub(crate) mod meetings;
+mod named;
+#[cfg_attr(not(feature = "documents"), expect(dead_code))]
 pub(crate) mod notice;
 pub(crate) mod peers;
 pub(crate) mod pending;
 mod questions;
 mod reconcile;
 pub mod records;
+#[cfg(feature = "documents")]
+mod replicas;
+#[cfg_attr(not(feature = "documents"), expect(dead_code))]
 pub(crate) mod role;
 mod scrub;
 mod step_pace;

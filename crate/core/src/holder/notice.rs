@@ -5,6 +5,7 @@ use crate::commit::descriptor::Descriptor;
 use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageFault};
 use crate::wire::bodies::{RegionHead, Stored};
+use crate::wire::meeting::{Announce, Introduction, Signal};
 
 /// What the owner needs to hear.
 #[derive(Clone, Debug)]
@@ -43,6 +44,12 @@ pub(crate) enum Notice {
     FreshAsked(LinkId, u64),
     /// What a region held is held by the peer; see [`Fresh`](crate::wire::bodies::Fresh).
     FreshAnswer(LinkId, u64, RegionHead),
+    /// A replica is there for others to link to.
+    Announced(LinkId, Announce),
+    /// A relay tells of a replica.
+    Introduced(LinkId, Introduction),
+    /// A replica says something to another.
+    Signalled(LinkId, Signal),
     /// Another process moved the log on; it is to be followed from storage.
     LogMoved,
     /// What greetings tell of the log has changed, and storage says so: other processes that share the log go by

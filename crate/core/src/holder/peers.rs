@@ -100,6 +100,15 @@ impl Peers {
         }
     }
 
+    /// This log has another id now. Others remember by its id which bytes they lack, so what was read without all of
+    /// its bytes is sent once more, under the new one.
+    pub fn log_is_new(&mut self) {
+        for record in self.records.values_mut().filter(|record| record.read_acked > record.whole_acked) {
+            record.read_acked = record.whole_acked;
+            self.dirty.insert(record.cursor.log);
+        }
+    }
+
     /// Positions after this number are others' now: acknowledgements of them say nothing.
     pub fn cut(&mut self, seq: u64) {
         for record in self.records.values_mut().filter(|record| record.read_acked > seq) {
@@ -109,9 +118,11 @@ impl Peers {
         }
     }
 
-    /// Writes what has changed along with a batch.
-    pub fn take(&mut self, batch: &mut WriteBatch) {
-        for log in core::mem::take(&mut self.dirty) {
+    /// Writes what has changed along with a batch, of so many peers at most: the rest is in the next. Until
+    /// then what storage says is true of a while ago, and costs no more than that is sent again.
+    pub fn take(&mut self, most: usize, batch: &mut WriteBatch) {
+        for _ in 0..most.max(1) {
+            let Some(log) = self.dirty.pop_first() else { return };
             match self.records.get(&log) {
                 Some(record) => batch.puts.push((records::peer_key(&log), to_cbor(record))),
                 None => batch.deletes.push(records::peer_key(&log)),

@@ -15,6 +15,7 @@ use crate::storage::request::{Corrupt, StorageAnswer};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Origin {
     /// This process made it; its number among those it made.
+    #[cfg_attr(not(feature = "documents"), expect(dead_code))]
     Own(u64),
     /// It was in memory in place of storage, or in a write that another process overtook.
     Again { own: bool },
@@ -46,6 +47,11 @@ impl Origin {
     /// The link that brought it.
     pub fn link(&self) -> Option<LinkId> {
         self.brought().map(|(link, _)| link)
+    }
+
+    /// Whether this process made it, or has had it in memory in place of storage.
+    pub fn is_this_process(&self) -> bool {
+        matches!(self, Origin::Own(_) | Origin::Again { .. })
     }
 
     /// The link that brought it, if the other side has all of it.
@@ -122,6 +128,8 @@ pub(super) enum Pending {
     Feed(LinkId, u64),
     FindFor(LinkId),
     AnswerRead(LinkId, u64),
+    /// What a replica reads for itself.
+    #[cfg_attr(not(feature = "documents"), expect(dead_code))]
     Owner(OwnerRequest),
 }
 

@@ -19,9 +19,6 @@ use crate::wire::frame::Frame;
 /// its own way before that relay is asked for it.
 const PATIENCE: Millis = 1_000;
 
-/// Causes of commits that wait which are looked up for a question, beside those that it is due for.
-const CAUSES_AHEAD: usize = 4096;
-
 impl Holder {
     /// A commit whose causes are not here waits for them. It keeps its credit, so that a peer's backlog
     /// can't fill the room.
@@ -160,7 +157,8 @@ impl Holder {
         let names: Vec<_> = room.to_ask(link, since).take(most).collect();
         // What the same commits lack beside is asked for along with it.
         let is_wanted = |name: &After| self.log.is_beyond_tips(name) && !room.has_named(name);
-        let others = names.iter().flat_map(|name| room.causes_behind(name)).take(CAUSES_AHEAD);
+        let others =
+            names.iter().flat_map(|name| room.causes_behind(name)).take(self.limits.causes_ahead_max);
         let others = others.filter(is_wanted).take(most - names.len());
         let range = |name: After| match session.asks_from_ends {
             true => self.log.range_from_end(&name),

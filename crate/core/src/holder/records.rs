@@ -45,7 +45,7 @@ impl PeerRecord {
 }
 
 /// An `r` entry: how much of this log another region has stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct RegionRecord {
     /// The region's log; absent until something was said of it.
@@ -54,6 +54,9 @@ pub struct RegionRecord {
     /// All of this log up to this number, with all bytes.
     #[n(1)]
     pub acked: u64,
+    /// The partition of the space that both logs are of.
+    #[cbor(n(2), default)]
+    pub partition: u32,
 }
 
 /// The `q` entry: with which regions a relay has compared all it holds since its log is new.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::cbor::to_cbor;
 use crate::base::id::LogId;
+use crate::base::position::Marker;
 use crate::holder::records::{self, Reconciled, RegionRecord};
 use crate::storage::request::WriteBatch;
 
@@ -68,12 +69,12 @@ impl Role {
     }
 
     /// Writes what has changed along with a batch.
-    pub fn take(&mut self, log: LogId, batch: &mut WriteBatch) {
+    pub fn take(&mut self, marker: &Marker, batch: &mut WriteBatch) {
         match self {
-            Role::Replica(regions) => regions.take(batch),
+            Role::Replica(regions) => regions.take(marker.partition, batch),
             Role::Relay(region) => {
                 if core::mem::take(&mut region.is_dirty) {
-                    let reconciled = Reconciled { log, with: region.reconciled.clone() };
+                    let reconciled = Reconciled { log: marker.log, with: region.reconciled.clone() };
                     batch.puts.push((records::RECONCILED_KEY.to_vec(), to_cbor(&reconciled)));
                 }
             }
@@ -104,18 +105,17 @@ impl Regions {
         for region in regions {
             self.known.entry(region.clone()).or_insert_with(|| {
                 self.dirty.insert(region.clone());
-                RegionRecord { log: None, acked: 0 }
+                RegionRecord::default()
             });
         }
     }
 
     /// A region has stored so much of this replica's log.
     pub fn stored(&mut self, region: String, log: LogId, acked: u64) {
-        let unknown = RegionRecord { log: None, acked: 0 };
-        let known = self.known.entry(region.clone()).or_insert(unknown);
+        let known = self.known.entry(region.clone()).or_default();
         if known.log != Some(log) {
             // What its old log had stored is void.
-            *known = RegionRecord { log: Some(log), acked };
+            *known = RegionRecord { log: Some(log), acked, ..RegionRecord::default() };
         } else if known.acked >= acked {
             return;
         }
@@ -131,10 +131,13 @@ impl Regions {
         }
     }
 
-    fn take(&mut self, batch: &mut WriteBatch) {
+    fn take(&mut self, partition: u32, batch: &mut WriteBatch) {
         for region in core::mem::take(&mut self.dirty) {
-            match self.known.get(&region) {
-                Some(record) => batch.puts.push((records::region_key(&region), to_cbor(record))),
+            match self.known.get_mut(&region) {
+                Some(record) => {
+                    record.partition = partition;
+                    batch.puts.push((records::region_key(&region), to_cbor(record)));
+                }
                 None => batch.deletes.push(records::region_key(&region)),
             }
         }
@@ -159,5 +162,23 @@ impl Region {
     /// The log is another one: nothing has been compared with it.
     pub fn log_is_new(&mut self) {
         self.reconciled.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_region_has_stored_is_written_with_the_partition_of_the_log() {
+        let mut role = Role::Replica(Regions::default());
+        let known = role.regions_mut().expect("a replica's");
+        known.stored("eu".into(), LogId([1; 16]), 7);
+        let mut batch = WriteBatch::default();
+        role.take(&Marker::new(LogId([2; 16]), [0; 32], 3), &mut batch);
+        let [(key, value)] = &batch.puts[..] else { panic!("one record: {batch:?}") };
+        let (region, record) = records::read_region(key, value).expect("what was written");
+        assert_eq!((region.as_str(), record.acked, record.partition), ("eu", 7, 3));
+        assert!(!role.is_dirty());
     }
 }

@@ -244,6 +244,13 @@ impl Holder {
         }
     }
 
+    /// It is time to try once more, where storage has failed.
+    pub(super) fn hurry_disk(&mut self) {
+        if let Disk::Failing { retry_at, .. } = &mut self.disk {
+            *retry_at = self.now;
+        }
+    }
+
     /// Tries to write what was kept in memory, when it is time to.
     pub(super) fn retry_disk(&mut self) {
         let Disk::Failing { kept, guard, retry_at, .. } = &self.disk else { return };

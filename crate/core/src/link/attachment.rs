@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
-use crate::base::id::LogId;
+use crate::base::id::{LogId, PeerKey};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Position};
@@ -12,6 +12,7 @@ use crate::link::link::{Link, Phase};
 use crate::link::session::{Accepted, End, Grant, Peer, Session};
 use crate::link::unread::Unread;
 use crate::wire::access::Right;
+use crate::wire::bodies::{VERSION, VERSION_MIN};
 
 /// Everything that is outstanding on a link which [is attachable](Session::is_attachable).
 #[derive(Encode, Decode)]
@@ -54,6 +55,11 @@ struct Attachment {
     unread: u64,
     #[n(17)]
     asked: Vec<(u64, u64)>,
+    #[n(18)]
+    version: u8,
+    /// The key by which others may meet it.
+    #[n(19)]
+    announced: Option<PeerKey>,
 }
 
 #[derive(Encode, Decode)]
@@ -100,12 +106,18 @@ impl Link {
             whole_told: session.receive.whole_told,
             unread,
             asked,
+            version: session.peer.version,
+            announced: accepted.announced,
         }))
     }
 
-    /// The link that kept this.
+    /// The link that kept this. It may have been kept by an earlier program, of which this one does not speak
+    /// the version any more.
     pub fn resume(attachment: &[u8], limits: &Limits, now: Millis) -> Option<Self> {
         let kept: Attachment = from_cbor(attachment).ok()?;
+        if !(VERSION_MIN..=VERSION).contains(&kept.version) {
+            return None;
+        }
         let grant = kept.grant.map(|grant| Grant {
             subject: grant.subject,
             right: if grant.may_write { Right::Write } else { Right::Read },
@@ -115,9 +127,10 @@ impl Link {
             grant,
             brought: kept.brought,
             told_stored: kept.told_stored,
+            announced: kept.announced,
             ..Accepted::default()
         });
-        let peer = Peer { log: kept.log, region: kept.region };
+        let peer = Peer { log: kept.log, region: kept.region, version: kept.version };
         let mut session = Session::new(end, peer, kept.is_mesh, limits, now);
         session.their_head = kept.their_head;
         session.unread = Unread::resume(kept.unread, kept.asked, limits);
@@ -131,5 +144,33 @@ impl Link {
         session.send.whole_acked = kept.whole_acked;
         session.send.marked = kept.marked;
         Some(Self::new(Phase::Up(Box::new(session)), now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::descriptor::Descriptor;
+    use crate::wire::bodies::Hello;
+
+    #[test]
+    fn the_version_that_both_sides_speak_is_the_newest_that_both_understand_and_stays_with_the_link() {
+        let limits = Limits::PROTOCOL;
+        let hello = Hello::empty(Descriptor::plain("space"), LogId([1; 16]), 0);
+        for (theirs, spoken) in [(VERSION, VERSION), (VERSION + 7, VERSION)] {
+            let peer = Peer::of(&Hello { version_max: theirs, ..hello.clone() });
+            let end = End::Accepter(Accepted::default());
+            let mut session = Session::new(end, peer, false, &limits, 0);
+            session.send.start(Position::START);
+            let link = Link::new(Phase::Up(Box::new(session)), 0);
+            let kept = link.attachment(&limits).expect("nothing is under way");
+            let resumed = Link::resume(&kept, &limits, 0).expect("it goes on");
+            assert_eq!(resumed.session().map(|session| session.peer.version), Some(spoken));
+            for unknown in [VERSION_MIN - 1, VERSION + 1] {
+                let mut other: Attachment = from_cbor(&kept).expect("an attachment");
+                other.version = unknown;
+                assert!(Link::resume(&to_cbor(&other), &limits, 0).is_none(), "version {unknown}");
+            }
+        }
     }
 }

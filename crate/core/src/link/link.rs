@@ -5,7 +5,6 @@ use crate::base::position::{Cursor, Position};
 use crate::base::time::Millis;
 use crate::commit::digest::Digest;
 use crate::link::session::{Grant, Session};
-use crate::wire::access::Side;
 use crate::wire::bodies::Hello;
 
 #[derive(Clone, Debug)]
@@ -14,6 +13,9 @@ pub(crate) struct Link {
     pub heard_at: Millis,
     /// The frames that came in, beside those with commits.
     pub frames: Pace,
+    /// What came in, and what went out, by which replicas meet.
+    pub signals: Pace,
+    pub signalled: Pace,
     /// What the other side may do here, where it is another replica.
     pub peer: Option<Grant>,
     pub phase: Phase,
@@ -68,18 +70,16 @@ impl Link {
         Self::new(Phase::Arriving { since: now }, now)
     }
 
-    /// A connection to another replica, which is open. One of both sides greets first.
-    pub fn with_peer(side: Side, grant: Grant, now: Millis) -> Self {
-        let phase = match side {
-            Side::Dialer => Phase::Dialed { url: String::new(), since: now },
-            Side::Accepter => Phase::Arriving { since: now },
-        };
-        Self { peer: Some(grant), ..Self::new(phase, now) }
-    }
-
     /// A link on which this phase begins.
     pub fn new(phase: Phase, now: Millis) -> Self {
-        Self { heard_at: now, frames: Pace::default(), peer: None, phase }
+        Self {
+            heard_at: now,
+            frames: Pace::default(),
+            signals: Pace::default(),
+            signalled: Pace::default(),
+            peer: None,
+            phase,
+        }
     }
 
     pub fn session(&self) -> Option<&Session> {

@@ -215,6 +215,21 @@ impl Receive {
 mod tests {
     use super::*;
 
+    /// Whoever sends them has no price to pay but for the rate of frames.
+    #[test]
+    fn nothing_is_kept_of_frames_without_commits_behind_one_that_waits() {
+        let mut receive = Receive::new(&Limits::PROTOCOL);
+        let commit = CommitId([1; 32]);
+        let frame = receive.frame(None, [commit]);
+        for _ in 0..1_000 {
+            assert_eq!(receive.frame(Some(Mark::START), []), frame);
+        }
+        assert_eq!(receive.frames.len(), 1);
+        receive.arrived(frame, &commit);
+        assert_eq!(receive.advance(), Some(Mark::START), "what the last of them said counts");
+        assert!(receive.is_settled());
+    }
+
     #[test]
     fn a_frame_with_two_copies_of_a_commit_is_done_with_the_second() {
         let mut receive = Receive::new(&Limits::PROTOCOL);

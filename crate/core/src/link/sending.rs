@@ -347,6 +347,7 @@ impl Sending {
     }
 
     /// How much of this log whoever holds so much of the peer's log has.
+    #[cfg(feature = "documents")]
     pub fn acked_by_holder_of(&self, their_seq: u64) -> u64 {
         let end = self.acks.partition_point(|(_, at)| *at <= their_seq);
         end.checked_sub(1).map_or(0, |last| self.acks[last].0)

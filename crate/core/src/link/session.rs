@@ -1,8 +1,8 @@
 //! A link on which commits flow.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crate::base::id::{CommitId, DocId, LogId};
+use crate::base::id::{CommitId, DocId, LogId, PeerKey};
 use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::pace::Pace;
@@ -16,7 +16,7 @@ use crate::link::sending::{Begun, Sending};
 use crate::link::unread::Unread;
 use crate::log::finding::Finding;
 use crate::wire::access::Right;
-use crate::wire::bodies::{ChainRange, Stored, Terms};
+use crate::wire::bodies::{ChainRange, Hello, Terms, VERSION};
 
 /// How long before a token expires another one is asked for, at most; and at most half its time.
 const RENEW_EARLY: Millis = 60_000;
@@ -90,14 +90,11 @@ pub(crate) struct Dialed {
     pub url: String,
     /// What the other side may do here, where it is a replica.
     pub grant: Option<Grant>,
-    /// How long the greeting took.
+    /// How long the greeting took. Of links among relays nobody asks.
+    #[cfg_attr(not(feature = "documents"), expect(dead_code))]
     pub rtt: Millis,
     /// When a fresh token is due, well before the one that was given expires.
     pub renew_at: Option<Millis>,
-    /// What the relay has said last of what other regions have stored of its log.
-    pub elsewhere: BTreeMap<String, Stored>,
-    /// Whether the relay was made to look how other regions are.
-    pub has_asked: bool,
 }
 
 /// What only whoever was dialled knows of a link.
@@ -109,6 +106,8 @@ pub(crate) struct Accepted {
     pub brought: u64,
     /// By region: up to which number of this log the other side was told that it is stored there.
     pub told_stored: Vec<u64>,
+    /// The key by which others may meet it.
+    pub announced: Option<PeerKey>,
     /// Another token of the other side that is being verified, or is to be.
     pub renewal: Option<Renewal>,
     /// When another token may be verified.
@@ -136,6 +135,16 @@ pub(crate) struct Grant {
 pub(crate) struct Peer {
     pub log: LogId,
     pub region: Option<String>,
+    /// The protocol version that both sides speak on this link: the newest that both understand.
+    pub version: u8,
+}
+
+impl Peer {
+    /// Whoever has greeted like this.
+    pub fn of(hello: &Hello) -> Self {
+        let version = hello.version_max.min(VERSION);
+        Self { log: hello.log, region: hello.region.clone(), version }
+    }
 }
 
 /// How still a link is.

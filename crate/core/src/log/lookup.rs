@@ -11,9 +11,6 @@ use crate::log::log::Log;
 use crate::storage::request::StorageRequest;
 use crate::wire::bodies::ChainRange;
 
-/// Reads that a commit asks for at once.
-const READS_MAX: usize = 64;
-
 /// Whether a commit may be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -83,11 +80,14 @@ impl Log {
                 // What is before it is known once it was read.
                 Holding::Missing => break,
             }
-            if reads.len() >= READS_MAX {
+            if reads.len() >= self.limits.commit_reads_max {
                 break;
             }
         }
         for after in &header.after {
+            if reads.len() >= self.limits.commit_reads_max {
+                break;
+            }
             // It is covered by this commit, which changes the chain's entry.
             let is_first = |tip: &Tip| self.number_of(tip).is_none();
             if self.uncovered_tip(after).as_ref().is_some_and(is_first) && !self.hot.contains(&after.author) {
@@ -143,7 +143,7 @@ impl Log {
     /// What to ask for to get a commit that is not in the log, as far as that can be told from the tips:
     /// the rest of its chain, or, where as many commits of its author are held, another branch, from below.
     pub fn range_to(&self, name: &After) -> ChainRange {
-        let After { author, seq, short } = *name;
+        let After { author, seq, .. } = *name;
         let held = self.vector.seq(&author);
         if held < seq {
             return ChainRange { author, from: held + 1, to: seq, branch: None };

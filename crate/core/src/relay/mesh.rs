@@ -11,11 +11,13 @@ use crate::base::time::{Clock, Millis};
 use crate::holder::holder::Holder;
 use crate::holder::role::{Region, Role};
 use crate::link::session::Stillness;
+use crate::relay::meetings::Meetings;
 use crate::relay::questions::Questions;
 use crate::relay::region::{RegionView, RelayPeer, behind, mesh_session, mesh_sessions, unsent};
 use crate::relay::stored::{StoredReports, TOLD_FOR};
 use crate::wire::bodies::RegionHead;
 use crate::wire::close::CloseCode;
+use crate::wire::meeting::Announce;
 
 /// The longest wait before a peer is dialled again.
 const BACKOFF_MAX: Millis = 10_000;
@@ -30,6 +32,7 @@ pub(super) struct Mesh {
     peers: Vec<Peer>,
     questions: Questions,
     reports: StoredReports,
+    pub(super) meetings: Meetings,
 }
 
 struct Peer {
@@ -51,6 +54,7 @@ impl Mesh {
             dial_at: 0,
         });
         Self {
+            meetings: Meetings::new(region.clone()),
             region,
             peers: peers.collect(),
             questions: Questions::default(),
@@ -79,6 +83,7 @@ impl Mesh {
         }
         let has_met_all = self.peers.iter().all(|peer| is_reconciled(holder, &peer.region));
         self.questions.go_on(&self.region, has_met_all, holder);
+        self.meetings.go_on(holder, now);
         self.close_idle(holder, now);
         let regions = self.peers.iter().map(|peer| peer.region.as_str());
         self.reports.tell(regions, holder, clock);
@@ -86,6 +91,7 @@ impl Mesh {
         for number in 0..self.peers.len() {
             deadlines.extend(self.dial(number, holder, clock, now));
         }
+        deadlines.extend(self.meetings.deadline());
         deadlines.extend(self.idle_ends(holder).map(|(_, at)| at).filter(|at| *at > now));
         holder.set_owner_deadline(deadlines.into_iter().min());
         holder.save_peers_where_quiet();
@@ -106,6 +112,11 @@ impl Mesh {
         self.questions.asked(from, nonce, regions, holder);
     }
 
+    pub fn announced(&mut self, link: LinkId, announce: Announce, holder: &mut Holder, at: (Clock, Millis)) {
+        let regions = self.peers.iter().map(|peer| peer.region.as_str());
+        self.meetings.announced(link, announce, regions, holder, at);
+    }
+
     pub fn answered(&mut self, link: LinkId, nonce: u64, head: &RegionHead) {
         self.questions.answered(link, nonce, head);
     }
@@ -113,7 +124,9 @@ impl Mesh {
     /// Nothing is to be done for other regions.
     pub fn is_idle(&self, holder: &Holder, clock: Clock, now: Millis) -> bool {
         let is_wanted = |peer| self.wanted_at(peer, holder, clock, now).is_some_and(|at| at <= now);
-        self.questions.is_empty() && self.peers.iter().all(|peer| peer.dialed.is_none() && !is_wanted(peer))
+        self.questions.is_empty()
+            && self.meetings.is_empty()
+            && self.peers.iter().all(|peer| peer.dialed.is_none() && !is_wanted(peer))
     }
 
     pub fn suspend(&mut self, holder: &mut Holder) {
@@ -170,7 +183,8 @@ impl Mesh {
     /// When a link to this peer will be wanted if nothing else happens.
     fn wanted_at(&self, peer: &Peer, holder: &Holder, clock: Clock, now: Millis) -> Option<Millis> {
         let is_new = !is_reconciled(holder, &peer.region);
-        if is_new || self.questions.wants(&peer.region) || unsent(holder, &peer.region) > 0 {
+        let is_asked = self.questions.wants(&peer.region) || self.meetings.wants(&peer.region);
+        if is_new || is_asked || unsent(holder, &peer.region) > 0 {
             return Some(now);
         }
         let met = holder.peers().iter().filter(|met| met.region == peer.region);

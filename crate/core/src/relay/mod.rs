@@ -1,5 +1,6 @@
 //! The relay: a holder that never opens a document.
 
+mod meetings;
 mod mesh;
 mod questions;
 pub mod region;

@@ -73,6 +73,10 @@ impl Relay {
                 let expires_at = claims.expires_at.map(|at| self.clock.at_host(at));
                 Input::Authorized(link, Ok(Claims { expires_at, ..claims }))
             }
+            Input::Signed(number, signature) => {
+                self.mesh.meetings.signed(number, signature.as_ref(), &mut self.holder, now);
+                return self.settle();
+            }
             input => input,
         };
         self.holder.handle(input, now);
@@ -105,6 +109,15 @@ impl Relay {
             Notice::Agreed(link) => self.holder.agrees_with(link, self.clock.host()),
             Notice::FreshAsked(link, nonce) => self.mesh.asked(link, nonce, &mut self.holder),
             Notice::FreshAnswer(link, nonce, head) => self.mesh.answered(link, nonce, &head),
+            Notice::Announced(link, announce) => {
+                self.mesh.announced(link, announce, &mut self.holder, (self.clock, self.now));
+            }
+            Notice::Introduced(link, introduction) => {
+                self.mesh.meetings.introduced(link, introduction, &mut self.holder);
+            }
+            Notice::Signalled(link, signal) => {
+                self.mesh.meetings.signalled(link, signal, &mut self.holder, self.now);
+            }
             _ => {}
         }
     }
@@ -137,6 +150,10 @@ impl Relay {
     pub fn resume(&mut self, link: LinkId, attachment: &[u8], now: Millis) {
         let now = self.observe(now);
         self.holder.resume_link(link, attachment, now);
+        let session = self.holder.session_mut(link).and_then(|session| session.accepted());
+        if let Some(key) = session.and_then(|accepted| accepted.announced) {
+            self.mesh.meetings.resumed(link, key);
+        }
     }
 
     /// How the other regions are doing.

@@ -392,7 +392,7 @@ impl Replica {
     }
 
     /// Makes a commit of these items, all of one document.
-    fn commit(&mut self, doc: DocId, items: Vec<NewItem>) -> Result<Made, ReplicaError> {
+    fn commit(&mut self, doc: DocId, mut items: Vec<NewItem>) -> Result<Made, ReplicaError> {
         let mut after = self.own.causes(self.holder.log());
         // More causes than a header may name are taken in by commits that do nothing else.
         let after_max = self.holder.limits().after_max;
@@ -405,19 +405,22 @@ impl Replica {
         let time = self.clock.host();
         let context = Context { author, seq, prev: (seq > 1).then_some(prev), after: &after, time };
         let document = self.documents.document(doc).ok();
-        let items = items.into_iter().map(|item| match (item, document) {
-            (NewItem::Change(mut change), Some(document)) => {
-                let (kind, bytes) = document.item(&mut change, &context);
-                (doc, kind, bytes)
-            }
-            (NewItem::Change(mut change), None) => (doc, Kind::Import, change.bytes().into_owned()),
-            (NewItem::Bytes(kind, bytes), _) => (doc, kind, bytes),
-        });
-        let items = items.collect();
-        let commit = self.append(after, items)?;
+        let mut written = Vec::with_capacity(items.len());
+        for item in &mut items {
+            let (kind, bytes) = match (item, document) {
+                (NewItem::Change(change), Some(document)) => document.item(change, &context),
+                (NewItem::Change(change), None) => (Kind::Import, change.bytes().into_owned()),
+                (NewItem::Bytes(kind, bytes), _) => (*kind, core::mem::take(bytes)),
+            };
+            written.push((doc, kind, bytes));
+        }
+        let commit = self.append(after, written)?;
         if let Ok(open) = self.documents.ready(doc) {
             // What is made next may refer to it.
-            open.document.apply_commits(doc, [&commit]);
+            match &items[..] {
+                [NewItem::Change(change)] => open.document.committed(doc, &commit, change),
+                _ => drop(open.document.apply_commits(doc, [&commit])),
+            }
         }
         self.advance();
         Ok(Made { doc, id: Some(commit.id()), seq: self.own.made() })

@@ -1,6 +1,6 @@
 //! What the application is told, and the errors of its calls.
 
-use crate::base::id::{CommitId, DocId};
+use crate::base::id::{CommitId, DocId, PeerKey};
 use crate::document::edit::EditError;
 use crate::document::value::Patch;
 use crate::replica::waits::WaitId;
@@ -77,6 +77,24 @@ pub enum Event {
     },
     /// `Replica::status` may be different.
     Status,
+    /// A relay tells of another replica that is there to be linked to.
+    Introduced {
+        /// Its key.
+        key: PeerKey,
+        /// Its region.
+        region: String,
+        /// A [`Ticket`](crate::wire::ticket::Ticket) with its signature, which nobody has checked.
+        ticket: Vec<u8>,
+    },
+    /// Another replica says something by way of relays.
+    Signalled {
+        /// Its key.
+        key: PeerKey,
+        /// Its region.
+        region: String,
+        /// What it says.
+        bytes: Vec<u8>,
+    },
     /// The token that relays were greeted with expires soon: give a fresh one with
     /// `Replica::set_token`.
     TokenExpiring,

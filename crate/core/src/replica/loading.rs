@@ -137,8 +137,8 @@ impl Documents {
     /// Whoever waits for the document is told why it can't be read. It may be opened again.
     fn not_opened(&mut self, doc: DocId, fault: StorageFault, message: &str) {
         let Some(open) = self.open.remove(&doc) else { return };
-        let Phase::Loading { waits, .. } = open.phase else { return };
-        for wait in waits {
+        let Phase::Loading { waits, named_waits, .. } = open.phase else { return };
+        for wait in waits.into_iter().chain(named_waits) {
             self.tell(Event::NotOpened { wait, fault, message: message.to_owned() });
         }
     }

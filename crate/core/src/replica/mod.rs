@@ -1,5 +1,6 @@
 //! The replica: a holder that can open documents and write.
 
+mod announced;
 mod calls;
 pub mod dialer;
 mod documents;
@@ -7,6 +8,7 @@ pub mod event;
 mod follow;
 pub mod io;
 mod loading;
+mod meetings;
 mod open;
 mod own_commits;
 pub mod peers;
@@ -15,6 +17,7 @@ mod reading;
 mod regions;
 pub mod replica;
 mod round_trips;
+mod said;
 pub mod status;
 pub mod tabs;
 pub mod waits;

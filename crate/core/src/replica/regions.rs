@@ -17,22 +17,19 @@ impl Replica {
     pub(super) fn stored_elsewhere(&mut self, link: LinkId, stored: Stored) {
         let is_known = self.regions().contains_key(&stored.region);
         let is_same_partition = stored.partition == self.holder.log().marker().partition;
-        let dialed = self.holder.session_mut(link).and_then(|session| session.dialed());
-        if let Some(dialed) = dialed.filter(|_| is_known && is_same_partition) {
-            dialed.elsewhere.insert(stored.region.clone(), stored);
+        let is_dialer = self.holder.session(link).is_some_and(|session| session.is_dialer());
+        if is_dialer && is_known && is_same_partition {
+            self.said.get_or_default(link).stored.insert(stored.region.clone(), stored);
             self.note_elsewhere(link);
         }
     }
 
     /// Makes sense of what a relay has said of other regions by where it has what it acknowledged.
     pub(super) fn note_elsewhere(&mut self, link: LinkId) {
-        let Some(session) = self.holder.session_mut(link) else { return };
-        let said: Vec<Stored> = match session.dialed() {
-            Some(dialed) => dialed.elsewhere.values().cloned().collect(),
-            None => return,
-        };
+        let Some(session) = self.holder.session(link) else { return };
+        let Some(said) = self.said.get(&link) else { return };
         let acked = |said: &Stored| session.send.acked_by_holder_of(said.upto);
-        let said: Vec<_> = said.iter().map(|said| (said.clone(), acked(said))).collect();
+        let said: Vec<_> = said.stored.values().map(|said| (said.clone(), acked(said))).collect();
         for (said, acked) in said {
             // What is known from a while ago does not stand against what this replica has seen since.
             let known = self.regions().get(&said.region).and_then(|region| region.log);
@@ -50,10 +47,7 @@ impl Replica {
     /// This replica or the relay is mistaken about a region's log. The question makes the relay link to
     /// it.
     fn have_looked_up(&mut self, link: LinkId) {
-        let dialed = self.holder.session_mut(link).and_then(|session| session.dialed());
-        if let Some(dialed) = dialed
-            && !core::mem::replace(&mut dialed.has_asked, true)
-        {
+        if !core::mem::replace(&mut self.said.get_or_default(link).has_asked, true) {
             self.holder.ask_fresh(link);
         }
     }

@@ -14,12 +14,14 @@ use crate::base::mutation::Mutation;
 use crate::commit::descriptor::Descriptor;
 
 use crate::base::id::{AuthorId, LinkId};
+use crate::base::id_map::IdMap;
 use crate::base::time::{Clock, Millis};
 use crate::holder::holder::{Holder, HolderConfig};
 use crate::holder::io as holder;
 use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::records::RegionRecord;
 use crate::holder::role::{Regions, Role};
+use crate::replica::announced::Announced;
 use crate::replica::dialer::{Dialer, Wish};
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
@@ -27,6 +29,7 @@ use crate::replica::follow::Follow;
 use crate::replica::io::{Effect, Input};
 use crate::replica::own_commits::OwnCommits;
 use crate::replica::round_trips::RoundTrips;
+use crate::replica::said::Said;
 use crate::replica::tabs::{LeaderView, Message, Tabs};
 use crate::replica::waits::{Wait, Waits};
 use crate::wire::close::CloseCode;
@@ -71,6 +74,10 @@ pub struct Replica {
     pub(super) tabs: Tabs,
     /// The links to other replicas that the host opened.
     pub(super) peers: RoundTrips,
+    /// What relays say of other regions, by link.
+    pub(super) said: IdMap<LinkId, Said>,
+    /// What relays know of this replica.
+    pub(super) announced: Announced,
     /// Whether a relay has told which regions there are.
     pub(super) has_regions: bool,
     pub(super) clock: Clock,
@@ -103,6 +110,8 @@ impl Replica {
             waits: Waits::default(),
             tabs: Tabs::default(),
             peers: RoundTrips::default(),
+            said: IdMap::new(),
+            announced: Announced::default(),
             has_regions: false,
             clock: Clock::new(now),
             now,
@@ -117,7 +126,7 @@ impl Replica {
         self.holder.catch_up(now);
         match input.into() {
             // A replica lets in whoever it is told to: nobody's token is verified here.
-            Input::Holder(holder::Input::Authorized(..)) => {}
+            Input::Holder(holder::Input::Authorized(..) | holder::Input::Signed(..)) => {}
             Input::Holder(input) => self.holder.handle(input, now),
             Input::Broadcast(bytes) => self.heard(&bytes),
             Input::Online(online) => self.set_online(online),
@@ -190,6 +199,8 @@ impl Replica {
                     Wish::Token => Effect::App(Event::TokenExpiring),
                 });
             }
+            let relay = self.dialer.relay_up(&self.holder);
+            self.announced.run(relay, &mut self.holder, self.now);
             self.open_documents();
             self.check_waits();
             self.broadcast_view();
@@ -242,6 +253,7 @@ impl Replica {
             Notice::StoredElsewhere(link, stored) => self.stored_elsewhere(link, stored),
             Notice::Incompatible(descriptor) => self.incompatible(descriptor),
             Notice::LinkClosed(link, why) => {
+                self.said.remove(&link);
                 if !self.peers.remove(link) {
                     self.dialer.link_closed(link, why, &mut self.holder, self.now);
                     self.waits.ask_again();
@@ -252,6 +264,10 @@ impl Replica {
             Notice::FreshAsked(link, _) => {
                 self.holder.close(link, CloseCode::OutOfOrder, "only relays know of regions");
             }
+            Notice::Introduced(_, introduction) => self.introduced(introduction),
+            Notice::Signalled(_, signal) => self.signalled(signal),
+            // The holder of a replica refuses it.
+            Notice::Announced(..) => {}
             Notice::FreshAnswer(link, nonce, head) => self.waits.fresh_at(link, nonce, &head),
             Notice::HeadOf(link, nonce, at) => {
                 if !self.peers.answered(link, nonce, self.now) {

@@ -21,6 +21,7 @@ use crate::wire::bodies::Stored;
 use crate::wire::bodies::Terms;
 use crate::wire::bodies::VectorPart;
 use crate::wire::bodies::Want;
+use crate::wire::meeting::{Announce, Introduction, Signal};
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,12 @@ pub enum Frame {
     Token(String),
     /// The answer to [`Frame::Token`]: what it allows.
     Terms(Terms),
+    /// See [`Announce`].
+    Announce(Announce),
+    /// See [`Introduction`].
+    Introduction(Introduction),
+    /// See [`Signal`].
+    Signal(Signal),
     /// A frame of a newer version.
     Unknown,
 }
@@ -94,6 +101,9 @@ impl Frame {
             Frame::Fresh(body) => to_cbor(&(14u8, body)),
             Frame::Token(token) => to_cbor(&(15u8, token)),
             Frame::Terms(body) => to_cbor(&(16u8, body)),
+            Frame::Announce(body) => to_cbor(&(17u8, body)),
+            Frame::Introduction(body) => to_cbor(&(18u8, body)),
+            Frame::Signal(body) => to_cbor(&(19u8, body)),
             Frame::Unknown => to_cbor(&(u8::MAX, ())),
         }
     }
@@ -132,6 +142,9 @@ fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
         14 => Frame::Fresh(d.decode()?),
         15 => Frame::Token(d.decode()?),
         16 => Frame::Terms(d.decode()?),
+        17 => Frame::Announce(d.decode()?),
+        18 => Frame::Introduction(d.decode()?),
+        19 => Frame::Signal(d.decode()?),
         _ => {
             d.skip()?;
             Frame::Unknown
@@ -147,8 +160,7 @@ fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::LogId;
-    use crate::base::id::{AuthorId, CommitId};
+    use crate::base::id::{AuthorId, CommitId, LogId, PeerKey};
     use crate::base::position::Cursor;
     use crate::commit::descriptor::Descriptor;
     use crate::commit::vector::{Tip, Vector};
@@ -210,6 +222,19 @@ mod tests {
             }),
             Frame::Answer(Answer { nonce: 1, records: vec![], more: false, cut: true }),
             Frame::Head(Head { nonce: 7, at: None }),
+            Frame::Announce(Announce { key: Some(PeerKey([8; 32])), terms: Some(Terms::default()) }),
+            Frame::Introduction(Introduction {
+                key: PeerKey([8; 32]),
+                region: "us".into(),
+                ticket: vec![1].into(),
+                to: Some(PeerKey([9; 32])),
+            }),
+            Frame::Signal(Signal {
+                key: PeerKey([8; 32]),
+                region: "us".into(),
+                bytes: vec![1].into(),
+                from: Some(PeerKey([9; 32])),
+            }),
             Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into(), descriptor: None }),
         ]
     }

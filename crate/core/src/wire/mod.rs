@@ -4,3 +4,5 @@ pub mod access;
 pub mod bodies;
 pub mod close;
 pub mod frame;
+pub mod meeting;
+pub mod ticket;

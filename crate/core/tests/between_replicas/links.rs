@@ -1,14 +1,18 @@
 //! What two replicas that link to each other come to hold, and what they believe of each other.
 
-use eyot_core::base::id::AuthorId;
+use eyot_core::base::id::{AuthorId, DocId};
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::commit::header::{HEADER_FORMAT, Header, ItemHeader};
 use eyot_core::replica::event::Event;
-use eyot_core::wire::access::Right;
+use eyot_core::wire::access::{Right, Side};
+use eyot_core::wire::bodies::Commits;
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 
-use crate::world::World;
+use minicbor::bytes::ByteVec;
+
+use crate::world::{World, hello};
 
 const BOTH: [Right; 2] = [Right::Write, Right::Write];
 
@@ -155,6 +159,54 @@ fn of_the_replicas_that_were_met_those_met_last_are_kept() {
     let kept = world.nodes[0].store.iter().filter(|(key, _)| key.first() == Some(&b'p')).count();
     assert_eq!(kept, most);
     assert!(world.nodes[0].replica.relays_met().is_empty());
+}
+
+#[test]
+fn what_is_known_of_many_others_is_written_in_parts_and_all_of_it() {
+    let mut world = World::new(0);
+    world.limits = Limits { peers_written_max: 2, ..Limits::PROTOCOL };
+    world.add("space", None);
+    let links = [9, 8, 7, 6, 5].map(|log| world.raw(0, Side::Accepter, Right::Write, hello(log)));
+    world.call(0, |replica, now| replica.close_peer(links[0], now));
+    // Along with a commit, and then by itself.
+    world.write(0, 1);
+    let of_others = |keys: &[Vec<u8>]| keys.iter().filter(|key| key.first() == Some(&b'p')).count();
+    let written = world.written.iter().map(|(_, keys)| of_others(keys)).filter(|count| *count > 0);
+    assert_eq!(written.collect::<Vec<_>>(), [2, 2, 1]);
+    let kept = world.nodes[0].store.iter().filter(|(key, _)| key.first() == Some(&b'p')).count();
+    assert_eq!(kept, links.len());
+}
+
+#[test]
+fn items_of_kinds_that_this_version_does_not_know_are_kept_and_sent_on_as_they_are() {
+    let mut world = World::new(2);
+    world.link(0, 1, BOTH);
+    let doc = DocId([7; 16]);
+    // One of a document, one of none.
+    let items = [(Some(doc), 9, b"of a document".to_vec()), (None, 64, b"a seal".to_vec())];
+    let header = Header {
+        format: HEADER_FORMAT,
+        author: AuthorId([7; 16]),
+        seq: 1,
+        prev: Descriptor::plain("space").chain_start(0),
+        after: Vec::new(),
+        time: 0,
+        items: items.iter().map(|(doc, kind, bytes)| ItemHeader::new(*doc, *kind, bytes)).collect(),
+    };
+    let bytes: Vec<ByteVec> = items.map(|(_, _, bytes)| bytes.into()).to_vec();
+    let record = minicbor::to_vec((ByteVec::from(header.encode()), bytes)).expect("into memory");
+    let link = world.raw(0, Side::Accepter, Right::Write, hello(9));
+    let frame = Commits { records: vec![record.clone().into()], to: None, named: Vec::new() };
+    world.say(0, link, &Frame::Commits(frame));
+    assert_eq!(world.code(0, link), None);
+    assert!(world.hold_the_same());
+    let is_it = |(from, frame): &(usize, Frame)| match frame {
+        Frame::Commits(commits) => *from == 0 && commits.records.iter().any(|sent| **sent == record),
+        _ => false,
+    };
+    assert!(world.sent.iter().any(is_it), "to the byte");
+    world.write(1, 1);
+    assert!(world.hold_the_same());
 }
 
 /// A backup that was put back and the original, each with more than may wait (seeds 1057, 5743).

@@ -15,6 +15,7 @@ use eyot_core::replica::event::{Event, Made};
 use eyot_core::replica::io::Effect;
 use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::storage::memory::MemoryStore;
+use eyot_core::storage::request::StorageRequest;
 use eyot_core::wire::access::{Right, Side};
 use eyot_core::wire::bodies::{Commits, Hello};
 use eyot_core::wire::frame::Frame;
@@ -39,6 +40,8 @@ pub struct World {
     pub is_lost: fn(End) -> bool,
     /// All that was sent, by which node.
     pub sent: Vec<(usize, Frame)>,
+    /// The keys that each write put or deleted, by which node.
+    pub written: Vec<(usize, Vec<Vec<u8>>)>,
     /// Which links were closed, and why.
     pub closed: Vec<(End, u16)>,
     others: BTreeMap<End, End>,
@@ -56,6 +59,7 @@ impl World {
             author: None,
             is_lost: |_| false,
             sent: Vec::new(),
+            written: Vec::new(),
             closed: Vec::new(),
             others: BTreeMap::new(),
             wires: VecDeque::new(),
@@ -179,6 +183,10 @@ impl World {
         let node = &mut self.nodes[number];
         match effect {
             Effect::Holder(holder::Effect::Storage(id, request)) => {
+                if let StorageRequest::Write(batch) = &request {
+                    let put = batch.puts.iter().map(|(key, _)| key);
+                    self.written.push((number, put.chain(&batch.deletes).cloned().collect()));
+                }
                 let answer = node.store.answer(&request);
                 node.replica.handle(holder::Input::Storage(id, answer), now);
             }

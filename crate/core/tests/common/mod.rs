@@ -150,6 +150,9 @@ impl World {
                         let verdict = (self.judge)(number, self.now);
                         self.relay.handle(holder::Input::Authorized(link, verdict), self.now);
                     }
+                    holder::Effect::Sign(number, _) => {
+                        self.relay.handle(holder::Input::Signed(number, None), self.now);
+                    }
                     holder::Effect::Send(link, frame) => wires.push_back((link, false, frame.to_vec())),
                     holder::Effect::Close(link, ..) => {
                         if let Some((node, theirs)) = self.links.remove(&link) {
@@ -197,7 +200,7 @@ impl World {
         };
         match effect {
             Effect::Ping(link) => self.nodes[number].replica.handle(Input::Pong(link), now),
-            Effect::Holder(holder::Effect::Authorize(..)) | Effect::Probe(_) => {}
+            Effect::Holder(holder::Effect::Authorize(..) | holder::Effect::Sign(..)) | Effect::Probe(_) => {}
             Effect::Holder(holder::Effect::Storage(id, request)) => {
                 let answer = self.nodes[number].store.answer(&request);
                 self.nodes[number].replica.handle(holder::Input::Storage(id, answer), now);

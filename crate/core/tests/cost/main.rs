@@ -3,6 +3,7 @@
 mod catching_up;
 mod deletes;
 mod forks;
+mod hostile_relay;
 mod mesh;
 mod net;
 mod peers;

@@ -319,6 +319,7 @@ impl Net {
                 self.later(delay, Happening::Storage(node, id, request));
             }
             Effect::SetTimer(at) => self.nodes[node].timer = at,
+            Effect::Sign(number, _) => self.input(node, Input::Signed(number, None)),
             Effect::Authorize(link, _) => {
                 let mut claims = Claims::open_with_peers();
                 claims.subject = "somebody".into();

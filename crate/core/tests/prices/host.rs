@@ -13,7 +13,7 @@ use eyot_core::holder::io::{Effect, Input};
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::relay::relay::{Relay, RelayConfig};
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::storage::request::StorageRequest;
+use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 use eyot_core::wire::access::{Claims, Right};
 use eyot_core::wire::bodies::{Commits, Head, Hello};
 use eyot_core::wire::frame::Frame;
@@ -23,6 +23,8 @@ pub struct Host {
     config: RelayConfig,
     pub store: MemoryStore,
     pub now: u64,
+    /// Whether storage refuses writes.
+    pub is_full: bool,
     /// When the relay wants its timer.
     pub timer: Option<u64>,
     /// What was sent on each link and not taken.
@@ -33,6 +35,8 @@ pub struct Host {
     pub claims: BTreeMap<String, Claims>,
     /// Tokens that the host was asked to verify and has not.
     pub asked: Vec<(LinkId, String)>,
+    /// How many tickets were signed.
+    pub signed: usize,
     /// Whether tokens are verified only when the test says so.
     pub verifies_late: bool,
     links: u64,
@@ -63,12 +67,14 @@ impl Host {
             config,
             store: MemoryStore::default(),
             now: 1_000_000,
+            is_full: false,
             timer: None,
             sent: BTreeMap::new(),
             closed: BTreeMap::new(),
             reads: Vec::new(),
             claims: claims.into(),
             asked: Vec::new(),
+            signed: 0,
             verifies_late: false,
             links: 0,
         };
@@ -90,33 +96,58 @@ impl Host {
     /// Does what the relay asks for, and rings its timer when it is due at once.
     pub fn run(&mut self) {
         while let Some(effect) = self.relay.poll_effect() {
-            match effect {
-                Effect::Storage(id, request) => {
-                    let key = match &request {
-                        StorageRequest::Get(keys) => keys.first().cloned(),
-                        StorageRequest::Scan { from, .. } => Some(from.clone()),
-                        StorageRequest::Write(_) => None,
-                    };
-                    self.reads.extend(key);
-                    let answer = self.store.answer(&request);
-                    self.relay.handle(Input::Storage(id, answer), self.now);
-                }
-                Effect::Authorize(link, token) => {
-                    self.asked.push((link, token.unwrap_or_default()));
-                    if !self.verifies_late {
-                        self.verify();
-                    }
-                }
-                Effect::Send(link, frame) => {
-                    let frame = Frame::decode(&frame, &self.config.limits).expect("relays send frames");
-                    self.sent.entry(link).or_default().push_back(frame);
-                }
-                Effect::Close(link, code, reason) => {
-                    self.closed.insert(link, (code, reason));
-                }
-                Effect::SetTimer(at) => self.timer = at,
-                Effect::Dial(..) => {}
+            self.effect(effect);
+        }
+    }
+
+    /// Handles a frame, and tells how many reads that asks for before any of them is answered.
+    pub fn reads_at_once(&mut self, link: LinkId, frame: &Frame) -> usize {
+        self.relay.handle(Input::Received(link, frame.encode()), self.now);
+        let effects: Vec<_> = std::iter::from_fn(|| self.relay.poll_effect()).collect();
+        let is_read = |effect: &&Effect| {
+            matches!(effect, Effect::Storage(_, StorageRequest::Get(_) | StorageRequest::Scan { .. }))
+        };
+        let reads = effects.iter().filter(is_read).count();
+        effects.into_iter().for_each(|effect| self.effect(effect));
+        self.run();
+        reads
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Storage(id, request) => {
+                let key = match &request {
+                    StorageRequest::Get(keys) => keys.first().cloned(),
+                    StorageRequest::Scan { from, .. } => Some(from.clone()),
+                    StorageRequest::Write(_) => None,
+                };
+                self.reads.extend(key);
+                let answer = match &request {
+                    StorageRequest::Write(_) if self.is_full => StorageAnswer::Failed("it is full".into()),
+                    request => self.store.answer(request),
+                };
+                self.relay.handle(Input::Storage(id, answer), self.now);
             }
+            Effect::Authorize(link, token) => {
+                self.asked.push((link, token.unwrap_or_default()));
+                if !self.verifies_late {
+                    self.verify();
+                }
+            }
+            // A signature by which it can be told that something was signed.
+            Effect::Sign(number, _) => {
+                self.signed += 1;
+                self.relay.handle(Input::Signed(number, Some([7; 64])), self.now);
+            }
+            Effect::Send(link, frame) => {
+                let frame = Frame::decode(&frame, &self.config.limits).expect("relays send frames");
+                self.sent.entry(link).or_default().push_back(frame);
+            }
+            Effect::Close(link, code, reason) => {
+                self.closed.insert(link, (code, reason));
+            }
+            Effect::SetTimer(at) => self.timer = at,
+            Effect::Dial(..) => {}
         }
     }
 

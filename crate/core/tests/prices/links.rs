@@ -5,10 +5,12 @@ use crate::host::Host;
 use crate::host::after;
 use crate::host::chain;
 use crate::host::commits;
+use eyot_core::base::id::LinkId;
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Cursor;
 use eyot_core::base::position::Mark;
 use eyot_core::holder::caps::Caps;
+use eyot_core::holder::io::Input;
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::wire::bodies::Commits;
 use eyot_core::wire::bodies::Hello;
@@ -127,4 +129,24 @@ fn what_was_not_read_is_not_forgotten_in_sleep() {
     }
     let unread = host.sent[&reader].iter().map(|frame| frame.encode().len()).sum::<usize>();
     assert!(unread < 8_000 + 2_500, "{unread} bytes wait to be read");
+}
+
+/// It would tell others what it can't remember.
+#[test]
+fn a_relay_that_can_not_write_what_it_knows_of_others_stops() {
+    let peers = vec![RelayPeer { region: "us".into(), url: "us".into() }];
+    let mut host = Host::with_peers(limits(), Caps::default(), peers);
+    let client = host.come("write");
+    host.send(client, &commits(&chain(1, 1, 10)));
+    let us = LinkId(1 << 32);
+    host.relay.handle(Input::LinkOpened(us), host.now);
+    host.run();
+    host.send(us, &Frame::Hello(Hello { region: Some("us".into()), ..host.hello("write", 9) }));
+    assert_eq!((host.code(us), host.relay.failure()), (None, None));
+    host.is_full = true;
+    host.relay.handle(Input::LinkClosed(us), host.now);
+    host.run();
+    host.pass(1_000);
+    assert_eq!(host.relay.failure(), Some("it is full"));
+    assert_eq!(host.code(client), Some(CloseCode::Storage as u16));
 }

@@ -4,6 +4,7 @@ mod common;
 mod frames;
 mod host;
 mod links;
+mod meetings;
 mod outgoing;
 mod questions;
 mod vectors;

@@ -1,17 +1,22 @@
 //! What links and storage agree on, with made-up ids: every frame, records, and what is hashed.
 
-use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId};
+use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId, PeerKey};
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Cursor, Mark, Marker, Position};
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::commit::kind::Kind;
 use eyot_core::commit::vector::{Tip, Vector};
+use eyot_core::wire::access::Right;
 use eyot_core::wire::bodies::{
     Ack, Answer, Bye, ChainRange, Commits, Fresh, Head, Hello, Piece, Quiet, RegionHead, Stored, Terms,
     VectorPart, Want,
 };
 use eyot_core::wire::frame::Frame;
+use eyot_core::wire::meeting::{Announce, Introduction, Signal};
+use eyot_core::wire::ticket::Ticket;
+
+const KEY: PeerKey = PeerKey([14; 32]);
 
 /// A line for each vector: what it is, and bytes in hexadecimal.
 pub fn lines() -> Vec<String> {
@@ -131,6 +136,40 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
         ),
         ("Token", Frame::Token("a.b.c".into())),
         ("Terms", Frame::Terms(terms)),
+        ("Announce", Frame::Announce(Announce { key: Some(KEY), terms: None })),
+        ("Announce, no longer", Frame::Announce(Announce { key: None, terms: None })),
+        ("Announce between relays", Frame::Announce(Announce { key: Some(KEY), terms: Some(terms) })),
+        (
+            "Introduction",
+            Frame::Introduction(Introduction {
+                key: KEY,
+                region: "us".into(),
+                ticket: vec![1, 2].into(),
+                to: None,
+            }),
+        ),
+        (
+            "Introduction between relays",
+            Frame::Introduction(Introduction {
+                key: KEY,
+                region: "us".into(),
+                ticket: vec![1, 2].into(),
+                to: Some(PeerKey([15; 32])),
+            }),
+        ),
+        (
+            "Signal",
+            Frame::Signal(Signal { key: KEY, region: "us".into(), bytes: vec![3].into(), from: None }),
+        ),
+        (
+            "Signal between relays",
+            Frame::Signal(Signal {
+                key: KEY,
+                region: "us".into(),
+                bytes: vec![3].into(),
+                from: Some(PeerKey([15; 32])),
+            }),
+        ),
         ("Terms without an end", Frame::Terms(Terms { read_only: false, expires_in: None })),
     ]
 }
@@ -160,10 +199,13 @@ fn hashes() -> Vec<String> {
         seq: u64::from(number) + 1,
         id: CommitId([number; 32]),
     });
+    let ends = [(PeerKey([15; 32]), Right::Read), (KEY, Right::Write)];
+    let ticket = Ticket { space: "team ü", ends, expires_at: 1_700_000_000_123 };
     vec![
         format!("descriptor plain: {bytes} {start}"),
         format!("running hash of three commits: {}", hex(&end().hash.0)),
         format!("mark of its end: {}", hex(&minicbor::to_vec(mark).unwrap())),
+        format!("ticket to be signed: {}", hex(&ticket.to_sign())),
         format!("digest of nothing: {}", digest(&Vector::default())),
         format!("digest of three: {}", digest(&Vector::from_tips(tips()))),
         format!("digest of forty: {}", digest(&Vector::from_tips(many))),

@@ -85,6 +85,10 @@ pub struct Serve {
     /// it is left out. SIGHUP reads the file again.
     #[arg(long, value_name = "FILE")]
     pub jwt_secret: Option<PathBuf>,
+    /// File with the private key (Ed25519, as JWK) that signs tickets, by which replicas link to each other
+    /// directly. Default: a key of its own, which is kept in the data folder.
+    #[arg(long, value_name = "FILE")]
+    pub ticket_key: Option<PathBuf>,
     /// Web origin whose pages may connect, or * for all. May be repeated. Default: all where tokens are
     /// asked for, otherwise those of this machine.
     #[arg(long = "origin", value_name = "URL", value_parser = origin)]

@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::flags::{Auth, Limits, Serve};
-use crate::access::{AccessPolicy, KeyFile, KeyFileContent, KeyFileError};
+use crate::access::{AccessPolicy, KeyFile, KeyFileContent, KeyFileError, TicketKey, TicketKeyError};
 use crate::base::Config;
 use crate::metrics::Metrics;
 use crate::net::{ConnectionContext, Door, HttpServer, MetricsPage, Origins, accept, run_dialer};
@@ -52,6 +52,9 @@ pub enum StartError {
     /// The key file can't be used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// The key that signs tickets can't be used.
+    #[error(transparent)]
+    TicketKey(#[from] TicketKeyError),
     /// A database can't be opened.
     #[error("{0}: {1}")]
     Database(PathBuf, OpenError),
@@ -89,6 +92,10 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
     let policy = access_policy(&flags)?;
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let (layout, lock) = Layout::lock(&flags.data, flags.shards.map_or(cores, usize::from))?;
+    let ticket_key = Arc::new(match &flags.ticket_key {
+        Some(file) => TicketKey::open(file)?,
+        None => TicketKey::of_folder(&flags.data)?,
+    });
     raise_open_files(&flags.limits);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let listener = runtime
@@ -118,8 +125,15 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         waiting_bytes: waiting_bytes.clone(),
     });
     let (failure, failures) = unbounded_channel();
-    let shard_context =
-        ShardContext { config: config.clone(), policy, metrics, dials, waiting_bytes, failure };
+    let shard_context = ShardContext {
+        config: config.clone(),
+        policy,
+        ticket_key: ticket_key.clone(),
+        metrics,
+        dials,
+        waiting_bytes,
+        failure,
+    };
     let shards = start_shards(&layout, events, shard_context)?;
     runtime.spawn(run_dialer(dial_requests, context.clone()));
     info!(
@@ -139,6 +153,7 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         context: context.clone(),
         origins,
         public_url: flags.public_url,
+        ticket_key,
         metrics_page: MetricsPage::default(),
         next_link: AtomicU64::new(1),
     });

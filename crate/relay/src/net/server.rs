@@ -24,6 +24,7 @@ use super::context::ConnectionContext;
 use super::door::Comer;
 use super::pages::MetricsPage;
 use super::response::{Answer, answer, json, readable_by, text, with};
+use crate::access::TicketKey;
 use crate::base::{Config, LinkKey, LinkOrigin, SUBPROTOCOL, percent_decode};
 use crate::metrics;
 use crate::websocket::Decoder;
@@ -39,6 +40,8 @@ pub struct HttpServer {
     pub origins: Origins,
     /// URL of this relay in the directory. Without it, the address that the client has reached.
     pub public_url: Option<String>,
+    /// The key that signs tickets, of which the public part is published.
+    pub ticket_key: Arc<TicketKey>,
     /// The metrics page.
     pub metrics_page: MetricsPage,
     /// Number of the next accepted link.
@@ -90,6 +93,7 @@ enum Route {
     Health,
     Metrics,
     Regions,
+    Keys,
     /// A space by name. None if the name is too long or not valid.
     Space(Option<String>),
 }
@@ -105,7 +109,7 @@ impl HttpServer {
         local: Option<SocketAddr>,
         comer: Arc<Comer>,
     ) -> Result<Answer, Infallible> {
-        let Some(route) = route(request.uri().path()) else {
+        let Some(route) = route(request.uri().path(), is_upgrade(request.headers())) else {
             return Ok(text(StatusCode::NOT_FOUND, "there is nothing here"));
         };
         if request.method() != Method::GET {
@@ -122,8 +126,9 @@ impl HttpServer {
                 with(readable_by(origin, json(&health)), [(header::CACHE_CONTROL, "no-store")])
             }
             Route::Regions => readable_by(origin, json(&self.regions(local))),
+            Route::Keys => readable_by(origin, json(&self.ticket_key.published())),
             Route::Metrics => {
-                let page = self.metrics_page.get(&self.context).await;
+                let page = self.metrics_page.get(&self.context.metrics, &self.context.inboxes).await;
                 with(answer(StatusCode::OK, page), [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)])
             }
             Route::Space(space) => self.connect(space, &mut request, comer),
@@ -148,7 +153,7 @@ impl HttpServer {
             return text(StatusCode::BAD_REQUEST, &format!("a space has a name of at most {most} bytes"));
         };
         let upgrade = [(header::UPGRADE, "websocket"), (header::CONNECTION, "upgrade")];
-        if !has_value(headers, header::UPGRADE, |upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+        if !is_upgrade(headers)
             || !has_value(headers, header::CONNECTION, |option| option.eq_ignore_ascii_case("upgrade"))
         {
             return with(text(StatusCode::UPGRADE_REQUIRED, "a space is spoken to over WebSocket"), upgrade);
@@ -198,11 +203,18 @@ async fn run(connection: Connection, upgrade: OnUpgrade) {
     connection.run(stream, decoder).await;
 }
 
-fn route(path: &str) -> Option<Route> {
+/// Whether a WebSocket is asked for.
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    has_value(headers, header::UPGRADE, |upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+}
+
+/// A space may be named like a page: who wants a WebSocket means the space.
+fn route(path: &str, is_upgrade: bool) -> Option<Route> {
     match path {
         "/health" => Some(Route::Health),
         "/metrics" => Some(Route::Metrics),
-        "/v1/regions" => Some(Route::Regions),
+        "/v1/regions" if !is_upgrade => Some(Route::Regions),
+        "/v1/keys" if !is_upgrade => Some(Route::Keys),
         _ => {
             let name = path.strip_prefix("/v1/").filter(|name| !name.is_empty() && !name.contains('/'))?;
             let space =

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::base::LinkKey;
 
 /// A space's turn ends after so many bytes, or when whoever takes them says so.
-const TURN_BYTES: usize = 64 * 1024;
+pub(super) const TURN_BYTES: usize = 64 * 1024;
 
 /// What waits, by space and link.
 pub(super) struct FairQueue<T> {

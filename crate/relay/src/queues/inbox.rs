@@ -245,6 +245,7 @@ mod tests {
     use eyot_core::base::id::LinkId;
     use futures_util::FutureExt;
 
+    use super::super::fair::TURN_BYTES;
     use super::*;
     use crate::base::LinkOrigin;
 
@@ -289,6 +290,26 @@ mod tests {
     fn a_frame_as_large_as_all_that_may_wait_comes_in() {
         let (inbox, _events) = Inbox::new();
         assert_eq!(fill(&link_of(&inbox, "a", 1), 2 * LINK_BYTES_MAX), 1);
+    }
+
+    /// What a link has brought before it ended is handled, an honest one's last edit as well as an attacker's
+    /// frames: that is little, and others have their turns meanwhile.
+    #[test]
+    fn the_end_of_a_link_comes_after_no_more_than_it_may_have_waiting_and_others_do_not_wait_for_that() {
+        let (inbox, events) = Inbox::new();
+        let attacker = link_of(&inbox, "attacked", 1);
+        let frames = fill(&attacker, 0);
+        assert_eq!(frames, LINK_BYTES_MAX / EVENT_COST_BYTES);
+        attacker.push(LinkEvent::Closed);
+        link_of(&inbox, "attacked", 2).push(LinkEvent::Closed);
+        link_of(&inbox, "honest", 3).push(LinkEvent::Closed);
+        let events: Vec<_> = std::iter::from_fn(|| events.try_take()).collect();
+        let ends = events.iter().enumerate().filter_map(|(at, event)| match event {
+            ShardEvent::Link(_, link, LinkEvent::Closed) => Some((link.id.0, at)),
+            _ => None,
+        });
+        let turn = TURN_BYTES / EVENT_COST_BYTES;
+        assert_eq!(ends.collect::<Vec<_>>(), [(2, 1), (3, turn), (1, frames + 2)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use eyot_core::base::id::RequestId;
 use eyot_core::base::time::Millis;
 use tokio::sync::mpsc;
 
-use crate::access::AccessPolicy;
+use crate::access::{AccessPolicy, TicketKey};
 use crate::base::{Config, MachineId};
 use crate::metrics::Metrics;
 use crate::queues::{DialQueue, WaitingBytes};
@@ -20,6 +20,8 @@ pub struct ShardContext {
     pub config: Arc<Config>,
     /// Who may connect.
     pub policy: AccessPolicy,
+    /// Signs tickets for replicas that are to link to each other.
+    pub ticket_key: Arc<TicketKey>,
     /// Metrics of this relay.
     pub metrics: Metrics,
     /// Links to be dialled.

@@ -68,15 +68,19 @@ impl Shard {
     pub fn run(mut self) {
         self.wake_unsettled();
         loop {
-            let flow = self.take_events();
-            // Whoever waits for the commit does not wait for what is done in between: the timers' own
-            // writes are in the next one.
-            self.commit();
-            self.fire_timers();
-            if let ControlFlow::Break(why) = flow {
+            if let ControlFlow::Break(why) = self.turn() {
                 return self.stop(why);
             }
         }
+    }
+
+    fn turn(&mut self) -> ControlFlow<(CloseCode, &'static str)> {
+        let flow = self.take_events();
+        // Whoever waits for the commit does not wait for what is done in between: the timers' own
+        // writes are in the next one.
+        self.commit();
+        self.fire_timers();
+        flow
     }
 
     fn stop(mut self, (code, reason): (CloseCode, &str)) {
@@ -225,20 +229,24 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
-    use eyot_core::base::id::LinkId;
+    use eyot_core::base::id::{AuthorId, LinkId, LogId};
+    use eyot_core::base::limits::Limits;
+    use eyot_core::commit::commit::Commit;
+    use eyot_core::commit::descriptor::Descriptor;
     use eyot_core::holder::caps::Caps;
+    use eyot_core::wire::bodies::{Commits, Hello};
+    use eyot_core::wire::frame::Frame;
 
     use super::*;
-    use crate::access::AccessPolicy;
+    use crate::access::{AccessPolicy, TicketKey};
     use crate::base::{Config, LinkKey, LinkOrigin};
     use crate::metrics::Metrics;
-    use crate::queues::{DialQueue, Inbox, LinkEvent, Outbox, Outgoing, WaitingBytes};
+    use crate::queues::{DialQueue, Inbox, LinkEvent, LinkInbox, Outbox, Outgoing, WaitingBytes};
     use crate::storage::Layout;
 
-    #[tokio::test]
-    async fn a_panic_in_one_space_leaves_the_others_running() {
-        let folder = tempfile::tempdir().unwrap();
+    fn shard(folder: &Path) -> (Shard, Inbox) {
         let config = Config {
             region: "eu".to_owned(),
             peers: Vec::new(),
@@ -250,22 +258,88 @@ mod tests {
         let context = ShardContext {
             config: Arc::new(config),
             policy: AccessPolicy::Open,
+            ticket_key: Arc::new(TicketKey::of_folder(folder).unwrap()),
             metrics: Metrics::default(),
             dials: DialQueue::new().0,
             waiting_bytes: WaitingBytes::default(),
             failure: tokio::sync::mpsc::unbounded_channel().0,
         };
-        let (layout, _lock) = Layout::lock(folder.path(), 1).unwrap();
+        let (layout, _lock) = Layout::lock(folder, 1).unwrap();
         let id = layout.shards().next().unwrap();
         let store = Store::open(&layout.database(id), layout.place(id)).unwrap();
-        let mut shard = Shard::new(Arc::new(context), store, Inbox::new().1);
-        let outboxes = [("a", 1), ("b", 2)].map(|(space, id)| {
-            let outbox = Arc::new(Outbox::new(&WaitingBytes::default()));
-            let link = LinkKey { origin: LinkOrigin::Accepted, id: LinkId(id) };
-            let opened = ShardEvent::Link(space.into(), link, LinkEvent::Opened(outbox.clone(), None));
-            assert!(shard.handle(opened).is_continue());
-            outbox
-        });
+        let (inbox, events) = Inbox::new();
+        (Shard::new(Arc::new(context), store, events), inbox)
+    }
+
+    fn link(id: u64) -> LinkKey {
+        LinkKey { origin: LinkOrigin::Accepted, id: LinkId(id) }
+    }
+
+    fn open(inbox: &Inbox, space: &str, id: u64) -> Arc<Outbox> {
+        let outbox = Arc::new(Outbox::new(&WaitingBytes::default()));
+        inbox.push(ShardEvent::Link(space.into(), link(id), LinkEvent::Opened(outbox.clone(), None)));
+        outbox
+    }
+
+    /// Somebody who has greeted, and whose frames the test sends.
+    async fn greeted(inbox: &Inbox, id: u64) -> (LinkInbox, Arc<Outbox>) {
+        let outbox = open(inbox, "space", id);
+        let writer = inbox.of_link("space".into(), link(id));
+        let log = LogId([id as u8; 16]);
+        let hello = Hello::empty(Descriptor::plain("space"), log, Limits::PROTOCOL.credit_bytes);
+        writer.push_frame(Frame::Hello(hello).encode()).await;
+        (writer, outbox)
+    }
+
+    /// A frame with so many commits of one author.
+    fn commits(author: u8, count: u64) -> Vec<u8> {
+        let mut prev = Descriptor::plain("space").chain_start(0);
+        let mut records = Vec::new();
+        for seq in 1..=count {
+            let of = (AuthorId([author; 16]), seq, prev);
+            let commit = Commit::new(of, Vec::new(), 0, Vec::new(), &Limits::PROTOCOL).unwrap();
+            prev = commit.id();
+            records.push(commit.encode().into());
+        }
+        Frame::Commits(Commits { records, to: None, named: Vec::new() }).encode()
+    }
+
+    #[tokio::test]
+    async fn of_much_that_has_come_in_a_part_is_handled_before_the_next_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut shard, inbox) = shard(folder.path());
+        for id in 0..10 {
+            open(&inbox, "space", id);
+        }
+        shard.batch_time = Duration::ZERO;
+        assert!(shard.take_events().is_continue());
+        assert_eq!(shard.context.metrics.connections.get(), 1);
+        shard.batch_time = Duration::from_secs(3_600);
+        assert!(shard.take_events().is_continue());
+        assert_eq!(shard.context.metrics.connections.get(), 10);
+    }
+
+    #[tokio::test]
+    async fn what_a_link_sent_beyond_a_broken_rule_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut shard, inbox) = shard(folder.path());
+        let (attacker, outbox) = greeted(&inbox, 1).await;
+        attacker.push_frame(vec![0xff]).await;
+        for _ in 0..1_000 {
+            attacker.push_frame(commits(1, 1)).await;
+        }
+        shard.batch_time = Duration::from_secs(3_600);
+        assert!(shard.turn().is_continue());
+        assert_eq!(shard.context.metrics.frames_in.get(), 2);
+        assert!(matches!(outbox.take().await.last(), Some(Outgoing::Close(4000, _))));
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_space_leaves_the_others_running() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut shard, inbox) = shard(folder.path());
+        let outboxes = [("a", 1), ("b", 2)].map(|(space, id)| open(&inbox, space, id));
+        assert!(shard.take_events().is_continue());
         shard.with(&"a".into(), |_, _| panic!("as a test wants it"));
         let sent = outboxes[0].take().await;
         assert!(matches!(sent.last(), Some(Outgoing::Close(4008, _))), "{sent:?}");

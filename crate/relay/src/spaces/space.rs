@@ -228,6 +228,10 @@ impl Space {
                 Effect::SetTimer(deadline) => self.deadline = deadline,
                 Effect::Dial(id, url) => self.dial(id, url, context),
                 Effect::Authorize(id, token) => self.authorize(id, token, context),
+                Effect::Sign(number, bytes) => {
+                    let signature = context.shard.ticket_key.sign(&bytes);
+                    machine.relay.handle(Input::Signed(number, Some(signature)), context.now);
+                }
             }
         }
         if let State::Awake(machine) = &mut self.state {

@@ -343,7 +343,8 @@ impl Client {
                 Effect::Holder(holder::Effect::SetTimer(at)) => self.timer = at,
                 Effect::App(event) => self.events.push(event),
                 Effect::Probe(url) => self.replica.handle(Input::Probed(url, true), now()),
-                Effect::Broadcast(_) | Effect::Holder(holder::Effect::Authorize(..)) => {}
+                Effect::Broadcast(_) => {}
+                Effect::Holder(holder::Effect::Authorize(..) | holder::Effect::Sign(..)) => {}
             }
         }
     }

@@ -47,6 +47,26 @@ pub enum EngineEvent {
     Status,
     /// A relay could not be reached, or closed the link before it said anything.
     Unreachable,
+    /// A relay tells of another replica. Nobody has checked the ticket.
+    Introduced {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        key: [u8; 32],
+        region: String,
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        ticket: Vec<u8>,
+    },
+    /// Another replica says something by way of relays.
+    Signalled {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        key: [u8; 32],
+        region: String,
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        bytes: Vec<u8>,
+    },
     /// Give a fresh token with `setToken`.
     TokenExpiring,
     /// This replica can't go on, and the instance can. Close it.

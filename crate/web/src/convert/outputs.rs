@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_wasm_bindgen::preserve;
 use tsify::Tsify;
 
-/// Something that the host of a relay is to do with a link.
+/// Something that the host of a relay is to do.
 #[derive(Serialize, Tsify)]
 #[serde(untagged)]
 pub enum RelayOutput {
@@ -27,6 +27,13 @@ pub enum RelayOutput {
         link: u64,
         #[tsify(type = "string | undefined")]
         authorize: Option<String>,
+    },
+    /// Sign this with the key that is published, if there is one: `signed` follows.
+    Sign {
+        number: u64,
+        #[serde(with = "preserve")]
+        #[tsify(type = "Uint8Array")]
+        sign: Uint8Array,
     },
 }
 

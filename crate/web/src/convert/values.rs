@@ -1,6 +1,6 @@
 //! Small values: bytes, ids, errors.
 
-use eyot_core::base::id::DocId;
+use eyot_core::base::id::{DocId, PeerKey};
 use eyot_core::replica::event::ReplicaError;
 use serde::{Serialize, Serializer};
 use wasm_bindgen::JsValue;
@@ -9,6 +9,10 @@ use crate::base::error;
 
 pub fn doc_id(bytes: &[u8]) -> Result<DocId, JsValue> {
     DocId::from_slice(bytes).ok_or_else(|| error::invalid("a document's id has 16 bytes"))
+}
+
+pub fn peer_key(bytes: &[u8]) -> Result<PeerKey, JsValue> {
+    PeerKey::from_slice(bytes).ok_or_else(|| error::invalid("a replica's key has 32 bytes"))
 }
 
 /// A refused call, as an `Error` with the core's code.

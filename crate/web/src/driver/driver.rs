@@ -397,8 +397,8 @@ impl Driver {
             }
             HolderEffect::Storage(id, request) => self.storage.request(id, request),
             HolderEffect::SetTimer(at) => self.timer.set(at),
-            // Nobody dials a replica.
-            HolderEffect::Authorize(..) => {}
+            // Nobody dials a replica, and it signs nothing.
+            HolderEffect::Authorize(..) | HolderEffect::Sign(..) => {}
         }
     }
 

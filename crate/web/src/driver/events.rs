@@ -47,6 +47,12 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
         Event::Saved { seq } => news.event(EngineEvent::Saved { seq }),
         Event::SaveFailed { seq, message } => news.event(EngineEvent::SaveFailed { seq, message }),
         Event::Status => news.event(EngineEvent::Status),
+        Event::Introduced { key, region, ticket } => {
+            news.event(EngineEvent::Introduced { key: key.0, region, ticket });
+        }
+        Event::Signalled { key, region, bytes } => {
+            news.event(EngineEvent::Signalled { key: key.0, region, bytes });
+        }
         Event::TokenExpiring => news.event(EngineEvent::TokenExpiring),
     }
 }

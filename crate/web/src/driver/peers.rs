@@ -1,6 +1,6 @@
 //! Links to other replicas, and what the application is told of all links.
 
-use eyot_core::base::id::LinkId;
+use eyot_core::base::id::{LinkId, PeerKey};
 use eyot_core::wire::access::{Right, Side};
 use wasm_bindgen::JsValue;
 
@@ -44,6 +44,19 @@ impl Driver {
             EngineLink::new(status, bytes)
         });
         Ok(shown.collect())
+    }
+
+    /// Lets relays tell others of this replica, and this one of others; or not any more.
+    pub fn announce(&self, key: Option<PeerKey>) -> Result<(), JsValue> {
+        self.call(|replica, now| {
+            replica.announce(key, now);
+            Ok(())
+        })
+    }
+
+    /// Says something to another replica by way of relays. False: it can't be said now.
+    pub fn signal(&self, key: PeerKey, region: String, bytes: Vec<u8>) -> Result<bool, JsValue> {
+        self.call(|replica, now| Ok(replica.signal(key, region, bytes, now)))
     }
 
     /// Ends all links to other replicas.

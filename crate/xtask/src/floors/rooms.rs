@@ -62,7 +62,7 @@ pub const ROOMS: &[Room] = &[
             &["storage"],
             &["relays", "peers"],
             &["space"],
-            &["cloudflare"],
+            &["cloudflare", "react", "conformance"],
             &["entries"],
         ],
         moved: true,

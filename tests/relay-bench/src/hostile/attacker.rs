@@ -34,7 +34,8 @@ pub struct Greeting {
 
 impl Attacker {
     pub async fn open(target: &Target, space: &str, greeting: Greeting) -> Result<Self> {
-        let (mut sender, mut receiver) = connect_under(target.address, &target.prefix, space).await?;
+        let (mut sender, mut receiver) =
+            connect_under(target.address, &target.prefix, space, greeting.token.as_deref()).await?;
         let empty = Hello::empty(Descriptor::plain(space), LogId(unique()), greeting.credit);
         let tips = (!greeting.has_vector).then(Vec::new);
         let digest = empty.digest.filter(|_| !greeting.has_vector);

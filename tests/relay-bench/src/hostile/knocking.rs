@@ -59,7 +59,8 @@ pub async fn slow_comers(stage: &Stage) -> Result<()> {
             }
             _ => {
                 let prefix = &target.prefix;
-                let (_sender, mut receiver) = socket::connect_under(target.address, prefix, "a").await?;
+                let (_sender, mut receiver) =
+                    socket::connect_under(target.address, prefix, "a", None).await?;
                 receiver.drain().await
             }
         }

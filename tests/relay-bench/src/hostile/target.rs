@@ -19,8 +19,20 @@ const IDLE_MILLIS: &str = "1000";
 #[derive(Clone, Debug)]
 pub enum Choice {
     /// A process of this program, for each attack a new one.
-    Started(PathBuf),
+    Native(PathBuf),
+    /// The Worker on `workerd`, started by this script (`worker/serve.mjs`), for each attack a new one.
+    Worker(PathBuf),
     Running(Running),
+}
+
+impl Choice {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Native(_) => "the native relay",
+            Self::Worker(_) => "the Worker on workerd",
+            Self::Running(_) => "a running relay",
+        }
+    }
 }
 
 /// A relay that runs already, on this machine.
@@ -66,7 +78,14 @@ impl Drop for Host {
 impl Host {
     pub fn new(choice: &Choice, attack: &str) -> Result<Self> {
         match choice {
-            Choice::Started(program) => Self::start(program, attack),
+            Choice::Native(program) => Self::start(attack, |secret, data| {
+                // One shard: what holds up one space of it holds up all.
+                let flags = ["--jwt-secret", secret, "--shards", "1", "--idle-ms", IDLE_MILLIS];
+                Relay::start_with(program, data, flags)
+            }),
+            Choice::Worker(script) => Self::start(attack, |secret, data| {
+                Relay::start_worker(script, data, ["--jwt-secret", secret])
+            }),
             Choice::Running(running) => {
                 let target = running.target()?;
                 Ok(Self { target, relay: None, _folder: None })
@@ -74,15 +93,13 @@ impl Host {
         }
     }
 
-    fn start(program: &Path, attack: &str) -> Result<Self> {
+    fn start(attack: &str, start: impl FnOnce(&str, &Path) -> Result<Relay>) -> Result<Self> {
         let folder = Folder::new(&format!("hostile-{attack}"))?;
         let secret = folder.path().join("secret");
         fs::write(&secret, SECRET)?;
         let data = folder.path().join("data");
         let secret = secret.to_str().context("the system's folder has a strange name")?;
-        // One shard: what holds up one space of it holds up all.
-        let flags = ["--jwt-secret", secret, "--shards", "1", "--idle-ms", IDLE_MILLIS];
-        let relay = Relay::start_with(program, &data, flags)?;
+        let relay = start(secret, &data)?;
         let target = Target {
             address: relay.address,
             prefix: String::new(),

@@ -6,7 +6,7 @@ use eyot_core::holder::io as holder;
 use eyot_core::replica::event::Event;
 use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::Replica;
-use eyot_core::storage::request::{StorageAnswer, StorageRequest};
+use eyot_core::storage::request::{StorageAnswer, StorageFault, StorageRequest};
 
 use crate::base::ids::ProcessId;
 use crate::parts::connection::summary;
@@ -130,13 +130,24 @@ impl World {
                 }
             }
             holder::Effect::Authorize(link, token) => self.authorize(id, link, token),
+            holder::Effect::Sign(number, _) => self.sign(id, number),
         }
     }
 
     fn event(&mut self, id: ProcessId, event: Event) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         match event {
-            Event::Ready => process.is_ready = true,
+            Event::Ready => {
+                process.is_ready = true;
+                self.may_announce(id);
+            }
+            // What it wrote is of another space than the one that another process has begun meanwhile.
+            Event::Failed { fault: StorageFault::Incompatible, .. } if self.plan.has_rivals => {
+                let disk = process.disk;
+                self.count("processes that another one's space has ended");
+                self.stop(id);
+                self.at(1_000, Happening::Start(disk));
+            }
             Event::Failed { message: reason, .. } | Event::NotOpened { message: reason, .. } => {
                 self.fail(format!("a replica could not open: {reason}"));
             }
@@ -161,6 +172,12 @@ impl World {
             Event::Held { .. } => self.count("documents heard of"),
             Event::Reset { .. } => self.count("documents rebuilt"),
             Event::SaveFailed { .. } => self.count("failed saves"),
+            Event::Introduced { key, region, .. } => {
+                self.count("introductions");
+                let wait = self.rng.below(1_000);
+                self.at(wait, Happening::Signal(id, key, region));
+            }
+            Event::Signalled { key, bytes, .. } => self.signal_came(key, &bytes),
             Event::Opened { .. } | Event::Patches { .. } | Event::Saved { .. } | Event::Status => {}
         }
     }

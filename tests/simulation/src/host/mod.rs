@@ -3,6 +3,7 @@
 pub mod access;
 pub mod actors;
 pub mod effects;
+pub mod introductions;
 pub mod links;
 pub mod meetings;
 pub mod network;

@@ -116,17 +116,14 @@ impl Plan {
             // What comes in another order is asked for, and tabs that share a log are asked while they
             // write over one another.
             permutes: rng.chance(if tabs > 0 { 500 } else { 200 }),
-            // A replica that adopts what a relay says does not tell the other processes on its disk: that
-            // is an open fault, so these worlds have one process on each.
-            has_rivals: rng.chance(40) && tabs == 0,
+            has_rivals: rng.chance(40),
             evict_chance: if rng.chance(250) { *rng.pick(&[2, 10, 20, 50]).expect("not empty") } else { 0 },
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
-            meeting: None,
+            meeting: Meeting::draw(seed),
             reads_late: draw_reads_late(seed, tabs > 0),
         };
-        // Of two spaces of one name replicas would adopt neither while they are linked.
-        plan.meeting = Meeting::draw(seed).filter(|_| !plan.has_rivals);
+        draw_limits_at_once(seed, &mut plan.limits);
         plan
     }
 
@@ -169,6 +166,22 @@ fn draw_reads_late(seed: u64, has_tabs: bool) -> Option<Millis> {
     rng.chance(if has_tabs { 700 } else { 200 }).then(|| *rng.pick(&[10, 300, 3_000]).expect("not empty"))
 }
 
+/// How much is done at once. Drawn apart too.
+fn draw_limits_at_once(seed: u64, limits: &mut Limits) {
+    let mut rng = Rng::new(seed ^ 0x6174_206f_6e63_6520);
+    let tiny: [(&mut usize, usize); 4] = [
+        (&mut limits.peers_written_max, 1),
+        (&mut limits.reads_max, 2),
+        (&mut limits.commit_reads_max, 1),
+        (&mut limits.causes_ahead_max, 2),
+    ];
+    for (limit, most) in tiny {
+        if rng.chance(300) {
+            *limit = most;
+        }
+    }
+}
+
 fn draw_actors(rng: &mut Rng) -> Vec<(Role, Option<Right>)> {
     let mut actors = Vec::new();
     // Readers who try to write.
@@ -203,7 +216,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         hello_cursors_max: 4,
         ..Limits::PROTOCOL
     };
-    let tiny: [(&mut usize, usize); 18] = [
+    let tiny: [(&mut usize, usize); 20] = [
         (&mut limits.after_max, 2),
         (&mut limits.value_bytes_max, 400),
         (&mut limits.row_bytes, 300),
@@ -222,6 +235,8 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         (&mut limits.unread_bytes, 6_000),
         (&mut limits.probe_bytes, 900),
         (&mut limits.turn_bytes, 5_000),
+        (&mut limits.introductions_max, 2),
+        (&mut limits.meetings_max, 2),
     ];
     for (limit, most) in tiny {
         if rng.chance(700) {
@@ -231,6 +246,10 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     if rng.chance(700) {
         limits.frames_per_second = 100;
         limits.frames_burst = 300;
+    }
+    if rng.chance(700) {
+        limits.signals_per_second = 1;
+        limits.signals_burst = 40;
     }
     for limit in [&mut limits.credit_bytes, &mut limits.answer_bytes] {
         if rng.chance(700) {

@@ -156,11 +156,19 @@ impl World {
         for disk in &mut self.disks {
             disk.is_full = false;
         }
-        let until = self.now + RIVALS_LIVE;
-        while self.now < until {
+        let (until, deadline) = (self.now + RIVALS_LIVE, self.now + HEAL_MAX);
+        // The bytes of deleted documents are looked for one pass after another, with long rests.
+        while self.now < until || !(self.are_scrubbed() || self.now > deadline) {
             self.step()?;
         }
         Ok(())
+    }
+
+    fn are_scrubbed(&self) -> bool {
+        self.processes.values().all(|process| match &process.machine {
+            Machine::Replica(replica) => replica.is_scrubbed(),
+            _ => true,
+        })
     }
 
     /// Whether no relay has anything to do, and no replica has bytes of deleted documents. Every few minutes
@@ -168,10 +176,10 @@ impl World {
     fn is_idle(&self) -> bool {
         let has_written = self.disks.iter().all(|disk| disk.is_idle());
         has_written
+            && self.are_scrubbed()
             && self.processes.values().all(|process| match &process.machine {
                 Machine::Relay(relay) => relay.is_idle(),
-                Machine::Replica(replica) => replica.is_scrubbed(),
-                Machine::Asleep(_) | Machine::Actor(_) => true,
+                Machine::Replica(_) | Machine::Asleep(_) | Machine::Actor(_) => true,
             })
     }
 }

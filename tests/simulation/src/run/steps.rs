@@ -69,6 +69,9 @@ impl World {
             Happening::Authorized { process, life, link, token } => {
                 self.authorized(process, life, link, token);
             }
+            Happening::Announce(process) => self.announce(process),
+            Happening::Signed(process, number) => self.signed(process, number),
+            Happening::Signal(process, to, region) => self.signal(process, to, region),
             Happening::Renew(process) => self.renew_token(process),
             Happening::Act if !self.healing => {
                 self.act();

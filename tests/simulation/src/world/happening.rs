@@ -1,6 +1,6 @@
 //! What happens at a moment.
 
-use eyot_core::base::id::LinkId;
+use eyot_core::base::id::{LinkId, PeerKey};
 
 use crate::base::ids::{ConnectionId, ProcessId};
 
@@ -29,6 +29,12 @@ pub enum Happening {
         link: LinkId,
         token: Option<String>,
     },
+    /// A replica lets relays tell others of it.
+    Announce(ProcessId),
+    /// A relay's host has signed something, or can't.
+    Signed(ProcessId, u64),
+    /// A replica says something to another by way of relays.
+    Signal(ProcessId, PeerKey, String),
     /// The application gives a replica a fresh token.
     Renew(ProcessId),
     Act,

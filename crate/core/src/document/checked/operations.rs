@@ -1,6 +1,8 @@
 //! A change in its parts, and its operations one after the other. What they refer to in the document is
 //! not looked up here.
 
+use automerge::ScalarValue;
+
 use crate::document::checked::columns::{Deltas, Flags, Runs};
 use crate::document::stripped::bytes::{Bad, Reader};
 
@@ -9,6 +11,9 @@ const HASH_BYTES: usize = 32;
 /// Magic and checksum.
 const BEFORE_TYPE_BYTES: usize = 8;
 const CHANGE: u8 = 1;
+/// Kinds of values.
+const NULL: u64 = 0;
+const TEXT: u64 = 6;
 
 /// The columns that a change may have, in their order.
 const COLUMNS: [u32; 14] =
@@ -53,8 +58,49 @@ pub(in crate::document) struct Operation<'a> {
     pub place: Place<'a>,
     pub inserts: bool,
     pub action: Action,
+    pub value: RawValue<'a>,
+    /// Whether a mark that begins or ends here takes in what is inserted there.
+    pub expands: bool,
+    /// The name of a mark that begins.
+    pub mark: Option<&'a str>,
     /// The operations whose values it replaces.
     pub replaces: Vec<Name>,
+}
+
+/// A value as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::document) struct RawValue<'a> {
+    kind: u64,
+    bytes: &'a [u8],
+}
+
+impl<'a> RawValue<'a> {
+    /// The text, where it is one.
+    pub fn text(&self) -> Option<&'a str> {
+        (self.kind == TEXT).then(|| core::str::from_utf8(self.bytes).ok())?
+    }
+
+    /// The value; none for one of a later version.
+    pub fn scalar(&self) -> Option<ScalarValue> {
+        let mut reader = Reader::new(self.bytes);
+        Some(match self.kind {
+            NULL => ScalarValue::Null,
+            1 => ScalarValue::Boolean(false),
+            2 => ScalarValue::Boolean(true),
+            3 => ScalarValue::Uint(reader.number().ok()?),
+            4 => ScalarValue::Int(reader.signed().ok()?),
+            5 => ScalarValue::F64(f64::from_le_bytes(reader.array().ok()?)),
+            TEXT => ScalarValue::Str(self.text()?.into()),
+            7 => ScalarValue::Bytes(self.bytes.to_vec()),
+            8 => ScalarValue::counter(reader.signed().ok()?),
+            9 => ScalarValue::Timestamp(reader.signed().ok()?),
+            _ => return None,
+        })
+    }
+
+    fn is_null(&self) -> bool {
+        self.kind == NULL
+    }
 }
 
 /// A change in its parts.
@@ -239,7 +285,8 @@ impl<'a> Operations<'a> {
             _ => return Err(Bad.into()),
         };
         let inserts = self.insert.next()?;
-        let is_null = self.value()?;
+        let value = self.value()?;
+        let is_null = value.is_null();
         let (expand, mark) = (self.expand.next()?, self.mark.next()?);
         let mut replaces = Vec::new();
         for _ in 0..count {
@@ -276,11 +323,11 @@ impl<'a> Operations<'a> {
         if !is_good || !has_place || !is_plain || replaces_if_inserted {
             return Err(Bad.into());
         }
-        Ok(Some(Operation { object, place, inserts, action, replaces }))
+        Ok(Some(Operation { object, place, inserts, action, value, expands: expand, mark, replaces }))
     }
 
-    /// Reads a value; whether it is null.
-    fn value(&mut self) -> Result<bool, Bad> {
+    /// Reads a value.
+    fn value(&mut self) -> Result<RawValue<'a>, Bad> {
         let head = self.kind.next()?.ok_or(Bad)?;
         let len = usize::try_from(head >> 4).map_err(|_| Bad)?;
         let bytes = self.value.take(len)?;
@@ -291,14 +338,14 @@ impl<'a> Operations<'a> {
             3 => drop(reader.number()?),
             4 | 8 | 9 => drop(reader.signed()?),
             5 => drop(reader.array::<8>()?),
-            6 => {
+            TEXT => {
                 core::str::from_utf8(reader.take_rest()).map_err(|_| Bad)?;
             }
             7 => drop(reader.take_rest()),
             // Of a later version.
             _ => return Err(Bad),
         }
-        if reader.is_empty() { Ok(kind == 0) } else { Err(Bad) }
+        if reader.is_empty() { Ok(RawValue { kind, bytes }) } else { Err(Bad) }
     }
 
     /// How many more there may be.

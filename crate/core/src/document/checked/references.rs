@@ -43,6 +43,8 @@ struct Run {
 enum Is {
     /// Elements of a list or text, each its own.
     Elements,
+    /// Beginnings and ends of marks in a text: elements that show nothing.
+    Marks,
     /// Values of an element that another operation has inserted.
     Element(Id),
     Key(u32),
@@ -153,6 +155,29 @@ impl References {
         }
     }
 
+    /// Whether this operation, of that actor, begins or ends a mark.
+    pub fn is_mark(&self, operation: (&[u8], u32)) -> bool {
+        self.run_of(operation).is_some_and(|(_, run)| run.is == Is::Marks)
+    }
+
+    /// Whether the value of this operation is that of the element that the other has inserted.
+    pub fn is_value_of(&self, operation: (&[u8], u32), element: (&[u8], u32)) -> bool {
+        let is_other = || match self.run_of(operation) {
+            Some((_, Run { is: Is::Element(of), .. })) => {
+                self.actors.get(element.0).is_some_and(|actor| of == (*actor, element.1))
+            }
+            _ => false,
+        };
+        operation == element || is_other()
+    }
+
+    fn run_of(&self, (actor, number): (&[u8], u32)) -> Option<(u32, Run)> {
+        let actor = *self.actors.get(actor)?;
+        let runs = &self.runs[actor as usize];
+        let at = runs.partition_point(|run| run.from <= number).checked_sub(1)?;
+        Some((actor, runs[at])).filter(|(_, run)| number - run.from < run.len)
+    }
+
     /// The number of the last operation of an actor; 0 where there is none.
     fn last_of(&self, actor: &[u8]) -> u32 {
         let runs = self.actors.get(actor).and_then(|actor| self.runs[*actor as usize].last());
@@ -239,7 +264,7 @@ impl<'a> Check<'a> {
             let run = self.find(*name)?;
             let is_there = run.object == object
                 && match run.is {
-                    Is::Elements => is == Is::Element(self.id(*name)?),
+                    Is::Elements | Is::Marks => is == Is::Element(self.id(*name)?),
                     Is::Element(_) | Is::Key(_) => run.is == is,
                     Is::Nothing => false,
                 };
@@ -270,6 +295,7 @@ impl<'a> Check<'a> {
         }
         let is = match operation.action {
             Action::Delete => Is::Nothing,
+            Action::Mark { .. } => Is::Marks,
             _ if operation.inserts => Is::Elements,
             _ => is,
         };
@@ -290,7 +316,7 @@ impl<'a> Check<'a> {
             Place::Head if !is_map => Ok(Is::Elements),
             Place::Element(name) if !is_map => {
                 let run = self.find(name)?;
-                let is_element = run.object == object && run.is == Is::Elements;
+                let is_element = run.object == object && matches!(run.is, Is::Elements | Is::Marks);
                 if is_element { Ok(Is::Element(self.id(name)?)) } else { Err(Obstacle::Wrong) }
             }
             _ => Err(Obstacle::Wrong),

@@ -115,6 +115,11 @@ impl Changes {
         self.len += usize::from(put(blocks, entry));
     }
 
+    /// Whether a change of this commit is known.
+    pub(in crate::document) fn holds(&self, commit: &After) -> bool {
+        self.get(commit).is_some()
+    }
+
     /// The change of this commit.
     pub(super) fn get(&self, commit: &After) -> Option<Held<'_>> {
         let blocks = self.authors.get(&commit.author)?;

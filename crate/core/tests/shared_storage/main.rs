@@ -1,0 +1,5 @@
+//! Several processes on one storage, and storage that fails.
+
+mod descriptors;
+mod processes;
+mod world;

@@ -1,0 +1,213 @@
+//! What processes on one storage come to, whichever of them writes.
+
+use std::collections::BTreeMap;
+
+use eyot_core::automerge::{Prop, ScalarValue};
+use eyot_core::base::id::{AuthorId, DocId, LogId};
+use eyot_core::base::limits::Limits;
+use eyot_core::base::position::{Cursor, Mark, Marker, Position};
+use eyot_core::commit::commit::Commit;
+use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::commit::kind::Kind;
+use eyot_core::document::value::{Op, Value};
+use eyot_core::replica::event::Event;
+use eyot_core::wire::access::{Right, Side};
+use eyot_core::wire::bodies::{Ack, Commits, Hello};
+use eyot_core::wire::close::CloseCode;
+use eyot_core::wire::frame::Frame;
+
+use crate::world::{World, hello};
+
+/// Seed 7207: what another process had taken out of a row was sent without its bytes, and without a reason.
+#[test]
+fn what_another_process_has_taken_out_of_the_log_is_sent_once_its_delete_is_known() {
+    let mut world = World::new(2);
+    let made = world.write(0, 1);
+    world.write(0, 2);
+    world.is_deaf = true;
+    world.call(1, |replica, now| replica.delete(made.doc, now)).expect("it is held");
+    world.pass(60_000);
+    assert!(world.processes[1].replica.is_scrubbed(), "the bytes are gone from the rows");
+    assert_eq!(world.processes[0].replica.documents().len(), 2, "nobody has told the first process");
+    let link = world.link(0, Side::Accepter, hello(9));
+    let sent = world.commits(0, link);
+    assert_eq!(sent.len(), 3);
+    assert!(sent.iter().all(|commit| !commit.has_holes()), "each says which delete has taken its bytes");
+}
+
+/// Seed 4725: one log had two ids.
+#[test]
+fn of_processes_that_begin_on_empty_storage_none_tells_an_id_of_its_own() {
+    let mut world = World::new(3);
+    world.write(1, 1);
+    let logs = [0, 1, 2].map(|process| {
+        let link = world.link(process, Side::Accepter, hello(9));
+        world.greeting(process, link).log
+    });
+    assert_eq!(logs, [logs[1]; 3]);
+}
+
+/// Seed 4821: a relay was put back to a copy, and the copy went on too.
+#[test]
+fn a_link_goes_on_after_the_cursor_that_it_showed_wherever_a_copy_of_that_log_was_read_to_meanwhile() {
+    let mut world = World::new(1);
+    let marker = Marker::new(LogId([9; 16]), [5; 32], 0);
+    let begin = |world: &mut World, side, to: &[Commit]| {
+        let hello = Hello { resumed: true, head: end(&marker, to), ..hello(9) };
+        world.link(0, side, hello)
+    };
+    let common = chain(1, 5);
+    let first = begin(&mut world, Side::Dialer, &common);
+    world.say(0, first, &bring(&common, end(&marker, &common)));
+    world.call(0, |replica, now| replica.close_peer(first, now));
+    // Both are greeted with the same cursor, and one of them answers late.
+    let late = world.call(0, |replica, now| replica.open_peer(Side::Dialer, Right::Write, now));
+    assert_eq!(world.greeting(0, late).cursors.len(), 1);
+    let of_copy = [common.clone(), chain(2, 4)].concat();
+    let copy = begin(&mut world, Side::Dialer, &of_copy);
+    world.say(0, copy, &bring(&of_copy[5..], end(&marker, &of_copy)));
+    world.call(0, |replica, now| replica.close_peer(copy, now));
+    let hello = Hello { resumed: true, head: end(&marker, &common), ..hello(9) };
+    world.say(0, late, &Frame::Hello(hello));
+    world.call(0, |replica, now| replica.close_peer(late, now));
+    assert_eq!(world.code(0, late), Some(CloseCode::GoingAway as u16), "not for a broken rule");
+    let next = world.call(0, |replica, now| replica.open_peer(Side::Dialer, Right::Write, now));
+    let read = world.greeting(0, next).cursors[0].read;
+    assert_eq!(read, end(&marker, &common), "of the log that was linked last");
+}
+
+/// Seed 205111: another process had given the log another id, and this one had nothing to write.
+#[test]
+fn all_processes_greet_with_the_id_that_one_of_them_has_given_the_log() {
+    let mut world = World::new(1);
+    world.write(0, 1);
+    let copy = world.store.clone();
+    world.write(0, 2);
+    let link = world.link(0, Side::Accepter, hello(9));
+    let lost = world.greeting(0, link);
+    let mut world = World::new(0);
+    world.store = copy;
+    let (first, second) = (world.begin(), world.begin());
+    let cursor = Cursor { log: lost.log, read: lost.head, seen: lost.head };
+    let link = world.link(second, Side::Accepter, Hello { cursors: vec![cursor], ..hello(9) });
+    let renewed = world.greeting(second, link).log;
+    assert_ne!(renewed, lost.log, "an older copy was put back");
+    let link = world.link(first, Side::Accepter, hello(8));
+    assert_eq!(world.greeting(first, link).log, renewed);
+}
+
+/// Seed 209746: what a copy had acknowledged was not sent, and the delete that others' absent bytes speak of.
+#[test]
+fn a_link_goes_on_after_what_its_log_had_acknowledged_wherever_a_copy_has_acknowledged_more_meanwhile() {
+    let mut world = World::new(1);
+    let made = world.write(0, 1);
+    let marker = Marker::new(LogId([9; 16]), [5; 32], 0);
+    let (common, of_copy) = (chain(1, 5), chain(1, 6));
+    let hello_of = |log: &[Commit]| Hello { resumed: true, head: end(&marker, log), ..hello(9) };
+    let first = world.link(0, Side::Dialer, hello_of(&common));
+    world.say(0, first, &bring(&common, end(&marker, &common)));
+    world.call(0, |replica, now| replica.close_peer(first, now));
+    let late = world.call(0, |replica, now| replica.open_peer(Side::Dialer, Right::Write, now));
+    assert_eq!(world.greeting(0, late).cursors.len(), 1);
+    let copy = world.link(0, Side::Dialer, hello_of(&of_copy));
+    let ack = Ack { read: 6, whole: None, at: end(&marker, &of_copy), complete: false };
+    world.say(0, copy, &Frame::Ack(ack));
+    world.call(0, |replica, now| replica.close_peer(copy, now));
+    world.say(0, late, &Frame::Hello(hello_of(&common)));
+    assert!(world.commits(0, late).iter().any(|commit| Some(commit.id()) == made.id));
+}
+
+/// Seed 207066: what came after the greeting was taken for one that is too large.
+#[test]
+fn what_follows_a_greeting_may_be_large_although_the_log_is_being_read() {
+    let mut world = World::new(2);
+    world.write(0, 0);
+    let link = world.call(0, |replica, now| replica.open_peer(Side::Dialer, Right::Write, now));
+    world.is_deaf = true;
+    world.write(1, 1);
+    world.is_slow = true;
+    world.write(0, 2);
+    let place = (AuthorId([9; 16]), 1, Descriptor::plain("space").chain_start(0));
+    let items = vec![(DocId([9; 16]), Kind::Change, vec![7; Limits::PROTOCOL.hello_bytes_max])];
+    let large = Commit::new(place, Vec::new(), 0, items, &Limits::PROTOCOL).expect("within limits");
+    let marker = Marker::new(LogId([9; 16]), [5; 32], 0);
+    let log = [large];
+    world.say(0, link, &Frame::Hello(Hello { head: end(&marker, &log), ..hello(9) }));
+    world.say(0, link, &bring(&log, end(&marker, &log)));
+    world.read();
+    assert_eq!(world.code(0, link), None);
+    assert_eq!(world.processes[0].replica.vector().seq(&AuthorId([9; 16])), 1);
+}
+
+#[test]
+fn what_is_known_of_others_is_kept_in_memory_while_storage_refuses_it_and_written_later() {
+    let mut world = World::new(1);
+    world.write(0, 1);
+    let gone = world.link(0, Side::Accepter, hello(9));
+    let stays = world.link(0, Side::Accepter, hello(8));
+    world.is_full = true;
+    world.call(0, |replica, now| replica.close_peer(gone, now));
+    world.pass(1_000);
+    world.say(0, stays, &Frame::Credit(1));
+    assert_eq!((world.peers_stored(), world.code(0, stays)), (0, None));
+    let again = world.link(0, Side::Accepter, hello(9));
+    assert_eq!(world.code(0, again), None, "it goes on from memory");
+    world.is_full = false;
+    world.pass(6_000);
+    assert_eq!(world.peers_stored(), 2);
+    assert_eq!(world.code(0, stays), None);
+}
+
+#[test]
+fn whoever_waits_for_a_document_that_can_not_be_read_is_told_whichever_way_it_was_asked_for() {
+    let mut world = World::new(1);
+    let initial = Value::Map(BTreeMap::new());
+    world.call(0, |replica, _| replica.named("note", &initial)).expect("a name");
+    let note = DocId::named("note", 0);
+    let value = Value::Scalar(ScalarValue::Int(1));
+    let put = Op::Put { path: vec![Prop::Map("n".into())], value };
+    world.call(0, |replica, now| replica.change(note, &[put], None, now)).expect("it is open");
+    let next = world.begin();
+    world.is_unreadable = true;
+    let waits = [
+        world.call(next, |replica, _| replica.named("note", &initial)).expect("a name"),
+        world.call(next, |replica, _| replica.open(note)),
+    ];
+    let told: Vec<_> = world.processes[next]
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::NotOpened { wait, .. } => Some(*wait),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, waits);
+    // It may be asked for again.
+    world.is_unreadable = false;
+    let again = world.call(next, |replica, _| replica.named("note", &initial)).expect("a name");
+    let is_opened = |event: &Event| matches!(event, Event::Opened { wait, held: true, .. } if *wait == again);
+    assert!(world.processes[next].events.iter().any(is_opened));
+}
+
+fn chain(author: u8, count: u64) -> Vec<Commit> {
+    let mut prev = Descriptor::plain("space").chain_start(0);
+    let mut commits = Vec::new();
+    for seq in 1..=count {
+        let items = vec![(DocId([author; 16]), Kind::Change, vec![seq as u8; 10])];
+        let of = (AuthorId([author + 50; 16]), seq, prev);
+        let commit = Commit::new(of, Vec::new(), 0, items, &Limits::PROTOCOL).expect("within limits");
+        prev = commit.id();
+        commits.push(commit);
+    }
+    commits
+}
+
+/// The end of a log with these commits.
+fn end(marker: &Marker, commits: &[Commit]) -> Mark {
+    marker.mark(commits.iter().fold(Position::START, |at, commit| at.then(&commit.id())))
+}
+
+fn bring(commits: &[Commit], to: Mark) -> Frame {
+    let records = commits.iter().map(|commit| commit.encode().into()).collect();
+    Frame::Commits(Commits { records, to: Some(to), named: Vec::new() })
+}

@@ -1,0 +1,13 @@
+/** `eyot/conformance` in Node, whose own test runner is the default. */
+import { describe, it } from "node:test";
+import { register, type TestRunner } from "../conformance/register.js";
+import type { StoreHarness } from "../conformance/store-tests.js";
+
+export { storeTests } from "../conformance/register.js";
+export type { TestRunner } from "../conformance/register.js";
+export type { StoreHarness, StoreTest } from "../conformance/store-tests.js";
+
+/** Registers the tests. Default: with `node:test` in Node, and elsewhere with the global `describe` and `it`. */
+export function storeConformance(name: string, harness: StoreHarness, runner?: TestRunner): void {
+  register(name, harness, runner ?? { describe, it });
+}

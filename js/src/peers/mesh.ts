@@ -1,0 +1,381 @@
+/**
+ * The links that replicas make by themselves: to some of those that relays tell of, chosen at random. A link that ends is
+ * made up for by one to another. Relays pass on what two replicas say until they are connected.
+ *
+ * Each replica looks for `maxPeers` / 2 links, but for three, and lets others come until it has `maxPeers`. So there is room for who is
+ * new, and who has almost no links is let in by all: somebody else has to go for it, who has enough.
+ */
+import type { EyotError } from "../base/error.js";
+import { coded } from "../base/error.js";
+import { hex } from "../base/id.js";
+import { Limit } from "../base/wait.js";
+import type { Engine } from "../engine/instance.js";
+import type { Bytes } from "./bytes.js";
+import { Identity } from "./identity.js";
+import { introduce } from "./introduction.js";
+import { compare } from "./messages.js";
+import type { RtcChannel } from "./rtc.js";
+import { RtcConnection, type Rtc } from "./rtc.js";
+import { freshId, read, write, type PeerSignal } from "./signals.js";
+import { readTicket, rightOf, type Ticket } from "./ticket.js";
+import type { IceServer } from "./types.js";
+
+/** What this file needs of the links of a space. */
+export interface MeshContext {
+  readonly space: string;
+  readonly iceServers: readonly IceServer[];
+  readonly maxPeers: number;
+  /** How long a link outlives its ticket. */
+  readonly graceMs: number;
+  readonly isUsable: boolean;
+  run<R>(fn: (engine: Engine) => R): R;
+  /** What the status says about links may have changed. */
+  changed(): void;
+  /** The WebRTC of this platform. Rejects with `unavailable` where there is none. */
+  rtc(): Promise<Rtc>;
+  /** Whether a relay of the space has signed these bytes. */
+  isRelays(bytes: Bytes, signature: Bytes): Promise<boolean>;
+  /** Begins a link. `over` is called once it has ended: for good where it was refused. */
+  link(channel: RtcChannel, isReader: boolean, over: (isForGood: boolean) => void): { end(): void };
+}
+
+/** Another replica that relays tell of. */
+interface Other {
+  readonly name: string;
+  readonly key: Bytes;
+  region: string;
+  ticket: Ticket;
+  /** When it may be tried again. */
+  tryAt: number;
+}
+
+/** A connection that is being made. */
+interface Attempt {
+  readonly other: Other;
+  readonly id: Bytes;
+  readonly isOwn: boolean;
+  readonly limit: Limit;
+  readonly end: AbortController;
+  connection: RtcConnection | undefined;
+  answered(answer: PeerSignal & { kind: "answer" }): void;
+}
+
+interface Link {
+  readonly link: { end(): void };
+  endsAt: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** A mesh in which each has so many links to others at random hangs together. */
+const LINKS_MIN = 3;
+/** How long two may take until they are linked. */
+const ATTEMPT_MS = 45_000;
+/** How long it may take until the other one answers. */
+const ANSWER_MS = 10_000;
+const ATTEMPTS_MAX = 3;
+/** Who could not be linked, or has enough links, is left alone for so long. */
+const REST_MS = 30_000;
+/** So many others are remembered, and so much of what relays say waits to be looked at. */
+const OTHERS_MAX = 64;
+const WAITING_MAX = 128;
+/** With too few links it is announced again that this one is there: after so long, and after twice as long each time. */
+const LOOK_MS_MIN = 2_000;
+const LOOK_MS_MAX = 10 * 60_000;
+/** Who has no more links than this is let in by who has enough. */
+const LONELY_LINKS = 1;
+/** The longest that a timer of the platform can wait. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export class Mesh {
+  /** Why there are no such links; undefined otherwise. */
+  error: EyotError | undefined;
+  readonly #context: MeshContext;
+  readonly #wanted: number;
+  #identity: Identity | undefined;
+  readonly #others = new Map<string, Other>();
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #links = new Map<string, Link>();
+  /** What relays say is looked at one after the other. */
+  #heard: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #lookMs = LOOK_MS_MIN;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
+
+  constructor(context: MeshContext) {
+    this.#context = context;
+    this.#wanted = Math.max(Math.ceil(context.maxPeers / 2), Math.min(context.maxPeers, LINKS_MIN));
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#context.rtc();
+      this.#identity = await Identity.make();
+    } catch (error) {
+      this.error = coded(error) as EyotError;
+      this.#context.changed();
+      return;
+    }
+    this.#announce();
+    this.#look();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    for (const attempt of [...this.#attempts.values()]) this.#give(attempt);
+    // The links themselves are ended by who has them all.
+    for (const { timer } of this.#links.values()) clearTimeout(timer);
+  }
+
+  /** A relay tells of another replica. */
+  introduced(key: Uint8Array, region: string, ticket: Uint8Array): void {
+    this.#hear(async () => {
+      const identity = this.#identity;
+      const read = readTicket(ticket);
+      if (identity === undefined || read === undefined) return;
+      const { space, isRelays } = this.#context;
+      const theirs = new Uint8Array(key);
+      // What can't be checked is no ticket; the other one would see that, too.
+      await rightOf(read, {
+        space,
+        own: identity.key,
+        theirs,
+        now: Date.now(),
+        isRelays: isRelays.bind(this.#context),
+      });
+      this.#learn(theirs, region, read);
+    });
+  }
+
+  /** Another replica says something by way of relays; or a relay that it is not there any more. */
+  signalled(key: Uint8Array, region: string, bytes: Uint8Array): void {
+    this.#hear(() => {
+      const other = this.#others.get(hex(key));
+      if (other === undefined) return;
+      const attempt = this.#attempts.get(other.name);
+      if (bytes.length === 0) {
+        this.#others.delete(other.name);
+        if (attempt !== undefined) this.#failed(attempt);
+        return;
+      }
+      const signal = read(bytes);
+      if (signal === undefined) return;
+      other.region = region;
+      const isOfAttempt = attempt?.isOwn === true && compare(attempt.id, signal.id) === 0;
+      if (signal.kind === "offer") this.#offered(other, signal);
+      else if (signal.kind === "answer" && isOfAttempt) attempt.answered(signal);
+      else if (signal.kind === "full" && isOfAttempt) this.#failed(attempt);
+    });
+  }
+
+  #hear(look: () => void | Promise<void>): void {
+    if (this.#waiting >= WAITING_MAX) return;
+    this.#waiting += 1;
+    this.#heard = this.#heard
+      .then(() => (this.#isLive ? look() : undefined))
+      .catch(() => undefined)
+      .finally(() => (this.#waiting -= 1));
+  }
+
+  get #isLive(): boolean {
+    return !this.#isOver && this.#context.isUsable;
+  }
+
+  // Who is there.
+
+  #announce(): void {
+    const { key } = this.#identity!;
+    this.#context.run((engine) => engine.announce(key));
+  }
+
+  #learn(key: Bytes, region: string, ticket: Ticket): void {
+    const name = hex(key);
+    const known = this.#others.get(name);
+    if (known !== undefined) {
+      Object.assign(known, { region, ticket });
+    } else {
+      if (this.#others.size >= OTHERS_MAX) this.#forgetOne();
+      this.#others.set(name, { name, key, region, ticket, tryAt: 0 });
+    }
+    const link = this.#links.get(name);
+    if (link !== undefined) this.#limit(link, ticket);
+    this.#fill();
+  }
+
+  /** Makes room for one: the oldest of those that nothing is going on with. */
+  #forgetOne(): void {
+    const name = [...this.#others.keys()].find((name) => !this.#attempts.has(name) && !this.#links.has(name));
+    this.#others.delete(name ?? "");
+  }
+
+  // The shape of the mesh.
+
+  /** Links where there are too few, and goes on looking for others. */
+  #look(): void {
+    clearTimeout(this.#timer);
+    if (!this.#isLive) return;
+    this.#fill();
+    const isEnough = this.#links.size >= this.#wanted;
+    // Tickets are renewed when half of the grace is over.
+    const ends = [...this.#links.values()].map(({ endsAt }) => endsAt - this.#context.graceMs / 2 - Date.now());
+    const wait = isEnough ? Math.max(LOOK_MS_MIN, Math.min(...ends)) : this.#lookMs * (0.75 + Math.random() / 2);
+    this.#timer = setTimeout(
+      () => {
+        if (!this.#isLive) return;
+        this.#lookMs = Math.min(2 * this.#lookMs, LOOK_MS_MAX);
+        this.#announce();
+        this.#look();
+      },
+      Math.min(wait, TIMER_MS_MAX),
+    );
+  }
+
+  #fill(): void {
+    const now = Date.now();
+    const others = [...this.#others.values()].filter(
+      ({ name, tryAt, ticket }) =>
+        tryAt <= now && ticket.expiresAt > now && !this.#links.has(name) && !this.#attempts.has(name),
+    );
+    const missing = this.#wanted - this.#links.size - this.#attempts.size;
+    const most = Math.min(missing, ATTEMPTS_MAX - this.#attempts.size);
+    for (let left = most; left > 0 && others.length > 0; left--) {
+      const [other] = others.splice(Math.floor(Math.random() * others.length), 1);
+      void this.#offer(other!);
+    }
+  }
+
+  // Two become linked.
+
+  async #offer(other: Other): Promise<void> {
+    const attempt = this.#attempt(other, freshId(), true);
+    try {
+      const answer = new Promise<PeerSignal & { kind: "answer" }>((resolve) => (attempt.answered = resolve));
+      const connection = await this.#connection(attempt);
+      const description = await attempt.limit.race(connection.offer());
+      const links = this.#links.size;
+      this.#say(other, { kind: "offer", id: attempt.id, links, description });
+      const wait = new Limit({ timeout: ANSWER_MS });
+      const { setup, description: theirs } = await attempt.limit.race(wait.race(answer)).finally(() => wait.end());
+      await attempt.limit.race(connection.accept(theirs, setup));
+      await this.#meet(attempt, description.fingerprint, theirs.fingerprint);
+    } catch {
+      this.#failed(attempt);
+    }
+  }
+
+  #offered(other: Other, offer: PeerSignal & { kind: "offer" }): void {
+    const attempt = this.#attempts.get(other.name);
+    // Both have made an offer: that of the lower key counts.
+    if (attempt?.isOwn === true && compare(this.#identity!.key, other.key) < 0) return;
+    const isFull = this.#links.size + this.#attempts.size >= this.#context.maxPeers;
+    const mayCome = !isFull || this.#links.has(other.name) || attempt !== undefined || offer.links <= LONELY_LINKS;
+    if (!mayCome || this.#attempts.size >= 2 * this.#context.maxPeers) {
+      this.#say(other, { kind: "full", id: offer.id });
+      return;
+    }
+    if (attempt !== undefined) this.#give(attempt);
+    void this.#answer(other, offer);
+  }
+
+  async #answer(other: Other, offer: PeerSignal & { kind: "offer" }): Promise<void> {
+    const attempt = this.#attempt(other, offer.id, false);
+    try {
+      const connection = await this.#connection(attempt);
+      const { description, setup } = await attempt.limit.race(connection.answer(offer.description));
+      this.#say(other, { kind: "answer", id: attempt.id, setup, description });
+      await this.#meet(attempt, description.fingerprint, offer.description.fingerprint);
+    } catch {
+      this.#failed(attempt);
+    }
+  }
+
+  #attempt(other: Other, id: Bytes, isOwn: boolean): Attempt {
+    const end = new AbortController();
+    const limit = new Limit({ timeout: ATTEMPT_MS, signal: end.signal });
+    const attempt: Attempt = { other, id, isOwn, limit, end, connection: undefined, answered: () => undefined };
+    this.#attempts.set(other.name, attempt);
+    return attempt;
+  }
+
+  async #connection(attempt: Attempt): Promise<RtcConnection> {
+    const rtc = await attempt.limit.race(this.#context.rtc());
+    attempt.connection = new RtcConnection(rtc, this.#context.iceServers);
+    return attempt.connection;
+  }
+
+  async #meet(attempt: Attempt, own: Uint8Array, theirs: Uint8Array): Promise<void> {
+    const { other, limit, connection } = attempt;
+    const channel = await limit.race(connection!.opened);
+    const { space, isRelays } = this.#context;
+    const meeting = {
+      space,
+      isRelays: isRelays.bind(this.#context),
+      theirs: other.key,
+      identity: this.#identity!,
+      ticket: other.ticket.bytes,
+      fingerprints: { own, theirs },
+    };
+    const right = await limit.race(introduce(channel, meeting));
+    limit.end();
+    if (!this.#isLive || this.#attempts.get(other.name) !== attempt) return connection!.close();
+    this.#attempts.delete(other.name);
+    this.#linked(other, channel, right === "read");
+  }
+
+  #linked(other: Other, channel: RtcChannel, isReader: boolean): void {
+    const { name } = other;
+    // The one before is half dead: the other side would not have come again.
+    const before = this.#links.get(name);
+    this.#links.delete(name);
+    before?.link.end();
+    const link: Link = {
+      link: this.#context.link(channel, isReader, (isForGood) => {
+        clearTimeout(link.timer);
+        other.tryAt = isForGood ? Infinity : Date.now() + LOOK_MS_MIN;
+        if (this.#links.get(name) !== link) return;
+        this.#links.delete(name);
+        this.#lookMs = LOOK_MS_MIN;
+        if (this.#isLive) this.#look();
+      }),
+      endsAt: 0,
+      timer: undefined,
+    };
+    this.#links.set(name, link);
+    this.#limit(link, other.ticket);
+    this.#makeRoom(name);
+    this.#look();
+  }
+
+  /** Ends one of too many links, but not that one. */
+  #makeRoom(except: string): void {
+    if (this.#links.size <= this.#context.maxPeers) return;
+    const names = [...this.#links.keys()].filter((name) => name !== except);
+    this.#links.get(names[Math.floor(Math.random() * names.length)]!)?.link.end();
+  }
+
+  /** A link ends so long after its ticket has expired. */
+  #limit(link: Link, ticket: Ticket): void {
+    clearTimeout(link.timer);
+    link.endsAt = ticket.expiresAt + this.#context.graceMs;
+    link.timer = setTimeout(() => link.link.end(), Math.min(Math.max(0, link.endsAt - Date.now()), TIMER_MS_MAX));
+  }
+
+  #failed(attempt: Attempt): void {
+    attempt.other.tryAt = Date.now() + REST_MS;
+    this.#give(attempt);
+    if (this.#isLive) this.#fill();
+  }
+
+  #give(attempt: Attempt): void {
+    attempt.limit.end();
+    attempt.end.abort();
+    attempt.connection?.close();
+    if (this.#attempts.get(attempt.other.name) === attempt) this.#attempts.delete(attempt.other.name);
+  }
+
+  #say(other: Other, signal: PeerSignal): void {
+    const isSaid = this.#context.run((engine) => engine.signal(other.key, other.region, write(signal)));
+    if (!isSaid) throw new Error("nothing can be said by way of relays now");
+  }
+}
