@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, DocId, LogId};
 use eyot_core::base::limits::Limits;
-use eyot_core::base::position::{Mark, Marker, Position};
+use eyot_core::base::position::{Cursor, Mark, Marker, Position};
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::commit::kind::Kind;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::replica::event::Event;
 use eyot_core::wire::access::{Right, Side};
-use eyot_core::wire::bodies::{Commits, Hello};
+use eyot_core::wire::bodies::{Ack, Commits, Hello};
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 
@@ -74,6 +74,69 @@ fn a_link_goes_on_after_the_cursor_that_it_showed_wherever_a_copy_of_that_log_wa
     let next = world.call(0, |replica, now| replica.open_peer(Side::Dialer, Right::Write, now));
     let read = world.greeting(0, next).cursors[0].read;
     assert_eq!(read, end(&marker, &common), "of the log that was linked last");
+}
+
+/// Seed 205111: another process had given the log another id, and this one had nothing to write.
+#[test]
+fn all_processes_greet_with_the_id_that_one_of_them_has_given_the_log() {
+    let mut world = World::new(1);
+    world.write(0, 1);
+    let copy = world.store.clone();
+    world.write(0, 2);
+    let link = world.link(0, Side::Accepter, hello(9));
+    let lost = world.greeting(0, link);
+    let mut world = World::new(0);
+    world.store = copy;
+    let (first, second) = (world.begin(), world.begin());
+    let cursor = Cursor { log: lost.log, read: lost.head, seen: lost.head };
+    let link = world.link(second, Side::Accepter, Hello { cursors: vec![cursor], ..hello(9) });
+    let renewed = world.greeting(second, link).log;
+    assert_ne!(renewed, lost.log, "an older copy was put back");
+    let link = world.link(first, Side::Accepter, hello(8));
+    assert_eq!(world.greeting(first, link).log, renewed);
+}
+
+/// Seed 209746: what a copy had acknowledged was not sent, and the delete that others' absent bytes speak of.
+#[test]
+fn a_link_goes_on_after_what_its_log_had_acknowledged_wherever_a_copy_has_acknowledged_more_meanwhile() {
+    let mut world = World::new(1);
+    let made = world.write(0, 1);
+    let marker = Marker::new(LogId([9; 16]), [5; 32], 0);
+    let (common, of_copy) = (chain(1, 5), chain(1, 6));
+    let hello_of = |log: &[Commit]| Hello { resumed: true, head: end(&marker, log), ..hello(9) };
+    let first = world.link(0, Side::Dialer, hello_of(&common));
+    world.say(0, first, &bring(&common, end(&marker, &common)));
+    world.call(0, |replica, now| replica.close_peer(first, now));
+    let late = world.call(0, |replica, now| replica.open_peer(Side::Dialer, Right::Write, now));
+    assert_eq!(world.greeting(0, late).cursors.len(), 1);
+    let copy = world.link(0, Side::Dialer, hello_of(&of_copy));
+    let ack = Ack { read: 6, whole: None, at: end(&marker, &of_copy), complete: false };
+    world.say(0, copy, &Frame::Ack(ack));
+    world.call(0, |replica, now| replica.close_peer(copy, now));
+    world.say(0, late, &Frame::Hello(hello_of(&common)));
+    assert!(world.commits(0, late).iter().any(|commit| Some(commit.id()) == made.id));
+}
+
+/// Seed 207066: what came after the greeting was taken for one that is too large.
+#[test]
+fn what_follows_a_greeting_may_be_large_although_the_log_is_being_read() {
+    let mut world = World::new(2);
+    world.write(0, 0);
+    let link = world.call(0, |replica, now| replica.open_peer(Side::Dialer, Right::Write, now));
+    world.is_deaf = true;
+    world.write(1, 1);
+    world.is_slow = true;
+    world.write(0, 2);
+    let place = (AuthorId([9; 16]), 1, Descriptor::plain("space").chain_start(0));
+    let items = vec![(DocId([9; 16]), Kind::Change, vec![7; Limits::PROTOCOL.hello_bytes_max])];
+    let large = Commit::new(place, Vec::new(), 0, items, &Limits::PROTOCOL).expect("within limits");
+    let marker = Marker::new(LogId([9; 16]), [5; 32], 0);
+    let log = [large];
+    world.say(0, link, &Frame::Hello(Hello { head: end(&marker, &log), ..hello(9) }));
+    world.say(0, link, &bring(&log, end(&marker, &log)));
+    world.read();
+    assert_eq!(world.code(0, link), None);
+    assert_eq!(world.processes[0].replica.vector().seq(&AuthorId([9; 16])), 1);
 }
 
 #[test]

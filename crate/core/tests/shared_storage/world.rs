@@ -26,11 +26,15 @@ pub struct World {
     pub is_full: bool,
     /// Whether storage refuses to read rows.
     pub is_unreadable: bool,
+    /// Whether storage tells what it reads later.
+    pub is_slow: bool,
     /// Whether processes do not hear of one another for now.
     pub is_deaf: bool,
     pub now: u64,
     /// What was said meanwhile, by which process.
     unheard: VecDeque<(usize, Vec<u8>)>,
+    /// What was asked of storage meanwhile, by which process.
+    unread: VecDeque<(usize, Effect)>,
 }
 
 pub struct Process {
@@ -92,6 +96,12 @@ impl World {
 
     pub fn input(&mut self, process: usize, input: holder::Input) {
         self.processes[process].replica.handle(input, self.now);
+        self.run();
+    }
+
+    /// Storage tells what it has read.
+    pub fn read(&mut self) {
+        self.is_slow = false;
         self.run();
     }
 
@@ -166,6 +176,12 @@ impl World {
                 let others = self.processes.iter_mut().enumerate().filter(|(number, _)| *number != from);
                 others.for_each(|(_, it)| it.replica.handle(Input::Broadcast(said.clone()), self.now));
             }
+            if !self.is_slow
+                && let Some((number, effect)) = self.unread.pop_front()
+            {
+                is_idle = false;
+                self.effect(number, effect);
+            }
             if is_idle {
                 return;
             }
@@ -175,6 +191,12 @@ impl World {
     fn effect(&mut self, number: usize, effect: Effect) {
         let process = &mut self.processes[number];
         match effect {
+            Effect::Holder(holder::Effect::Storage(
+                _,
+                StorageRequest::Get(_) | StorageRequest::Scan { .. },
+            )) if self.is_slow => {
+                self.unread.push_back((number, effect));
+            }
             Effect::Holder(holder::Effect::Storage(id, request)) => {
                 let answer = match &request {
                     StorageRequest::Write(_) if self.is_full => StorageAnswer::Failed("it is full".into()),
