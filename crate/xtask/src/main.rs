@@ -31,6 +31,7 @@ Usage: cargo xtask COMMAND
                                          --smoke: a little of each
   bench hostile [--only ATTACK] [--runs N]   what attacks cost an honest writer and the relay; of N runs the best;
        [--json] [--smoke]                --smoke: half a second of each
+  bench mesh [--replicas N] [--seconds N]         replicas that link to each other by themselves, while some come and go
   sim --seeds N [--seed S] [--steps K]            the simulation, alone
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
   fuzz [--minutes N] [--only TARGET[,…]] bytes that mean no good, for each decoder and for a relay (nightly Rust)
@@ -167,7 +168,8 @@ fn bench(mut arguments: lexopt::Parser) -> Result<()> {
     let hostile = match arguments.next()? {
         Some(Value(what)) if what == "relay" => false,
         Some(Value(what)) if what == "hostile" => true,
-        _ => bail!("what is to be measured? `cargo xtask bench relay` or `cargo xtask bench hostile`"),
+        Some(Value(what)) if what == "mesh" => return mesh(arguments),
+        _ => bail!("what is to be measured? `cargo xtask bench relay`, `hostile` or `mesh`"),
     };
     let mut bench = bench::Relay { hostile, ..bench::Relay::default() };
     while let Some(argument) = arguments.next()? {
@@ -176,6 +178,18 @@ fn bench(mut arguments: lexopt::Parser) -> Result<()> {
             Long("json") => bench.json = true,
             Long("smoke") => bench.smoke = true,
             Long("runs") if hostile => bench.runs = Some(arguments.value()?.parse()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    bench.run()
+}
+
+fn mesh(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut bench = bench::Mesh::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("replicas") => bench.replicas = arguments.value()?.parse()?,
+            Long("seconds") => bench.seconds = arguments.value()?.parse()?,
             other => return Err(other.unexpected().into()),
         }
     }

@@ -149,6 +149,7 @@ impl Holder {
         self.admitting.spend(COMMIT_BYTES + causes_bytes);
         match admission {
             Admission::Held => {
+                self.note_repeated(&incoming.origins);
                 self.arrived(&incoming.origins, &incoming.commit);
                 Looked::Done
             }
@@ -183,6 +184,7 @@ impl Holder {
                         return Looked::Done;
                     }
                 }
+                self.note_first(&incoming.origins);
                 self.note_useful(&incoming.origins);
                 let Incoming { origins, commit, .. } = incoming;
                 self.stage(commit, &origins);

@@ -25,6 +25,7 @@ pub(crate) mod pending;
 mod questions;
 mod reconcile;
 pub mod records;
+mod redundancy;
 pub(crate) mod role;
 mod scrub;
 mod step_pace;

@@ -1,9 +1,10 @@
-//! Measures of the native relay (`tests/relay-bench`). Its numbers are said, never asserted: machines differ.
+//! Measures of the native relay (`tests/relay-bench`), and of replicas that link to each other (`tests/bench/mesh.mjs`).
+//! Their numbers are said, never asserted: machines differ.
 
 use anyhow::Result;
 
 use crate::base::run::{program, show};
-use crate::build::native;
+use crate::build::{native, package};
 
 #[derive(Default)]
 pub struct Relay {
@@ -38,5 +39,25 @@ impl Relay {
             bench.arg("--smoke");
         }
         show(&mut bench)
+    }
+}
+
+pub struct Mesh {
+    pub replicas: u32,
+    /// How long replicas come and go.
+    pub seconds: u32,
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        Self { replicas: 30, seconds: 60 }
+    }
+}
+
+impl Mesh {
+    pub fn run(&self) -> Result<()> {
+        package::build()?;
+        let mut bench = program("node", &["tests/bench/mesh.mjs", "--replicas", &self.replicas.to_string()]);
+        show(bench.args(["--seconds", &self.seconds.to_string()]))
     }
 }
