@@ -142,6 +142,7 @@ const FRAMES: [name: string, type: number, body: unknown][] = [
   ["Introduction", 18, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(1, 2) })],
   ["Introduction between relays", 18, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(1, 2), 3: filled(32, 15) })],
   ["Signal", 19, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(3) })],
+  ["Naming", 20, true],
   ["Signal between relays", 19, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(3), 3: filled(32, 15) })],
 ];
 
@@ -160,7 +161,7 @@ test("the least greeting leaves out what is absent", () => {
 test("there is a vector of every frame", () => {
   assert.deepEqual(
     new Set(FRAMES.map(([, type]) => type)),
-    new Set(Array.from({ length: 19 }, (_, index) => index + 1)),
+    new Set(Array.from({ length: 20 }, (_, index) => index + 1)),
   );
   const names = [...lines.keys()].filter((name) => name.startsWith("frame "));
   assert.equal(names.length, FRAMES.length + 1);

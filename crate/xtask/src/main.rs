@@ -33,6 +33,7 @@ Usage: cargo xtask COMMAND
   bench hostile [--host native|worker]   what attacks cost an honest writer and the relay; without --host, of the native
        [--only ATTACK] [--runs N]        relay and of the Worker on workerd; of N runs of an attack the best;
        [--json] [--smoke]                --smoke: half a second of each
+  bench mesh [--replicas N] [--seconds N]         replicas that link to each other by themselves, while some come and go
   sim --seeds N [--seed S] [--steps K]            the simulation, alone
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
   fuzz [--minutes N] [--only TARGET[,…]] bytes that mean no good, for each decoder and for a relay (nightly Rust)
@@ -170,7 +171,10 @@ fn bench(mut arguments: lexopt::Parser) -> Result<()> {
         Some(Value(what)) if what == "documents" => return bench_documents(arguments),
         Some(Value(what)) if what == "relay" => false,
         Some(Value(what)) if what == "hostile" => true,
-        _ => bail!("what is to be measured? `cargo xtask bench` with `documents`, `relay` or `hostile`"),
+        Some(Value(what)) if what == "mesh" => return mesh(arguments),
+        _ => bail!(
+            "what is to be measured? `cargo xtask bench` with `documents`, `relay`, `hostile` or `mesh`"
+        ),
     };
     let mut bench = bench::Relay { hostile, ..bench::Relay::default() };
     while let Some(argument) = arguments.next()? {
@@ -195,6 +199,18 @@ fn bench_documents(mut arguments: lexopt::Parser) -> Result<()> {
         }
     }
     bench::documents(only.as_deref())
+}
+
+fn mesh(mut arguments: lexopt::Parser) -> Result<()> {
+    let mut bench = bench::Mesh::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("replicas") => bench.replicas = arguments.value()?.parse()?,
+            Long("seconds") => bench.seconds = arguments.value()?.parse()?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    bench.run()
 }
 
 fn demo(mut arguments: lexopt::Parser) -> Result<()> {

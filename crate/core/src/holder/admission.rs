@@ -147,6 +147,7 @@ impl Holder {
         self.admitting.spend(COMMIT_BYTES + causes_bytes);
         match admission {
             Admission::Held => {
+                self.note_repeated(&incoming.origins);
                 self.arrived(&incoming.origins, &incoming.commit);
                 Looked::Done
             }
@@ -185,6 +186,7 @@ impl Holder {
                         return Looked::Done;
                     }
                 }
+                self.note_first(&incoming.origins);
                 self.note_useful(&incoming.origins);
                 let Incoming { origins, commit, .. } = incoming;
                 self.stage(commit, &origins);

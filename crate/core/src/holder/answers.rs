@@ -5,7 +5,7 @@ use minicbor::bytes::ByteVec;
 use crate::base::id::LinkId;
 use crate::holder::holder::Holder;
 use crate::holder::pending::{Pending, rows_of};
-use crate::link::sending::{Begun, Framing};
+use crate::link::sending::{Begun, Framing, Naming};
 use crate::link::session::Answering;
 use crate::log::finding::Finding;
 use crate::log::keys::rows_after;
@@ -135,7 +135,7 @@ impl Holder {
         answering.read_bytes = 0;
         let Some(left) = &mut answering.left else { return Ok(()) };
         let (limits, marker) = (&self.limits, self.log.marker());
-        let framing = Framing { limits, marker, is_mesh: false, room };
+        let framing = Framing { limits, marker, naming: Naming::Nothing, room };
         let (mut frames, mut records): (Vec<Frame>, Vec<ByteVec>) = (Vec::new(), Vec::new());
         let (mut bytes, mut used, mut is_torn) = (0, 0, false);
         let part = |records: Vec<ByteVec>| {

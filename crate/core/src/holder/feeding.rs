@@ -10,7 +10,7 @@ use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::pending::{Pending, rows_of};
 use crate::holder::work::ask_what_was_read;
-use crate::link::sending::{Framing, frames_of};
+use crate::link::sending::{Framing, Naming, frames_of};
 use crate::log::keys::rows_after;
 use crate::log::rows::Entry;
 use crate::storage::request::{Corrupt, StorageAnswer};
@@ -46,7 +46,7 @@ impl Holder {
     pub(super) fn push_live(&mut self, before: Position, entries: &[Entry]) {
         let now = self.now;
         let (limits, marker) = (&self.limits, self.log.marker());
-        let framing = Framing { limits, marker, is_mesh: false, room: usize::MAX };
+        let framing = Framing { limits, marker, naming: Naming::Nothing, room: usize::MAX };
         let mut shared: Option<Shared> = None;
         let (mut others, mut shared_with) = (Vec::new(), Vec::new());
         for (id, session) in self.links.sessions_mut() {
@@ -59,7 +59,7 @@ impl Holder {
                 continue;
             }
             let is_behind = session.send.sent.seq != before.seq || session.send.begun.is_some();
-            if session.is_mesh || is_behind || !session.send.is_plain() {
+            if session.naming(true) != Naming::Nothing || is_behind || !session.send.is_plain() {
                 others.push(id);
                 continue;
             }
@@ -101,15 +101,17 @@ impl Holder {
             session.send.skip_to(self.stored);
             return self.note_peer(id);
         }
-        self.send_entries(id, entries);
+        self.send_entries(id, entries, true);
         self.feed(id);
     }
 
-    fn send_entries(&mut self, id: LinkId, entries: &[Entry]) {
+    /// `are_new`: they were just written. What a replica lacks of older ones it is sent, whatever it has asked for:
+    /// to ask for all of that bit by bit would be slower than to have some of it twice.
+    fn send_entries(&mut self, id: LinkId, entries: &[Entry], are_new: bool) {
         let Some(session) = self.links.session_mut(id) else { return };
-        let (is_mesh, room) = (session.is_mesh, session.unread.room(&self.limits));
+        let (naming, room) = (session.naming(are_new), session.unread.room(&self.limits));
         let stored = self.stored.seq;
-        let framing = Framing { limits: &self.limits, marker: self.log.marker(), is_mesh, room };
+        let framing = Framing { limits: &self.limits, marker: self.log.marker(), naming, room };
         for frame in session.send.frames_for(entries, stored, framing) {
             if let Frame::Commits(Commits { records, .. }) = &frame {
                 self.counters.commits_out += records.len() as u64;
@@ -164,7 +166,7 @@ impl Holder {
             self.feed(id);
             return Ok(());
         }
-        self.send_entries(id, &rows.entries[..end]);
+        self.send_entries(id, &rows.entries[..end], false);
         if end > 0 {
             self.feed(id);
         }

@@ -88,6 +88,7 @@ impl Holder {
             Frame::Announce(announce) => self.announce_came(id, announce),
             Frame::Introduction(introduction) => self.introduction_came(id, introduction),
             Frame::Signal(signal) => self.signal_came(id, signal),
+            Frame::Naming(names) => self.naming_came(id, names),
             Frame::Hello(_) | Frame::Bye(_) | Frame::Unknown => {}
         }
     }
@@ -95,12 +96,12 @@ impl Holder {
     fn commits_came(&mut self, id: LinkId, frame: Commits) {
         let Some(session) = self.links.session_mut(id) else { return };
         session.moved(self.now);
-        if !session.is_mesh && !frame.named.is_empty() {
-            return self.close(id, CloseCode::OutOfOrder, "only a relay may leave commits to others to send");
+        if !session.is_kept() && !frame.named.is_empty() {
+            return self.close(id, CloseCode::OutOfOrder, "a client may not leave commits to others to send");
         }
         // Credit for the bytes of a commit in pieces was spent piece by piece.
         let whole = session.receive.stream.take();
-        let brings_commits = !frame.records.is_empty() || !whole.is_empty();
+        let brings_commits = !frame.records.is_empty() || !frame.named.is_empty() || !whole.is_empty();
         let may_write = session.may_write() || self.limits.is_mutated(Mutation::ReadersWrite);
         if brings_commits && !may_write {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");

@@ -28,6 +28,7 @@ pub(crate) mod pending;
 mod questions;
 mod reconcile;
 pub mod records;
+mod redundancy;
 #[cfg(feature = "documents")]
 mod replicas;
 #[cfg_attr(not(feature = "documents"), expect(dead_code))]

@@ -10,7 +10,7 @@ use crate::commit::commit::Commit;
 use crate::commit::header::After;
 use crate::holder::holder::Holder;
 use crate::holder::pending::{Brought, Incoming, Origin};
-use crate::link::session::{Purpose, Wanted};
+use crate::link::session::{Purpose, Session, Wanted};
 use crate::wire::bodies::{Answer, ChainRange, Want};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -18,6 +18,8 @@ use crate::wire::frame::Frame;
 /// How long a commit that a relay has named, or the cause of one that it has sent, may take to come
 /// its own way before that relay is asked for it.
 const PATIENCE: Millis = 1_000;
+/// The same between replicas, which have somebody waiting.
+const PATIENCE_OF_REPLICAS: Millis = 500;
 
 impl Holder {
     /// A commit whose causes are not here waits for them. It keeps its credit, so that a peer's backlog
@@ -128,6 +130,7 @@ impl Holder {
             };
             session.wanted = Some(wanted);
             self.send(id, &Frame::Want(Want { nonce, ranges }));
+            self.send_again(id);
         }
         self.ask_for_bytes();
     }
@@ -151,9 +154,11 @@ impl Holder {
     fn missing_of(&self, link: LinkId) -> Option<BTreeSet<ChainRange>> {
         let session = self.links.session(link).filter(|session| session.wanted.is_none())?;
         let (room, most) = (&self.intake.waiting, self.limits.want_ranges_max);
-        // Between relays what is missing is most likely on its way from where it was made.
-        let is_patient = session.is_mesh && !room.is_half_full(&self.limits);
-        let since = if is_patient { self.now.checked_sub(PATIENCE)? } else { Millis::MAX };
+        // What is missing is most likely on its way from where it was made.
+        let since = match patience(session).filter(|_| !room.is_half_full(&self.limits)) {
+            Some(patience) => self.now.checked_sub(patience)?,
+            None => Millis::MAX,
+        };
         let names: Vec<_> = room.to_ask(link, since).take(most).collect();
         // What the same commits lack beside is asked for along with it.
         let is_wanted = |name: &After| self.log.is_beyond_tips(name) && !room.has_named(name);
@@ -168,13 +173,20 @@ impl Holder {
         (!ranges.is_empty()).then_some(ranges)
     }
 
-    /// When what is missing between relays has had its time.
+    /// When what is missing, and was left to others to send, has had its time.
     pub(super) fn patience_ends(&self) -> Option<Millis> {
-        // Whatever has had its time is asked for as soon as it can be.
-        let then = (self.now + 1).saturating_sub(PATIENCE);
         let room = &self.intake.waiting;
-        let since = self.links.mesh().filter_map(|(link, _)| room.awaited_since(link, then)).min();
-        since.map(|since| since + PATIENCE)
+        let end = |link: LinkId, session: &Session| {
+            let patience = patience(session)?;
+            // Whatever has had its time is asked for as soon as it can be.
+            let then = (self.now + 1).saturating_sub(patience);
+            room.awaited_since(link, then).map(|since| since + patience)
+        };
+        // A relay has many links, and names nothing on most of them.
+        if self.is_relay() {
+            return self.links.mesh().filter_map(|(link, session)| end(link, session)).min();
+        }
+        self.links.sessions().filter_map(|(link, session)| end(link, session)).min()
     }
 
     // Answers.
@@ -257,5 +269,13 @@ impl Holder {
             Some(_) => self.close(id, CloseCode::Flow, "an answer over its limit"),
             None => self.close(id, CloseCode::OutOfOrder, "an answer that was not asked for"),
         }
+    }
+}
+
+/// How long what is missing is waited for, where others are to send it.
+fn patience(session: &Session) -> Option<Millis> {
+    match session.is_mesh {
+        true => Some(PATIENCE),
+        false => session.names.then_some(PATIENCE_OF_REPLICAS),
     }
 }

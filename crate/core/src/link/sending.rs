@@ -66,13 +66,27 @@ enum Due {
     Sending,
 }
 
+/// Which commits are named in place of being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    Nothing,
+    /// Those that this holder was not brought first-hand: between relays.
+    Others,
+    All,
+}
+
+impl Naming {
+    fn is_of(self, entry: &Entry) -> bool {
+        self == Self::All || (self == Self::Others && !entry.own)
+    }
+}
+
 /// What frames are made with.
 #[derive(Clone, Copy)]
 pub(crate) struct Framing<'a> {
     pub limits: &'a Limits,
     pub marker: &'a Marker,
-    /// What did not come from a client is named, not sent.
-    pub is_mesh: bool,
+    pub naming: Naming,
     /// So many bytes may be sent now; the frame that reaches it is the last.
     pub room: usize,
 }
@@ -215,7 +229,7 @@ impl Sending {
             if (self.credit <= 0 && begun == 0) || used >= framing.room {
                 break;
             }
-            let due = self.due(entry, framing.is_mesh);
+            let due = self.due(entry, framing.naming);
             let record = if matches!(due, Due::Sending) { entry.commit.encode() } else { Vec::new() };
             if self.begun.is_some_and(|begun| begun.of != record.len()) {
                 self.is_torn = true;
@@ -299,7 +313,7 @@ impl Sending {
         begun.or(next)
     }
 
-    fn due(&self, entry: &Entry, is_mesh: bool) -> Due {
+    fn due(&self, entry: &Entry, naming: Naming) -> Due {
         if self.is_echo(entry.at.seq) {
             return Due::Nothing;
         }
@@ -308,7 +322,7 @@ impl Sending {
             // What it lacks by its own account comes by no other way.
             Some(filter) if entry.at.seq <= filter.until => Due::Sending,
             // A name says that all bytes are here.
-            _ if is_mesh && !entry.own && !entry.again && !entry.commit.has_holes() => Due::Naming,
+            _ if naming.is_of(entry) && !entry.again && !entry.commit.has_holes() => Due::Naming,
             _ => Due::Sending,
         }
     }
@@ -391,7 +405,7 @@ pub(crate) fn frames_of(before: Position, entries: &[Entry], framing: Framing<'_
     let mut sending = Sending::new();
     sending.start(before);
     sending.credit = i64::MAX;
-    sending.frames_for(entries, 0, Framing { is_mesh: false, room: usize::MAX, ..framing })
+    sending.frames_for(entries, 0, Framing { naming: Naming::Nothing, room: usize::MAX, ..framing })
 }
 
 #[cfg(test)]
@@ -435,7 +449,7 @@ mod tests {
             entries.push(Entry { at, commit, own: true, again: false });
         }
         let marker = Marker::new(LogId([1; 16]), [2; 32], 0);
-        let framing = Framing { limits: &limits, marker: &marker, is_mesh: false, room: usize::MAX };
+        let framing = Framing { limits: &limits, marker: &marker, naming: Naming::Nothing, room: usize::MAX };
         let mut sending = Sending::new();
         sending.start(Position::START);
         sending.grant(1_000_000, &limits);

@@ -12,7 +12,7 @@ use crate::commit::commit::Commit;
 use crate::commit::vector::Tip;
 use crate::link::filter::Holdings;
 use crate::link::receiving::Receive;
-use crate::link::sending::{Begun, Sending};
+use crate::link::sending::{Begun, Naming, Sending};
 use crate::link::unread::Unread;
 use crate::log::finding::Finding;
 use crate::wire::access::Right;
@@ -34,6 +34,10 @@ pub(crate) struct Session {
     pub is_mesh: bool,
     /// Between replicas: either side may be one that is not to be believed, and both keep cursors.
     pub is_peer: bool,
+    /// Between replicas: commits are named, not sent, either way: what the link brings comes by others first.
+    pub names: bool,
+    /// Commits in a row that the other replica has sent, and that were here by then.
+    pub repeats: u32,
     /// When the other replica was asked whether it is there, if it was not heard since.
     pub pinged_at: Option<Millis>,
     /// When a frame last went either way that moved a log.
@@ -261,6 +265,8 @@ impl Session {
             peer,
             is_mesh,
             is_peer: false,
+            names: false,
+            repeats: 0,
             pinged_at: None,
             moved_at: now,
             moving_since: now,
@@ -282,6 +288,15 @@ impl Session {
             asked_holes: IdSet::new(),
             asks_from_ends: false,
             owed_deletes: IdMap::new(),
+        }
+    }
+
+    /// What is named on this link in place of being sent, of commits that were just written, or of older ones.
+    pub fn naming(&self, are_new: bool) -> Naming {
+        match self.is_mesh {
+            true => Naming::Others,
+            false if self.names && are_new => Naming::All,
+            false => Naming::Nothing,
         }
     }
 

@@ -12,7 +12,6 @@ use crate::link::session::{End as EndOfLink, Grant};
 use crate::relay::region::mesh_session;
 use crate::wire::access::Right;
 use crate::wire::bodies::Terms;
-use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 use crate::wire::meeting::{Announce, Introduction, Signal};
 use crate::wire::ticket::{SIGNATURE_BYTES, Ticket, signed};
@@ -153,13 +152,8 @@ impl Meetings {
         let elsewhere = region_of(holder, link);
         let session = holder.session_mut(link).and_then(|session| session.accepted());
         let announced = session.and_then(|accepted| accepted.announced);
-        let Some(from) = (if elsewhere.is_some() { from } else { announced }) else {
-            return holder.close(
-                link,
-                CloseCode::OutOfOrder,
-                "a signal from a replica that was not announced",
-            );
-        };
+        // An attachment that is older than the announcement does not know it: the replica announces itself again.
+        let Some(from) = (if elsewhere.is_some() { from } else { announced }) else { return };
         let is_here = elsewhere.is_some() || region == self.region;
         let from_region = elsewhere.clone().unwrap_or_else(|| self.region.clone());
         if let Some(link) = self.link_of(to, holder).filter(|_| is_here) {

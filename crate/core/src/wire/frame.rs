@@ -65,6 +65,8 @@ pub enum Frame {
     Introduction(Introduction),
     /// See [`Signal`].
     Signal(Signal),
+    /// Between replicas: whether commits are to be named on this link rather than sent, either way.
+    Naming(bool),
     /// A frame of a newer version.
     Unknown,
 }
@@ -104,6 +106,7 @@ impl Frame {
             Frame::Announce(body) => to_cbor(&(17u8, body)),
             Frame::Introduction(body) => to_cbor(&(18u8, body)),
             Frame::Signal(body) => to_cbor(&(19u8, body)),
+            Frame::Naming(is_wanted) => to_cbor(&(20u8, is_wanted)),
             Frame::Unknown => to_cbor(&(u8::MAX, ())),
         }
     }
@@ -145,6 +148,7 @@ fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
         17 => Frame::Announce(d.decode()?),
         18 => Frame::Introduction(d.decode()?),
         19 => Frame::Signal(d.decode()?),
+        20 => Frame::Naming(d.decode()?),
         _ => {
             d.skip()?;
             Frame::Unknown
@@ -235,6 +239,7 @@ mod tests {
                 bytes: vec![1].into(),
                 from: Some(PeerKey([9; 32])),
             }),
+            Frame::Naming(true),
             Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into(), descriptor: None }),
         ]
     }

@@ -2,4 +2,5 @@
 
 mod links;
 mod prices;
+mod redundancy;
 mod world;

@@ -228,8 +228,12 @@ fn what_breaks_the_rules_of_meetings_ends_the_link() {
     host.send(large, &signal(2, "eu", 101));
     assert_eq!(host.code(large), Some(CloseCode::TooLarge as u16));
     let nobody = host.come("write");
+    let there = replica(&mut host, "write", 2);
     host.send(nobody, &signal(2, "eu", 1));
-    assert_eq!(host.code(nobody), Some(CloseCode::OutOfOrder as u16));
+    assert_eq!((signals(&mut host, there), host.code(nobody)), (Vec::new(), None));
+    let naming = host.come("write");
+    host.send(naming, &Frame::Naming(true));
+    assert_eq!(host.code(naming), Some(CloseCode::OutOfOrder as u16));
     let relay = replica(&mut host, "write", 3);
     let ticket = vec![1].into();
     let to = Some(key(1));

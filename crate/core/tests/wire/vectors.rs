@@ -170,6 +170,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
                 from: Some(PeerKey([15; 32])),
             }),
         ),
+        ("Naming", Frame::Naming(true)),
         ("Terms without an end", Frame::Terms(Terms { read_only: false, expires_in: None })),
     ]
 }

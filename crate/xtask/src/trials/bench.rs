@@ -1,5 +1,5 @@
-//! Measures of documents (`crate/core/benches`) and of the native relay (`tests/relay-bench`). Their numbers are said,
-//! never asserted: machines differ.
+//! Measures of documents (`crate/core/benches`), of the native relay (`tests/relay-bench`), and of replicas that link to
+//! each other (`tests/bench/mesh.mjs`). Their numbers are said, never asserted: machines differ.
 
 use std::str::FromStr;
 
@@ -74,5 +74,25 @@ impl Relay {
             bench.arg("--smoke");
         }
         show(&mut bench)
+    }
+}
+
+pub struct Mesh {
+    pub replicas: u32,
+    /// How long replicas come and go.
+    pub seconds: u32,
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        Self { replicas: 30, seconds: 60 }
+    }
+}
+
+impl Mesh {
+    pub fn run(&self) -> Result<()> {
+        package::build()?;
+        let mut bench = program("node", &["tests/bench/mesh.mjs", "--replicas", &self.replicas.to_string()]);
+        show(bench.args(["--seconds", &self.seconds.to_string()]))
     }
 }
