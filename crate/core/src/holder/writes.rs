@@ -357,7 +357,7 @@ mod tests {
             role: Role::Replica(Default::default()),
             token: None,
             caps: None,
-            limits: limits.clone(),
+            limits,
             seed: [1; 32],
         };
         let mut holder = Holder::new(config, 0);
@@ -369,7 +369,7 @@ mod tests {
         let second = commit(2, first.id());
         let third = commit(3, second.id());
         let marker = Marker::new(LogId([9; 16]), [9; 32], 0);
-        let mut log = Log::new(marker, Some(space), Keeping::Uncovered, limits.clone().into());
+        let mut log = Log::new(marker, Some(space), Keeping::Uncovered, limits.into());
         for commit in [&first, &second] {
             log.stage(commit.clone(), true, None);
         }

@@ -292,7 +292,7 @@ mod tests {
         let limits = Limits::PROTOCOL;
         let marker = Marker::new(LogId([9; 16]), [9; 32], 0);
         let space = Descriptor::plain("space");
-        let log = Log::new(marker, Some(space.clone()), Keeping::Uncovered, limits.clone().into());
+        let log = Log::new(marker, Some(space.clone()), Keeping::Uncovered, limits.into());
         let doc = DocId([3; 16]);
         let mut own = OwnCommits::new(AuthorId([1; 16]));
         let items = vec![(doc, Kind::Change, vec![7])];
