@@ -24,6 +24,12 @@ async function twoTabs(relays) {
   return [first, second];
 }
 
+/** The tab that links makes the first commit, so the log has the id under which it has greeted. */
+async function begin(first) {
+  await untilStatus(first, (status) => status.state === "live");
+  await first.evaluate(() => doc.change((draft) => void draft.list.push("begun")).durable());
+}
+
 /** How many links the relay has accepted since it started. */
 async function accepted() {
   const metrics = await (await fetch(`${relay.url.replace("ws", "http")}/metrics`)).text();
@@ -60,7 +66,7 @@ it("a tab opened later has what the other has saved, and what it types is there 
 
 it("one tab links to the relay for both, and an edit of the other is durable", { timeout }, async () => {
   const [first, second] = await twoTabs([relay.url]);
-  await untilStatus(first, (status) => status.state === "live");
+  await begin(first);
   await second.evaluate(() => doc.change((draft) => void draft.list.push("durable")).durable());
   await second.evaluate(() => space.durable());
   assert.equal(await accepted(), 1);
@@ -69,9 +75,16 @@ it("one tab links to the relay for both, and an edit of the other is durable", {
   assert.deepEqual(await links(second), [["relay", "tab", "eu"]]);
 });
 
-it("the tab that links goes, and the other takes over", { timeout }, async () => {
+it("a log that another tab begins is greeted for anew, once", { timeout }, async () => {
   const [first, second] = await twoTabs([relay.url]);
   await untilStatus(first, (status) => status.state === "live");
+  await second.evaluate(() => doc.change((draft) => void draft.list.push("begun")).durable());
+  assert.equal(await accepted(), 2);
+});
+
+it("the tab that links goes, and the other takes over", { timeout }, async () => {
+  const [first, second] = await twoTabs([relay.url]);
+  await begin(first);
   await push(second, "before");
   await first.close();
   await second.evaluate(() => doc.change((draft) => void draft.list.push("after")).durable());
