@@ -305,12 +305,7 @@ mod tests {
     use crate::holder::role::Role;
     use crate::log::log::{Keeping, Log};
 
-    fn row(seq: u64) -> Vec<u8> {
-        [b"b".as_slice(), &seq.to_be_bytes(), &[0, 0]].concat()
-    }
-
-    #[test]
-    fn with_a_full_disk_a_scan_is_whole_although_other_processes_have_appended_since() {
+    fn replica() -> Holder {
         let config = HolderConfig {
             space: "space".into(),
             descriptor: None,
@@ -320,7 +315,16 @@ mod tests {
             limits: Limits::PROTOCOL,
             seed: [1; 32],
         };
-        let mut holder = Holder::new(config, 0);
+        Holder::new(config, 0)
+    }
+
+    fn row(seq: u64) -> Vec<u8> {
+        [b"b".as_slice(), &seq.to_be_bytes(), &[0, 0]].concat()
+    }
+
+    #[test]
+    fn with_a_full_disk_a_scan_is_whole_although_other_processes_have_appended_since() {
+        let mut holder = replica();
         let mut kept = Kept::default();
         kept.write(&WriteBatch { puts: vec![(row(3), vec![3])], ..WriteBatch::default() });
         holder.disk = Disk::Failing { kept, guard: None, since: 2, reason: "it is full".into(), retry_at: 0 };
@@ -351,16 +355,7 @@ mod tests {
     fn what_was_in_memory_comes_in_again_before_what_was_made_since() {
         let limits = Limits::PROTOCOL;
         let space = Descriptor::plain("space");
-        let config = HolderConfig {
-            space: "space".into(),
-            descriptor: None,
-            role: Role::Replica(Default::default()),
-            token: None,
-            caps: None,
-            limits,
-            seed: [1; 32],
-        };
-        let mut holder = Holder::new(config, 0);
+        let mut holder = replica();
         let commit = |seq, prev| {
             let place = (AuthorId([1; 16]), seq, prev);
             Commit::new(place, Vec::new(), 0, Vec::new(), &limits).expect("small")
