@@ -42,6 +42,11 @@ export function decodeValue(bytes: Uint8Array): ValueMap {
   return freezeDecoded(decodeCbor(bytes, decoding)) as ValueMap;
 }
 
+/** Decodes a list that the core gives, and freezes it. */
+export function decodeList<T>(bytes: Uint8Array): readonly T[] {
+  return freezeDecoded(decodeCbor(bytes, decoding)) as readonly T[];
+}
+
 export function decodePatches(bytes: Uint8Array): Patch[] {
   return decodeCbor(bytes, decoding) as Patch[];
 }

@@ -1,5 +1,6 @@
 //! The application's edits, made in an Automerge transaction.
 
+use automerge::marks::Mark;
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, TextEncoding, hydrate};
 
@@ -27,6 +28,9 @@ pub enum EditError {
     /// It nests deeper than documents may.
     #[error("a document may nest at most {DEPTH_MAX} levels deep")]
     TooDeep,
+    /// A mark is not inside its text.
+    #[error("a mark covers at least one character of its text, and nothing past its end")]
+    Range,
     /// A commit, or the document, would hold more than replicas take.
     #[error("the change, or the document with it, would be larger than a replica takes")]
     TooLarge,
@@ -43,6 +47,7 @@ pub(super) fn operations(op: &Op) -> u64 {
         Op::Delete { count, .. } => *count as u64,
         Op::Splice { remove, insert, .. } => *remove as u64 + insert.chars().count() as u64,
         Op::Increment { .. } => 1,
+        Op::Mark { .. } => 2,
         // How much of the text stays is found out when its turn comes.
         Op::UpdateText { .. } => 0,
     }
@@ -97,6 +102,12 @@ pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             _ => Err(EditError::Path(path.clone())),
         },
         Op::Delete { path, count } => {
+            if let Some((Prop::Seq(index), text)) = path.split_last()
+                && let Ok(text) = object(tx, text, ObjType::Text)
+            {
+                let edit = diff::Edit { index: *index, remove: *count, insert: String::new() };
+                return edit_text(tx, &path[..path.len() - 1], &text, &[edit]);
+            }
             let (list, prop) = parent(tx, path)?;
             if *count > REMOVE_MAX && prop == Prop::Seq(0) && *count == tx.length(&list) {
                 let (parent, prop) = parent(tx, &path[..path.len() - 1])?;
@@ -116,6 +127,14 @@ pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
         Op::Increment { path, by } => {
             let (parent, prop) = parent(tx, path)?;
             Ok(tx.increment(&parent, prop, *by)?)
+        }
+        Op::Mark { path, range, expand, name, value } => {
+            let text = object(tx, path, ObjType::Text)?;
+            if range.start >= range.end || range.end > tx.length(&text) {
+                return Err(EditError::Range);
+            }
+            let mark = Mark::new(name.clone(), value.clone(), range.start, range.end);
+            Ok(tx.mark(&text, mark, *expand)?)
         }
         Op::UpdateText { path, text } => {
             let object = object(tx, path, ObjType::Text)?;
