@@ -74,6 +74,7 @@ fn report(options: &Options) -> ExitCode {
             Err(_) => failed += 1,
         }
     }
+    let seconds = started.elapsed().as_secs_f64();
     println!("{total}");
     println!(
         "{} passed, {failed} failed: seeds {first}..{} of {steps} steps in {seconds:.1} s, {:.0} steps/s",
