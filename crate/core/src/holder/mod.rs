@@ -23,8 +23,12 @@ pub(crate) mod meetings;
 mod named;
 #[cfg_attr(not(feature = "documents"), expect(dead_code))]
 pub(crate) mod notice;
+#[cfg(feature = "documents")]
+pub(crate) mod own_presence;
 pub(crate) mod peers;
 pub(crate) mod pending;
+pub(crate) mod presences;
+pub(crate) mod present;
 mod questions;
 mod reconcile;
 pub mod records;

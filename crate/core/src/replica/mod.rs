@@ -13,6 +13,7 @@ mod open;
 mod own_commits;
 pub mod peers;
 pub mod placement;
+mod presence;
 mod reading;
 mod regions;
 pub mod replica;
