@@ -27,7 +27,7 @@ pub(crate) mod notice;
 pub(crate) mod own_presence;
 pub(crate) mod peers;
 pub(crate) mod pending;
-pub(crate) mod presences;
+pub mod presences;
 pub(crate) mod present;
 mod questions;
 mod reconcile;

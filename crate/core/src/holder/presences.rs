@@ -76,6 +76,10 @@ impl Source {
 }
 
 impl Presences {
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }

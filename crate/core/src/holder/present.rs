@@ -48,6 +48,11 @@ pub(crate) struct Showing {
 }
 
 impl Holder {
+    /// Of how many replicas is known that they are there, or were a moment ago.
+    pub fn present(&self) -> usize {
+        self.showing.presences.len()
+    }
+
     /// Whether somebody is there in this region, so far as this relay knows: other regions are to know.
     pub fn has_present_here(&self) -> bool {
         self.showing.presences.has_from(|from| matches!(from, Source::Link(_)))

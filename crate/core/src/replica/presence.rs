@@ -88,6 +88,11 @@ impl Replica {
         self.advance();
     }
 
+    /// Of how many replicas it knows that they are there, or were a moment ago.
+    pub fn present(&self) -> usize {
+        self.holder.present()
+    }
+
     /// Says again who this is, where it is time to.
     pub(super) fn run_presence(&mut self) {
         let Heard { is_asked, asks_others, contest, has_others } = self.holder.take_heard_present();
@@ -123,7 +128,7 @@ impl Replica {
         self.holder.hear_shared(all, self.now);
     }
 
-    pub(super) fn present(&mut self, id: PresenceId, state: Option<&[u8]>) {
+    pub(super) fn tell_present(&mut self, id: PresenceId, state: Option<&[u8]>) {
         self.tell(Event::Present { id, state: state.map(<[u8]>::to_vec) });
     }
 }

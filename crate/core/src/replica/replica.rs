@@ -279,7 +279,7 @@ impl Replica {
                     self.waits.head_of(link, nonce, at);
                 }
             }
-            Notice::Present(id, state) => self.present(id, state.as_deref()),
+            Notice::Present(id, state) => self.tell_present(id, state.as_deref()),
             Notice::PresentHere(all) => self.broadcast(&Message::Present(all)),
             Notice::LogMoved => self.follow.is_due = true,
             Notice::Reloaded => self.log_restarts(),
