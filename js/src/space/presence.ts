@@ -11,7 +11,7 @@ import type { Json } from "../value/value.js";
 import type { SpaceContext } from "./context.js";
 import type { Presence, Unsubscribe } from "./types.js";
 
-const NOTHING = new Uint8Array();
+const NOTHING: Uint8Array = new Uint8Array();
 
 export class OwnPresence implements Presence {
   readonly #context: SpaceContext;
@@ -72,7 +72,7 @@ export class OwnPresence implements Presence {
   end(): void {
     if (this.#others.size > 0) this.#next = new Map();
     this.refresh();
-    this.#listeners.clear();
+    this.#context.outbox.flush();
   }
 
   #takePart(): string {
@@ -80,7 +80,7 @@ export class OwnPresence implements Presence {
     return this.#id ?? this.#show(this.#shown);
   }
 
-  #show(state: Uint8Array<ArrayBuffer>): string {
+  #show(state: Uint8Array): string {
     const id = this.#context.run((engine) => engine.show(state));
     this.#shown = state;
     return (this.#id = hex(id));

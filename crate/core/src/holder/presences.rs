@@ -89,8 +89,9 @@ impl Presences {
         self.held.values().any(|held| held.state.is_some() && is_it(held.from))
     }
 
-    /// Takes in what was said, where it is newer than what is known; whether it is.
-    pub fn take(&mut self, said: Presence, from: Source, most: usize, now: Millis) -> bool {
+    /// Takes in what was said, where it is newer than what is known; whether it is. Had it been said just now, it
+    /// would count until then.
+    pub fn take(&mut self, said: Presence, from: Source, most: usize, until: Millis) -> bool {
         let Presence { id, number, age, state } = said;
         let state: Option<Arc<[u8]>> = state.map(|state| Vec::from(state).into());
         if self.own == Some(id) && from != Source::Own {
@@ -115,7 +116,7 @@ impl Presences {
         let before = self.held.get(&id).and_then(|held| held.state.clone());
         self.has_newcomer |= before.is_none() && state.is_some() && from != Source::Own;
         self.version += 1;
-        let expires_at = now + PRESENT_FOR - age;
+        let expires_at = until - age;
         self.expires_at = Some(self.expires_at.map_or(expires_at, |at| at.min(expires_at)));
         let version = self.version;
         self.note_change(id, before.as_ref(), state.as_ref());

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use crate::base::id::LinkId;
 use crate::base::limits::Limits;
+use crate::base::mutation::Mutation;
 use crate::base::pace::Rate;
 use crate::base::time::Millis;
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
-use crate::holder::presences::{Presences, Source};
+use crate::holder::presences::{PRESENT_FOR, Presences, Source};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 use crate::wire::presence::{Presence, Present};
@@ -20,6 +21,8 @@ use crate::wire::presence::{Presence, Present};
 pub(crate) const SLOT: Millis = 250;
 /// How long links are told what is new although nobody was heard of there.
 const GRACE: Millis = 2_000;
+/// See [`Mutation::PresenceForAnHour`].
+const HOUR: Millis = 3_600_000;
 /// What one of them costs beside what is shown.
 const COST_BYTES: usize = 64;
 
@@ -81,8 +84,10 @@ impl Holder {
 
     pub(super) fn hear_present(&mut self, all: Vec<Presence>, from: Source) {
         let (most, now) = (self.limits.presences_max, self.now);
+        let is_kept = self.limits.is_mutated(Mutation::PresenceForAnHour);
+        let until = now + if is_kept { HOUR } else { PRESENT_FOR };
         for said in all {
-            self.showing.is_due |= self.showing.presences.take(said, from, most, now);
+            self.showing.is_due |= self.showing.presences.take(said, from, most, until);
         }
     }
 
