@@ -96,9 +96,10 @@ impl Holder {
         let is_admitting = !self.intake.inbox.is_empty() && self.writing == 0 && self.intake.lookups == 0;
         let admission = is_admitting.then(|| self.admitting.next());
         let turn = self.turns.next();
+        // A write under way has its answer first.
+        let retry = self.disk.retry_at().filter(|_| self.writing == 0);
         let present = self.showing.next(self.now);
-        let all =
-            [links, patience, scrub, self.disk.retry_at(), self.owner_deadline, turn, admission, present];
+        let all = [links, patience, scrub, retry, self.owner_deadline, turn, admission, present];
         let next = all.into_iter().flatten().min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.is_open());
