@@ -28,8 +28,8 @@ use crate::holder::notice::Notice;
 
 use crate::holder::peers::Peers;
 use crate::holder::pending::Pending;
-use crate::holder::present::Showing;
 use crate::holder::role::Role;
+use crate::holder::showing::Showing;
 use crate::holder::step_pace::StepPace;
 use crate::holder::turns::{Turn, Turns};
 use crate::link::link::{Link, Phase};

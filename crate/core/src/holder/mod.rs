@@ -28,7 +28,7 @@ pub(crate) mod own_presence;
 pub(crate) mod peers;
 pub(crate) mod pending;
 pub mod presences;
-pub(crate) mod present;
+mod present;
 mod questions;
 mod reconcile;
 pub mod records;
@@ -38,6 +38,7 @@ mod replicas;
 #[cfg_attr(not(feature = "documents"), expect(dead_code))]
 pub(crate) mod role;
 mod scrub;
+pub(crate) mod showing;
 mod step_pace;
 mod turns;
 #[cfg(feature = "documents")]

@@ -12,43 +12,18 @@ use crate::base::pace::Rate;
 use crate::base::time::Millis;
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
-use crate::holder::presences::{PRESENT_FOR, Presences, Source};
+use crate::holder::presences::{PRESENT_FOR, Source};
+use crate::holder::showing::{SLOT, Showing};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 use crate::wire::presence::{Presence, Present};
 
-/// How much time is between two frames on a link at least.
-pub(crate) const SLOT: Millis = 250;
 /// How long links are told what is new although nobody was heard of there.
 const GRACE: Millis = 2_000;
 /// See [`Mutation::PresenceForAnHour`].
 const HOUR: Millis = 3_600_000;
 /// What one of them costs beside what is shown.
 const COST_BYTES: usize = 64;
-
-/// What a holder does with what is said of who is there.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Showing {
-    pub(super) presences: Presences,
-    /// Something is to be told that was not.
-    pub(super) is_due: bool,
-    /// When links may be told again.
-    pub(super) slot_at: Millis,
-    /// Those on the links that a relay has accepted are to say again who they are.
-    asks: bool,
-    /// Until then somebody may come of whom this holder has not heard.
-    tells_until: Millis,
-    /// Who is on a link that has come up does not know this replica.
-    pub(super) has_new_link: bool,
-    /// The other side of a link, or a process that shares the log, wants this replica to say who it is.
-    #[cfg_attr(not(feature = "documents"), expect(dead_code))]
-    pub(super) is_asked: bool,
-    /// Up to which version the processes that share the log were told.
-    #[cfg_attr(not(feature = "documents"), expect(dead_code))]
-    pub(super) shared: u64,
-    /// When the owner has something to say.
-    pub(super) owner_at: Option<Millis>,
-}
 
 impl Holder {
     /// Of how many replicas is known that they are there, or were a moment ago.
@@ -222,12 +197,4 @@ fn encoded(all: Vec<Presence>) -> Arc<[u8]> {
 /// How much may come in on a link of who is there.
 fn presence_rate(limits: &Limits) -> Rate {
     Rate { per_second: limits.presence_bytes_per_second, burst: limits.presence_bytes_burst }
-}
-
-impl Showing {
-    /// When something is due.
-    pub fn next(&mut self, now: Millis) -> Option<Millis> {
-        let told = self.is_due.then_some(self.slot_at);
-        [told, self.presences.expire(now), self.owner_at].into_iter().flatten().min()
-    }
 }

@@ -11,6 +11,7 @@ mod loading;
 mod meetings;
 mod open;
 mod own_commits;
+mod own_presence;
 pub mod peers;
 pub mod placement;
 mod presence;

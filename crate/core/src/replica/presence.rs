@@ -7,37 +7,11 @@ use crate::base::id::PresenceId;
 use crate::base::time::Millis;
 use crate::holder::own_presence::Heard;
 use crate::holder::presences::Contest;
-use crate::holder::present::SLOT;
 use crate::replica::event::{Event, ReplicaError};
+use crate::replica::own_presence::OwnPresence;
 use crate::replica::replica::Replica;
 use crate::replica::tabs::Message;
 use crate::wire::presence::Presence;
-
-/// After so long it is said again although it is the same.
-const AGAIN: Millis = 4_000;
-
-/// This process, as others see it.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnPresence {
-    id: PresenceId,
-    /// Empty: it shows nothing.
-    state: Vec<u8>,
-    /// Of what was said last.
-    number: u64,
-    said_at: Option<Millis>,
-    has_changed: bool,
-    /// It is to be said although it may be the same.
-    is_due: bool,
-}
-
-impl OwnPresence {
-    /// When it is to be said.
-    fn due(&self, has_others: bool) -> Option<Millis> {
-        let Some(said_at) = self.said_at else { return Some(0) };
-        let is_due = self.is_due || (self.has_changed && has_others);
-        if is_due { Some(said_at + SLOT) } else { has_others.then_some(said_at + AGAIN) }
-    }
-}
 
 impl Replica {
     /// Lets others see that this replica is there, and what it shows; without a state nothing. It gets to know

@@ -28,7 +28,7 @@ use crate::replica::event::Event;
 use crate::replica::follow::Follow;
 use crate::replica::io::{Effect, Input};
 use crate::replica::own_commits::OwnCommits;
-use crate::replica::presence::OwnPresence;
+use crate::replica::own_presence::OwnPresence;
 use crate::replica::round_trips::RoundTrips;
 use crate::replica::said::Said;
 use crate::replica::tabs::{LeaderView, Message, Tabs};

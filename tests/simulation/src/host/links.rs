@@ -12,9 +12,9 @@ use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::{ConnectionId, ProcessId};
 use crate::base::rng::Rng;
-use crate::laws::present::is_present;
 use crate::parts::connection::Message;
 use crate::parts::process::Machine;
+use crate::parts::shown::is_present;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 

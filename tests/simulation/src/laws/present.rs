@@ -10,17 +10,13 @@ use crate::actor::noise::OF_ACTOR;
 use crate::base::ids::ProcessId;
 use crate::laws::watch;
 use crate::parts::process::Machine;
+use crate::parts::shown::is_present;
 use crate::world::world::World;
 
 /// Over how many processes something may come.
 const HOPS_MAX: Millis = 10;
 /// How long a process may wait until it says what is new.
 const SLOT: Millis = 260;
-
-/// Whether it is a frame of who is there, by its type.
-pub fn is_present(frame: &[u8]) -> bool {
-    frame.get(1) == Some(&21)
-}
 
 impl World {
     /// A replica is told of another one.
