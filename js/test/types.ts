@@ -18,7 +18,7 @@ interface Tasks {
 
 // The names that are there, no more and no fewer than these.
 type Later = {
-  space: "query" | "presence" | "claims" | "moveTo";
+  space: "query" | "claims" | "moveTo";
 };
 type Ours = {
   doc: "created";
@@ -32,6 +32,7 @@ holds<Same<keyof contract.Status, keyof eyot.Status>>();
 holds<Same<keyof contract.DocInfo, keyof eyot.DocInfo>>();
 holds<Same<keyof contract.LinkInfo, keyof eyot.LinkInfo>>();
 holds<Same<keyof contract.Invitation, keyof eyot.Invitation>>();
+holds<Same<keyof contract.Presence, keyof eyot.Presence>>();
 holds<Same<keyof contract.ChangeEvent, Exclude<keyof eyot.ChangeEvent, Ours["event"]>>>();
 holds<Same<keyof contract.Storage, keyof eyot.Storage>>();
 
@@ -92,13 +93,14 @@ holds<Same<contract.RelayOptions["binding"], cloudflare.RelayOptions["binding"]>
 holds<Same<contract.RelayOptions["jurisdiction"], cloudflare.RelayOptions["jurisdiction"]>>();
 
 // Hooks. Those of the contract that are not there yet stand on what is not there yet.
-type LaterHooks = "useQuery" | "usePresence";
+type LaterHooks = "useQuery";
 type HooksOf<M> = Extract<keyof M, `use${string}`>;
 holds<Same<Exclude<HooksOf<typeof contract>, LaterHooks>, Exclude<HooksOf<typeof react>, "useSpace" | "useNamed">>>();
 fits<(space: eyot.Space, id: eyot.DocId | eyot.DocUrl) => eyot.Doc<Tasks>, typeof react.useDocument<Tasks>>();
 fits<(space: eyot.Space) => readonly contract.DocInfo[], typeof react.useDocuments>();
 fits<(space: eyot.Space) => contract.Status, typeof react.useStatus>();
 fits<(space: eyot.Space) => { undo(): void; redo(): void; canUndo: boolean; canRedo: boolean }, typeof react.useUndo>();
+fits<(space: eyot.Space, own?: number) => ReadonlyMap<string, number>, typeof react.usePresence<number>>();
 fits<(doc: eyot.Doc<Tasks>) => eyot.Value<Tasks>, typeof react.useDoc<Tasks>>();
 fits<
   (doc: eyot.Doc<Tasks>, select: (value: eyot.Value<Tasks>) => number) => number,

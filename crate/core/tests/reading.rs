@@ -174,3 +174,31 @@ fn what_was_done_last_can_be_undone_after_a_reload() {
     edit(&mut a, A, None, &[splice(14, 2, "")], Some("undo 2"));
     assert_eq!(steps(&a), "[false, []]", "what was undone is no step, and neither is how it began");
 }
+
+/// Automerge's own patches give the marks of the second text to the first, and text the marks of its first character.
+#[test]
+fn what_undoes_marks_names_each_text_and_each_part_of_a_text() {
+    let (mut a, _) = pair();
+    edit(&mut a, A, None, &[put("other", text("abc"))], None);
+    let other = mark(1, 2, "bold", true.into());
+    let Op::Mark { range, expand, name, value, .. } = other else { unreachable!() };
+    let other = Op::Mark { path: path("other"), range, expand, name, value };
+    edit(&mut a, A, None, &[other, mark(3, 6, "bold", true.into())], None);
+    assert_eq!(
+        shown(&a.inverse_of_last()),
+        "[{action: \"mark\", marks: [{end: 6, name: \"bold\", start: 3, value: null}], path: [\"text\"]}, {action: \
+         \"mark\", marks: [{end: 2, name: \"bold\", start: 1, value: null}], path: [\"other\"]}]"
+    );
+    let before = shown(&a.spans(&path("text")).unwrap());
+    edit(&mut a, A, None, &[splice(2, 3, "")], None);
+    assert_eq!(
+        shown(&a.inverse_of_last()),
+        "[{action: \"splice\", path: [\"text\", 2], value: \"l\"}, {action: \"splice\", marks: {bold: true}, path: \
+         [\"text\", 3], value: \"lo\"}]"
+    );
+    let marked =
+        |index, insert: &str, marks| Op::Marked { path: path("text"), index, insert: insert.into(), marks };
+    let bold = vec![("bold".to_owned(), true.into())];
+    edit(&mut a, A, None, &[marked(2, "l", Vec::new()), marked(3, "lo", bold)], None);
+    assert_eq!(shown(&a.spans(&path("text")).unwrap()), before);
+}

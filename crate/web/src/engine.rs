@@ -139,7 +139,7 @@ impl Engine {
 
     /// Patches that undo the last change of an open document, right after it was made.
     pub fn inverse(&self, doc: &[u8]) -> Result<Vec<u8>, JsValue> {
-        self.read(doc, |document| Ok(encode_patches(&document.inverse_of_last())))
+        self.read(doc, |document| Ok(document.inverse_of_last()))
     }
 
     /// The heads of an open document, as hexadecimal hashes.
@@ -209,6 +209,13 @@ impl Engine {
     /// said now.
     pub fn signal(&self, key: &[u8], region: String, bytes: Vec<u8>) -> Result<bool, JsValue> {
         self.driver.signal(values::peer_key(key)?, region, bytes)
+    }
+
+    /// Lets others see that this replica is there and what it shows, and gives the id by which they know it. From
+    /// then on it is told of others.
+    pub fn show(&self, state: Vec<u8>) -> Result<Vec<u8>, JsValue> {
+        let id = self.driver.call(|replica, now| replica.show(Some(state), now))?;
+        Ok(id.0.to_vec())
     }
 
     /// A whole frame came in over a connection.

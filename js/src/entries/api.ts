@@ -9,7 +9,7 @@ export type { WasmSource } from "../engine/wasm-source.js";
 export { customStore, directory, indexedDb, memory } from "../storage/choice.js";
 export type { Storage } from "../storage/choice.js";
 export type { AsyncStore, StoreScan, StoreWrite } from "../storage/store.js";
-export type { Mark, MarkValue, Patch, Path } from "../value/patch.js";
+export type { Mark, Marks, MarkValue, Patch, Path } from "../value/patch.js";
 export { AtomicString, Counter } from "../value/value.js";
 export type { Draft, Json, Storable, Value } from "../value/value.js";
 export type * from "../space/types.js";

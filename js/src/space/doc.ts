@@ -9,7 +9,7 @@ import { formatId, hex, urlOf, type DocId, type DocUrl } from "../base/id.js";
 import { record } from "../draft/record.js";
 import type { Engine } from "../engine/instance.js";
 import { applyPatches } from "../value/apply.js";
-import { decodeList, decodePatches, decodeValue, encode } from "../value/codec.js";
+import { decodeAny, decodePatches, decodeValue, encode } from "../value/codec.js";
 import { DELETE, patchesOf, PUT, type Op } from "../value/op.js";
 import { pathOf, type Patch, type Path } from "../value/patch.js";
 import { isBytes, type Draft, type Json, type Value, type ValueMap } from "../value/value.js";
@@ -228,7 +228,7 @@ export class OpenDoc<T extends object> implements Doc<T> {
   }
 
   history(): readonly ChangeInfo[] {
-    return decodeList<ChangeInfo>(this.#open.read((engine, doc) => engine.history(doc)));
+    return decodeAny(this.#open.read((engine, doc) => engine.history(doc))) as readonly ChangeInfo[];
   }
 
   at(heads: readonly string[]): Value<T> {
@@ -240,7 +240,7 @@ export class OpenDoc<T extends object> implements Doc<T> {
 
   spans(path: Path): readonly Span[] {
     const keys = encode(pathOf("spans()", path));
-    return decodeList<Span>(this.#open.read((engine, doc) => engine.spans(doc, keys)));
+    return decodeAny(this.#open.read((engine, doc) => engine.spans(doc, keys))) as readonly Span[];
   }
 
   cursor(path: Path, index: number): Cursor {

@@ -25,8 +25,9 @@ import type { EditedDoc, HereChange, Kept, SpaceContext } from "./context.js";
 import { DocList } from "./doc-list.js";
 import { DocTable } from "./doc-table.js";
 import { Outbox } from "./outbox.js";
-import { Transaction } from "./transaction.js";
+import { OwnPresence } from "./presence.js";
 import { StatusFeed } from "./status-feed.js";
+import { Transaction } from "./transaction.js";
 import type {
   Commit,
   Doc,
@@ -66,6 +67,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
   readonly #reach: Reach;
   readonly #peers: Peers;
   readonly #status: StatusFeed;
+  readonly presence = new OwnPresence(this);
   #closing: Promise<void> | undefined;
   #online = true;
   /** Stops the platform's hints about the network. */
@@ -451,6 +453,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
   #stop(error: EyotError): void {
     this.#reach.end();
     this.#peers.end();
+    this.presence.end();
     this.#saves.end(error);
     this.#list.end();
     this.#unfollow?.();
@@ -468,6 +471,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
     if (this.outbox.calls > 0) return;
     for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#handle(event);
     this.#docs.refresh();
+    this.presence.refresh();
     this.outbox.flush();
   }
 
@@ -502,6 +506,9 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
         break;
       case "signalled":
         this.#peers.signalled(event.key, event.region, event.bytes);
+        break;
+      case "present":
+        this.presence.heard(event.id, event.state);
         break;
       case "tokenExpiring":
         this.#reach.tokenExpiring();

@@ -5,7 +5,7 @@
 import { checkFunction } from "../base/check.js";
 import { invalid } from "../base/error.js";
 import { applyPatches } from "../value/apply.js";
-import { decodeList, decodePatches } from "../value/codec.js";
+import { decodeAny, decodePatches } from "../value/codec.js";
 import { patchesOf, type Op } from "../value/op.js";
 import type { Patch } from "../value/patch.js";
 import type { ValueMap } from "../value/value.js";
@@ -185,7 +185,7 @@ export class Undo implements Undoing {
   #history(doc: EditedDoc): DocHistory {
     const known = this.#histories.get(doc);
     if (known !== undefined) return known;
-    const [isRich, steps] = decodeList<unknown>(doc.steps(KNOWN_MAX)) as [boolean, readonly KnownStep[]];
+    const [isRich, steps] = decodeAny(doc.steps(KNOWN_MAX)) as [boolean, readonly KnownStep[]];
     const history = new DocHistory(isRich);
     for (const step of steps) history.begin(this.#knownStep(step.time), step);
     this.#histories.set(doc, history);

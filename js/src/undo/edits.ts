@@ -1,10 +1,13 @@
 /** Edits in their simplest form: made of operations and of patches, put back, and made operations again. */
-import { DELETE, INCREMENT, INSERT, MARK, PUT, RETEXT, SPLICE, patchesOf, type Op } from "../value/op.js";
+import { DELETE, INCREMENT, INSERT, MARK, MARKED, PUT, RETEXT, SPLICE, patchesOf, type Op } from "../value/op.js";
 import { applyPatches } from "../value/apply.js";
-import type { Patch, Path } from "../value/patch.js";
+import type { Marks, MarkValue, Patch, Path } from "../value/patch.js";
 import { difference } from "../value/text.js";
 import { isContainer, type ValueMap } from "../value/value.js";
 import type { Edit } from "./rebase.js";
+
+/** A mark that expands to what is typed at its end, see `mark`. */
+const AFTER = 2;
 
 /** What patches do, as far as it matters to what is edited beside them. */
 export function effectsOf(patches: readonly Patch[]): Edit[] {
@@ -28,7 +31,7 @@ export function effectsOf(patches: readonly Patch[]): Edit[] {
   });
 }
 
-/** Edits that do what these patches do. */
+/** Edits that do what these patches do, marks of what is inserted included. */
 export function editsOf(patches: readonly Patch[]): Edit[] {
   return patches.flatMap((patch): Edit[] => {
     const edits = effectsOf([patch]);
@@ -37,7 +40,7 @@ export function editsOf(patches: readonly Patch[]): Edit[] {
     if (edit?.kind === "insert" && patch.action === "insert") edit.items = patch.values;
     if (edit?.kind === "insert" && patch.action === "splice") {
       edit.items = patch.value;
-      for (const [name, value] of Object.entries(patch.marks ?? {})) edits.push({ ...edit, kind: "mark", name, value });
+      edit.marks = patch.marks ?? {};
     }
     return edits;
   });
@@ -76,6 +79,8 @@ function undoing(value: ValueMap, op: Op): Edit[] {
     }
     case INCREMENT:
       return [{ kind: "add", path, by: -op[2] }];
+    case MARKED:
+      return [{ kind: "remove", list: path, at: op[2], count: op[3].length }];
     case MARK:
       return [];
   }
@@ -93,9 +98,9 @@ export function opsOf(edits: readonly Edit[]): Op[] {
   return edits.map((edit): Op => {
     switch (edit.kind) {
       case "insert": {
-        const { list, at, items = "" } = edit;
-        if (typeof items === "string") return [SPLICE, [...list], at, 0, items];
-        return [INSERT, [...list, at], [...items]];
+        const { list, at, items = "", marks } = edit;
+        if (typeof items !== "string") return [INSERT, [...list, at], [...items]];
+        return marks === undefined ? [SPLICE, [...list], at, 0, items] : [MARKED, [...list], at, items, marks];
       }
       case "remove":
         return [DELETE, [...edit.list, edit.at], edit.count];
@@ -104,7 +109,7 @@ export function opsOf(edits: readonly Edit[]): Op[] {
       case "add":
         return [INCREMENT, [...edit.path], edit.by];
       case "mark":
-        return [MARK, [...edit.list], edit.at, edit.at + edit.count, 0, edit.name, edit.value];
+        return [MARK, [...edit.list], edit.at, edit.at + edit.count, AFTER, edit.name, edit.value];
     }
   });
 }
@@ -124,12 +129,16 @@ function oneOf(a: Edit, b: Edit): Edit | undefined {
     return { ...b, count: a.count + b.count };
   }
   if (a.kind !== "insert" || b.kind !== "insert" || b.at < a.at || b.at > a.at + a.count) return undefined;
-  if (typeof a.items !== "string" || typeof b.items !== "string") return undefined;
+  if (typeof a.items !== "string" || typeof b.items !== "string" || !isSame(a.marks, b.marks)) return undefined;
   const items = a.items.slice(0, b.at - a.at) + b.items + a.items.slice(b.at - a.at);
   return { ...a, count: items.length, items };
 }
 
-function markOf(list: Path, start: number, end: number, name: string, value: string | number | boolean | null): Edit {
+function isSame(a: Marks | undefined, b: Marks | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function markOf(list: Path, start: number, end: number, name: string, value: MarkValue): Edit {
   return { kind: "mark", list, at: start, count: end - start, name, value };
 }
 

@@ -5,17 +5,17 @@
  * What others have done wins: a part that they have edited is not put back and not removed, and a key that they have set
  * keeps their value.
  */
-import type { Path } from "../value/patch.js";
+import type { Marks, MarkValue, Path } from "../value/patch.js";
 
 /** One edit in its simplest form: no edit both removes and inserts. */
 export type Edit =
-  /** Items of a list, or a text, come in before `at`. Others' are known by their number alone. */
-  | { kind: "insert"; list: Path; at: number; count: number; items?: readonly unknown[] | string }
+  /** Items of a list, or a text with these marks, come in before `at`. Others' are known by their number alone. */
+  | { kind: "insert"; list: Path; at: number; count: number; items?: readonly unknown[] | string; marks?: Marks }
   | { kind: "remove"; list: Path; at: number; count: number }
   /** A key is set or removed, or an item of a list is replaced. */
   | { kind: "set"; path: Path; value?: unknown }
   | { kind: "add"; path: Path; by: number }
-  | { kind: "mark"; list: Path; at: number; count: number; name: string; value: string | number | boolean | null };
+  | { kind: "mark"; list: Path; at: number; count: number; name: string; value: MarkValue };
 
 /** `mine` as they are after `theirs`, and `theirs` as they are after `mine`. */
 export function rebase(mine: readonly Edit[], theirs: readonly Edit[]): [Edit[], Edit[]] {

@@ -42,9 +42,9 @@ export function decodeValue(bytes: Uint8Array): ValueMap {
   return freezeDecoded(decodeCbor(bytes, decoding)) as ValueMap;
 }
 
-/** Decodes a list that the core gives, and freezes it. */
-export function decodeList<T>(bytes: Uint8Array): readonly T[] {
-  return freezeDecoded(decodeCbor(bytes, decoding)) as readonly T[];
+/** Decodes any value and freezes it. */
+export function decodeAny(bytes: Uint8Array): unknown {
+  return freezeDecoded(decodeCbor(bytes, decoding));
 }
 
 export function decodePatches(bytes: Uint8Array): Patch[] {

@@ -2,7 +2,7 @@
  * The edits of one change, as they are sent to the core: an array, applied in order. The path of an edit refers to the
  * document as it is after the edits before it.
  */
-import type { MarkValue, Patch } from "./patch.js";
+import type { Marks, MarkValue, Patch } from "./patch.js";
 import { difference } from "./text.js";
 import { isMap, type Json } from "./value.js";
 
@@ -16,6 +16,8 @@ export const INCREMENT = 4;
 export const RETEXT = 5;
 /** Marks a part of a text. Null takes a mark away. */
 export const MARK = 6;
+/** Inserts a text that has these marks and no others. */
+export const MARKED = 7;
 
 export type OpPath = (string | number)[];
 
@@ -26,7 +28,8 @@ export type Op =
   | [typeof SPLICE, OpPath, number, number, string]
   | [typeof INCREMENT, OpPath, number]
   | [typeof RETEXT, OpPath, string]
-  | [typeof MARK, OpPath, number, number, number, string, MarkValue];
+  | [typeof MARK, OpPath, number, number, number, string, MarkValue]
+  | [typeof MARKED, OpPath, number, string, Marks];
 
 /** The same change as patches for subscribers. `before` holds the text that each `RETEXT` replaced. */
 export function patchesOf(ops: readonly Op[], before: ReadonlyMap<Op, string>): Patch[] {
@@ -50,6 +53,9 @@ export function patchesOf(ops: readonly Op[], before: ReadonlyMap<Op, string>): 
         break;
       case RETEXT:
         splicePatches(op[1], difference(before.get(op) ?? "", op[2]), patches);
+        break;
+      case MARKED:
+        patches.push({ action: "splice", path: [...op[1], op[2]], value: op[3], marks: op[4] });
         break;
       case MARK: {
         const [, path, start, end, , name, value] = op;

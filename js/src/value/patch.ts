@@ -8,6 +8,9 @@ export type Path = readonly (string | number)[];
 /** What a mark says. Null takes it away. */
 export type MarkValue = string | number | boolean | null;
 
+/** Marks of a text by their names. */
+export type Marks = Readonly<Record<string, MarkValue>>;
+
 /** A mark of a part of a text. */
 export interface Mark {
   readonly name: string;
@@ -21,7 +24,7 @@ export type Patch =
   | { action: "put"; path: Path; value: Json; conflict?: boolean }
   | { action: "del"; path: Path; length?: number }
   | { action: "insert"; path: Path; values: Json[] }
-  | { action: "splice"; path: Path; value: string; marks?: Readonly<Record<string, MarkValue>> }
+  | { action: "splice"; path: Path; value: string; marks?: Marks }
   | { action: "inc"; path: Path; value: number }
   | { action: "mark"; path: Path; marks: Mark[] };
 

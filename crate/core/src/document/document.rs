@@ -302,6 +302,11 @@ impl Document {
         self.history.is_item(operation, list)
     }
 
+    /// All texts there are or were.
+    pub(super) fn texts(&self) -> impl Iterator<Item = ObjId> {
+        self.history.texts()
+    }
+
     /// For reading.
     pub fn automerge(&self) -> &Automerge {
         &self.history.doc

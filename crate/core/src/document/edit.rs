@@ -1,8 +1,11 @@
 //! The application's edits, made in an Automerge transaction.
 
-use automerge::marks::Mark;
+use std::ops::Range;
+
+use automerge::iter::Span;
+use automerge::marks::{ExpandMark, Mark};
 use automerge::transaction::{Transactable, Transaction};
-use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, TextEncoding, hydrate};
+use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, ScalarValue, TextEncoding, hydrate};
 
 use crate::document::checked::references::DEPTH_MAX;
 use crate::document::diff;
@@ -48,6 +51,7 @@ pub(super) fn operations(op: &Op) -> u64 {
         Op::Splice { remove, insert, .. } => *remove as u64 + insert.chars().count() as u64,
         Op::Increment { .. } => 1,
         Op::Mark { .. } => 2,
+        Op::Marked { insert, marks, .. } => (insert.chars().count() + 2 * marks.len()) as u64,
         // How much of the text stays is found out when its turn comes.
         Op::UpdateText { .. } => 0,
     }
@@ -136,6 +140,11 @@ pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             let mark = Mark::new(name.clone(), value.clone(), range.start, range.end);
             Ok(tx.mark(&text, mark, *expand)?)
         }
+        Op::Marked { path, index, insert, marks } => {
+            let text = object(tx, path, ObjType::Text)?;
+            tx.splice_text(&text, *index, 0, insert)?;
+            insert_marks(tx, &text, *index..index + insert.encode_utf16().count(), marks)
+        }
         Op::UpdateText { path, text } => {
             let object = object(tx, path, ObjType::Text)?;
             // Automerge's own search takes seconds where two long texts have little in common.
@@ -143,6 +152,38 @@ pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             edit_text(tx, path, &object, &edits)
         }
     }
+}
+
+/// Makes these the marks of a text that was just inserted there.
+fn insert_marks(
+    tx: &mut Transaction<'_>,
+    text: &ObjId,
+    range: Range<usize>,
+    marks: &[(String, ScalarValue)],
+) -> Result<(), EditError> {
+    let mut wanted = marks.to_vec();
+    let mut end = 0;
+    for span in tx.spans(text)? {
+        end += span.as_str().encode_utf16().count();
+        if end <= range.start {
+            continue;
+        }
+        // All of what was inserted has the marks of its first character.
+        if let Span::Text { marks: Some(there), .. } = span {
+            for (name, value) in there.iter() {
+                match wanted.iter().position(|(other, _)| other == name) {
+                    Some(at) if wanted[at].1 == *value => drop(wanted.swap_remove(at)),
+                    Some(_) => {}
+                    None => wanted.push((name.to_owned(), ScalarValue::Null)),
+                }
+            }
+        }
+        break;
+    }
+    for (name, value) in wanted.into_iter().filter(|_| !range.is_empty()) {
+        tx.mark(text, Mark::new(name, value, range.start, range.end), ExpandMark::After)?;
+    }
+    Ok(())
 }
 
 /// Makes edits of a text, which come from its end to its start.

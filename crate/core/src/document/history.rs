@@ -191,6 +191,11 @@ impl History {
         name(operation).zip(name(list)).is_some_and(|(item, list)| self.references.is_item(item, list))
     }
 
+    /// All texts there are or were.
+    pub fn texts(&self) -> impl Iterator<Item = ObjId> {
+        self.references.texts().into_iter().map(|(number, actor)| ObjId::Id(number, actor, 0))
+    }
+
     /// Whether marks were made in any text.
     pub fn has_marks(&self) -> bool {
         self.references.has_marks()

@@ -1,7 +1,10 @@
 //! What is different in a document's value, as it crosses to the application: see `docs/values.md`.
 
+use std::sync::Arc;
+
+use automerge::iter::Span;
 use automerge::marks::MarkSet;
-use automerge::{ObjType, PatchAction, Prop};
+use automerge::{Automerge, ChangeHash, ObjType, PatchAction, Prop, ReadDoc};
 use minicbor::Encoder;
 
 use crate::document::value::{Written, write_scalar};
@@ -25,9 +28,62 @@ pub fn encode_patches(patches: &[Patch]) -> Vec<u8> {
 }
 
 pub(super) fn write_patches(e: &mut Encoder<&mut Vec<u8>>, patches: &[Patch]) -> Written {
-    let told: Vec<_> = patches.iter().filter(|patch| patch.is_told()).collect();
+    write_told(e, &patches.iter().map(Told::whole).collect::<Vec<_>>())
+}
+
+/// Writes patches that lead to these heads, text that comes in with the marks that it has there: Automerge's own
+/// patches tell those of its first character.
+pub(super) fn write_patches_to(
+    e: &mut Encoder<&mut Vec<u8>>,
+    doc: &Automerge,
+    patches: &[Patch],
+    heads: &[ChangeHash],
+) -> Written {
+    write_told(e, &patches.iter().flat_map(|patch| parts(doc, patch, heads)).collect::<Vec<_>>())
+}
+
+fn write_told(e: &mut Encoder<&mut Vec<u8>>, told: &[Told<'_>]) -> Written {
+    let told: Vec<_> = told.iter().filter(|told| told.patch.is_told()).collect();
     e.array(told.len() as u64)?;
-    told.into_iter().try_for_each(|Patch(patch)| write_patch(e, patch))
+    told.into_iter().try_for_each(|told| match &told.text {
+        None => write_patch(e, &told.patch.0),
+        Some((index, text, marks)) => write_splice(e, path_of(&told.patch.0), *index, text, marks.as_deref()),
+    })
+}
+
+/// A patch, or a part of the text that one inserts: where, what, and with which marks.
+struct Told<'a> {
+    patch: &'a Patch,
+    text: Option<(usize, String, Option<Arc<MarkSet>>)>,
+}
+
+impl<'a> Told<'a> {
+    fn whole(patch: &'a Patch) -> Self {
+        Self { patch, text: None }
+    }
+}
+
+/// The parts of a patch by the marks that its text has at these heads. What comes after a patch is to its right, so the
+/// text is at its place there.
+fn parts<'a>(doc: &Automerge, patch: &'a Patch, heads: &[ChangeHash]) -> Vec<Told<'a>> {
+    let PatchAction::SpliceText { index, value, .. } = &patch.0.action else {
+        return vec![Told::whole(patch)];
+    };
+    let Ok(spans) = doc.spans_at(&patch.0.obj, heads) else { return vec![Told::whole(patch)] };
+    let units: Vec<u16> = value.make_string().encode_utf16().collect();
+    let (mut parts, mut start) = (Vec::new(), 0);
+    for span in spans {
+        let end = start + span.as_str().encode_utf16().count();
+        let from = start.clamp(*index, index + units.len());
+        let to = end.clamp(*index, index + units.len());
+        if from < to {
+            let text = String::from_utf16_lossy(&units[from - index..to - index]);
+            let marks = if let Span::Text { marks, .. } = span { marks } else { None };
+            parts.push(Told { patch, text: Some((from, text, marks)) });
+        }
+        start = end;
+    }
+    parts
 }
 
 impl Patch {
@@ -38,7 +94,7 @@ impl Patch {
 }
 
 fn write_patch(e: &mut Encoder<&mut Vec<u8>>, patch: &automerge::Patch) -> Written {
-    let mut path: Vec<Prop> = patch.path.iter().map(|(_, prop)| prop.clone()).collect();
+    let mut path = path_of(patch);
     match &patch.action {
         PatchAction::PutMap { key, value, conflict } => {
             path.push(Prop::Map(key.clone()));
@@ -55,14 +111,7 @@ fn write_patch(e: &mut Encoder<&mut Vec<u8>>, patch: &automerge::Patch) -> Writt
             values.iter().try_for_each(|(value, _, _)| write_empty(e, value))?;
         }
         PatchAction::SpliceText { index, value, marks } => {
-            path.push(Prop::Seq(*index));
-            let marks = marks.as_ref().filter(|marks| marks.iter().next().is_some());
-            begin(e, "splice", &path, if marks.is_some() { 4 } else { 3 })?;
-            e.str("value")?.str(&value.make_string())?;
-            if let Some(marks) = marks {
-                e.str("marks")?;
-                write_marks(e, marks)?;
-            }
+            write_splice(e, path, *index, &value.make_string(), marks.as_ref())?;
         }
         PatchAction::Increment { prop, value } => {
             path.push(prop.clone());
@@ -88,6 +137,29 @@ fn write_patch(e: &mut Encoder<&mut Vec<u8>>, patch: &automerge::Patch) -> Writt
             }
         }
         PatchAction::Conflict { .. } => {}
+    }
+    Ok(())
+}
+
+/// The path to the object of a patch.
+fn path_of(patch: &automerge::Patch) -> Vec<Prop> {
+    patch.path.iter().map(|(_, prop)| prop.clone()).collect()
+}
+
+fn write_splice(
+    e: &mut Encoder<&mut Vec<u8>>,
+    mut path: Vec<Prop>,
+    index: usize,
+    text: &str,
+    marks: Option<&MarkSet>,
+) -> Written {
+    path.push(Prop::Seq(index));
+    let marks = marks.filter(|marks| marks.iter().any(|(_, value)| !value.is_null()));
+    begin(e, "splice", &path, if marks.is_some() { 4 } else { 3 })?;
+    e.str("value")?.str(text)?;
+    if let Some(marks) = marks {
+        e.str("marks")?;
+        write_marks(e, marks)?;
     }
     Ok(())
 }

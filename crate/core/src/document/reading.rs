@@ -3,12 +3,12 @@
 
 use automerge::iter::Span;
 use automerge::{
-    ActorId, Automerge, ChangeHash, Cursor, ObjId, ObjType, Prop, ROOT, ReadDoc, Value, hydrate,
+    ActorId, Automerge, ChangeHash, Cursor, ObjId, ObjType, PatchAction, Prop, ROOT, ReadDoc, Value, hydrate,
 };
 use minicbor::Encoder;
 
 use crate::document::document::Document;
-use crate::document::patch::{Patch, write_marks, write_patches};
+use crate::document::patch::{Patch, encode_patches, write_marks, write_patches, write_patches_to};
 use crate::document::value::{Written, write_object, write_scalar};
 
 /// What a change that undoes others says of itself: this and how many it undoes.
@@ -201,19 +201,39 @@ impl Document {
                 e.map(4)?.str("time")?.i64(last.seconds.saturating_mul(1_000))?;
                 e.str("changes")?.u64(run.len() as u64)?;
                 e.str("inverse")?;
-                write_patches(e, &difference(doc, &[last.hash], &first.deps))?;
+                write_patches_to(e, doc, &self.difference(&[last.hash], &first.deps), &first.deps)?;
                 e.str("since")?;
-                write_patches(e, &difference(doc, &[last.hash], next))?;
+                write_patches(e, &self.difference(&[last.hash], next))?;
             }
             Ok(())
         })
     }
 
-    /// Patches that undo the last change made here, of the document as it is right after it.
-    pub fn inverse_of_last(&self) -> Vec<Patch> {
+    fn difference(&self, from: &[ChangeHash], to: &[ChangeHash]) -> Vec<Patch> {
+        // Automerge looks at all of the document to tell.
+        if from == to {
+            return Vec::new();
+        }
         let doc = self.automerge();
-        let last = doc.get_last_local_change();
-        last.map_or_else(Vec::new, |last| difference(doc, &[last.hash()], last.deps()))
+        let is_mark = |patch: &automerge::Patch| matches!(patch.action, PatchAction::Mark { .. });
+        let (marks, mut patches): (Vec<_>, Vec<_>) = doc.diff(from, to).into_iter().partition(is_mark);
+        if !marks.is_empty() {
+            // It gives marks of one text to another where several have new ones, so each text is looked at alone.
+            for text in self.texts() {
+                let found = doc.diff_obj(&text, from, to, false).unwrap_or_default();
+                let is_there = |patch: &automerge::Patch| is_mark(patch) && leads_there(doc, patch, to);
+                patches.extend(found.into_iter().filter(is_there));
+            }
+        }
+        patches.into_iter().map(Patch::from).collect()
+    }
+
+    /// Patches that undo the last change made here, of the document as it is right after it.
+    pub fn inverse_of_last(&self) -> Vec<u8> {
+        let doc = self.automerge();
+        let Some(last) = doc.get_last_local_change() else { return encode_patches(&[]) };
+        let patches = self.difference(&[last.hash()], last.deps());
+        written(|e| write_patches_to(e, doc, &patches, last.deps()))
     }
 }
 
@@ -224,12 +244,16 @@ struct Made {
     seconds: i64,
 }
 
-fn difference(doc: &Automerge, from: &[ChangeHash], to: &[ChangeHash]) -> Vec<Patch> {
-    // Automerge looks at all of the document to tell.
-    if from == to {
-        return Vec::new();
+/// Whether the path of a patch leads to its object at these heads: that of a deleted one leads nowhere.
+fn leads_there(doc: &Automerge, patch: &automerge::Patch, heads: &[ChangeHash]) -> bool {
+    let mut object = ROOT;
+    for (_, prop) in &patch.path {
+        match doc.get_at(&object, prop.clone(), heads) {
+            Ok(Some((_, id))) => object = id,
+            _ => return false,
+        }
     }
-    doc.diff(from, to).into_iter().map(Patch::from).collect()
+    object == patch.obj
 }
 
 /// The object that a path leads to.

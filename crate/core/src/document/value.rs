@@ -97,6 +97,17 @@ pub enum Op {
         /// Null takes the mark away.
         value: ScalarValue,
     },
+    /// Insert text that has these marks and no others, whatever is marked around it.
+    Marked {
+        /// To the text.
+        path: Vec<Prop>,
+        /// In UTF-16 code units.
+        index: usize,
+        /// At the index.
+        insert: String,
+        /// By their names.
+        marks: Vec<(String, ScalarValue)>,
+    },
 }
 
 /// What is done to one document.
@@ -134,7 +145,8 @@ impl From<minicbor::decode::Error> for ValueError {
 
 /// Reads an array of edits: `[0, path, value]` put, `[1, path, values]` insert,
 /// `[2, path, count]` delete, `[3, path, index, remove, insert]` splice, `[4, path, by]` increment,
-/// `[5, path, text]` update text, `[6, path, start, end, expand, name, value]` mark.
+/// `[5, path, text]` update text, `[6, path, start, end, expand, name, value]` mark, `[7, path, index, insert, marks]`
+/// insert text with these marks.
 ///
 /// # Errors
 /// [`ValueError`]: it is something else.
@@ -200,6 +212,15 @@ fn ops(d: &mut Decoder<'_>) -> Result<Vec<Op>, ValueError> {
                 let expand = expand(d)?;
                 let name = d.str()?.to_owned();
                 Op::Mark { path, range, expand, name, value: mark(value(d, 0)?)? }
+            }
+            (7, 5) => {
+                let (index, insert) = (index(d)?, d.str()?.into());
+                let len = d.map()?.ok_or_else(|| ValueError("a map without its length".into()))?;
+                let mut marks = Vec::new();
+                for _ in 0..len {
+                    marks.push((d.str()?.to_owned(), mark(value(d, 0)?)?));
+                }
+                Op::Marked { path, index, insert, marks }
             }
             _ => return Err(ValueError(format!("edit {code} of {len} parts"))),
         });

@@ -106,6 +106,14 @@ impl References {
         self.runs.iter().flatten().any(|run| run.is == Is::Marks)
     }
 
+    /// All texts there are or were: the number of the operation that made each, and its actor.
+    pub fn texts(&self) -> Vec<(u64, ActorId)> {
+        let actors: BTreeMap<_, _> = self.actors.iter().map(|(id, number)| (*number, id)).collect();
+        let texts = self.objects.iter().filter(|(_, object)| object.kind == Kind::Text);
+        let name = |(actor, number): &Id| (u64::from(*number), ActorId::from(actors[actor].as_ref()));
+        texts.map(|(id, _)| name(id)).collect()
+    }
+
     /// Whether all that a change refers to is there. The highest number of the operations of the changes
     /// that it depends on is `before`.
     pub fn check(&self, change: &ChangeParts<'_>, before: u64, most: usize) -> Result<Checked, Obstacle> {
