@@ -64,17 +64,16 @@ fn report(options: &Options) -> ExitCode {
     let Seeds { first, count, steps, mesh, .. } = options.seeds;
     let mut total = Outcome::default();
     let mut failed = 0u64;
-    for (seed, outcome) in options.seeds.run() {
+    let again = options.mutation.as_ref().map_or_else(String::new, |fault| format!(" --mutation {fault}"));
+    let mesh = mesh.map_or_else(String::new, |mesh| format!(" --mesh {mesh}"));
+    let outcomes = options.seeds.run(|seed, message| {
+        println!("seed {seed} failed: {message}");
+        println!("  replay: cargo xtask sim --seeds 1 --seed {seed} --steps {steps}{mesh}{again}");
+    });
+    for (_, outcome) in outcomes {
         match outcome {
             Ok(outcome) => total.add(&outcome),
-            Err(message) => {
-                failed += 1;
-                println!("seed {seed} failed: {message}");
-                let again =
-                    options.mutation.as_ref().map_or_else(String::new, |m| format!(" --mutation {m}"));
-                let mesh = mesh.map_or_else(String::new, |mesh| format!(" --mesh {mesh}"));
-                println!("  replay: cargo xtask sim --seeds 1 --seed {seed} --steps {steps}{mesh}{again}");
-            }
+            Err(_) => failed += 1,
         }
     }
     let seconds = started.elapsed().as_secs_f64();

@@ -29,6 +29,7 @@ impl Holder {
                 self.gate.remember(id, grant.subject.clone());
             }
         }
+        self.presence_link_gone(id);
         self.bringers.remove(&id);
         self.touched.remove(&id);
         self.intake.named.retain(|named| named.link != id);
@@ -96,7 +97,10 @@ impl Holder {
         let is_admitting = !self.intake.inbox.is_empty() && self.writing == 0 && self.intake.lookups == 0;
         let admission = is_admitting.then(|| self.admitting.next());
         let turn = self.turns.next();
-        let all = [links, patience, scrub, self.disk.retry_at(), self.owner_deadline, turn, admission];
+        // A write under way has its answer first.
+        let retry = self.disk.retry_at().filter(|_| self.writing == 0);
+        let present = self.showing.next(self.now);
+        let all = [links, patience, scrub, retry, self.owner_deadline, turn, admission, present];
         let next = all.into_iter().flatten().min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.is_open());

@@ -60,6 +60,9 @@ struct Attachment {
     /// The key by which others may meet it.
     #[n(19)]
     announced: Option<PeerKey>,
+    /// Absent: it does not want to know who is there.
+    #[n(20)]
+    shows_presence: Option<bool>,
 }
 
 #[derive(Encode, Decode)]
@@ -108,6 +111,7 @@ impl Link {
             asked,
             version: session.peer.version,
             announced: accepted.announced,
+            shows_presence: session.shows_presence.then_some(true),
         }))
     }
 
@@ -133,6 +137,7 @@ impl Link {
         let peer = Peer { log: kept.log, region: kept.region, version: kept.version };
         let mut session = Session::new(end, peer, kept.is_mesh, limits, now);
         session.their_head = kept.their_head;
+        session.shows_presence = kept.shows_presence.unwrap_or_default();
         session.unread = Unread::resume(kept.unread, kept.asked, limits);
         session.receive.read = kept.read;
         session.receive.window = kept.window;

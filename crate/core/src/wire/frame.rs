@@ -22,6 +22,7 @@ use crate::wire::bodies::Terms;
 use crate::wire::bodies::VectorPart;
 use crate::wire::bodies::Want;
 use crate::wire::meeting::{Announce, Introduction, Signal};
+use crate::wire::presence::Present;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub enum Frame {
     Signal(Signal),
     /// Between replicas: whether commits are to be named on this link rather than sent, either way.
     Naming(bool),
+    /// See [`Present`].
+    Present(Present),
     /// A frame of a newer version.
     Unknown,
 }
@@ -107,6 +110,7 @@ impl Frame {
             Frame::Introduction(body) => to_cbor(&(18u8, body)),
             Frame::Signal(body) => to_cbor(&(19u8, body)),
             Frame::Naming(is_wanted) => to_cbor(&(20u8, is_wanted)),
+            Frame::Present(body) => to_cbor(&(21u8, body)),
             Frame::Unknown => to_cbor(&(u8::MAX, ())),
         }
     }
@@ -149,6 +153,7 @@ fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
         18 => Frame::Introduction(d.decode()?),
         19 => Frame::Signal(d.decode()?),
         20 => Frame::Naming(d.decode()?),
+        21 => Frame::Present(d.decode()?),
         _ => {
             d.skip()?;
             Frame::Unknown
@@ -164,12 +169,13 @@ fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::{AuthorId, CommitId, LogId, PeerKey};
+    use crate::base::id::{AuthorId, CommitId, LogId, PeerKey, PresenceId};
     use crate::base::position::Cursor;
     use crate::commit::descriptor::Descriptor;
     use crate::commit::vector::{Tip, Vector};
     use crate::wire::bodies::{ChainRange, RegionHead};
     use crate::wire::close::CloseCode;
+    use crate::wire::presence::Presence;
 
     fn frames() -> Vec<Frame> {
         let tip = Tip { author: AuthorId([1; 16]), seq: 9, id: CommitId([2; 32]) };
@@ -240,6 +246,12 @@ mod tests {
                 from: Some(PeerKey([9; 32])),
             }),
             Frame::Naming(true),
+            Frame::Present(Present {
+                all: vec![
+                    Presence { id: PresenceId([10; 16]), number: 7, age: 250, state: Some(vec![1].into()) },
+                    Presence { id: PresenceId([11; 16]), number: 8, age: 0, state: None },
+                ],
+            }),
             Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into(), descriptor: None }),
         ]
     }

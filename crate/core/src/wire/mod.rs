@@ -5,4 +5,5 @@ pub mod bodies;
 pub mod close;
 pub mod frame;
 pub mod meeting;
+pub mod presence;
 pub mod ticket;

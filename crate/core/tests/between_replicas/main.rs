@@ -2,6 +2,7 @@
 
 mod liars;
 mod links;
+mod presence;
 mod prices;
 mod redundancy;
 mod world;

@@ -67,6 +67,8 @@ pub struct Actor {
     pub may_write: bool,
     pub token: Option<String>,
     pub limits: Limits,
+    /// Whether it says who is there, too.
+    pub shows: bool,
     pub lines: BTreeMap<LinkId, Line>,
     /// How many regions there are: disks after these are replicas'.
     pub regions: usize,
@@ -95,6 +97,7 @@ impl Actor {
             token,
             limits,
             regions,
+            shows: false,
             lines: BTreeMap::new(),
             logs: BTreeMap::new(),
             heard: Vec::new(),

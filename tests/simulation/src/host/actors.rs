@@ -29,7 +29,8 @@ impl World {
             let token = self.mint_for_actor(disk, right);
             let may_write = right == Some(Right::Write) || token.is_none();
             let (limits, regions) = (self.plan.limits, self.plan.regions);
-            let actor = Actor::new((role, may_write), token.clone(), limits, regions, &mut self.rng);
+            let mut actor = Actor::new((role, may_write), token.clone(), limits, regions, &mut self.rng);
+            actor.shows = self.plan.showing.is_some();
             let id = ProcessId(self.id());
             let clock = Clock::new(&mut self.rng);
             self.add(id, Machine::Actor(Box::new(actor)), disk, clock, token);

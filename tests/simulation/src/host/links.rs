@@ -14,6 +14,7 @@ use crate::base::ids::{ConnectionId, ProcessId};
 use crate::base::rng::Rng;
 use crate::parts::connection::Message;
 use crate::parts::process::Machine;
+use crate::parts::shown::is_present;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 
@@ -35,11 +36,12 @@ impl World {
         self.note_greeting(connection_id, 1 - end, &frame);
         self.check_credit(connection_id, 1 - end, &frame);
         self.check_refunds(connection_id, 1 - end, &frame);
-        if self.check_peer_frame(connection_id, 1 - end, &frame) {
+        // Replicas that show themselves say so again and again.
+        if self.check_peer_frame(connection_id, 1 - end, &frame) && !is_present(&frame) {
             self.last_sent = self.now;
         }
         self.count("frames");
-        self.post(connection_id, end, Message::Frame(frame));
+        self.post(connection_id, end, Message::Frame(frame, self.now));
     }
 
     /// Puts something on its way to an end.
@@ -76,7 +78,8 @@ impl World {
             return;
         }
         match message {
-            Message::Frame(frame) => {
+            Message::Frame(frame, sent_at) => {
+                self.note_late(&frame, sent_at);
                 self.note_brought(process, link, &frame);
                 self.note_shown(process, id, &frame);
                 self.input(process, holder::Input::Received(link, frame.to_vec()));

@@ -65,7 +65,8 @@ impl Connection {
 }
 
 pub enum Message {
-    Frame(Arc<[u8]>),
+    /// And when it was sent.
+    Frame(Arc<[u8]>, Millis),
     Ping,
     Pong,
     Close,

@@ -15,6 +15,7 @@ use crate::actor::actor::Role;
 use crate::base::rng::Rng;
 use crate::plan::fault::Fault;
 use crate::plan::meeting::Meeting;
+use crate::plan::showing::Showing;
 
 pub const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
@@ -73,6 +74,8 @@ pub struct Plan {
     pub meeting: Option<Meeting>,
     /// Whether there are so many replicas that each links to some of the others alone.
     pub is_mesh: bool,
+    /// How replicas show themselves, where they do.
+    pub showing: Option<Showing>,
 }
 
 impl Plan {
@@ -123,10 +126,14 @@ impl Plan {
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
             meeting: Meeting::draw(seed),
+            showing: None,
             reads_late: draw_reads_late(seed, tabs > 0),
             is_mesh: false,
         };
         draw_limits_at_once(seed, &mut plan.limits);
+        if !plan.has_rivals {
+            plan.showing = Showing::draw(seed, &mut plan.limits);
+        }
         plan
     }
 
@@ -149,6 +156,7 @@ impl Plan {
             evict_chance: 0,
             actors: Vec::new(),
             meeting: Some(Meeting::draw_mesh(rng)),
+            showing: None,
             is_mesh: true,
             ..Self::draw(seed, rng)
         }

@@ -7,6 +7,9 @@ use crate::laws::watch;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 
+/// More than this at one moment goes on for ever: a timer that is set again and again to a time that has come.
+const AT_ONCE_MAX: u64 = 100_000;
+
 impl World {
     /// Starts a process on every disk.
     pub fn begin(&mut self) {
@@ -27,6 +30,9 @@ impl World {
         self.at(0, Happening::Watch);
         if self.plan.meeting.is_some() {
             self.at(0, Happening::Meet);
+        }
+        if self.plan.showing.is_some() {
+            self.at(0, Happening::Show);
         }
     }
 
@@ -50,6 +56,10 @@ impl World {
 
     pub fn step(&mut self) -> Result<(), String> {
         let Some(Reverse((time, _, happening))) = self.queue.pop() else { return Ok(()) };
+        self.at_once = if time > self.now { 0 } else { self.at_once + 1 };
+        if self.at_once > AT_ONCE_MAX {
+            return Err(format!("at {} things happen without end", self.now));
+        }
         self.now = self.now.max(time);
         // Looking is no step: worlds in which little happens would be short.
         self.outcome.steps += u64::from(happening != Happening::Watch);
@@ -97,7 +107,12 @@ impl World {
             }
             Happening::Meet => self.meet(),
             Happening::ActorActs(process) => self.actor_acts(process),
-            Happening::Act | Happening::Burst(_) | Happening::Fault => {}
+            Happening::Show if !self.healing => {
+                self.show_something();
+                let wait = self.plan.showing.map_or(0, |showing| self.rng.below(2 * showing.wait));
+                self.at(wait, Happening::Show);
+            }
+            Happening::Act | Happening::Burst(_) | Happening::Fault | Happening::Show => {}
             Happening::Watch => {
                 self.watch();
                 self.at(watch::EVERY, Happening::Watch);

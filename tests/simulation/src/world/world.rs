@@ -14,6 +14,7 @@ use crate::parts::disk::Disk;
 use crate::parts::history::History;
 use crate::parts::paths::Paths;
 use crate::parts::process::Process;
+use crate::parts::shown::Shown;
 use crate::parts::tokens::Tokens;
 use crate::plan::broken::Broken;
 use crate::plan::meeting::Relays;
@@ -26,6 +27,8 @@ pub const BEGINNING: Millis = 1_000_000_000;
 pub struct World {
     pub rng: Rng,
     pub now: Millis,
+    /// How much has happened at this moment.
+    pub at_once: u64,
     pub order: u64,
     pub queue: BinaryHeap<Reverse<(Millis, u64, Happening)>>,
     pub plan: Plan,
@@ -41,6 +44,7 @@ pub struct World {
     pub docs: Vec<DocId>,
     pub deleted: BTreeSet<DocId>,
     pub history: History,
+    pub shown: Shown,
     pub healing: bool,
     /// Nothing is done and nothing goes wrong for a while.
     pub is_resting: bool,
@@ -67,9 +71,11 @@ impl World {
         Self {
             rng,
             now: BEGINNING,
+            at_once: 0,
             order: 0,
             queue: BinaryHeap::new(),
             history: History::new(plan.regions),
+            shown: Shown::default(),
             tokens: Tokens::new(places.len()),
             disks: vec![Disk::default(); places.len()],
             paths: Paths::new(places, plan.regions),
