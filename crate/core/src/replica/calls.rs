@@ -8,6 +8,7 @@ use crate::commit::vector::Vector;
 use crate::document::document::Document;
 use crate::document::genesis::Genesis;
 use crate::document::value::Value;
+use crate::holder::replicas::KeptForOthers;
 use crate::replica::event::{DocInfo, ReplicaError};
 use crate::replica::replica::{Replica, too_many_regions};
 use crate::replica::status::Status;
@@ -258,5 +259,10 @@ impl Replica {
     /// How often a peer sent commits and not their causes.
     pub fn withheld(&self) -> u64 {
         self.holder.withheld()
+    }
+
+    /// What is kept in memory for others, as tests compare it with the limits.
+    pub fn kept_for_others(&self) -> KeptForOthers {
+        self.holder.kept_for_others()
     }
 }
