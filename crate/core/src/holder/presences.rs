@@ -104,6 +104,14 @@ impl Presences {
         let before = self.held.get_mut(&id);
         if let Some(held) = before {
             let is_end = state.is_none() && held.state.is_some() && held.from == from;
+            let are_two = state.is_some() && held.state.is_some() && state != held.state;
+            if number == held.number && from != held.from && are_two {
+                // Two processes have one id and count in step. The one that is not believed hears so.
+                held.number += 1;
+                self.version += 1;
+                held.version = self.version;
+                return true;
+            }
             if number < held.number || (number == held.number && !is_end) {
                 if number == held.number && state.is_some() && from != held.from {
                     held.also = from.link();
@@ -254,5 +262,25 @@ impl Presences {
     /// What others say of this replica that is not so, since this was last asked.
     pub fn take_contest(&mut self) -> Option<Contest> {
         self.contested.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Neither heard of the other, and one of them was seen by nobody (seed 420173).
+    #[test]
+    fn of_two_processes_with_one_id_that_count_in_step_one_hears_of_the_other() {
+        let id = PresenceId([1; 16]);
+        let said = |state: u8| Presence { id, number: 4, age: 0, state: Some(vec![state].into()) };
+        let (first, second) = (Source::Link(LinkId(1)), Source::Link(LinkId(2)));
+        let mut presences = Presences::default();
+        assert!(presences.take(said(7), first, 10, 10_000));
+        let told = presences.version;
+        assert!(!presences.take(said(7), second, 10, 10_000), "the same by another way is no news");
+        assert!(presences.take(said(8), second, 10, 10_000));
+        let news = presences.since(told, 0, |from, _| from != second);
+        assert_eq!(news, [Presence { number: 5, ..said(7) }]);
     }
 }
