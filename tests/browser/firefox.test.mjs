@@ -46,28 +46,24 @@ for (const [inviter, joiner] of [
   });
 }
 
-it(
-  "Firefox and Chromium meet through a relay, see who is here, and go on without it",
-  options,
-  async () => {
-    relay = await startRelay();
-    const pages = [];
-    for (const browser of [await startFirefox(), await newProfile()]) {
-      pages.push(await page(browser, [relay.url], { peerToPeer: true }));
-    }
-    for (const page of pages) await untilStatus(page, ({ peers }) => peers === 2);
-        await relay.kill();
-    for (const page of pages) await untilStatus(page, ({ peers }) => peers === 1);
-    await bothWrite(...pages);
-    const [one, other] = pages;
-    await one.evaluate(() => space.presence.set("Firefox"));
-    await other.evaluate(
-      () =>
-        new Promise((resolve) => {
-          const look = (others) => [...others.values()].includes("Firefox") && resolve();
-          space.presence.subscribe(look);
-          look(space.presence.others);
-        }),
-    );
-  },
-);
+it("Firefox and Chromium meet through a relay, see who is here, and go on without it", options, async () => {
+  relay = await startRelay();
+  const pages = [];
+  for (const browser of [await startFirefox(), await newProfile()]) {
+    pages.push(await page(browser, [relay.url], { peerToPeer: true }));
+  }
+  for (const page of pages) await untilStatus(page, ({ peers }) => peers === 2);
+  await relay.kill();
+  for (const page of pages) await untilStatus(page, ({ peers }) => peers === 1);
+  await bothWrite(...pages);
+  const [one, other] = pages;
+  await one.evaluate(() => space.presence.set("Firefox"));
+  await other.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const look = (others) => [...others.values()].includes("Firefox") && resolve();
+        space.presence.subscribe(look);
+        look(space.presence.others);
+      }),
+  );
+});
