@@ -112,3 +112,53 @@ export const value = (page) => page.evaluate(() => ({ ...doc.value }));
 
 /** The heads of a document are the same where the histories are. */
 export const heads = (page) => page.evaluate(() => doc.heads);
+
+/** From now on the page knows its WebRTC connections. */
+export function watchWays(page) {
+  return page.evaluate(() => {
+    globalThis.connections = [];
+    const Real = RTCPeerConnection;
+    globalThis.RTCPeerConnection = function (...given) {
+      const connection = new Real(...given);
+      connections.push(connection);
+      return connection;
+    };
+  });
+}
+
+/**
+ * The network of the first page has changed. Resolves once its link to the other one, which stays, has found another way. Where
+ * two have just met they may still take another connection in place of the first: then it changes once more.
+ */
+export async function findAnotherWay(...pages) {
+  for (let isSame = false; !isSame;) {
+    const ways = await Promise.all(pages.map((page) => page.evaluate(wayOf)));
+    await pages[0].evaluate(() => void dispatchEvent(new Event("online")));
+    const found = await Promise.all(pages.map((page, at) => page.evaluate(foundAnother, ways[at])));
+    isSame = found.every(Boolean);
+  }
+}
+
+/** In the page: the name in ICE of this end of its connection, once that is the only one. */
+async function wayOf() {
+  for (;;) {
+    const [connection, ...more] = connections.filter(({ connectionState }) => connectionState !== "closed");
+    const isSettled = connection?.signalingState === "stable" && connection.connectionState === "connected";
+    if (isSettled && more.length === 0) {
+      globalThis.watched = connection;
+      return /ice-ufrag:(\S+)/.exec(connection.localDescription.sdp)[1];
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** In the page: resolves once its connection is connected by another way. False: there is another connection. */
+async function foundAnother(before) {
+  for (;;) {
+    if (connections.some((one) => one !== watched && one.connectionState !== "closed")) return false;
+    if (watched.connectionState === "closed") return false;
+    const isSettled = watched.signalingState === "stable" && watched.connectionState === "connected";
+    if (isSettled && !watched.localDescription.sdp.includes(`ice-ufrag:${before}`)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

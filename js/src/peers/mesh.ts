@@ -411,8 +411,7 @@ export class Mesh {
     if (link.restart !== undefined && compare(this.#identity!.key, other.key) < 0) return;
     this.#forgetRestart(link);
     try {
-      const made = await link.connection.takeRestart(description);
-      this.#isSaid(other, { kind: "restarted", id, ...made });
+      this.#isSaid(other, { kind: "restarted", id, description: await link.connection.takeRestart(description) });
     } catch {
       // The link stays as it is, or ends.
     }
@@ -423,7 +422,8 @@ export class Mesh {
     if (link?.restart === undefined || compare(link.restart.id, answer.id) !== 0) return;
     if (compare(link.fingerprint, answer.description.fingerprint) !== 0) return;
     this.#forgetRestart(link);
-    await link.connection.accept(answer.description, answer.setup).catch(() => link.connection.forgetRestart());
+    // The other side has another way by now. If this one can't take it, the link ends soon.
+    await link.connection.acceptRestart(answer.description).catch(() => undefined);
   }
 
   #forgetRestart(link: Link): void {

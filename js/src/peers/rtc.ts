@@ -34,6 +34,8 @@ export class RtcConnection {
   readonly opened: Promise<RtcChannel>;
   readonly #connection: RTCPeerConnection;
   #channel: RtcChannel | undefined;
+  /** The other side's role in DTLS, which stays as long as the connection. */
+  #theirs: Setup = "actpass";
   #resolve: (channel: Promise<RtcChannel>) => void = () => undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -67,11 +69,13 @@ export class RtcConnection {
     this.#open();
     await connection.setLocalDescription(await connection.createAnswer());
     const made = await this.#gathered();
+    this.#theirs = made.setup === "active" ? "passive" : "active";
     this.#timer = setTimeout(() => this.#try(offer), HOLD_MS);
     return made;
   }
 
   async accept(answer: Description, setup: Setup): Promise<void> {
+    this.#theirs = setup;
     await this.#connection.setRemoteDescription({ type: "answer", sdp: toSdp(answer, setup) });
   }
 
@@ -88,14 +92,18 @@ export class RtcConnection {
   }
 
   /** The other side looks for ways anew. */
-  async takeRestart(offer: Description): Promise<{ description: Description; setup: Setup }> {
+  async takeRestart(offer: Description): Promise<Description> {
     const connection = this.#connection;
-    // Where both do so at once, this takes back what this side has begun.
-    await connection.setRemoteDescription({ type: "offer", sdp: toSdp(offer, "actpass") });
+    // Where both do so at once, this takes back what this side has begun. Firefox would take another role, were it free.
+    await connection.setRemoteDescription({ type: "offer", sdp: toSdp(offer, this.#theirs) });
     const gathered = this.#gatheredAnew();
     await connection.setLocalDescription(await connection.createAnswer());
     await gathered;
-    return this.#described();
+    return this.#described().description;
+  }
+
+  async acceptRestart(answer: Description): Promise<void> {
+    await this.#connection.setRemoteDescription({ type: "answer", sdp: toSdp(answer, this.#theirs) });
   }
 
   /** The other side has not answered, or the answer can't be used. */

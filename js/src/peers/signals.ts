@@ -7,7 +7,7 @@
  * | 1, 2, id (8), passive in DTLS (1), a description | the answer |
  * | 1, 3, id (8) | this one has enough links |
  * | 1, 4, id (8), a description | a link that is there is to find another way: this side's new credentials and addresses |
- * | 1, 5, id (8), passive in DTLS (1), a description | the answer to that |
+ * | 1, 5, id (8), a description | the answer to that |
  *
  * The first byte is the version; descriptions are those of invitations, see `description.ts`.
  */
@@ -19,7 +19,7 @@ export type PeerSignal =
   | { kind: "answer"; id: Bytes; setup: Setup; description: Description }
   | { kind: "full"; id: Bytes }
   | { kind: "restart"; id: Bytes; description: Description }
-  | { kind: "restarted"; id: Bytes; setup: Setup; description: Description };
+  | { kind: "restarted"; id: Bytes; description: Description };
 
 const VERSION = 1;
 const OFFER = 1;
@@ -39,7 +39,7 @@ export function write(signal: PeerSignal): Uint8Array {
   to.byte({ offer: OFFER, answer: ANSWER, full: FULL, restart: RESTART, restarted: RESTARTED }[signal.kind]);
   to.bytes(signal.id);
   if (signal.kind === "offer") to.byte(Math.min(signal.links, 255));
-  if (signal.kind === "answer" || signal.kind === "restarted") to.byte(signal.setup === "passive" ? 1 : 0);
+  if (signal.kind === "answer") to.byte(signal.setup === "passive" ? 1 : 0);
   if (signal.kind !== "full") pack(signal.description, to);
   return to.done();
 }
@@ -52,14 +52,14 @@ export function read(bytes: Uint8Array): PeerSignal | undefined {
     const kind = from.byte();
     const id = from.bytes(ID_BYTES);
     if (kind === FULL) return { kind: "full", id };
-    const number = kind === RESTART ? 0 : from.byte();
+    const number = kind === OFFER || kind === ANSWER ? from.byte() : 0;
     const description = unpack(from);
     if (description === undefined || !from.isAtEnd) return undefined;
     if (kind === OFFER) return { kind: "offer", id, links: number, description };
     const setup = number === 1 ? "passive" : "active";
     if (kind === ANSWER) return { kind: "answer", id, setup, description };
     if (kind === RESTART) return { kind: "restart", id, description };
-    if (kind === RESTARTED) return { kind: "restarted", id, setup, description };
+    if (kind === RESTARTED) return { kind: "restarted", id, description };
     return undefined;
   } catch (error) {
     if (error instanceof RangeError) return undefined;
