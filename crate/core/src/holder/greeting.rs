@@ -110,9 +110,8 @@ impl Holder {
             // What relays say of regions is believed.
             return self.close(id, CloseCode::Denied, "a relay on a link between replicas");
         }
-        let believes = self.limits.is_mutated(Mutation::BelieveLogId);
         let is_of_relay = self.peers.get(&hello.log).is_some_and(|record| !record.region.is_empty());
-        if link.is_peer() && is_of_relay && !believes {
+        if link.is_peer() && is_of_relay {
             // What it acknowledged would be taken for that relay's word, or that relay's word for nothing.
             return self.close(id, CloseCode::Denied, "the log of a relay on a link between replicas");
         }
@@ -354,8 +353,7 @@ impl Holder {
         if is_kept {
             let start = Cursor::start(hello.log);
             // What another replica has said as its log may be of a longer one.
-            let believes = !is_peer || self.limits.is_mutated(Mutation::BelieveLogId);
-            let is_in = |cursor: &Cursor| believes || cursor.read.seq <= hello.head.seq;
+            let is_in = |cursor: &Cursor| !is_peer || cursor.read.seq <= hello.head.seq;
             let known = cursor.filter(|cursor| from.is_some() && is_in(cursor)).unwrap_or(start);
             let acked = from.unwrap_or(0);
             let whole = if hello.holes == 0 {
