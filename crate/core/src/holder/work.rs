@@ -120,7 +120,11 @@ impl Holder {
 
     /// Sends a frame, and asks now and then how far the other side has read.
     pub fn send(&mut self, id: LinkId, frame: &Frame) {
-        let bytes: std::sync::Arc<[u8]> = frame.encode().into();
+        let stream = self.links.session_mut(id).filter(|_| matches!(frame, Frame::Commits(_)));
+        let bytes: std::sync::Arc<[u8]> = match stream {
+            Some(session) => frame.encode_next(&mut session.send.last).into(),
+            None => frame.encode().into(),
+        };
         let count = bytes.len();
         self.effects.push_back(Effect::Send(id, bytes));
         if matches!(frame, Frame::Commits(_)) {

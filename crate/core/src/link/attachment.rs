@@ -12,6 +12,7 @@ use crate::link::link::{Link, Phase};
 use crate::link::session::{Accepted, End, Grant, Peer, Session};
 use crate::link::unread::Unread;
 use crate::wire::access::Right;
+use crate::wire::batch::Last;
 use crate::wire::bodies::{VERSION, VERSION_MIN};
 
 /// Everything that is outstanding on a link which [is attachable](Session::is_attachable).
@@ -60,6 +61,9 @@ struct Attachment {
     /// The key by which others may meet it.
     #[n(19)]
     announced: Option<PeerKey>,
+    /// From which commit the next frame of the other side may go on.
+    #[n(20)]
+    last: Option<Last>,
 }
 
 #[derive(Encode, Decode)]
@@ -108,6 +112,7 @@ impl Link {
             asked,
             version: session.peer.version,
             announced: accepted.announced,
+            last: session.receive.last,
         }))
     }
 
@@ -138,6 +143,7 @@ impl Link {
         session.receive.window = kept.window;
         session.receive.owed = if limits.is_mutated(Mutation::ForgetOwed) { 0 } else { kept.owed };
         session.receive.whole_told = kept.whole_told;
+        session.receive.last = kept.last;
         session.send.start(kept.sent);
         session.send.credit = kept.credit;
         session.send.read_acked = kept.read_acked;

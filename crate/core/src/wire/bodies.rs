@@ -8,6 +8,7 @@ use crate::base::position::{Cursor, Mark};
 use crate::commit::descriptor::Descriptor;
 use crate::commit::digest::Digest;
 use crate::commit::vector::{Tip, Vector};
+use crate::wire::batch::record::Record;
 
 /// The protocol version spoken by this code, and the oldest it understands.
 pub const VERSION: u8 = 1;
@@ -121,18 +122,14 @@ pub struct Terms {
 }
 
 /// Commits of the sender's log, in its order.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commits {
-    /// Encoded commits.
-    #[n(0)]
-    pub records: Vec<ByteVec>,
+    /// The commits.
+    pub records: Vec<Record>,
     /// With these, the receiver has been given all that it lacked up to here.
-    #[n(1)]
     pub to: Option<Mark>,
     /// Between relays: commits that the sender holds, and all before them in their chains, which it
     /// leaves to others to send. They count for `to`; the receiver asks for them if they do not come.
-    #[cbor(n(2), default, skip_if = "Vec::is_empty")]
     pub named: Vec<Tip>,
 }
 
@@ -165,9 +162,36 @@ pub struct Ack {
     /// In the sender's own log, all of that at or before this position.
     #[n(2)]
     pub at: Mark,
-    /// Whether the receiver has been given all of the sender's log up to `at`.
-    #[n(3)]
+    /// Whether the receiver has been given all of the sender's log up to `at`. As a rule it has, so that is left out.
+    #[cbor(n(3), with = "as_a_rule", has_nil)]
     pub complete: bool,
+}
+
+/// A boolean that is written only where it is false.
+mod as_a_rule {
+    use minicbor::decode::{Decoder, Error as DecodeError};
+    use minicbor::encode::{Encoder, Error as EncodeError, Write};
+
+    pub fn encode<C, W: Write>(
+        value: &bool,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.bool(*value)?.ok()
+    }
+
+    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<bool, DecodeError> {
+        d.bool()
+    }
+
+    pub fn is_nil(value: &bool) -> bool {
+        *value
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "as minicbor asks for it")]
+    pub fn nil() -> Option<bool> {
+        Some(true)
+    }
 }
 
 /// Part of the sender's vector.
@@ -235,20 +259,15 @@ pub struct ChainRange {
 
 /// Commits that were asked for, in the order of the sender's log. What is not in it, or in the
 /// [`Piece`]s before it, the sender does not hold, unless `cut`.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Of the [`Want`].
-    #[n(0)]
     pub nonce: u64,
-    /// Encoded commits.
-    #[n(1)]
-    pub records: Vec<ByteVec>,
+    /// The commits.
+    pub records: Vec<Record>,
     /// More follow in further answers with this nonce.
-    #[n(2)]
     pub more: bool,
     /// The answer was full; ask again for the rest.
-    #[n(3)]
     pub cut: bool,
 }
 

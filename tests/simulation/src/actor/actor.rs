@@ -7,6 +7,8 @@ use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Cursor, Mark};
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::wire::batch::Last;
+use eyot_core::wire::batch::record::Record;
 use eyot_core::wire::bodies::{Answer, Commits, Hello, Terms, Want};
 use eyot_core::wire::frame::Frame;
 
@@ -42,6 +44,8 @@ pub struct Line {
     pub credit: i64,
     /// How many of the commits it knows it has sent here.
     pub sent: usize,
+    /// The last commit that has come on it.
+    pub last: Option<Last>,
 }
 
 pub struct Actor {
@@ -87,7 +91,7 @@ impl Actor {
             if !self.lines.values().any(|line| line.region == region) && rng.chance(300) {
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
-                self.lines.insert(link, Line { region, is_up: false, credit: 0, sent: 0 });
+                self.lines.insert(link, Line { region, is_up: false, credit: 0, sent: 0, last: None });
                 deeds.push(Deed::Dial(link, region));
             }
         }
@@ -122,8 +126,10 @@ impl Actor {
     }
 
     pub fn received(&mut self, link: LinkId, frame: &[u8], rng: &mut Rng) -> Vec<Deed> {
-        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return Vec::new() };
         let Some(line) = self.lines.get_mut(&link) else { return Vec::new() };
+        let Ok(frame) = Frame::decode_next(frame, &Limits::PROTOCOL, &mut line.last) else {
+            return Vec::new();
+        };
         let mut deeds = Vec::new();
         match frame {
             Frame::Hello(hello) => {
@@ -138,7 +144,7 @@ impl Actor {
                 }
             }
             Frame::Commits(Commits { records, .. }) => {
-                records.iter().for_each(|record| self.hear(record));
+                records.into_iter().for_each(|record| self.hear(record));
                 if self.role == Role::Husks {
                     self.bring_husks(rng, &mut deeds);
                 }
@@ -149,8 +155,8 @@ impl Actor {
         deeds
     }
 
-    fn hear(&mut self, record: &[u8]) {
-        if let Ok(commit) = Commit::decode(record, &Limits::PROTOCOL) {
+    fn hear(&mut self, record: Record) {
+        if let Ok(commit) = record.open(&Limits::PROTOCOL) {
             self.learn(commit);
         }
     }
