@@ -63,16 +63,15 @@ fn report(options: &Options) -> ExitCode {
     let Seeds { first, count, steps, .. } = options.seeds;
     let mut total = Outcome::default();
     let mut failed = 0u64;
-    for (seed, outcome) in options.seeds.run() {
+    let again = options.mutation.as_ref().map_or_else(String::new, |fault| format!(" --mutation {fault}"));
+    let outcomes = options.seeds.run(|seed, message| {
+        println!("seed {seed} failed: {message}");
+        println!("  replay: cargo xtask sim --seeds 1 --seed {seed} --steps {steps}{again}");
+    });
+    for (_, outcome) in outcomes {
         match outcome {
             Ok(outcome) => total.add(&outcome),
-            Err(message) => {
-                failed += 1;
-                println!("seed {seed} failed: {message}");
-                let again =
-                    options.mutation.as_ref().map_or_else(String::new, |m| format!(" --mutation {m}"));
-                println!("  replay: cargo xtask sim --seeds 1 --seed {seed} --steps {steps}{again}");
-            }
+            Err(_) => failed += 1,
         }
     }
     let seconds = started.elapsed().as_secs_f64();

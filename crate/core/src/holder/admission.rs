@@ -268,7 +268,7 @@ impl Holder {
             return;
         }
         for link in incoming.origins.iter().filter_map(Origin::link).collect::<Vec<_>>() {
-            if self.links.session(link).is_some_and(|session| session.is_peer) {
+            if self.links.session(link).is_some_and(|session| session.is_peer()) {
                 self.exceeded(link, "too many commits lack their bytes");
                 incoming.origins.retain(|origin| origin.link() != Some(link));
             }

@@ -95,7 +95,9 @@ impl Holder {
         let is_admitting = !self.intake.inbox.is_empty() && self.writing == 0 && self.intake.lookups == 0;
         let admission = is_admitting.then(|| self.admitting.next());
         let turn = self.turns.next();
-        let all = [links, patience, scrub, self.disk.retry_at(), self.owner_deadline, turn, admission];
+        // A write under way has its answer first.
+        let retry = self.disk.retry_at().filter(|_| self.writing == 0);
+        let all = [links, patience, scrub, retry, self.owner_deadline, turn, admission];
         let next = all.into_iter().flatten().min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.is_open());

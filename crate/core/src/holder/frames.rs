@@ -12,6 +12,7 @@ use crate::holder::holder::Holder;
 use crate::holder::io::Effect;
 use crate::holder::notice::Notice;
 use crate::holder::pending::{Brought, Incoming, Named, Origin};
+use crate::link::link::Link;
 use crate::link::receiving::PieceFault;
 use crate::link::session::Session;
 use crate::wire::batch::record::Record;
@@ -24,7 +25,7 @@ impl Holder {
         match frame {
             Frame::Hello(hello) => return self.hello_came(id, hello),
             Frame::Bye(bye) => {
-                let is_peer = self.links.get(id).is_some_and(|link| link.peer.is_some());
+                let is_peer = self.links.get(id).is_some_and(Link::is_peer);
                 if bye.code == CloseCode::Incompatible as u16 && !is_peer {
                     self.notices.push_back(Notice::Incompatible(bye.descriptor));
                 }
@@ -53,7 +54,7 @@ impl Holder {
         let Some(session) = self.links.session_mut(id) else {
             return self.close(id, CloseCode::OutOfOrder, "a frame before the greeting");
         };
-        if session.is_peer && is_of_relays(&frame) {
+        if session.is_peer() && is_of_relays(&frame) {
             return self.close(id, CloseCode::OutOfOrder, "a frame that no replica sends another");
         }
         match frame {
@@ -213,7 +214,7 @@ impl Holder {
         let (rate, now) = (frames_rate(&self.limits), self.now);
         let Some(link) = self.links.get_mut(id) else { return true };
         let is_mesh = link.session().is_some_and(|session| session.is_mesh);
-        if link.peer.is_none() && (link.is_dialer() || is_mesh) {
+        if !link.is_peer() && (link.is_dialer() || is_mesh) {
             return true;
         }
         link.frames.spend(1, rate, now);

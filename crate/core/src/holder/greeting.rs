@@ -23,7 +23,7 @@ impl Holder {
     pub(super) fn greet_all(&mut self) {
         let now = self.now;
         for id in self.links.to_greet() {
-            let peer = self.links.get(id).and_then(|link| link.peer.as_ref());
+            let peer = self.links.get(id).filter(|link| link.is_peer()).and_then(|link| link.peer.as_ref());
             let is_peer = peer.is_some();
             // Another replica is told what it may do here, and never what lets this one in at relays.
             let (terms, token) = match peer {
@@ -106,7 +106,7 @@ impl Holder {
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };
         let peer = link.peer.clone();
-        if peer.is_some() && (hello.region.is_some() || !hello.regions.is_empty()) {
+        if link.is_peer() && (hello.region.is_some() || !hello.regions.is_empty()) {
             // What relays say of regions is believed.
             return self.close(id, CloseCode::Denied, "a relay on a link between replicas");
         }
@@ -303,7 +303,7 @@ impl Holder {
         let now = self.now;
         let is_relay = self.is_relay();
         let Some(link) = self.links.get_mut(id) else { return };
-        let is_peer = link.peer.is_some();
+        let is_peer = link.is_peer();
         let Phase::Checking { hello, grant, .. } =
             core::mem::replace(&mut link.phase, Phase::Arriving { since: now })
         else {
@@ -319,7 +319,7 @@ impl Holder {
         let accepted = Accepted { grant, brought: self.stored.seq, ..Accepted::default() };
         let peer = Peer::of(&hello);
         let mut session = Session::new(End::Accepter(accepted), peer, is_mesh, &self.limits, now);
-        session.is_peer = is_peer;
+        session.is_with_replica = is_peer;
         // Another replica has said what it lets this one do.
         session.send.is_muted = is_peer && hello.terms.read_only;
         let is_kept = session.is_kept();
@@ -383,10 +383,10 @@ impl Holder {
         let is_relay = self.is_relay();
         let is_mesh = is_relay && hello.region.is_some();
         let url = dialed.url.clone();
-        let is_peer = dialed.grant.is_some();
+        let is_peer = cfg!(feature = "documents") && dialed.grant.is_some();
         let peer = Peer::of(hello);
         let mut session = Session::new(End::Dialer(dialed), peer, is_mesh, &self.limits, now);
-        session.is_peer = is_peer;
+        session.is_with_replica = is_peer;
         session.send.grant(hello.credit, &self.limits);
         session.send.is_muted = hello.terms.read_only;
         session.their_head = hello.head.seq;

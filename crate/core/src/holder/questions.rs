@@ -276,6 +276,6 @@ impl Holder {
 fn patience(session: &Session) -> Option<Millis> {
     match session.is_mesh {
         true => Some(PATIENCE),
-        false => session.names.then_some(PATIENCE_OF_REPLICAS),
+        false => (session.is_peer() && session.names).then_some(PATIENCE_OF_REPLICAS),
     }
 }

@@ -14,7 +14,7 @@ const REPEATS: u32 = 3;
 impl Holder {
     pub(super) fn naming_came(&mut self, id: LinkId, names: bool) {
         let Some(session) = self.links.session_mut(id) else { return };
-        if !session.is_peer {
+        if !session.is_peer() {
             return self.close(id, CloseCode::OutOfOrder, "commits are named to replicas only by replicas");
         }
         session.names = names;
@@ -24,7 +24,7 @@ impl Holder {
     /// These links have sent a commit that was here already.
     pub(super) fn note_repeated(&mut self, origins: &[Origin]) {
         for id in streams(origins) {
-            let Some(session) = self.links.session_mut(id).filter(|session| session.is_peer) else {
+            let Some(session) = self.links.session_mut(id).filter(|session| session.is_peer()) else {
                 continue;
             };
             session.repeats += 1;
@@ -38,14 +38,18 @@ impl Holder {
     /// These links have sent a commit that was not here.
     pub(super) fn note_first(&mut self, origins: &[Origin]) {
         // Of several that have brought it the first one counts.
-        if let Some(session) = streams(origins).next().and_then(|id| self.links.session_mut(id)) {
+        let first = streams(origins).next().and_then(|id| self.links.session_mut(id));
+        if let Some(session) = first.filter(|session| session.is_peer()) {
             session.repeats = 0;
         }
     }
 
     /// What a link has named has not come by any other: it is to send again.
     pub(super) fn send_again(&mut self, id: LinkId) {
-        let Some(session) = self.links.session_mut(id).filter(|session| session.names) else { return };
+        let Some(session) = self.links.session_mut(id).filter(|session| session.is_peer() && session.names)
+        else {
+            return;
+        };
         session.names = false;
         session.repeats = 0;
         self.send(id, &Frame::Naming(false));

@@ -35,7 +35,7 @@ impl Holder {
             return;
         }
         // Other replicas are not told.
-        let dialed = self.links.sessions().filter(|(_, session)| session.is_dialer() && !session.is_peer);
+        let dialed = self.links.sessions().filter(|(_, session)| session.is_dialer() && !session.is_peer());
         for link in dialed.map(|(id, _)| id).collect::<Vec<_>>() {
             self.send(link, &Frame::Token(token.clone()));
         }

@@ -301,7 +301,7 @@ mod tests {
     use crate::base::position::Marker;
     use crate::commit::commit::Commit;
     use crate::commit::descriptor::Descriptor;
-    use crate::holder::holder::HolderConfig;
+    use crate::holder::holder::{HolderConfig, LogState};
     use crate::holder::role::Role;
     use crate::log::log::{Keeping, Log};
 
@@ -334,6 +334,21 @@ mod tests {
         let answer = holder.shadowed(&request, StorageAnswer::Scanned { entries, more: true });
         let entries = vec![(row(2), vec![2]), (row(3), vec![3])];
         assert_eq!(answer, StorageAnswer::Scanned { entries, more: false });
+    }
+
+    /// The timer rang again and again until the write was over (seed 408827).
+    #[test]
+    fn a_write_under_way_is_not_retried_and_no_timer_is_set_for_that() {
+        let mut holder = replica();
+        holder.state = LogState::Open;
+        let kept = Kept::default();
+        holder.disk = Disk::Failing { kept, guard: None, since: 0, reason: "it is full".into(), retry_at: 0 };
+        holder.writing = 1;
+        holder.schedule();
+        assert!(holder.deadline.is_none_or(|at| at > 0));
+        holder.writing = 0;
+        holder.schedule();
+        assert_eq!(holder.deadline, Some(0));
     }
 
     /// A row that was filled has fewer pieces than before (seed 6649).

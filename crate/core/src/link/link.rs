@@ -96,6 +96,11 @@ impl Link {
         }
     }
 
+    /// Whether the other side is another replica. A relay is linked to none as to its like.
+    pub fn is_peer(&self) -> bool {
+        cfg!(feature = "documents") && self.peer.is_some()
+    }
+
     pub fn is_up(&self) -> bool {
         self.session().is_some()
     }

@@ -32,8 +32,8 @@ pub(crate) struct Session {
     pub peer: Peer,
     /// Between relays: what others bring is left to others to send, and both sides keep cursors.
     pub is_mesh: bool,
-    /// Between replicas: either side may be one that is not to be believed, and both keep cursors.
-    pub is_peer: bool,
+    /// See [`Self::is_peer`].
+    pub is_with_replica: bool,
     /// Between replicas: commits are named, not sent, either way: what the link brings comes by others first.
     pub names: bool,
     /// Commits in a row that the other replica has sent, and that were here by then.
@@ -264,7 +264,7 @@ impl Session {
             end,
             peer,
             is_mesh,
-            is_peer: false,
+            is_with_replica: false,
             names: false,
             repeats: 0,
             pinged_at: None,
@@ -295,9 +295,15 @@ impl Session {
     pub fn naming(&self, are_new: bool) -> Naming {
         match self.is_mesh {
             true => Naming::Others,
-            false if self.names && are_new => Naming::All,
+            false if self.is_peer() && self.names && are_new => Naming::All,
             false => Naming::Nothing,
         }
+    }
+
+    /// Between replicas: either side may be one that is not to be believed, and both keep cursors. The compiler leaves
+    /// all that is for these links out of a relay.
+    pub fn is_peer(&self) -> bool {
+        cfg!(feature = "documents") && self.is_with_replica
     }
 
     pub fn is_dialer(&self) -> bool {
@@ -344,7 +350,7 @@ impl Session {
 
     /// Whether both sides keep what they know of each other.
     pub fn is_kept(&self) -> bool {
-        self.is_mesh || self.is_peer
+        self.is_mesh || self.is_peer()
     }
 
     /// Whether this side asks whether both hold the same: who dialled, where each side may bring what it

@@ -95,7 +95,7 @@ impl Session {
             self.is_grant_due(limits).then_some((self.receive.grant_at, Timer::Grant)),
             self.work_at.map(|at| (at, Timer::Turn)),
             self.renewal_due().map(|at| (at, Timer::Renewal)),
-            self.is_peer.then(|| self.next_ping(heard_at)),
+            self.is_peer().then(|| self.next_ping(heard_at)),
         ]
     }
 

@@ -139,20 +139,60 @@ fn what_follows_a_greeting_may_be_large_although_the_log_is_being_read() {
     assert_eq!(world.processes[0].replica.vector().seq(&AuthorId([9; 16])), 1);
 }
 
+/// Seeds 205672 and 207047: a link went on under the id that the log had before, and the next greeting, under
+/// another one, acknowledged more than was there.
+#[test]
+fn whoever_was_greeted_before_another_process_began_the_log_is_greeted_anew() {
+    let mut world = World::new(2);
+    world.is_deaf = true;
+    let before = world.link(0, Side::Accepter, hello(9));
+    let began = world.link(1, Side::Accepter, hello(8));
+    world.write(1, 1);
+    world.write(0, 1);
+    let again = world.link(0, Side::Accepter, hello(9));
+    let log = world.greeting(1, began).log;
+    assert_eq!(world.greeting(0, again).log, log);
+    if world.greeting(0, before).log != log {
+        assert_eq!(world.code(0, before), Some(CloseCode::GoingAway as u16));
+    }
+}
+
+/// Seed 200271: it was sent with holes, and its acknowledgement counted for the whole commit.
+#[test]
+fn a_process_whose_writes_are_refused_sends_no_row_that_another_process_has_scrubbed() {
+    let mut world = World::new(2);
+    let made = world.write(0, 1);
+    world.write(0, 2);
+    world.is_deaf = true;
+    world.refused.insert(0);
+    world.write(0, 3);
+    world.call(1, |replica, now| replica.delete(made.doc, now)).expect("it is held");
+    world.pass(60_000);
+    assert!(world.processes[1].replica.is_scrubbed(), "the bytes are gone from the rows");
+    let while_refused = world.link(0, Side::Accepter, hello(9));
+    world.refused.clear();
+    world.pass(60_000);
+    let afterwards = world.link(0, Side::Accepter, hello(9));
+    let sent = world.commits(0, afterwards);
+    assert_eq!(sent.len(), 4);
+    let sent = [world.commits(0, while_refused), sent].concat();
+    assert!(sent.iter().all(|commit| !commit.has_holes()), "each says which delete has taken its bytes");
+}
+
 #[test]
 fn what_is_known_of_others_is_kept_in_memory_while_storage_refuses_it_and_written_later() {
     let mut world = World::new(1);
     world.write(0, 1);
     let gone = world.link(0, Side::Accepter, hello(9));
     let stays = world.link(0, Side::Accepter, hello(8));
-    world.is_full = true;
+    world.refused.insert(0);
     world.call(0, |replica, now| replica.close_peer(gone, now));
     world.pass(1_000);
     world.say(0, stays, &Frame::Credit(1));
     assert_eq!((world.peers_stored(), world.code(0, stays)), (0, None));
     let again = world.link(0, Side::Accepter, hello(9));
     assert_eq!(world.code(0, again), None, "it goes on from memory");
-    world.is_full = false;
+    world.refused.clear();
     world.pass(6_000);
     assert_eq!(world.peers_stored(), 2);
     assert_eq!(world.code(0, stays), None);

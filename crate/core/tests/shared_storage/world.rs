@@ -1,6 +1,6 @@
 //! Processes of a replica on one storage, with peers for which the test speaks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, LinkId, LogId};
@@ -23,8 +23,8 @@ use eyot_core::wire::frame::Frame;
 pub struct World {
     pub processes: Vec<Process>,
     pub store: MemoryStore,
-    /// Whether storage refuses writes.
-    pub is_full: bool,
+    /// Processes whose writes storage refuses.
+    pub refused: BTreeSet<usize>,
     /// Whether storage refuses to read rows.
     pub is_unreadable: bool,
     /// Whether storage tells what it reads later.
@@ -202,7 +202,9 @@ impl World {
             }
             Effect::Holder(holder::Effect::Storage(id, request)) => {
                 let answer = match &request {
-                    StorageRequest::Write(_) if self.is_full => StorageAnswer::Failed("it is full".into()),
+                    StorageRequest::Write(_) if self.refused.contains(&number) => {
+                        StorageAnswer::Failed("it is full".into())
+                    }
                     StorageRequest::Scan { from, .. }
                         if self.is_unreadable && from.first() == Some(&b'b') =>
                     {

@@ -140,7 +140,7 @@ impl World {
                 Some("a relay told its own token to whoever came in".into())
             }
             (_, Frame::Hello(hello)) if link.0 < 1 << 32 => self.check_log_id(id, link, hello.log),
-            (_, Frame::Stored(stored)) => self.check_stored(process.disk, &stored),
+            (_, Frame::Stored(stored)) => self.check_stored(process.disk, stored),
             (_, Frame::Commits(commits)) => {
                 self.outcome.count("commits left to others to send", commits.named.len() as u64);
                 None

@@ -1,6 +1,7 @@
 //! Many seeds, side by side.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::outcome::Outcome;
 use crate::plan::broken::Broken;
@@ -18,21 +19,28 @@ pub struct Seeds {
 }
 
 impl Seeds {
-    /// Each seed is a world of its own, so they run side by side; the order of the report is theirs.
-    pub fn run(self) -> Vec<(u64, Result<Outcome, String>)> {
+    /// Each seed is a world of its own, so they run side by side; the order of what is returned is theirs. Each one
+    /// that fails is told at once: many take long.
+    pub fn run(self, tell: impl Fn(u64, &str) + Sync) -> Vec<(u64, Result<Outcome, String>)> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let taken = AtomicU64::new(0);
+        let work = || {
+            let mut outcomes = Vec::new();
+            loop {
+                let nth = taken.fetch_add(1, Ordering::Relaxed);
+                if nth >= self.count {
+                    return outcomes;
+                }
+                let seed = self.first + nth;
+                let outcome = self.run_one(seed);
+                if let Err(reason) = &outcome {
+                    tell(seed, reason);
+                }
+                outcomes.push((seed, outcome));
+            }
+        };
         let mut outcomes: Vec<_> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads as u64)
-                .map(|worker| {
-                    scope.spawn(move || {
-                        (self.first..self.first + self.count)
-                            .skip(worker as usize)
-                            .step_by(threads)
-                            .map(|seed| (seed, self.run_one(seed)))
-                            .collect::<Vec<_>>()
-                    })
-                })
-                .collect();
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
             workers.into_iter().flat_map(|worker| worker.join().expect("a worker catches panics")).collect()
         });
         outcomes.sort_by_key(|(seed, _)| *seed);

@@ -7,6 +7,9 @@ use crate::laws::watch;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 
+/// More than this at one moment goes on for ever: a timer that is set again and again to a time that has come.
+const AT_ONCE_MAX: u64 = 100_000;
+
 impl World {
     /// Starts a process on every disk.
     pub fn begin(&mut self) {
@@ -47,6 +50,10 @@ impl World {
 
     pub fn step(&mut self) -> Result<(), String> {
         let Some(Reverse((time, _, happening))) = self.queue.pop() else { return Ok(()) };
+        self.at_once = if time > self.now { 0 } else { self.at_once + 1 };
+        if self.at_once > AT_ONCE_MAX {
+            return Err(format!("at {} things happen without end", self.now));
+        }
         self.now = self.now.max(time);
         // Looking is no step: worlds in which little happens would be short.
         self.outcome.steps += u64::from(happening != Happening::Watch);

@@ -13,7 +13,7 @@ pub fn print_table(seeds: Seeds, only: Option<&str>) -> bool {
     let mut are_all_noticed = true;
     // A seed that fails without a fault notices none.
     let sound: BTreeSet<_> = Seeds { broken: Broken::default(), ..seeds }
-        .run()
+        .run(|_, _| {})
         .into_iter()
         .filter(|(_, outcome)| outcome.is_ok())
         .map(|(seed, _)| seed)
@@ -24,7 +24,7 @@ pub fn print_table(seeds: Seeds, only: Option<&str>) -> bool {
         if only.is_some_and(|only| only != name) {
             continue;
         }
-        let outcomes = Seeds { broken: Broken::by(mutation), ..seeds }.run();
+        let outcomes = Seeds { broken: Broken::by(mutation), ..seeds }.run(|_, _| {});
         let mut ways = BTreeMap::<String, u64>::new();
         let outcomes = outcomes.iter().filter(|(seed, _)| sound.contains(seed));
         for message in outcomes.filter_map(|(_, outcome)| outcome.as_ref().err()) {

@@ -26,6 +26,8 @@ pub const BEGINNING: Millis = 1_000_000_000;
 pub struct World {
     pub rng: Rng,
     pub now: Millis,
+    /// How much has happened at this moment.
+    pub at_once: u64,
     pub order: u64,
     pub queue: BinaryHeap<Reverse<(Millis, u64, Happening)>>,
     pub plan: Plan,
@@ -61,6 +63,7 @@ impl World {
         Self {
             rng,
             now: BEGINNING,
+            at_once: 0,
             order: 0,
             queue: BinaryHeap::new(),
             history: History::new(plan.regions),
