@@ -8,6 +8,7 @@ const LOOK_EVERY_MS = 2_000;
 
 export function showLinks(space: Space): void {
   const links = document.querySelector<HTMLElement>("#links")!;
+  const badges = document.querySelector<HTMLUListElement>("#badges")!;
   const invite = document.querySelector<HTMLButtonElement>("#invite")!;
   const take = document.querySelector<HTMLFormElement>("#take")!;
   const pasted = document.querySelector<HTMLInputElement>("#pasted")!;
@@ -23,9 +24,11 @@ export function showLinks(space: Space): void {
 
   const show = (): void => {
     if (space.status.state === "closed") return;
-    const direct = space.links().filter(({ to }) => to === "replica");
-    const text = direct.length === 0 ? "None yet." : summary(direct);
+    const all = space.links();
+    const direct = all.filter(({ to }) => to === "replica");
+    const text = summary(direct.length);
     if (links.textContent !== text) links.textContent = text;
+    showBadges(badges, all);
     links.dataset["tone"] = direct.length === 0 ? "away" : "good";
     if (joinedAt !== undefined && direct.length > joinedAt) {
       joinedAt = undefined;
@@ -108,13 +111,24 @@ async function accept(invitation: Invitation, text: string): Promise<boolean> {
   }
 }
 
-function summary(links: readonly LinkInfo[]): string {
-  const each = links.map(({ via, rttMs, bytesIn, bytesOut, right }) => {
-    const way = via === "webrtc" ? "WebRTC" : "a port";
+function summary(count: number): string {
+  if (count === 0) return "None yet. Open this page in another browser, or invite somebody.";
+  return count === 1 ? "Linked directly to one other." : `Linked directly to ${count} others.`;
+}
+
+/** One badge for each link: with whom, how far, and how much has gone over it. */
+function showBadges(list: HTMLUListElement, links: readonly LinkInfo[]): void {
+  while (list.children.length > links.length) list.lastElementChild!.remove();
+  links.forEach(({ to, via, region, rttMs, bytesIn, bytesOut, right }, at) => {
+    const item = list.children[at] ?? list.appendChild(document.createElement("li"));
+    const whom = to === "relay" ? `Relay ${region ?? ""}${via === "tab" ? ", by another tab" : ""}` : "Direct";
+    const far = rttMs > 0 ? ` ${Math.round(rttMs)} ms` : "";
     const reads = right === "read" ? ", one way" : "";
-    return `by ${way}, ${rttMs} ms, ${size(bytesIn)} in, ${size(bytesOut)} out${reads}`;
+    const much = via === "tab" ? "" : `, ${size(bytesIn)} in, ${size(bytesOut)} out`;
+    const text = `${whom}${far}${much}${reads}`;
+    if (item.textContent !== text) item.textContent = text;
+    (item as HTMLElement).dataset["to"] = to;
   });
-  return `${links.length} direct: ${each.join("; ")}.`;
 }
 
 function size(bytes: number): string {

@@ -25,7 +25,7 @@ const control = String(import.meta.env.VITE_CONTROL ?? "");
 try {
   const name = params.get("space") ?? "demo";
   const addresses = (relays.length > 0 ? relays : configured).filter((url) => url !== "");
-  const space = await openSpace(name, { relays: addresses });
+  const space = await openSpace(name, { relays: addresses, peerToPeer: true });
   window.eyotSpace = space;
   space.subscribe((status) => {
     if (status.state === "closed") stop(status.error?.message ?? "The space was closed.");
@@ -33,7 +33,8 @@ try {
   showStatus(space);
   if (control !== "" && relays.length === 0) showRegions(space, control);
   showLinks(space);
-  await Promise.all([showNote(space), showTasks(space), showPeople(space)]);
+  showPeople(space);
+  await Promise.all([showNote(space), showTasks(space)]);
   document.querySelector("main")!.hidden = false;
 } catch (error) {
   stop(explain(error));

@@ -1,77 +1,63 @@
-/**
- * Who is here. There is no presence over the network yet, so each visible window writes now and then that it was seen, into
- * a small document of the space: honest to within half a minute, and a few commits a minute for each window.
- */
-import type { Space } from "eyot";
-
-import { randomId } from "./id.js";
+/** Who is here: the windows that have this space open, and what each of them is at. Nothing of it is stored. */
+import type { Json, Space } from "eyot";
 
 interface Person {
   name: string;
   hue: number;
-  seen: number;
+  /** What has the focus there. */
+  at?: string;
 }
 
-interface People {
-  people: Record<string, Person>;
-}
-
-const WRITE_EVERY_MS = 15_000;
-const HERE_MS = 40_000;
-const FORGET_MS = 24 * 60 * 60 * 1000;
 const ANIMALS = ["Heron", "Otter", "Swan", "Vole", "Kingfisher", "Trout", "Dragonfly", "Newt", "Egret", "Beaver"];
+const NAME_MAX = 40;
 
-export async function showPeople(space: Space): Promise<void> {
-  const doc = await space.named<People>("people", { people: {} });
+export function showPeople(space: Space): void {
   const list = document.querySelector<HTMLUListElement>("#people")!;
-  const { id: own, name, hue } = whoIAm();
+  const me = whoIAm();
 
-  const show = (): void => {
-    const now = Date.now();
-    const others = Object.entries(doc.value.people)
-      .filter(([id, person]) => id !== own && now - person.seen < HERE_MS)
-      .map(([, person]) => ({ ...person, label: person.name }));
-    const everyone = [{ name, hue, seen: now, label: `${name} (you)` }, ...others];
+  const show = (others: ReadonlyMap<string, Json>): void => {
+    const people = [...others.values()].map(personOf).filter((person) => person !== undefined);
+    const labelled = people.map((person) => ({ hue: person.hue, label: label(person) }));
+    const everyone = [{ hue: me.hue, label: `${me.name} (you)` }, ...labelled];
     list.replaceChildren(
-      ...everyone.map((person) => {
+      ...everyone.map(({ label, hue }) => {
         const item = document.createElement("li");
-        item.textContent = person.label;
-        item.style.setProperty("--person", `hsl(${person.hue} 55% 50%)`);
+        item.textContent = label;
+        item.style.setProperty("--person", `hsl(${hue} 55% 50%)`);
         return item;
       }),
     );
   };
-  const write = (): void => {
-    // Nobody sees it sooner for being written offline, and it would count as an edit that waits.
-    if (document.visibilityState !== "visible" || space.status.state !== "live") return;
-    const now = Date.now();
-    doc.change((draft) => {
-      draft.people[own] = { name, hue, seen: now };
-      for (const [id, person] of Object.entries(draft.people)) {
-        if (now - person.seen > FORGET_MS) delete draft.people[id];
-      }
-    });
+  const tell = (): void => {
+    if (space.status.state === "closed") return;
+    const at = document.activeElement?.closest<HTMLElement>("[data-place]")?.dataset["place"];
+    space.presence.set({ name: me.name, hue: me.hue, ...(at === undefined ? {} : { at }) });
   };
-  doc.subscribe(show);
-  setInterval(write, WRITE_EVERY_MS);
-  setInterval(show, WRITE_EVERY_MS / 3);
-  document.addEventListener("visibilitychange", write);
-  let state = space.status.state;
-  space.subscribe((status) => {
-    const becameLive = status.state === "live" && state !== "live";
-    state = status.state;
-    if (becameLive) write();
-  });
-  write();
-  show();
+  space.presence.subscribe(show);
+  document.addEventListener("focusin", tell);
+  document.addEventListener("focusout", () => setTimeout(tell));
+  tell();
+  show(space.presence.others);
+}
+
+function label({ name, at }: Person): string {
+  return at === undefined ? name.slice(0, NAME_MAX) : `${name.slice(0, NAME_MAX)}, at the ${at.slice(0, NAME_MAX)}`;
+}
+
+/** Whoever opens the space may say anything. */
+function personOf(state: Json): Person | undefined {
+  if (typeof state !== "object" || state === null) return undefined;
+  const { name, hue, at } = state as Record<string, unknown>;
+  if (typeof name !== "string" || typeof hue !== "number") return undefined;
+  return typeof at === "string" ? { name, hue, at } : { name, hue };
 }
 
 /** The same through reloads of this window. */
-function whoIAm(): { id: string; name: string; hue: number } {
+function whoIAm(): { name: string; hue: number } {
   const held = sessionStorage.getItem("eyot-demo");
-  if (held !== null) return JSON.parse(held) as { id: string; name: string; hue: number };
+  if (held !== null) return JSON.parse(held) as { name: string; hue: number };
   const random = crypto.getRandomValues(new Uint16Array(2));
-  const me = { id: randomId(), name: ANIMALS[random[0]! % ANIMALS.length]!, hue: random[1]! % 360 };
+  const me = { name: ANIMALS[random[0]! % ANIMALS.length]!, hue: random[1]! % 360 };
   sessionStorage.setItem("eyot-demo", JSON.stringify(me));
   return me;
 }

@@ -19,7 +19,7 @@ interface Tasks {
 // The names that are there, no more and no fewer than these.
 type Later = {
   doc: "conflicts" | "history" | "at" | "undo" | "redo" | "cursor" | "position" | "spans";
-  space: "transact" | "query" | "presence" | "undo" | "redo" | "claims" | "moveTo";
+  space: "transact" | "query" | "undo" | "redo" | "claims" | "moveTo";
 };
 type Ours = { doc: never; space: "online" | "setOnline" | "saved"; event: "deleted" };
 holds<Same<Exclude<keyof contract.Doc<Tasks>, Later["doc"]>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
@@ -29,6 +29,7 @@ holds<Same<keyof contract.Status, keyof eyot.Status>>();
 holds<Same<keyof contract.DocInfo, keyof eyot.DocInfo>>();
 holds<Same<keyof contract.LinkInfo, keyof eyot.LinkInfo>>();
 holds<Same<keyof contract.Invitation, keyof eyot.Invitation>>();
+holds<Same<keyof contract.Presence, keyof eyot.Presence>>();
 holds<Same<keyof contract.ChangeEvent, Exclude<keyof eyot.ChangeEvent, Ours["event"]>>>();
 holds<Same<keyof contract.Storage, keyof eyot.Storage>>();
 
@@ -83,12 +84,13 @@ holds<Same<contract.RelayOptions["binding"], cloudflare.RelayOptions["binding"]>
 holds<Same<contract.RelayOptions["jurisdiction"], cloudflare.RelayOptions["jurisdiction"]>>();
 
 // Hooks. Those of the contract that are not there yet stand on what is not there yet.
-type LaterHooks = "useQuery" | "usePresence" | "useUndo";
+type LaterHooks = "useQuery" | "useUndo";
 type HooksOf<M> = Extract<keyof M, `use${string}`>;
 holds<Same<Exclude<HooksOf<typeof contract>, LaterHooks>, Exclude<HooksOf<typeof react>, "useSpace" | "useNamed">>>();
 fits<(space: eyot.Space, id: eyot.DocId | eyot.DocUrl) => eyot.Doc<Tasks>, typeof react.useDocument<Tasks>>();
 fits<(space: eyot.Space) => readonly contract.DocInfo[], typeof react.useDocuments>();
 fits<(space: eyot.Space) => contract.Status, typeof react.useStatus>();
+fits<(space: eyot.Space, own?: number) => ReadonlyMap<string, number>, typeof react.usePresence<number>>();
 fits<(doc: eyot.Doc<Tasks>) => eyot.Value<Tasks>, typeof react.useDoc<Tasks>>();
 fits<
   (doc: eyot.Doc<Tasks>, select: (value: eyot.Value<Tasks>) => number) => number,

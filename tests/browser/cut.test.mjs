@@ -1,4 +1,4 @@
-/** The demo's button that cuts all relays. Two windows meet by what a camera reads of their QR codes, and go on. */
+/** The demo's button that cuts all relays. Two windows go on, and a third joins by what a camera reads of QR codes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -25,24 +25,12 @@ after(async () => {
 });
 
 test(
-  "all relays are cut, two windows that met by QR codes go on, and a relay revived is told all",
+  "all relays are cut, two windows go on, a third joins by QR codes, and a relay revived is told all",
   { timeout },
   async () => {
     const [ada, bob] = [await demo.open("ada"), await demo.open("bob")];
     for (const { window } of [ada, bob]) await regionIs(window, "up, linked");
-    // By keyboard alone.
-    await ada.window.getByTestId("invite").focus();
-    await ada.window.keyboard.press("Enter");
-    const invitation = await scanned(ada);
-    assert.equal(invitation, await carried(ada));
-    await paste(bob, invitation);
-    await carried(bob);
-    await paste(ada, await scanned(bob));
-    for (const { window } of [ada, bob]) {
-      await window.waitForFunction(() => document.querySelector("#links").textContent.includes("1 direct: by WebRTC"));
-      await window.getByTestId("qr").waitFor({ state: "hidden" });
-    }
-
+    for (const who of [ada, bob]) await linkedTo(who, 1);
     await ada.window.getByTestId("cut").click();
     for (const { window } of [ada, bob]) await regionIs(window, "down");
     await statusSays(ada, "Offline");
@@ -51,10 +39,36 @@ test(
     await bob.window.getByTestId("note").fill("No relay, no matter.");
     await noteIs(ada, "No relay, no matter.");
 
+    const eve = await demo.open("eve");
+    await statusSays(eve, "Offline");
+    // By keyboard alone.
+    await ada.window.getByTestId("invite").focus();
+    await ada.window.keyboard.press("Enter");
+    const invitation = await scanned(ada);
+    assert.equal(invitation, await carried(ada));
+    await paste(eve, invitation);
+    await carried(eve);
+    await paste(ada, await scanned(eve));
+    await linkedTo(eve, 1);
+    for (const { window } of [ada, eve]) await window.getByTestId("qr").waitFor({ state: "hidden" });
+    await noteIs(eve, "No relay, no matter.");
+    for (const who of [ada, bob, eve]) await peopleAre(who, 3);
+
     await bob.window.getByRole("button", { name: "Revive eu" }).click();
-    for (const who of [ada, bob]) await statusSays(who, "Stored in");
+    for (const who of [ada, bob, eve]) await statusSays(who, "Stored in");
   },
 );
+
+function linkedTo({ window }, others) {
+  return window.waitForFunction(
+    (others) => document.querySelectorAll('#badges li[data-to="replica"]').length >= others,
+    others,
+  );
+}
+
+function peopleAre({ window }, count) {
+  return window.waitForFunction((count) => document.querySelectorAll("#people li").length === count, count);
+}
 
 /** What a camera reads of the QR code that a window shows. */
 async function scanned({ window }) {

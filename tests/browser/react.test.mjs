@@ -88,6 +88,10 @@ for (const [version, alias] of [
       assert.deepEqual(more, [again, { whole: 1, title: 1, open: 0 }, { whole: 1, title: 0, open: 1 }]);
     });
 
+    it("what a component shows of this replica is seen by others, until it goes", { timeout }, async () => {
+      assert.equal(await happens("showsPresence"), 1, "what is shown again and again is rendered once");
+    });
+
     it("a hundred changes of two documents in one task are one render", { timeout }, async () => {
       assert.equal(await happens("batches"), 1);
     });

@@ -156,6 +156,13 @@ impl Engine {
         self.driver.signal(values::peer_key(key)?, region, bytes)
     }
 
+    /// Lets others see that this replica is there and what it shows, and gives the id by which they know it. From
+    /// then on it is told of others.
+    pub fn show(&self, state: Vec<u8>) -> Result<Vec<u8>, JsValue> {
+        let id = self.driver.call(|replica, now| replica.show(Some(state), now))?;
+        Ok(id.0.to_vec())
+    }
+
     /// A whole frame came in over a connection.
     #[wasm_bindgen(js_name = peerReceived)]
     pub fn peer_received(&self, link: f64, frame: Vec<u8>) -> Result<(), JsValue> {

@@ -24,6 +24,7 @@ import type { Kept, SpaceContext } from "./context.js";
 import { DocList } from "./doc-list.js";
 import { DocTable } from "./doc-table.js";
 import { Outbox } from "./outbox.js";
+import { OwnPresence } from "./presence.js";
 import { StatusFeed } from "./status-feed.js";
 import type { Commit, Doc, DocInfo, RegionsWait, Space, SpaceOptions, Status, Unsubscribe } from "./types.js";
 
@@ -51,6 +52,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   readonly #reach: Reach;
   readonly #peers: Peers;
   readonly #status: StatusFeed;
+  readonly presence = new OwnPresence(this);
   #closing: Promise<void> | undefined;
   #online = true;
   /** Stops the platform's hints about the network. */
@@ -350,6 +352,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   #stop(error: EyotError): void {
     this.#reach.end();
     this.#peers.end();
+    this.presence.end();
     this.#saves.end(error);
     this.#list.end();
     this.#unfollow?.();
@@ -367,6 +370,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     if (this.outbox.calls > 0) return;
     for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#handle(event);
     this.#docs.refresh();
+    this.presence.refresh();
     this.outbox.flush();
   }
 
@@ -401,6 +405,9 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
         break;
       case "signalled":
         this.#peers.signalled(event.key, event.region, event.bytes);
+        break;
+      case "present":
+        this.presence.heard(event.id, event.state);
         break;
       case "tokenExpiring":
         this.#reach.tokenExpiring();

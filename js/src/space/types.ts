@@ -11,7 +11,7 @@ import type { IceServer, Invitation, InviteOptions, JoinOptions, LinkInfo, PeerO
 import type { Relays, TokenSource } from "../relays/options.js";
 import type { Storage } from "../storage/choice.js";
 import type { Patch } from "../value/patch.js";
-import type { Draft, Storable, Value } from "../value/value.js";
+import type { Draft, Json, Storable, Value } from "../value/value.js";
 
 export type { IceServer, Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions };
 
@@ -105,6 +105,9 @@ export interface Space extends AsyncDisposable {
    */
   join(invitation: string, options?: JoinOptions): Promise<{ answer: string }>;
 
+  /** Who is here, and what each shows of itself: a name, a cursor. Nothing of it is kept. */
+  readonly presence: Presence;
+
   /** Whether the application lets this replica reach its relays. */
   readonly online: boolean;
   /** Disconnects this replica from its relays, or lets it connect again. Edits work either way, and so do other links. */
@@ -191,6 +194,24 @@ export interface DocInfo {
   readonly name?: string;
   readonly bytes: number;
   readonly commits: number;
+}
+
+/** Its methods need no `this`. */
+export interface Presence {
+  /** Under which others see this process. Another one each time that a space is opened. */
+  readonly id: string;
+  /**
+   * What others see of this process, until the space is closed: at most 1 KiB (`too-large`); undefined: nothing. They
+   * get the latest, within a quarter of a second and the way to them. Who stops saying so is seen for 10 seconds more.
+   */
+  set(state: Json | undefined): void;
+  /**
+   * What each other process shows now, by its id; another map when anything has changed. Other tabs are others. Of more
+   * than 100 a part. Whoever may open the space may say anything in it, under any id, and its states may be those of
+   * another version of the application.
+   */
+  readonly others: ReadonlyMap<string, Json>;
+  subscribe(listener: (others: ReadonlyMap<string, Json>) => void): Unsubscribe;
 }
 
 export interface ChangeEvent {

@@ -42,6 +42,11 @@ export function decodeValue(bytes: Uint8Array): ValueMap {
   return freezeDecoded(decodeCbor(bytes, decoding)) as ValueMap;
 }
 
+/** Decodes any value and freezes it. */
+export function decodeAny(bytes: Uint8Array): unknown {
+  return freezeDecoded(decodeCbor(bytes, decoding));
+}
+
 export function decodePatches(bytes: Uint8Array): Patch[] {
   return decodeCbor(bytes, decoding) as Patch[];
 }

@@ -1,7 +1,16 @@
 /** What `react.test.mjs` lets happen in a page. Each gives back what was seen. */
 import * as eyot from "eyot";
 import * as React from "react";
-import { SpaceProvider, useDoc, useDocument, useDocuments, useNamed, useSpace, useStatus } from "eyot/react";
+import {
+  SpaceProvider,
+  useDoc,
+  useDocument,
+  useDocuments,
+  useNamed,
+  usePresence,
+  useSpace,
+  useStatus,
+} from "eyot/react";
 import {
   Component,
   startTransition,
@@ -376,6 +385,39 @@ function show(children, { strict = true } = {}) {
   };
   place.show(children);
   return place;
+}
+
+export async function showsPresence() {
+  const [one, other] = await Promise.all([1, 2].map(() => openSpace("presence", { storage: memory() })));
+  link(one, other);
+  const renders = { shows: 0, looks: 0 };
+  let setOwn;
+  const Shows = () => {
+    const [own, set] = useState("one");
+    setOwn = set;
+    useCommits(renders, "shows");
+    const others = usePresence(one, { own });
+    return <p>{[...others.values()].map(({ name }) => name).join(" ")}</p>;
+  };
+  const Looks = () => {
+    useCommits(renders, "looks");
+    return <p>{[...usePresence(other).values()].map(({ own }) => own).join(" ")}</p>;
+  };
+  const first = show(<Shows />);
+  const second = show(<Looks />);
+  await until(() => second.text() === "one");
+  const looked = renders.looks;
+  flushSync(() => setOwn("changed"));
+  await until(() => second.text() === "changed");
+  other.presence.set({ name: "other" });
+  await until(() => first.text() === "other");
+  const again = renders.looks - looked;
+  first.leave();
+  await until(() => second.text() === "");
+  await one.close();
+  await other.close();
+  second.leave();
+  return again;
 }
 
 /** Counts how often a component was rendered for good. StrictMode renders more often. */

@@ -78,6 +78,11 @@ byte_id!(
     PeerKey, 32
 );
 
+byte_id!(
+    /// A replica, as it shows itself to others. Random, drawn anew by each process.
+    PresenceId, 16
+);
+
 impl CommitId {
     /// The short form that `after` names.
     pub fn short(&self) -> ShortId {

@@ -11,7 +11,7 @@ use core::ops::{Index, RangeBounds};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Values;
 
-use crate::base::id::{AuthorId, CommitId, DocId, LinkId, LogId, PeerKey, RequestId, ShortId};
+use crate::base::id::{AuthorId, CommitId, DocId, LinkId, LogId, PeerKey, PresenceId, RequestId, ShortId};
 
 /// What a map or a set can be ordered by.
 pub trait Key: Clone {
@@ -50,7 +50,7 @@ macro_rules! key_of_number {
     };
 }
 
-key_of_bytes!(AuthorId, CommitId, DocId, LogId, PeerKey, ShortId);
+key_of_bytes!(AuthorId, CommitId, DocId, LogId, PeerKey, PresenceId, ShortId);
 key_of_number!(LinkId, RequestId);
 
 impl Key for [u8; 32] {

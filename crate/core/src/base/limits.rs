@@ -63,6 +63,14 @@ pub struct Limits {
     pub introductions_max: usize,
     /// Frames by which replicas meet that wait for a link to a region, and tickets that wait for a signature.
     pub meetings_max: usize,
+    /// What a replica shows of itself, in bytes.
+    pub presence_bytes_max: usize,
+    /// Replicas of which is known that they are there. Of more a part is known.
+    pub presences_max: usize,
+    /// Bytes a second that a link may bring of who is there; what is beyond is dropped.
+    pub presence_bytes_per_second: u64,
+    /// As many more of them at once.
+    pub presence_bytes_burst: u64,
     /// Bytes read from storage for all links before other inputs have their turn.
     pub turn_bytes: usize,
     /// Commits that wait for a cause, over all links of a holder.
@@ -134,6 +142,10 @@ impl Limits {
         signals_burst: 128,
         introductions_max: 32,
         meetings_max: 64,
+        presence_bytes_max: 1024,
+        presences_max: 100,
+        presence_bytes_per_second: 64 * 1024,
+        presence_bytes_burst: 256 * 1024,
         turn_bytes: 4 * 1024 * 1024,
         waiting_commits_max: 16_384,
         waiting_bytes_max: 32 * 1024 * 1024,

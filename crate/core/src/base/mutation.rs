@@ -57,13 +57,15 @@ pub enum Mutation {
     FirstChangeWins,
     /// Initial values of two versions of an application are both kept.
     WeaveGeneses,
+    /// What was said of who is there counts for an hour.
+    PresenceForAnHour,
     /// Chance that does not come from the seed.
     AmbientChance,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AppendWithoutCauses,
         Self::AnyChainStart,
         Self::HoleIsHeld,
@@ -89,6 +91,7 @@ impl Mutation {
         Self::StaleAnswers,
         Self::FirstChangeWins,
         Self::WeaveGeneses,
+        Self::PresenceForAnHour,
         Self::AmbientChance,
     ];
 }

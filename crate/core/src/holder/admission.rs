@@ -51,6 +51,7 @@ impl Holder {
         {
             self.notices.push_back(Notice::Saved(saved));
         }
+        self.tell_presences();
         self.schedule();
     }
 

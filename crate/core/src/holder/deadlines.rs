@@ -29,6 +29,7 @@ impl Holder {
                 self.gate.remember(id, grant.subject.clone());
             }
         }
+        self.presence_link_gone(id);
         self.bringers.remove(&id);
         self.touched.remove(&id);
         self.intake.named.retain(|named| named.link != id);
@@ -97,7 +98,8 @@ impl Holder {
         let turn = self.turns.next();
         // A write under way has its answer first.
         let retry = self.disk.retry_at().filter(|_| self.writing == 0);
-        let all = [links, patience, scrub, retry, self.owner_deadline, turn, admission];
+        let present = self.showing.next(self.now);
+        let all = [links, patience, scrub, retry, self.owner_deadline, turn, admission, present];
         let next = all.into_iter().flatten().min();
         // While the log is not known nothing can be done in time; what comes then looks again.
         let next = next.filter(|_| self.is_open());

@@ -91,6 +91,7 @@ impl Holder {
             Frame::Introduction(introduction) => self.introduction_came(id, introduction),
             Frame::Signal(signal) => self.signal_came(id, signal),
             Frame::Naming(names) => self.naming_came(id, names),
+            Frame::Present(present) => self.present_came(id, present),
             Frame::Hello(_) | Frame::Bye(_) | Frame::Unknown => {}
         }
     }

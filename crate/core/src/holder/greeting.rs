@@ -341,6 +341,7 @@ impl Holder {
         let told = reply.tips.is_some();
         self.send(id, &Frame::Hello(Hello { terms, credit, ..reply }));
         self.links.came_up(id, session);
+        self.presence_link_up(id);
         if is_relay && !is_mesh {
             self.bringers.insert(id);
         }
@@ -391,6 +392,7 @@ impl Holder {
         session.send.is_muted = hello.terms.read_only;
         session.their_head = hello.head.seq;
         self.links.came_up(id, session);
+        self.presence_link_up(id);
         let known = self.peers.get(&hello.log).cloned();
         let agreed_at = known.as_ref().and_then(|record| record.agreed_at);
         // It goes on after the cursor that it was shown. A copy of it may have been read further meanwhile, and

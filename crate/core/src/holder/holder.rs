@@ -29,6 +29,7 @@ use crate::holder::notice::Notice;
 use crate::holder::peers::Peers;
 use crate::holder::pending::Pending;
 use crate::holder::role::Role;
+use crate::holder::showing::Showing;
 use crate::holder::step_pace::StepPace;
 use crate::holder::turns::{Turn, Turns};
 use crate::link::link::{Link, Phase};
@@ -83,6 +84,7 @@ pub(crate) struct Holder {
     pub(super) peers: Peers,
     pub(super) intake: Intake,
     pub(super) deep_forks: DeepForks,
+    pub(super) showing: Showing,
     pub(super) gate: Gate,
     pub(super) counters: RelayCounters,
     pub(super) turns: Turns,
@@ -153,6 +155,7 @@ impl Holder {
             peers: Peers::default(),
             intake: Intake::default(),
             deep_forks: DeepForks::default(),
+            showing: Showing::default(),
             gate: Gate::new(config.caps),
             counters: RelayCounters::default(),
             turns: Turns::default(),
@@ -249,6 +252,7 @@ impl Holder {
             && self.intake.waiting.is_empty()
             && !self.log.deleted().has_unscrubbed()
             && !self.has_unsaved_records()
+            && !self.showing.is_due
             && self.links.iter().all(|(id, link)| link.is_dialer() || self.attachment(id).is_some())
     }
 

@@ -23,8 +23,12 @@ pub(crate) mod meetings;
 mod named;
 #[cfg_attr(not(feature = "documents"), expect(dead_code))]
 pub(crate) mod notice;
+#[cfg(feature = "documents")]
+pub(crate) mod own_presence;
 pub(crate) mod peers;
 pub(crate) mod pending;
+pub mod presences;
+mod present;
 mod questions;
 mod reconcile;
 pub mod records;
@@ -34,6 +38,7 @@ mod replicas;
 #[cfg_attr(not(feature = "documents"), expect(dead_code))]
 pub(crate) mod role;
 mod scrub;
+pub(crate) mod showing;
 mod step_pace;
 mod turns;
 #[cfg(feature = "documents")]

@@ -1,11 +1,14 @@
 //! What a holder tells its owner, a replica or a relay.
 
-use crate::base::id::{DocId, LinkId};
+use std::sync::Arc;
+
+use crate::base::id::{DocId, LinkId, PresenceId};
 use crate::commit::descriptor::Descriptor;
 use crate::log::rows::Entry;
 use crate::storage::request::{StorageAnswer, StorageFault};
 use crate::wire::bodies::{RegionHead, Stored};
 use crate::wire::meeting::{Announce, Introduction, Signal};
+use crate::wire::presence::Presence;
 
 /// What the owner needs to hear.
 #[derive(Clone, Debug)]
@@ -50,6 +53,10 @@ pub(crate) enum Notice {
     Introduced(LinkId, Introduction),
     /// A replica says something to another.
     Signalled(LinkId, Signal),
+    /// A replica shows something else now, or nothing any more.
+    Present(PresenceId, Option<Arc<[u8]>>),
+    /// Who is there, for the processes that share the log.
+    PresentHere(Vec<Presence>),
     /// Another process moved the log on; it is to be followed from storage.
     LogMoved,
     /// What greetings tell of the log has changed, and storage says so: other processes that share the log go by

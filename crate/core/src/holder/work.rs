@@ -6,6 +6,7 @@
 //! waits for its time. After so many bytes for all links, other inputs have their turn.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::base::id::LinkId;
 use crate::base::pace::Pace;
@@ -121,15 +122,20 @@ impl Holder {
     /// Sends a frame, and asks now and then how far the other side has read.
     pub fn send(&mut self, id: LinkId, frame: &Frame) {
         let stream = self.links.session_mut(id).filter(|_| matches!(frame, Frame::Commits(_)));
-        let bytes: std::sync::Arc<[u8]> = match stream {
-            Some(session) => frame.encode_next(&mut session.send.last).into(),
-            None => frame.encode().into(),
+        let bytes = match stream {
+            Some(session) => frame.encode_next(&mut session.send.last),
+            None => frame.encode(),
         };
-        let count = bytes.len();
-        self.effects.push_back(Effect::Send(id, bytes));
+        self.send_encoded(id, bytes.into());
         if matches!(frame, Frame::Commits(_)) {
             self.links.allow_frame(id, frames_rate(&self.limits));
         }
+    }
+
+    /// Sends a frame that may have been encoded for several links.
+    pub(super) fn send_encoded(&mut self, id: LinkId, frame: Arc<[u8]>) {
+        let count = frame.len();
+        self.effects.push_back(Effect::Send(id, frame));
         let Some(unread) = self.links.unread_mut(id) else { return };
         if unread.sent(count, &self.limits) {
             ask_what_was_read(id, unread, &mut self.rng, &mut self.effects);

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::base::cbor::{from_cbor, to_cbor};
+use crate::base::cbor::{decode_map, from_cbor, to_cbor};
 use crate::base::id::{LogId, PeerKey};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
@@ -16,7 +16,7 @@ use crate::wire::batch::Last;
 use crate::wire::bodies::{VERSION, VERSION_MIN};
 
 /// Everything that is outstanding on a link which [is attachable](Session::is_attachable).
-#[derive(Encode, Decode)]
+#[derive(Encode)]
 #[cbor(map)]
 struct Attachment {
     #[n(0)]
@@ -61,10 +61,38 @@ struct Attachment {
     /// The key by which others may meet it.
     #[n(19)]
     announced: Option<PeerKey>,
-    /// From which commit the next frame of the other side may go on.
+    /// Absent: it does not want to know who is there.
     #[n(20)]
+    shows_presence: Option<bool>,
+    /// From which commit the next frame of the other side may go on.
+    #[n(21)]
     last: Option<Last>,
 }
+
+decode_map!(Attachment {
+    log: 0,
+    region: 1,
+    is_mesh: 2,
+    their_head: 3,
+    read: 4,
+    window: 5,
+    owed: 6,
+    sent: 7,
+    credit: 8,
+    read_acked: 9,
+    whole_acked: 10,
+    marked: 11,
+    brought: 12,
+    told_stored: 13,
+    grant: 14,
+    whole_told: 15,
+    unread: 16,
+    asked: 17,
+    version: 18,
+    announced: 19,
+    shows_presence: 20,
+    last: 21
+});
 
 #[derive(Encode, Decode)]
 #[cbor(array)]
@@ -112,6 +140,7 @@ impl Link {
             asked,
             version: session.peer.version,
             announced: accepted.announced,
+            shows_presence: session.shows_presence.then_some(true),
             last: session.receive.last,
         }))
     }
@@ -138,6 +167,7 @@ impl Link {
         let peer = Peer { log: kept.log, region: kept.region, version: kept.version };
         let mut session = Session::new(end, peer, kept.is_mesh, limits, now);
         session.their_head = kept.their_head;
+        session.shows_presence = kept.shows_presence.unwrap_or_default();
         session.unread = Unread::resume(kept.unread, kept.asked, limits);
         session.receive.read = kept.read;
         session.receive.window = kept.window;

@@ -16,6 +16,8 @@ pub(crate) struct Link {
     /// What came in, and what went out, by which replicas meet.
     pub signals: Pace,
     pub signalled: Pace,
+    /// What came in of who is there.
+    pub presences: Pace,
     /// What the other side may do here, where it is another replica.
     pub peer: Option<Grant>,
     pub phase: Phase,
@@ -77,6 +79,7 @@ impl Link {
             frames: Pace::default(),
             signals: Pace::default(),
             signalled: Pace::default(),
+            presences: Pace::default(),
             peer: None,
             phase,
         }

@@ -63,6 +63,10 @@ pub(crate) struct Session {
     pub exchanged_at: Option<Millis>,
     /// The question of the peer that is being answered.
     pub answering: Option<Answering>,
+    /// The other side has said who is there, or asked: a relay tells nobody else.
+    pub shows_presence: bool,
+    /// Up to which version it was told who is there.
+    pub presences_told: u64,
     pub unread: Unread,
     /// What was read from storage for this link.
     pub work: Pace,
@@ -281,6 +285,8 @@ impl Session {
             may_be_told: false,
             exchanged_at: None,
             answering: None,
+            shows_presence: false,
+            presences_told: 0,
             unread: Unread::default(),
             work: Pace::default(),
             work_at: None,

@@ -184,7 +184,7 @@ impl Mesh {
     fn wanted_at(&self, peer: &Peer, holder: &Holder, clock: Clock, now: Millis) -> Option<Millis> {
         let is_new = !is_reconciled(holder, &peer.region);
         let is_asked = self.questions.wants(&peer.region) || self.meetings.wants(&peer.region);
-        if is_new || is_asked || unsent(holder, &peer.region) > 0 {
+        if is_new || is_asked || holder.has_present_here() || unsent(holder, &peer.region) > 0 {
             return Some(now);
         }
         let met = holder.peers().iter().filter(|met| met.region == peer.region);
@@ -199,7 +199,8 @@ impl Mesh {
         self.peers.iter().filter_map(|peer| {
             let id = peer.dialed?;
             let session = holder.session(id).filter(|session| session.stillness == Stillness::Agreed)?;
-            let is_needed = self.questions.wants(&peer.region) || unsent(holder, &peer.region) > 0;
+            let is_asked = self.questions.wants(&peer.region) || holder.has_present_here();
+            let is_needed = is_asked || unsent(holder, &peer.region) > 0;
             (!is_needed).then_some((id, session.moved_at + LINGER))
         })
     }

@@ -189,6 +189,11 @@ impl Relay {
         self.holder.stored().seq
     }
 
+    /// Of how many replicas it knows that they are there.
+    pub fn present(&self) -> usize {
+        self.holder.present()
+    }
+
     /// Why this relay cannot go on, if it cannot: its storage failed or holds what it did not write.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()

@@ -1,6 +1,6 @@
 //! What the application is told, and the errors of its calls.
 
-use crate::base::id::{CommitId, DocId, PeerKey};
+use crate::base::id::{CommitId, DocId, PeerKey, PresenceId};
 use crate::document::edit::EditError;
 use crate::document::value::Patch;
 use crate::replica::waits::WaitId;
@@ -94,6 +94,13 @@ pub enum Event {
         region: String,
         /// What it says.
         bytes: Vec<u8>,
+    },
+    /// Another replica shows something else now.
+    Present {
+        /// Which.
+        id: PresenceId,
+        /// What; nothing where it shows nothing, or is not there any more.
+        state: Option<Vec<u8>>,
     },
     /// The token that relays were greeted with expires soon: give a fresh one with
     /// `Replica::set_token`.

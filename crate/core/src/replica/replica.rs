@@ -28,6 +28,7 @@ use crate::replica::event::Event;
 use crate::replica::follow::Follow;
 use crate::replica::io::{Effect, Input};
 use crate::replica::own_commits::OwnCommits;
+use crate::replica::own_presence::OwnPresence;
 use crate::replica::round_trips::RoundTrips;
 use crate::replica::said::Said;
 use crate::replica::tabs::{LeaderView, Message, Tabs};
@@ -78,6 +79,8 @@ pub struct Replica {
     pub(super) said: IdMap<LinkId, Said>,
     /// What relays know of this replica.
     pub(super) announced: Announced,
+    /// What others see of it, where it shows anything.
+    pub(super) presence: Option<OwnPresence>,
     /// Whether a relay has told which regions there are.
     pub(super) has_regions: bool,
     pub(super) clock: Clock,
@@ -112,6 +115,7 @@ impl Replica {
             peers: RoundTrips::default(),
             said: IdMap::new(),
             announced: Announced::default(),
+            presence: None,
             has_regions: false,
             clock: Clock::new(now),
             now,
@@ -201,6 +205,7 @@ impl Replica {
             }
             let relay = self.dialer.relay_up(&self.holder);
             self.announced.run(relay, &mut self.holder, self.now);
+            self.run_presence();
             self.open_documents();
             self.check_waits();
             self.broadcast_view();
@@ -274,6 +279,8 @@ impl Replica {
                     self.waits.head_of(link, nonce, at);
                 }
             }
+            Notice::Present(id, state) => self.tell_present(id, state.as_deref()),
+            Notice::PresentHere(all) => self.broadcast(&Message::Present(all)),
             Notice::LogMoved => self.follow.is_due = true,
             Notice::Reloaded => self.log_restarts(),
         }
@@ -428,6 +435,7 @@ impl Replica {
             Some(Message::Grew) => self.holder.log_moved(self.now),
             Some(Message::Renewed) => self.holder.marker_moved(self.now),
             Some(Message::Ask) => self.tabs.forget_broadcast(),
+            Some(Message::Present(all)) => self.heard_present(all),
             Some(Message::View(view)) if !self.dialer.online => {
                 self.tabs.set_leader(view);
                 self.tell(Event::Status);

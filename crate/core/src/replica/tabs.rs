@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
 use crate::replica::status::{RelayStatus, State};
+use crate::wire::presence::Presence;
 
 /// How the process that links to relays is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -50,6 +51,8 @@ pub(crate) struct Tabs {
     leader: Option<LeaderView>,
     /// The view that this process broadcast last, where it links to relays.
     broadcast: Option<LeaderView>,
+    /// Others show who is there.
+    pub show_presence: bool,
 }
 
 impl Tabs {
@@ -116,6 +119,9 @@ pub(crate) enum Message {
     /// The log has another id, or was told what the space is.
     #[n(6)]
     Renewed,
+    /// Who is there, as far as this process has it from elsewhere. Nobody: say it again.
+    #[n(7)]
+    Present(#[n(0)] Vec<Presence>),
 }
 
 impl Message {

@@ -4,9 +4,9 @@
 //! so are frames of unknown type, so that versions N and N±1 talk.
 
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Decoder, Encode};
+use minicbor::{Decoder, Encode};
 
-use crate::base::cbor::to_cbor;
+use crate::base::cbor::{decode_map, to_cbor};
 use crate::base::limits::Limits;
 use crate::base::position::Mark;
 use crate::commit::error::CommitError;
@@ -28,6 +28,7 @@ use crate::wire::bodies::VectorPart;
 use crate::wire::bodies::Want;
 use crate::wire::close::CloseCode;
 use crate::wire::meeting::{Announce, Introduction, Signal};
+use crate::wire::presence::Present;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub enum Frame {
     Signal(Signal),
     /// Between replicas: whether commits are to be named on this link rather than sent, either way.
     Naming(bool),
+    /// See [`Present`].
+    Present(Present),
     /// A frame of a newer version.
     Unknown,
 }
@@ -113,7 +116,7 @@ impl From<minicbor::decode::Error> for FrameError {
 }
 
 /// [`Commits`] as they are written.
-#[derive(Encode, Decode)]
+#[derive(Encode)]
 #[cbor(map)]
 struct CommitsBody {
     #[n(0)]
@@ -124,8 +127,10 @@ struct CommitsBody {
     named: Vec<Tip>,
 }
 
+decode_map!(CommitsBody { batch: 0, to: 1, named: 2 default });
+
 /// An [`Answer`] as it is written.
-#[derive(Encode, Decode)]
+#[derive(Encode)]
 #[cbor(map)]
 struct AnswerBody {
     #[n(0)]
@@ -137,6 +142,8 @@ struct AnswerBody {
     #[n(3)]
     cut: bool,
 }
+
+decode_map!(AnswerBody { nonce: 0, batch: 1, more: 2, cut: 3 });
 
 fn to_batch(records: &[Record], last: Option<&Last>) -> Option<ByteVec> {
     (!records.is_empty()).then(|| batch::encode(records, last).into())
@@ -191,6 +198,7 @@ impl Frame {
             Frame::Introduction(body) => to_cbor(&(18u8, body)),
             Frame::Signal(body) => to_cbor(&(19u8, body)),
             Frame::Naming(is_wanted) => to_cbor(&(20u8, is_wanted)),
+            Frame::Present(body) => to_cbor(&(21u8, body)),
             Frame::Unknown => to_cbor(&(u8::MAX, ())),
         }
     }
@@ -258,6 +266,7 @@ fn decode(bytes: &[u8], limits: &Limits, last: Option<&Last>) -> Result<Frame, F
         18 => Frame::Introduction(d.decode()?),
         19 => Frame::Signal(d.decode()?),
         20 => Frame::Naming(d.decode()?),
+        21 => Frame::Present(d.decode()?),
         _ => {
             d.skip()?;
             Frame::Unknown
@@ -273,12 +282,13 @@ fn decode(bytes: &[u8], limits: &Limits, last: Option<&Last>) -> Result<Frame, F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::{AuthorId, CommitId, LogId, PeerKey};
+    use crate::base::id::{AuthorId, CommitId, LogId, PeerKey, PresenceId};
     use crate::base::position::Cursor;
     use crate::commit::descriptor::Descriptor;
     use crate::commit::vector::{Tip, Vector};
     use crate::wire::bodies::{ChainRange, RegionHead};
     use crate::wire::close::CloseCode;
+    use crate::wire::presence::Presence;
 
     fn frames() -> Vec<Frame> {
         let tip = Tip { author: AuthorId([1; 16]), seq: 9, id: CommitId([2; 32]) };
@@ -349,6 +359,12 @@ mod tests {
                 from: Some(PeerKey([9; 32])),
             }),
             Frame::Naming(true),
+            Frame::Present(Present {
+                all: vec![
+                    Presence { id: PresenceId([10; 16]), number: 7, age: 250, state: Some(vec![1].into()) },
+                    Presence { id: PresenceId([11; 16]), number: 8, age: 0, state: None },
+                ],
+            }),
             Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into(), descriptor: None }),
         ]
     }

@@ -6,4 +6,5 @@ pub mod bodies;
 pub mod close;
 pub mod frame;
 pub mod meeting;
+pub mod presence;
 pub mod ticket;

@@ -6,6 +6,7 @@ mod host;
 mod links;
 mod meetings;
 mod outgoing;
+mod presence;
 mod questions;
 mod vectors;
 mod waiting;

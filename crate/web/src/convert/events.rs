@@ -67,6 +67,15 @@ pub enum EngineEvent {
         #[tsify(type = "Uint8Array")]
         bytes: Vec<u8>,
     },
+    /// Another replica shows something else now; nothing: it is not there any more.
+    Present {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        id: [u8; 16],
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        state: Vec<u8>,
+    },
     /// Give a fresh token with `setToken`.
     TokenExpiring,
     /// This replica can't go on, and the instance can. Close it.

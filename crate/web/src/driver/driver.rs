@@ -177,6 +177,10 @@ impl Driver {
         }
         let flushed = self.promise(Answer::Nothing, |replica| Ok(replica.flush()))?;
         platform::settled(&flushed).await?;
+        self.call_unchecked(|replica, now| {
+            replica.leave(now);
+            Ok(())
+        })?;
         self.set_online(false);
         self.close_peers();
         self.life.set(Life::Closed);

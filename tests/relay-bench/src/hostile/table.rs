@@ -7,15 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::stage::{Found, Stage};
-use super::target::{Choice, Host};
+use super::target::{Choice, Host, MemoryBound};
 use super::{asking, bringing, knocking};
 
 /// The honest writer's commits are to be acknowledged within this, ninety-nine of a hundred.
 const P99_MILLIS: f64 = 50.0;
-/// What the relay has resident at most while it is attacked.
-const MOST_BYTES: u64 = 384_000_000;
-/// What it has afterwards at most, above what it had before.
-const BACK_BYTES: u64 = 96_000_000;
 const TIME: Duration = Duration::from_secs(5);
 const AFTERWARDS: Duration = Duration::from_secs(8);
 const TIME_SMOKE: Duration = Duration::from_millis(500);
@@ -63,6 +59,7 @@ const ATTACKS: &[(&str, Run)] = &[
 
 struct Row {
     host: &'static str,
+    bound: MemoryBound,
     attack: &'static str,
     found: Found,
     ends: Vec<(String, u64)>,
@@ -86,6 +83,9 @@ pub async fn measure(options: &Options) -> Result<()> {
             }
             rows.push(row);
         }
+        if !options.json {
+            println!("{}", bound_said(&choice.memory_bound()));
+        }
     }
     if rows.is_empty() {
         let names: Vec<_> = ATTACKS.iter().map(|(name, _)| *name).collect();
@@ -94,8 +94,6 @@ pub async fn measure(options: &Options) -> Result<()> {
     if options.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);
-    } else {
-        println!("{}", bound_said());
     }
     let over: Vec<_> = rows.iter().filter(|row| !row.is_in_bound()).map(|row| row.attack).collect();
     // A short form does not wait until memory has come back.
@@ -127,26 +125,27 @@ async fn once(options: &Options, choice: &Choice, attack: &'static str, run: Run
     let found = stage.found().context("an attack that does not attack")?;
     let mut ends: Vec<_> = stage.ends().into_iter().collect();
     ends.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    Ok(Row { host: choice.name(), attack, found, ends })
+    Ok(Row { host: choice.name(), bound: choice.memory_bound(), attack, found, ends })
 }
 
 const HEAD: &str = "attack                  p50 ms   p99 ms    CPU s  of s   MB before    most  (PSS)  afterwards  \
                     links ended";
 
-fn bound_said() -> String {
+fn bound_said(bound: &MemoryBound) -> String {
     let mb = |bytes| bytes / 1_000_000;
     format!(
         "Memory is at most {} MB, and after {} s at most {} MB above what it was before.",
-        mb(MOST_BYTES),
+        mb(bound.most),
         AFTERWARDS.as_secs(),
-        mb(BACK_BYTES),
+        mb(bound.kept),
     )
 }
 
 impl Row {
     fn is_in_bound(&self) -> bool {
         let Found { before, most, afterwards, .. } = &self.found;
-        most.resident_bytes <= MOST_BYTES && afterwards.resident_bytes <= before.resident_bytes + BACK_BYTES
+        most.resident_bytes <= self.bound.most
+            && afterwards.resident_bytes <= before.resident_bytes + self.bound.kept
     }
 
     fn p99(&self) -> f64 {
@@ -197,9 +196,9 @@ impl Row {
             "bytesBefore": before.resident_bytes,
             "bytesMost": most.resident_bytes,
             "proportionalBytesMost": most.proportional_bytes,
-            "bytesMostBound": MOST_BYTES,
+            "bytesMostBound": self.bound.most,
             "bytesAfterwards": afterwards.resident_bytes,
-            "bytesAfterwardsBound": before.resident_bytes + BACK_BYTES,
+            "bytesAfterwardsBound": before.resident_bytes + self.bound.kept,
             "linksEnded": self.ends.iter().map(|(end, count)| json!({ "why": end, "count": count })).collect::<Vec<_>>(),
             "honestLinksEnded": felt.failures,
         })

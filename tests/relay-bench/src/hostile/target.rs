@@ -25,7 +25,25 @@ pub enum Choice {
     Running(Running),
 }
 
+/// What a relay may have resident.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryBound {
+    /// While it is attacked.
+    pub most: u64,
+    /// Some seconds afterwards, above what it had before.
+    pub kept: u64,
+}
+
 impl Choice {
+    pub fn memory_bound(&self) -> MemoryBound {
+        match self {
+            Self::Native(_) | Self::Running(_) => MemoryBound { most: 384_000_000, kept: 96_000_000 },
+            // The memory of a Wasm instance never shrinks, and all objects of one thread share one. What JavaScript
+            // has allocated comes back when garbage is collected, which an idle workerd does not do.
+            Self::Worker(_) => MemoryBound { most: 448_000_000, kept: 384_000_000 },
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Native(_) => "the native relay",

@@ -54,6 +54,8 @@ pub struct Actor {
     pub may_write: bool,
     pub token: Option<String>,
     pub limits: Limits,
+    /// Whether it says who is there, too.
+    pub shows: bool,
     pub lines: BTreeMap<LinkId, Line>,
     /// The logs of relays it has met, and the marks that it was given.
     pub logs: BTreeMap<usize, (LogId, Vec<Mark>)>,
@@ -73,6 +75,7 @@ impl Actor {
             may_write,
             token,
             limits,
+            shows: false,
             lines: BTreeMap::new(),
             logs: BTreeMap::new(),
             heard: Vec::new(),

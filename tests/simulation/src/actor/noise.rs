@@ -1,6 +1,6 @@
 //! A peer that sends frames of all kinds at any time.
 
-use eyot_core::base::id::{AuthorId, CommitId, LogId};
+use eyot_core::base::id::{AuthorId, CommitId, LogId, PresenceId};
 use eyot_core::base::position::Mark;
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
@@ -10,9 +10,13 @@ use eyot_core::wire::bodies::{
     VectorPart, Want,
 };
 use eyot_core::wire::frame::Frame;
+use eyot_core::wire::presence::{Presence, Present};
 
 use crate::actor::actor::{Actor, Deed};
 use crate::base::rng::Rng;
+
+/// The first byte of what an actor shows.
+pub const OF_ACTOR: u8 = 0xff;
 
 impl Actor {
     pub fn make_noise(&mut self, rng: &mut Rng, deeds: &mut Vec<Deed>) {
@@ -22,11 +26,30 @@ impl Actor {
             let region = self.lines[&link].region;
             let frame = if rng.chance(30) {
                 (0..rng.below(200)).map(|_| rng.next() as u8).collect()
+            } else if self.shows && rng.chance(200) {
+                self.anybody(rng).encode()
             } else {
                 self.any_frame(region, rng).encode()
             };
             deeds.push(Deed::Send(link, frame));
         }
+    }
+
+    /// Makes replicas up that are there, or not any more, now and then too many or too large.
+    fn anybody(&self, rng: &mut Rng) -> Frame {
+        let more = if rng.chance(20) { 9 } else { 1 };
+        let count = rng.below(self.limits.presences_max as u64 + more);
+        let most = if rng.chance(10) { self.limits.presence_bytes_max + 9 } else { 20 };
+        let all = (0..count).map(|_| {
+            let shown = vec![OF_ACTOR; 9 + rng.below(most as u64 - 8) as usize];
+            Presence {
+                id: PresenceId([rng.below(250) as u8; 16]),
+                number: if rng.chance(50) { rng.next() } else { rng.below(9) },
+                age: rng.below(12_000),
+                state: rng.chance(900).then(|| shown.into()),
+            }
+        });
+        Frame::Present(Present { all: all.collect() })
     }
 
     /// Makes a greeting that may be wrong in many ways.

@@ -1,3 +1,4 @@
 //! What applications do.
 
 pub mod acts;
+pub mod showing;

@@ -71,6 +71,7 @@ impl World {
         self.paths.places.push(self.paths.places[disk]);
         self.disks.push(copy);
         let clone = ProcessId(self.id());
+        self.shown.cloned(id, clone);
         self.add(clone, Machine::Replica(machine), self.disks.len() - 1, clock, token);
         if let Some(process) = self.processes.get_mut(&clone) {
             process.open = open;

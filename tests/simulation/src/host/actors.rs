@@ -27,7 +27,8 @@ impl World {
             self.paths.places.push(Place { region: 0, last_mile: 0 });
             let token = self.mint_for_actor(disk, right);
             let may_write = right == Some(Right::Write) || token.is_none();
-            let actor = Actor::new(role, may_write, token.clone(), self.plan.limits, &mut self.rng);
+            let mut actor = Actor::new(role, may_write, token.clone(), self.plan.limits, &mut self.rng);
+            actor.shows = self.plan.showing.is_some();
             let id = ProcessId(self.id());
             let clock = Clock::new(&mut self.rng);
             self.add(id, Machine::Actor(Box::new(actor)), disk, clock, token);

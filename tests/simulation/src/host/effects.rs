@@ -176,6 +176,7 @@ impl World {
                 self.at(wait, Happening::Signal(id, key, region));
             }
             Event::Signalled { key, bytes, .. } => self.signal_came(key, &bytes),
+            Event::Present { id: who, state } => self.present_seen(id, who, state),
             Event::Opened { .. } | Event::Patches { .. } | Event::Saved { .. } | Event::Status => {}
         }
     }

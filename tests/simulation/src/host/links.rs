@@ -57,11 +57,15 @@ impl World {
             self.check_credit(connection_id, from, frame);
             self.check_refunds(connection_id, from, frame);
         }
-        if frame.as_ref().is_none_or(|frame| self.check_peer_frame(connection_id, from, frame)) {
+        // Replicas that show themselves say so again and again.
+        let moves = |world: &mut Self, frame: &Frame| {
+            world.check_peer_frame(connection_id, from, frame) && !matches!(frame, Frame::Present(_))
+        };
+        if frame.as_ref().is_none_or(|frame| moves(self, frame)) {
             self.last_sent = self.now;
         }
         self.count("frames");
-        self.post(connection_id, end, Message::Frame(bytes, frame));
+        self.post(connection_id, end, Message::Frame(bytes, frame, self.now));
     }
 
     /// Puts something on its way to an end.
@@ -98,8 +102,9 @@ impl World {
             return;
         }
         match message {
-            Message::Frame(bytes, frame) => {
+            Message::Frame(bytes, frame, sent_at) => {
                 if let Some(frame) = frame {
+                    self.note_late(&frame, sent_at);
                     self.note_brought(process, link, &frame);
                     self.note_shown(process, id, &frame);
                 }

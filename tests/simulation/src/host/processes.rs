@@ -109,6 +109,8 @@ impl World {
 
     pub fn stop(&mut self, id: ProcessId) {
         let Some(process) = self.processes.remove(&id) else { return };
+        self.shown.ends(id, self.now);
+        self.shown.seen.remove(&id);
         self.disks[process.disk].crash(id, &mut self.rng);
         self.look_at(process.disk);
         let is_silent = self.rng.chance(300);

@@ -5,5 +5,6 @@ pub mod credit;
 pub mod frames;
 pub mod healed;
 pub mod peers;
+pub mod present;
 pub mod promises;
 pub mod watch;

@@ -30,6 +30,9 @@ impl World {
     }
 
     pub fn watch(&mut self) {
+        if self.plan.showing.is_some() {
+            self.check_presences();
+        }
         let replicas: Vec<_> = self
             .processes
             .iter()

@@ -71,8 +71,8 @@ impl Connection {
 }
 
 pub enum Message {
-    /// Its bytes, and what they mean, if anything.
-    Frame(Arc<[u8]>, Option<Box<Frame>>),
+    /// Its bytes, what they mean, if anything, and when it was sent.
+    Frame(Arc<[u8]>, Option<Box<Frame>>, Millis),
     Ping,
     Pong,
     Close,

@@ -7,5 +7,6 @@ pub mod disk;
 pub mod history;
 pub mod paths;
 pub mod process;
+pub mod shown;
 pub mod spent;
 pub mod tokens;

@@ -4,3 +4,4 @@ pub mod broken;
 pub mod fault;
 pub mod meeting;
 pub mod plan;
+pub mod showing;

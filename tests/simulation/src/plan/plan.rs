@@ -15,6 +15,7 @@ use crate::actor::actor::Role;
 use crate::base::rng::Rng;
 use crate::plan::fault::Fault;
 use crate::plan::meeting::Meeting;
+use crate::plan::showing::Showing;
 
 pub const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
@@ -71,6 +72,8 @@ pub struct Plan {
     pub actors: Vec<(Role, Option<Right>)>,
     /// How replicas link to one another directly, where they do.
     pub meeting: Option<Meeting>,
+    /// How replicas show themselves, where they do.
+    pub showing: Option<Showing>,
 }
 
 impl Plan {
@@ -121,9 +124,13 @@ impl Plan {
             actors: draw_actors(rng),
             doze_after: rng.chance(500).then(|| *rng.pick(&[0, 100, 10_000]).expect("not empty")),
             meeting: Meeting::draw(seed),
+            showing: None,
             reads_late: draw_reads_late(seed, tabs > 0),
         };
         draw_limits_at_once(seed, &mut plan.limits);
+        if !plan.has_rivals {
+            plan.showing = Showing::draw(seed, &mut plan.limits);
+        }
         plan
     }
 

@@ -70,9 +70,14 @@ impl World {
         let returned = self.now + RETURN_MAX;
         let told = self.now + WAIT_MAX;
         self.last_sent = self.now;
+        if self.plan.showing.is_some() {
+            self.all_show();
+        }
         while self.now < told {
             self.step()?;
         }
+        self.check_all_are_seen()?;
+        self.all_leave();
         self.check_nobody_waits()?;
         while self.now < self.last_sent + QUIET || self.now < returned || !self.is_idle() {
             if self.now > deadline {

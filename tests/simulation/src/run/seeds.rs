@@ -40,7 +40,7 @@ impl Seeds {
             }
         };
         let mut outcomes: Vec<_> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             workers.into_iter().flat_map(|worker| worker.join().expect("a worker catches panics")).collect()
         });
         outcomes.sort_by_key(|(seed, _)| *seed);

@@ -31,6 +31,9 @@ impl World {
         if self.plan.meeting.is_some() {
             self.at(0, Happening::Meet);
         }
+        if self.plan.showing.is_some() {
+            self.at(0, Happening::Show);
+        }
     }
 
     pub fn run(mut self, steps: u64) -> Result<Outcome, String> {
@@ -97,7 +100,12 @@ impl World {
             }
             Happening::Meet => self.meet(),
             Happening::ActorActs(process) => self.actor_acts(process),
-            Happening::Act | Happening::Burst(_) | Happening::Fault => {}
+            Happening::Show if !self.healing => {
+                self.show_something();
+                let wait = self.plan.showing.map_or(0, |showing| self.rng.below(2 * showing.wait));
+                self.at(wait, Happening::Show);
+            }
+            Happening::Act | Happening::Burst(_) | Happening::Fault | Happening::Show => {}
             Happening::Watch => {
                 self.watch();
                 self.at(watch::EVERY, Happening::Watch);

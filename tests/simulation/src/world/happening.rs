@@ -46,4 +46,6 @@ pub enum Happening {
     /// Two replicas are introduced, or part.
     Meet,
     Watch,
+    /// A replica shows something else of itself.
+    Show,
 }

@@ -14,6 +14,7 @@ use crate::parts::disk::Disk;
 use crate::parts::history::History;
 use crate::parts::paths::Paths;
 use crate::parts::process::Process;
+use crate::parts::shown::Shown;
 use crate::parts::tokens::Tokens;
 use crate::plan::broken::Broken;
 use crate::plan::meeting::Relays;
@@ -43,6 +44,7 @@ pub struct World {
     pub docs: Vec<DocId>,
     pub deleted: BTreeSet<DocId>,
     pub history: History,
+    pub shown: Shown,
     pub healing: bool,
     /// No relay runs.
     pub relays_are_away: bool,
@@ -67,6 +69,7 @@ impl World {
             order: 0,
             queue: BinaryHeap::new(),
             history: History::new(plan.regions),
+            shown: Shown::default(),
             tokens: Tokens::new(places.len()),
             disks: vec![Disk::default(); places.len()],
             paths: Paths::new(places, plan.regions),
