@@ -8,7 +8,7 @@ use crate::commit::descriptor::Descriptor;
 use crate::storage::request::Corrupt;
 
 /// The layout of storage that this version writes and reads.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// The `m` entry.
 #[derive(Clone, Debug, PartialEq, Eq, Encode)]
