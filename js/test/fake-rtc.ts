@@ -44,38 +44,72 @@ class FakeChannel extends Target {
   }
 }
 
-/** A world of connections. `count` tells how many are open. */
-export function fakeRtc(): { rtc: Rtc; count: () => number } {
+/** A world of connections. */
+export interface FakeRtc {
+  rtc: Rtc;
+  /** How many are open. */
+  count: () => number;
+  /** How often two have found another way to each other. */
+  restarts: () => number;
+  /** All lose each other. */
+  disconnect: () => void;
+}
+
+export function fakeRtc(): FakeRtc {
   const all = new Map<string, Connection>();
   let made = 0;
+  let restarts = 0;
 
   class Connection extends Target {
     iceGatheringState = "complete";
     connectionState = "new";
+    signalingState = "stable";
     localDescription: { sdp: string } | undefined;
     channel: FakeChannel | undefined;
-    readonly name = `user${++made}`;
+    readonly #number = ++made;
+    #generation = 0;
     #theirs: string | undefined;
+
+    /** In ICE. Another one for each way. */
+    get name(): string {
+      return `user${this.#number}${"/".repeat(this.#generation)}`;
+    }
 
     createDataChannel(): FakeChannel {
       this.channel = new FakeChannel();
       return this.channel;
     }
 
-    createOffer = () => Promise.resolve({});
-    createAnswer = () => Promise.resolve({});
+    createOffer = (options?: { iceRestart?: boolean }) => {
+      if (options?.iceRestart === true) this.#rename();
+      return Promise.resolve({ type: "offer" });
+    };
+    createAnswer = () => Promise.resolve({ type: "answer" });
     addIceCandidate = () => Promise.resolve();
+    restartIce(): void {}
 
-    setLocalDescription(): Promise<void> {
+    #rename(): void {
+      all.delete(this.name);
+      this.#generation += 1;
+    }
+
+    setLocalDescription({ type }: { type: string }): Promise<void> {
+      this.signalingState = type === "offer" ? "have-local-offer" : "stable";
+      if (type === "rollback") return Promise.resolve();
       all.set(this.name, this);
-      const fingerprint = Array.from({ length: 32 }, (_, at) => (made * 7 + at) % 256);
+      queueMicrotask(() => this.tell("icecandidate", { candidate: null }));
+      if (type === "answer") queueMicrotask(() => this.#connect());
+      const fingerprint = Array.from({ length: 32 }, (_, at) => (this.#number * 7 + at) % 256);
       const hex = fingerprint.map((byte) => byte.toString(16).padStart(2, "0").toUpperCase()).join(":");
       const lines = [`a=fingerprint:sha-256 ${hex}`, `a=ice-ufrag:${this.name}`, "a=ice-pwd:secret", "a=setup:active"];
       this.localDescription = { sdp: `${lines.join("\r\n")}\r\n` };
       return Promise.resolve();
     }
 
-    setRemoteDescription({ sdp }: { sdp: string }): Promise<void> {
+    setRemoteDescription({ type, sdp }: { type: string; sdp: string }): Promise<void> {
+      // The answer to new credentials has new ones, too.
+      if (type === "offer" && this.#theirs !== undefined) this.#rename();
+      this.signalingState = type === "offer" ? "have-remote-offer" : "stable";
       this.#theirs = /ice-ufrag:(\S+)/.exec(sdp)?.[1];
       queueMicrotask(() => this.#connect());
       return Promise.resolve();
@@ -85,6 +119,11 @@ export function fakeRtc(): { rtc: Rtc; count: () => number } {
     #connect(): void {
       const other = all.get(this.#theirs ?? "");
       if (other?.channel === undefined || this.channel === undefined || other.#theirs !== this.name) return;
+      for (const connection of [this, other]) connection.connectionState = "connected";
+      if (this.channel.other !== undefined) {
+        restarts += 1;
+        return;
+      }
       [this.channel.other, other.channel.other] = [other.channel, this.channel];
       for (const { channel } of [this, other]) channel!.tell("open");
     }
@@ -96,5 +135,11 @@ export function fakeRtc(): { rtc: Rtc; count: () => number } {
     }
   }
 
-  return { rtc: Connection as unknown as Rtc, count: () => all.size };
+  const disconnect = (): void => {
+    for (const connection of all.values()) {
+      connection.connectionState = "disconnected";
+      connection.tell("connectionstatechange");
+    }
+  };
+  return { rtc: Connection as unknown as Rtc, count: () => all.size, restarts: () => restarts, disconnect };
 }

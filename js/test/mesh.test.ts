@@ -7,6 +7,7 @@ import type { Engine } from "../src/engine/instance.js";
 import { Identity, isSigned } from "../src/peers/identity.js";
 import { Mesh } from "../src/peers/mesh.js";
 import type { RtcChannel } from "../src/peers/rtc.js";
+import { freshId, write } from "../src/peers/signals.js";
 import { fakeRtc } from "./fake-rtc.js";
 import { makeTicket } from "./ticket-maker.js";
 
@@ -22,7 +23,7 @@ interface Replica {
 }
 
 class World {
-  readonly #rtc = fakeRtc();
+  readonly rtc = fakeRtc();
   readonly replicas = new Set<Replica>();
   readonly #ofChannel = new Map<object, Replica>();
   isRelayThere = true;
@@ -53,7 +54,7 @@ class World {
       isUsable: true,
       run: (fn) => fn(engine),
       changed: () => undefined,
-      rtc: () => Promise.resolve(this.#rtc.rtc),
+      rtc: () => Promise.resolve(this.rtc.rtc),
       isRelays: (bytes, signature) => this.#during(isSigned(relay.key, bytes, signature)),
       link: (channel, _, over) => this.#link(replica, channel, over),
     });
@@ -175,6 +176,51 @@ describe("a mesh", () => {
       [...world.replicas].map(({ links }) => links.size),
       [1, 1],
     );
+  });
+
+  it("keeps a link that finds another way when the network has changed, on one side or on both", async () => {
+    const [one, other] = await Promise.all([world.add(), world.add()]);
+    await world.until("both have a link", () => world.hasAtLeast(1));
+    const links = [one, other].map(({ links }) => [...links]);
+    one.mesh.networkChanged();
+    await world.until("it has found another way", () => world.rtc.restarts() > 0);
+    for (const { mesh } of [one, other]) mesh.networkChanged();
+    await world.until("it has found another one", () => world.rtc.restarts() > 1);
+    assert.deepEqual(
+      [one, other].map(({ links }) => [...links]),
+      links,
+    );
+  });
+
+  it("looks for another way once where two lose each other", async () => {
+    await Promise.all([world.add(), world.add()]);
+    await world.until("both have a link", () => world.hasAtLeast(1));
+    world.rtc.disconnect();
+    await world.until("they have found another way", () => world.rtc.restarts() > 0);
+    for (let turns = 0; turns < 1_000; turns++) await turn();
+    assert.equal(world.rtc.restarts(), 1);
+  });
+
+  it("tells of another way once the relay is back, too", async () => {
+    const [one] = await Promise.all([world.add(), world.add()]);
+    await world.until("both have a link", () => world.hasAtLeast(1));
+    world.isRelayThere = false;
+    const { signals } = world;
+    one.mesh.networkChanged();
+    await world.until("it has tried to say so", () => world.signals > signals);
+    world.isRelayThere = true;
+    await world.until("it has found another way", () => world.rtc.restarts() > 0);
+  });
+
+  it("takes no way to somebody else", async () => {
+    const [one, other] = await Promise.all([world.add(), world.add()]);
+    await world.until("both have a link", () => world.hasAtLeast(1));
+    const { signals } = world;
+    const description = { fingerprint: new Uint8Array(32), user: "user", password: "password", candidates: [] };
+    const restart = write({ kind: "restart", id: freshId(), description });
+    one.mesh.signalled(other.key, "eu", restart);
+    for (let turns = 0; turns < 1_000; turns++) await turn();
+    assert.deepEqual([world.rtc.restarts(), world.signals], [0, signals]);
   });
 
   it("goes on for a day after the tickets have expired, and no longer", async () => {

@@ -35,6 +35,7 @@ Usage: cargo xtask COMMAND
        [--json] [--smoke]                --smoke: half a second of each
   bench mesh [--replicas N] [--seconds N]         replicas that link to each other by themselves, while some come and go
   sim --seeds N [--seed S] [--steps K]            the simulation, alone
+  sim --seeds N [--seed S] --mesh N               its worlds of N replicas, each linked to a few others
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
   fuzz [--minutes N] [--only TARGET[,…]] bytes that mean no good, for each decoder and for a relay (nightly Rust)
   pack                                   the npm tarball; its path is the last line
@@ -110,13 +111,14 @@ fn test(mut arguments: lexopt::Parser) -> Result<()> {
 }
 
 fn sim(mut arguments: lexopt::Parser) -> Result<()> {
-    let (mut seeds, mut seed, mut steps) = (None, None, None);
+    let (mut seeds, mut seed, mut steps, mut mesh) = (None, None, None, None);
     let (mut is_table, mut mutation) = (false, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seeds") => seeds = Some(arguments.value()?.parse()?),
             Long("seed") => seed = Some(arguments.value()?.parse()?),
             Long("steps") => steps = Some(arguments.value()?.parse()?),
+            Long("mesh") => mesh = Some(arguments.value()?.parse()?),
             Long("mutations") => is_table = true,
             Long("mutation") => mutation = Some(arguments.value()?.string()?),
             other => return Err(other.unexpected().into()),
@@ -125,7 +127,11 @@ fn sim(mut arguments: lexopt::Parser) -> Result<()> {
     if is_table || mutation.is_some() {
         return simulation::run_with_faults(seeds, seed, is_table, mutation);
     }
-    simulation::run(seeds.context("--seeds is missing")?, seed, steps)?;
+    let seeds = seeds.context("--seeds is missing")?;
+    match mesh {
+        Some(replicas) => simulation::run_meshes(seeds, seed, replicas)?,
+        None => drop(simulation::run(seeds, seed, steps)?),
+    }
     Ok(())
 }
 

@@ -48,7 +48,12 @@ const STAGES: &[Stage] = &[
     Stage { name: "types", what: "tsc", quick: true, run: |_| types() },
     Stage { name: "rust", what: "Rust tests", quick: true, run: |_| rust() },
     Stage { name: "fuzz", what: "the fuzz targets compile", quick: false, run: |_| fuzz_targets() },
-    Stage { name: "simulation", what: "1,000 seeds of 2,000 steps", quick: false, run: simulated },
+    Stage {
+        name: "simulation",
+        what: "1,000 seeds of 2,000 steps, 2 of meshes of 50",
+        quick: false,
+        run: simulated,
+    },
     Stage { name: "npm", what: "the npm package in Node", quick: false, run: |_| npm("test", "js") },
     Stage {
         name: "interop",
@@ -84,6 +89,8 @@ const STAGES: &[Stage] = &[
 const TABLE_SEEDS: u64 = 20;
 const SEEDS: u64 = 1_000;
 const STEPS: u64 = 2_000;
+const MESHES: u64 = 2;
+const MESH_REPLICAS: u64 = 50;
 
 pub fn check() -> Result<()> {
     let quick: Vec<_> = STAGES.iter().filter(|stage| stage.quick).collect();
@@ -192,7 +199,7 @@ fn fuzz_targets() -> Result<()> {
 
 fn simulated(findings: &mut Findings) -> Result<()> {
     findings.simulated_steps_per_second = Some(simulation::run(SEEDS, None, Some(STEPS))?);
-    Ok(())
+    simulation::run_meshes(MESHES, None, MESH_REPLICAS)
 }
 
 fn npm(script: &str, folder: &str) -> Result<()> {

@@ -61,7 +61,13 @@ interface Attempt {
 }
 
 interface Link {
+  readonly other: Other;
+  readonly connection: RtcConnection;
+  /** Of the other side's certificate. */
+  readonly fingerprint: Uint8Array;
   readonly link: { end(): void };
+  /** This side looks for another way to the other one. */
+  restart: { readonly id: Bytes; timer: ReturnType<typeof setTimeout> | undefined } | undefined;
   endsAt: number;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -81,6 +87,11 @@ const WAITING_MAX = 128;
 /** With too few links it is announced again that this one is there: after so long, and after twice as long each time. */
 const LOOK_MS_MIN = 2_000;
 const LOOK_MS_MAX = 10 * 60_000;
+/** How often the other side is told of another way, and how long after it could not be: the relay may be lost, too. */
+const RESTART_TRIES = 10;
+const RESTART_AGAIN_MS = 1_000;
+/** Of two sides that lose each other one begins, and the other one so much later where that has not helped. */
+const RESTART_LATER_MS = 3_000;
 /** Who has no more links than this is let in by who has enough. */
 const LONELY_LINKS = 1;
 /** The longest that a timer of the platform can wait. */
@@ -125,7 +136,12 @@ export class Mesh {
     clearTimeout(this.#timer);
     for (const attempt of [...this.#attempts.values()]) this.#give(attempt);
     // The links themselves are ended by who has them all.
-    for (const { timer } of this.#links.values()) clearTimeout(timer);
+    for (const link of this.#links.values()) this.#forget(link);
+  }
+
+  /** This device may be in another network: links look for another way, by way of relays. */
+  networkChanged(): void {
+    for (const link of this.#links.values()) void this.#restart(link);
   }
 
   /** A relay tells of another replica. */
@@ -166,6 +182,8 @@ export class Mesh {
       if (signal.kind === "offer") this.#offered(other, signal);
       else if (signal.kind === "answer" && isOfAttempt) attempt.answered(signal);
       else if (signal.kind === "full" && isOfAttempt) this.#failed(attempt);
+      else if (signal.kind === "restart") void this.#restartCame(other, signal);
+      else if (signal.kind === "restarted") void this.#restarted(other, signal);
     });
   }
 
@@ -320,18 +338,22 @@ export class Mesh {
     limit.end();
     if (!this.#isLive || this.#attempts.get(other.name) !== attempt) return connection!.close();
     this.#attempts.delete(other.name);
-    this.#linked(other, channel, right === "read");
+    this.#linked(attempt, channel, theirs, right === "read");
   }
 
-  #linked(other: Other, channel: RtcChannel, isReader: boolean): void {
+  #linked({ other, connection }: Attempt, channel: RtcChannel, fingerprint: Uint8Array, isReader: boolean): void {
     const { name } = other;
     // The one before is half dead: the other side would not have come again.
     const before = this.#links.get(name);
     this.#links.delete(name);
     before?.link.end();
     const link: Link = {
+      other,
+      connection: connection!,
+      fingerprint,
+      restart: undefined,
       link: this.#context.link(channel, isReader, (isForGood) => {
-        clearTimeout(link.timer);
+        this.#forget(link);
         other.tryAt = isForGood ? Infinity : Date.now() + LOOK_MS_MIN;
         if (this.#links.get(name) !== link) return;
         this.#links.delete(name);
@@ -342,9 +364,76 @@ export class Mesh {
       timer: undefined,
     };
     this.#links.set(name, link);
+    connection!.disconnected = () => {
+      const isFirst = compare(this.#identity!.key, other.key) < 0;
+      setTimeout(() => this.#isLost(link) && void this.#restart(link), isFirst ? 0 : RESTART_LATER_MS);
+    };
     this.#limit(link, other.ticket);
     this.#makeRoom(name);
     this.#look();
+  }
+
+  // Another way for a link that is there.
+
+  #isLost(link: Link): boolean {
+    return this.#isLive && this.#links.get(link.other.name) === link && link.connection.isDisconnected;
+  }
+
+  async #restart(link: Link): Promise<void> {
+    if (!this.#isLive || link.restart !== undefined) return;
+    const restart: Link["restart"] = { id: freshId(), timer: undefined };
+    link.restart = restart;
+    const description = await link.connection.restart().catch(() => undefined);
+    if (link.restart !== restart) return;
+    if (description === undefined) link.restart = undefined;
+    else this.#sayRestart(link, { kind: "restart", id: restart.id, description }, RESTART_TRIES);
+  }
+
+  /** Until the other side has answered. What it does not hear of in time ends with the link, and another one is made. */
+  #sayRestart(link: Link, signal: PeerSignal, left: number): void {
+    const { restart, other } = link;
+    if (!this.#isLive || restart === undefined) return;
+    if (left === 0) {
+      link.restart = undefined;
+      void link.connection.forgetRestart().catch(() => undefined);
+      return;
+    }
+    const isSaid = this.#isSaid(other, signal);
+    const wait = isSaid ? ANSWER_MS : RESTART_AGAIN_MS;
+    restart.timer = setTimeout(() => this.#sayRestart(link, signal, left - 1), wait);
+  }
+
+  /** A relay could have said this: only a way to the same certificate counts. */
+  async #restartCame(other: Other, { id, description }: PeerSignal & { kind: "restart" }): Promise<void> {
+    const link = this.#links.get(other.name);
+    if (link === undefined || compare(link.fingerprint, description.fingerprint) !== 0) return;
+    // Both have begun: that of the lower key counts.
+    if (link.restart !== undefined && compare(this.#identity!.key, other.key) < 0) return;
+    this.#forgetRestart(link);
+    try {
+      const made = await link.connection.takeRestart(description);
+      this.#isSaid(other, { kind: "restarted", id, ...made });
+    } catch {
+      // The link stays as it is, or ends.
+    }
+  }
+
+  async #restarted(other: Other, answer: PeerSignal & { kind: "restarted" }): Promise<void> {
+    const link = this.#links.get(other.name);
+    if (link?.restart === undefined || compare(link.restart.id, answer.id) !== 0) return;
+    if (compare(link.fingerprint, answer.description.fingerprint) !== 0) return;
+    this.#forgetRestart(link);
+    await link.connection.accept(answer.description, answer.setup).catch(() => link.connection.forgetRestart());
+  }
+
+  #forgetRestart(link: Link): void {
+    clearTimeout(link.restart?.timer);
+    link.restart = undefined;
+  }
+
+  #forget(link: Link): void {
+    clearTimeout(link.timer);
+    this.#forgetRestart(link);
   }
 
   /** Ends one of too many links, but not that one. */
@@ -375,7 +464,10 @@ export class Mesh {
   }
 
   #say(other: Other, signal: PeerSignal): void {
-    const isSaid = this.#context.run((engine) => engine.signal(other.key, other.region, write(signal)));
-    if (!isSaid) throw new Error("nothing can be said by way of relays now");
+    if (!this.#isSaid(other, signal)) throw new Error("nothing can be said by way of relays now");
+  }
+
+  #isSaid(other: Other, signal: PeerSignal): boolean {
+    return this.#context.run((engine) => engine.signal(other.key, other.region, write(signal)));
   }
 }

@@ -67,6 +67,11 @@ export class Peers {
     void this.#mesh?.start();
   }
 
+  /** This device may be in another network. */
+  networkChanged(): void {
+    this.#mesh?.networkChanged();
+  }
+
   /** A relay tells of another replica. */
   introduced(key: Uint8Array, region: string, ticket: Uint8Array): void {
     this.#mesh?.introduced(key, region, ticket);

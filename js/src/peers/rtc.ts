@@ -28,6 +28,8 @@ const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
 const CLOSE_MS = 2_000;
 
 export class RtcConnection {
+  /** Called when the other side can't be reached the way that it was. That may pass. */
+  disconnected: () => void = () => undefined;
   /** Resolves once the other side is connected. */
   readonly opened: Promise<RtcChannel>;
   readonly #connection: RTCPeerConnection;
@@ -40,6 +42,13 @@ export class RtcConnection {
     this.#connection = new rtc({ iceServers: structuredClone(iceServers) as RTCIceServer[] });
     this.opened = new Promise((resolve) => (this.#resolve = resolve));
     this.opened.catch(() => undefined);
+    this.#connection.addEventListener("connectionstatechange", () => {
+      if (this.#connection.connectionState === "disconnected") this.disconnected();
+    });
+  }
+
+  get isDisconnected(): boolean {
+    return this.#connection.connectionState === "disconnected";
   }
 
   /** What the other side must know of this one. */
@@ -64,6 +73,52 @@ export class RtcConnection {
 
   async accept(answer: Description, setup: Setup): Promise<void> {
     await this.#connection.setRemoteDescription({ type: "answer", sdp: toSdp(answer, setup) });
+  }
+
+  // Another way for a connection that is there (a restart of ICE). What is under way on it stays.
+
+  /** Looks for ways anew: what the other side must know of them. Undefined where this platform can't. */
+  async restart(): Promise<Description | undefined> {
+    const connection = this.#connection;
+    if (typeof connection.restartIce !== "function" || connection.signalingState !== "stable") return undefined;
+    const gathered = this.#gatheredAnew();
+    await connection.setLocalDescription(await connection.createOffer({ iceRestart: true }));
+    await gathered;
+    return this.#described().description;
+  }
+
+  /** The other side looks for ways anew. */
+  async takeRestart(offer: Description): Promise<{ description: Description; setup: Setup }> {
+    const connection = this.#connection;
+    // Where both do so at once, this takes back what this side has begun.
+    await connection.setRemoteDescription({ type: "offer", sdp: toSdp(offer, "actpass") });
+    const gathered = this.#gatheredAnew();
+    await connection.setLocalDescription(await connection.createAnswer());
+    await gathered;
+    return this.#described();
+  }
+
+  /** The other side has not answered, or the answer can't be used. */
+  async forgetRestart(): Promise<void> {
+    const connection = this.#connection;
+    if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" });
+  }
+
+  /** The state of before says that all is gathered: only the event tells of what is looked for anew. */
+  #gatheredAnew(): Promise<void> {
+    return new Promise((resolve) => {
+      const connection = this.#connection;
+      const timer = setTimeout(done, GATHER_MS);
+      connection.addEventListener("icecandidate", look);
+      function look({ candidate }: RTCPeerConnectionIceEvent): void {
+        if (candidate === null || candidate.candidate === "") done();
+      }
+      function done(): void {
+        clearTimeout(timer);
+        connection.removeEventListener("icecandidate", look);
+        resolve();
+      }
+    });
   }
 
   close(): void {
@@ -104,7 +159,11 @@ export class RtcConnection {
         resolve();
       }
     });
-    const sdp = connection.localDescription?.sdp ?? "";
+    return this.#described();
+  }
+
+  #described(): { description: Description; setup: Setup } {
+    const sdp = this.#connection.localDescription?.sdp ?? "";
     const description = ofSdp(sdp);
     if (description === undefined) {
       throw new EyotError("unavailable", "this platform's WebRTC describes itself in another way than is known here");

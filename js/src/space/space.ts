@@ -312,6 +312,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
   #follow(network: Network | undefined): void {
     this.#unfollow = network?.((online) => {
       if (this.#online && !this.isClosed) this.#link(online);
+      if (online && !this.isClosed) this.#peers.networkChanged();
     });
   }
 

@@ -2,7 +2,8 @@
 //!
 //! `simulation --seeds N [--seed S] [--steps K]` runs seeds S, S+1, …, S+N-1 of K steps each, heals
 //! each world, and checks it. The same seed gives the same trace: every seventeenth seed is run
-//! twice and its traces are compared. `--trace` prints what happens. A failing seed is printed with the command that replays it.
+//! twice and its traces are compared. `--mesh N` makes them worlds of N replicas, which are linked to a few of
+//! one another each; these live for some hours, however many steps that is. `--trace` prints what happens. A failing seed is printed with the command that replays it.
 //!
 //!
 //! Built with the feature `mutations`, `--mutations` runs the seeds with each deliberate fault of the
@@ -60,13 +61,14 @@ fn main() -> ExitCode {
 
 fn report(options: &Options) -> ExitCode {
     let started = Instant::now();
-    let Seeds { first, count, steps, .. } = options.seeds;
+    let Seeds { first, count, steps, mesh, .. } = options.seeds;
     let mut total = Outcome::default();
     let mut failed = 0u64;
     let again = options.mutation.as_ref().map_or_else(String::new, |fault| format!(" --mutation {fault}"));
+    let mesh = mesh.map_or_else(String::new, |mesh| format!(" --mesh {mesh}"));
     let outcomes = options.seeds.run(|seed, message| {
         println!("seed {seed} failed: {message}");
-        println!("  replay: cargo xtask sim --seeds 1 --seed {seed} --steps {steps}{again}");
+        println!("  replay: cargo xtask sim --seeds 1 --seed {seed} --steps {steps}{mesh}{again}");
     });
     for (_, outcome) in outcomes {
         match outcome {
@@ -87,7 +89,8 @@ fn report(options: &Options) -> ExitCode {
 
 fn options() -> Result<Options, lexopt::Error> {
     use lexopt::prelude::*;
-    let seeds = Seeds { first: 1, count: 100, steps: 2000, is_told: false, broken: Broken::default() };
+    let seeds =
+        Seeds { first: 1, count: 100, steps: 2000, mesh: None, is_told: false, broken: Broken::default() };
     let mut options = Options { seeds, is_table: false, mutation: None };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
@@ -95,6 +98,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("seeds") => options.seeds.count = parser.value()?.parse()?,
             Long("seed") => options.seeds.first = parser.value()?.parse()?,
             Long("steps") => options.seeds.steps = parser.value()?.parse()?,
+            Long("mesh") => options.seeds.mesh = Some(parser.value()?.parse()?),
             Long("trace") => options.seeds.is_told = true,
             Long("mutations") => options.is_table = true,
             Long("mutation") => {

@@ -49,6 +49,8 @@ pub enum Mutation {
     ReadersWrite,
     /// Another replica is shown what lets this one in at relays.
     ShowToken,
+    /// Another replica is taken for whoever's log it greets as.
+    BelieveLogId,
     /// A commit that is over a quota is dropped in silence.
     DropOverQuota,
     /// What storage answered to questions from before a reload is used after it.
@@ -65,7 +67,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::AppendWithoutCauses,
         Self::AnyChainStart,
         Self::HoleIsHeld,
@@ -87,6 +89,7 @@ impl Mutation {
         Self::JudgeBytes,
         Self::ReadersWrite,
         Self::ShowToken,
+        Self::BelieveLogId,
         Self::DropOverQuota,
         Self::StaleAnswers,
         Self::FirstChangeWins,

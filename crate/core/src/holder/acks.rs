@@ -26,18 +26,25 @@ impl Holder {
         let at = self.log.mark(self.stored);
         for id in core::mem::take(&mut self.touched) {
             let Some(session) = self.links.session_mut(id) else { continue };
-            let has_moved = session.receive.advance().is_some();
+            let has_moved = session.receive.advance().is_some() || session.send.later.is_ack_owed();
             let whole = self.log.holes().whole_of(&session.peer.log);
             let whole = whole.filter(|_| !self.limits.is_mutated(Mutation::WholeIsRead));
             if !has_moved && whole == session.receive.whole_told {
                 continue;
             }
-            session.receive.whole_told = whole;
             if session.receive.read.seq > session.send.seen.seq {
                 session.send.seen = session.receive.read;
             }
+            if session.is_peer() && !session.send.later.owes_ack(self.now) {
+                self.note_peer(id);
+                self.check_deletes_owed(id);
+                continue;
+            }
+            session.send.later.acknowledged();
+            session.receive.whole_told = whole;
             let read = session.receive.read.seq;
-            let complete = session.send.started && session.send.sent.seq == self.stored.seq;
+            let is_told = session.send.started && !session.send.later.has_names();
+            let complete = is_told && session.send.sent.seq == self.stored.seq;
             if let Some(accepted) = session.accepted() {
                 accepted.brought = self.stored.seq;
             }

@@ -365,6 +365,7 @@ impl Holder {
                     self.chain_arrived(*id, commit.header().author, commit.header().seq.saturating_sub(1));
                     if let Some(session) = self.links.session_mut(*id) {
                         session.receive.arrived(*frame, &commit.id());
+                        session.send.later.is_known(&commit.id());
                         self.touched.insert(*id);
                         self.done_with(*id, *bytes);
                     }

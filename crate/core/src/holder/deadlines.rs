@@ -72,6 +72,7 @@ impl Holder {
                 }
                 Some((_, Timer::Renewal)) => self.verify_renewal(id),
                 Some((_, Timer::Ping)) => self.ask_whether_there(id),
+                Some((_, Timer::Later)) => self.say_what_waits(id),
             }
         }
     }

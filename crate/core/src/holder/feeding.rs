@@ -133,6 +133,13 @@ impl Holder {
             session.send.skip_to(self.stored);
             return self.note_peer(id);
         }
+        let is_dialer = session.is_dialer();
+        if session.naming(true) == Naming::All && session.send.name_later(entries, is_dialer, now) {
+            if session.send.later.is_full() {
+                self.say_names(id);
+            }
+            return;
+        }
         self.send_entries(id, entries, true);
         self.feed(id);
     }
@@ -140,6 +147,7 @@ impl Holder {
     /// `are_new`: they were just written. What a replica lacks of older ones it is sent, whatever it has asked for:
     /// to ask for all of that bit by bit would be slower than to have some of it twice.
     fn send_entries(&mut self, id: LinkId, entries: &[Entry], are_new: bool) {
+        self.say_names(id);
         let Some(session) = self.links.session_mut(id) else { return };
         let (naming, room) = (session.naming(are_new), session.unread.room(&self.limits));
         let stored = self.stored.seq;

@@ -110,6 +110,12 @@ impl Holder {
             // What relays say of regions is believed.
             return self.close(id, CloseCode::Denied, "a relay on a link between replicas");
         }
+        let believes = self.limits.is_mutated(Mutation::BelieveLogId);
+        let is_of_relay = self.peers.get(&hello.log).is_some_and(|record| !record.region.is_empty());
+        if link.is_peer() && is_of_relay && !believes {
+            // What it acknowledged would be taken for that relay's word, or that relay's word for nothing.
+            return self.close(id, CloseCode::Denied, "the log of a relay on a link between replicas");
+        }
         match &mut link.phase {
             Phase::Arriving { since } if is_relay => {
                 let (since, token) = (*since, hello.token.clone());
@@ -347,7 +353,10 @@ impl Holder {
         }
         if is_kept {
             let start = Cursor::start(hello.log);
-            let known = cursor.filter(|_| from.is_some()).unwrap_or(start);
+            // What another replica has said as its log may be of a longer one.
+            let believes = !is_peer || self.limits.is_mutated(Mutation::BelieveLogId);
+            let is_in = |cursor: &Cursor| believes || cursor.read.seq <= hello.head.seq;
+            let known = cursor.filter(|cursor| from.is_some() && is_in(cursor)).unwrap_or(start);
             let acked = from.unwrap_or(0);
             let whole = if hello.holes == 0 {
                 acked
@@ -392,6 +401,9 @@ impl Holder {
         session.send.is_muted = hello.terms.read_only;
         session.their_head = hello.head.seq;
         self.links.came_up(id, session);
+        if hello.region.is_some() {
+            self.end_links_to_replicas_of(hello.log);
+        }
         self.presence_link_up(id);
         let known = self.peers.get(&hello.log).cloned();
         let agreed_at = known.as_ref().and_then(|record| record.agreed_at);
@@ -425,13 +437,19 @@ impl Holder {
         record.url = url;
         record.region = hello.region.clone().unwrap_or_default();
         record.met_at = now;
+        // A holder that knows another log under this one's id than it is now: an older copy was put back.
+        let theirs = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
+        // What a replica has of this log it knows best: another one may have greeted as its log.
+        let is_given = |cursor: &Cursor| self.log.marker().judge(&cursor.read) == Shown::Given;
+        if let Some(cursor) = theirs.filter(|cursor| is_peer && !is_equal && is_given(cursor)) {
+            record.read_acked = record.read_acked.min(cursor.read.seq);
+            record.whole_acked = record.whole_acked.min(cursor.read.seq);
+        }
         let acked = record.read_acked;
         self.meet(id, record);
         if !is_peer {
             self.notices.push_back(Notice::RegionsTold(hello.regions.clone()));
         }
-        // A holder that knows another log under this one's id than it is now: an older copy was put back.
-        let theirs = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
         if let Some(cursor) = theirs.filter(|_| is_relay || is_peer) {
             self.check_cursor(id, cursor, Which::Seen);
         }
@@ -440,6 +458,16 @@ impl Holder {
             self.start_stream(id, acked);
         } else {
             self.reconcile(id, sent.with_tips, hello);
+        }
+    }
+
+    /// A relay has greeted: what other replicas have said as its log is void.
+    fn end_links_to_replicas_of(&mut self, log: LogId) {
+        let is_of_log = |session: &Session| session.is_peer() && session.peer.log == log;
+        let links: Vec<_> =
+            self.links.sessions().filter(|(_, session)| is_of_log(session)).map(|(id, _)| id).collect();
+        for link in links {
+            self.close(link, CloseCode::Denied, "the log of a relay on a link between replicas");
         }
     }
 

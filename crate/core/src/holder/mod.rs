@@ -34,7 +34,7 @@ mod reconcile;
 pub mod records;
 mod redundancy;
 #[cfg(feature = "documents")]
-mod replicas;
+pub mod replicas;
 #[cfg_attr(not(feature = "documents"), expect(dead_code))]
 pub(crate) mod role;
 mod scrub;

@@ -63,6 +63,7 @@ impl Holder {
             // It may not have had the bytes when it was asked before.
             session.asked_holes.remove(&named.tip.id);
             session.receive.arrived(named.frame, &named.tip.id);
+            session.send.later.is_known(&named.tip.id);
             self.touched.insert(named.link);
             self.done_with(named.link, NAMED_COST_BYTES);
         }

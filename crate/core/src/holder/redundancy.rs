@@ -19,6 +19,7 @@ impl Holder {
         }
         session.names = names;
         session.repeats = 0;
+        self.say_names(id);
     }
 
     /// These links have sent a commit that was here already.
@@ -52,7 +53,33 @@ impl Holder {
         };
         session.names = false;
         session.repeats = 0;
+        self.say_names(id);
         self.send(id, &Frame::Naming(false));
+    }
+
+    // What waits for more of the kind.
+
+    /// Says at once what commits are named, where names wait: what comes after them on the link counts on that.
+    pub(super) fn say_names(&mut self, id: LinkId) {
+        let marker = self.log.marker();
+        let session = self.links.session_mut(id).filter(|session| session.is_peer());
+        if let Some(frame) = session.and_then(|session| session.send.say_names(marker)) {
+            self.send(id, &frame);
+        }
+    }
+
+    pub(super) fn say_what_waits(&mut self, id: LinkId) {
+        let now = self.now;
+        let Some(session) = self.links.session_mut(id) else { return };
+        let later = &mut session.send.later;
+        let (are_names_due, is_ack_due) = (later.are_names_due(now), later.ends_wait_of_ack(now));
+        if are_names_due {
+            self.say_names(id);
+        }
+        if is_ack_due {
+            self.touched.insert(id);
+            self.acknowledge();
+        }
     }
 }
 

@@ -10,12 +10,25 @@ use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::OwnerRequest;
 use crate::holder::pending::{Incoming, Origin, Pending};
 use crate::link::link::{Link, Phase};
-use crate::link::session::Grant;
+use crate::link::session::{Grant, Session};
 use crate::log::rows::Entry;
 use crate::storage::request::StorageRequest;
 use crate::wire::access::{Right, Side};
 use crate::wire::bodies::Head;
 use crate::wire::frame::Frame;
+
+/// What a replica keeps in memory for those it is linked to: each of it has a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptForOthers {
+    /// Commits that wait for their causes.
+    pub waiting: usize,
+    /// Commits that were named and have not come.
+    pub named: usize,
+    /// Bytes of commits that have not come whole.
+    pub pieces_bytes: usize,
+    /// Replicas of which it is known how far they have read.
+    pub replicas_met: usize,
+}
 
 impl Holder {
     pub fn is_failed(&self) -> bool {
@@ -25,6 +38,17 @@ impl Holder {
     /// How often a peer sent commits and not their causes.
     pub fn withheld(&self) -> u64 {
         self.withheld
+    }
+
+    /// What is kept in memory for others.
+    pub fn kept_for_others(&self) -> KeptForOthers {
+        let pieces = |session: &Session| session.receive.stream.bytes() + session.receive.answer.bytes();
+        KeptForOthers {
+            waiting: self.intake.waiting.len(),
+            named: self.intake.named.len() + self.intake.waiting.named_len(),
+            pieces_bytes: self.links.sessions().map(|(_, session)| pieces(session)).sum(),
+            replicas_met: self.peers.iter().filter(|record| record.is_of_replica()).count(),
+        }
     }
 
     // What lets it in.

@@ -95,6 +95,17 @@ impl WaitingRoom {
         self.commits.is_empty() && self.named.is_empty()
     }
 
+    #[cfg(feature = "documents")]
+    pub fn len(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// How often something was named that has not come.
+    #[cfg(feature = "documents")]
+    pub fn named_len(&self) -> usize {
+        self.named.values().map(Vec::len).sum()
+    }
+
     /// Whether so little room is left that nothing may wait for its time.
     pub fn is_half_full(&self, limits: &Limits) -> bool {
         2 * self.commits.len() >= limits.waiting_commits_max || 2 * self.bytes >= limits.waiting_bytes_max

@@ -5,6 +5,7 @@
 
 pub(crate) mod attachment;
 pub(crate) mod filter;
+pub(crate) mod later;
 pub(crate) mod link;
 pub(crate) mod receiving;
 pub(crate) mod sending;

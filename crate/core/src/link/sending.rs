@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 use crate::base::limits::{COMMIT_COST_BYTES, Limits, NAMED_COST_BYTES};
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
+use crate::base::time::Millis;
 use crate::commit::vector::{Tip, Vector};
 use crate::link::filter::{Filter, Holdings};
+use crate::link::later::Later;
 use crate::log::rows::Entry;
 use crate::wire::batch::record::Record;
 use crate::wire::batch::{Last, RECORD_HEAD_BYTES};
@@ -44,6 +46,8 @@ pub(crate) struct Sending {
     pub is_muted: bool,
     /// The last commit that was sent, from which the next frame goes on.
     pub last: Option<Last>,
+    /// What waits to be said to another replica.
+    pub later: Later,
     /// How far the peer had stored this log when its own was so long: (of this log, of the peer's).
     acks: VecDeque<(u64, u64)>,
 }
@@ -167,6 +171,7 @@ impl Sending {
             seen: Mark::START,
             is_muted: false,
             last: None,
+            later: Later::default(),
             acks: VecDeque::new(),
         }
     }
@@ -193,6 +198,7 @@ impl Sending {
         self.filter = None;
         self.begun = None;
         self.echo.clear();
+        self.later.take_names();
     }
 
     /// Begins a pass over the whole log that skips what the peer says it holds.
@@ -282,13 +288,48 @@ impl Sending {
         if to.is_some() || filling.bytes > 0 || is_place_due {
             frames.push(filling.close(to.map(|at| framing.marker.mark(at))));
         }
-        while self.echo.front().is_some_and(|(_, last)| *last <= self.sent.seq) {
-            self.echo.pop_front();
-        }
+        self.forget_echo();
         if self.filter.as_ref().is_some_and(|filter| self.sent.seq >= filter.until) {
             self.filter = None;
         }
         frames
+    }
+
+    fn forget_echo(&mut self) {
+        while self.echo.front().is_some_and(|(_, last)| *last <= self.sent.seq) {
+            self.echo.pop_front();
+        }
+    }
+
+    /// Names what was just written, later and along with more; false where that can't be.
+    pub fn name_later(&mut self, entries: &[Entry], is_dialer: bool, now: Millis) -> bool {
+        let is_nameable = |entry: &Entry| !entry.again && !entry.commit.has_holes();
+        let cost = (entries.len() * NAMED_COST_BYTES) as i64;
+        if self.filter.is_some() || self.credit < cost || !entries.iter().all(is_nameable) {
+            return false;
+        }
+        for entry in entries {
+            if !self.is_echo(entry.at.seq) {
+                self.later.name(&entry.commit);
+            }
+        }
+        self.credit -= cost;
+        self.sent = entries.last().map_or(self.sent, |last| last.at);
+        self.forget_echo();
+        self.later.tells(self.sent, is_dialer, now);
+        true
+    }
+
+    /// The names that wait, as a frame, if the other side has not named all of them itself.
+    pub fn say_names(&mut self, marker: &Marker) -> Option<Frame> {
+        let (named, to) = self.later.take_names()?;
+        if named.is_empty() {
+            self.count_skipped();
+            return None;
+        }
+        self.marked = to.seq;
+        let to = Some(marker.mark(to));
+        Some(Frame::Commits(Commits { records: Vec::new(), to, named }))
     }
 
     /// Takes note of everything up to `end` as sent, if there is credit for it.
@@ -338,7 +379,7 @@ impl Sending {
 
     /// What was skipped after the last frame came from the peer.
     fn count_skipped(&mut self) {
-        if self.filter.is_none() && self.read_acked >= self.marked {
+        if self.filter.is_none() && !self.later.has_names() && self.read_acked >= self.marked {
             self.read_acked = self.read_acked.max(self.sent.seq);
         }
     }

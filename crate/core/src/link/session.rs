@@ -394,7 +394,8 @@ impl Session {
 
     /// Nothing of what was begun is left to be sent: it would be lost with the memory.
     fn has_sent_all(&self) -> bool {
-        self.telling.is_none() && self.answering.is_none() && self.send.begun.is_none()
+        let has_begun = self.send.begun.is_some() || self.send.later.has_names();
+        self.telling.is_none() && self.answering.is_none() && !has_begun
     }
 
     /// Each side has what the other had when it greeted, and this side's own is acknowledged.

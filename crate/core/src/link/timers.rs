@@ -49,6 +49,8 @@ pub(crate) enum Timer {
     Renewal,
     /// Rings when another replica has said nothing for a while: it is asked whether it is there.
     Ping,
+    /// Rings when what was to be said to another replica has waited for more of the kind.
+    Later,
     /// Rings when the other side's token is no longer good: the link ends.
     Expiry,
 }
@@ -78,7 +80,7 @@ fn first((at, _): &(Millis, Timer)) -> Millis {
 }
 
 impl Session {
-    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 9] {
+    fn timers(&self, heard_at: Millis, limits: &Limits) -> [Option<(Millis, Timer)>; 10] {
         let is_agreed = self.stillness == Stillness::Agreed && !self.is_exchanging();
         // Where one side may not bring what it holds, nobody asks whether both hold the same.
         let minds = self.compares();
@@ -96,6 +98,7 @@ impl Session {
             self.work_at.map(|at| (at, Timer::Turn)),
             self.renewal_due().map(|at| (at, Timer::Renewal)),
             self.is_peer().then(|| self.next_ping(heard_at)),
+            self.send.later.due_at().filter(|_| self.is_peer()).map(|at| (at, Timer::Later)),
         ]
     }
 

@@ -16,6 +16,7 @@ use crate::document::genesis::Genesis;
 use crate::document::source::Source;
 use crate::document::stripped::strip::Context;
 use crate::document::value::{Op, Patch, Value};
+use crate::holder::replicas::KeptForOthers;
 use crate::replica::event::{DocInfo, Event, Made, ReplicaError};
 use crate::replica::replica::{Replica, too_many_regions};
 use crate::replica::status::Status;
@@ -389,6 +390,11 @@ impl Replica {
     /// How often a peer sent commits and not their causes.
     pub fn withheld(&self) -> u64 {
         self.holder.withheld()
+    }
+
+    /// What is kept in memory for others, as tests compare it with the limits.
+    pub fn kept_for_others(&self) -> KeptForOthers {
+        self.holder.kept_for_others()
     }
 
     /// Makes a commit of these items, all of one document.

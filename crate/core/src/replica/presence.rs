@@ -37,8 +37,7 @@ impl Replica {
                 own.id
             }
             None => {
-                let id = PresenceId(self.holder.rng().bytes16());
-                self.holder.set_presence(id);
+                let id = self.new_presence();
                 let own =
                     OwnPresence { id, state, number: 0, said_at: None, has_changed: false, is_due: true };
                 self.presence = Some(own);
@@ -74,14 +73,12 @@ impl Replica {
         if asks_others && self.tabs.show_presence {
             self.broadcast(&Message::Present(Vec::new()));
         }
+        let another = (matches!(contest, Some(Contest::Doubled)) && self.presence.is_some())
+            .then(|| self.new_presence());
         let Some(own) = &mut self.presence else { return };
-        match contest {
-            None => {}
-            Some(Contest::Gone(number)) => own.number = own.number.max(number),
-            Some(Contest::Doubled) => {
-                own.id = PresenceId(self.holder.rng().bytes16());
-                self.holder.set_presence(own.id);
-            }
+        own.id = another.unwrap_or(own.id);
+        if let Some(Contest::Gone(number)) = contest {
+            own.number = own.number.max(number);
         }
         own.is_due |= is_asked || contest.is_some();
         if own.due(has_others).is_some_and(|at| at <= now) {
@@ -91,6 +88,16 @@ impl Replica {
             self.holder.say_present(own.id, own.number, Some(own.state.clone()));
         }
         self.holder.set_presence_deadline(own.due(has_others));
+    }
+
+    /// An id of its own, although another process may be a copy of this one.
+    fn new_presence(&mut self) -> PresenceId {
+        let now = self.now.to_be_bytes();
+        let rng = self.holder.rng();
+        rng.take_in(&now);
+        let id = PresenceId(rng.bytes16());
+        self.holder.set_presence(id);
+        id
     }
 
     /// What another process that shares the log knows.

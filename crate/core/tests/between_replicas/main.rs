@@ -1,5 +1,6 @@
 //! Links between replicas, with no relay.
 
+mod liars;
 mod links;
 mod presence;
 mod prices;

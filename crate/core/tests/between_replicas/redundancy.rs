@@ -87,6 +87,8 @@ fn a_link_that_repeats_what_is_here_names_until_something_of_it_is_asked_for() {
     // Only what the other side names is told to it from now on.
     world.sent.clear();
     say(&mut world, link, &[4], &[]);
+    // There may be more to name.
+    world.pass(500);
     let told = world.sent.iter().filter_map(|(_, frame)| match frame {
         Frame::Commits(commits) => Some((commits.records.len(), commits.named.clone())),
         _ => None,
@@ -110,4 +112,34 @@ fn who_may_only_read_names_nothing() {
     let named = vec![commit(1).tip()];
     world.say(0, link, &Frame::Commits(Commits { records: Vec::new(), to: None, named }));
     assert_eq!(world.code(0, link), Some(CloseCode::Denied as u16));
+}
+
+#[test]
+fn commits_that_come_one_after_another_are_named_and_acknowledged_together() {
+    let (mut world, _) = mesh(12, 3);
+    redundancy(&mut world, (0..120).map(|n| n * 7 % 12));
+    world.pass(5_000);
+    world.sent.clear();
+    let written = 40;
+    for n in 0..written {
+        world.write(n % 12, n as i64);
+        world.pass(100);
+    }
+    world.pass(2_000);
+    assert!(world.hold_the_same());
+    let (mut acks, mut names, mut named) = (0, 0, 0);
+    for (_, frame) in &world.sent {
+        match frame {
+            Frame::Ack(_) => acks += 1,
+            Frame::Commits(commits) if !commits.named.is_empty() => {
+                names += 1;
+                named += commits.named.len();
+            }
+            _ => {}
+        }
+    }
+    println!("{written} commits in 12 replicas: {acks} acknowledgements, {named} names in {names} frames");
+    // Of every commit that it did not bring each way of each link had one of each: some 2,500.
+    let ways = 2 * 12 * 3;
+    assert!(acks < written * ways / 5 && names < written * ways / 3 && named < written * ways * 2 / 3);
 }

@@ -43,6 +43,8 @@ pub struct World {
     pub sent: Vec<(usize, Frame)>,
     /// The keys that each write put or deleted, by which node.
     pub written: Vec<(usize, Vec<Vec<u8>>)>,
+    /// Links that nodes dialled, which are not open.
+    pub dialed: Vec<End>,
     /// Which links were closed, and why.
     pub closed: Vec<(End, u16)>,
     others: BTreeMap<End, End>,
@@ -62,6 +64,7 @@ impl World {
             is_lost: |_| false,
             sent: Vec::new(),
             written: Vec::new(),
+            dialed: Vec::new(),
             closed: Vec::new(),
             others: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -108,6 +111,16 @@ impl World {
         let link = self.nodes[node].replica.open_peer(side, right, self.now);
         self.run();
         self.say(node, link, &Frame::Hello(hello));
+        link
+    }
+
+    /// A relay for which the test speaks greets at the link that a node has dialled.
+    pub fn relay(&mut self, node: usize, hello: Hello) -> LinkId {
+        let (_, link) = *self.dialed.iter().rfind(|(from, _)| *from == node).expect("it has dialled");
+        self.nodes[node].replica.handle(holder::Input::LinkOpened(link), self.now);
+        self.run();
+        let region = Some("eu".to_owned());
+        self.say(node, link, &Frame::Hello(Hello { region, regions: vec!["eu".into()], ..hello }));
         link
     }
 
@@ -220,6 +233,7 @@ impl World {
                 }
             }
             Effect::Holder(holder::Effect::SetTimer(at)) => node.timer = at,
+            Effect::Holder(holder::Effect::Dial(link, _)) => self.dialed.push((number, link)),
             Effect::App(event) => node.events.push(event),
             _ => {}
         }

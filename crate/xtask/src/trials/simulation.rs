@@ -19,6 +19,17 @@ pub fn run(seeds: u64, seed: Option<u64>, steps: Option<u64>) -> Result<u64> {
         .context("the simulation did not say how many steps/s it did")
 }
 
+/// Runs worlds of so many replicas, each of which is linked to a few of the others.
+pub fn run_meshes(seeds: u64, seed: Option<u64>, replicas: u64) -> Result<()> {
+    let mut simulation =
+        cargo(&["run", "--quiet", "--locked", "--release", "--package", "eyot-simulation", "--"]);
+    simulation.args(["--seeds", &seeds.to_string(), "--mesh", &replicas.to_string()]);
+    if let Some(seed) = seed {
+        simulation.args(["--seed", &seed.to_string()]);
+    }
+    run::show(&mut simulation)
+}
+
 /// Seeds that are run with each deliberate fault, unless another number is asked for.
 const FAULT_SEEDS: u64 = 200;
 

@@ -9,7 +9,7 @@ use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::wire::batch::Last;
 use eyot_core::wire::batch::record::Record;
-use eyot_core::wire::bodies::{Answer, Commits, Hello, Terms, Want};
+use eyot_core::wire::bodies::{Answer, Commits, Head, Hello, Terms, Want};
 use eyot_core::wire::frame::Frame;
 
 use crate::base::rng::Rng;
@@ -26,6 +26,12 @@ pub enum Role {
     Forks,
     /// It sends frames of all kinds at any time.
     Noise,
+    /// It names commits and sends none of them, and acknowledges what it never got.
+    Names,
+    /// It greets replicas as the log of another holder.
+    Mask,
+    /// It makes other changes in the places of others' changes.
+    Rivals,
 }
 
 /// What an actor does.
@@ -38,14 +44,25 @@ pub enum Deed {
 
 /// One connection of an actor.
 pub struct Line {
-    pub region: usize,
+    /// The disk of who is at the other end: a region's relay, or a replica.
+    pub with: usize,
+    /// It has greeted.
+    pub has_greeted: bool,
     pub is_up: bool,
     /// Bytes of commits that it may send. It keeps to that, mostly: its link is closed otherwise.
     pub credit: i64,
     /// How many of the commits it knows it has sent here.
     pub sent: usize,
+    /// The end of the other side's log, as it was told.
+    pub told: u64,
     /// The last commit that has come on it.
     pub last: Option<Last>,
+}
+
+impl Line {
+    pub fn new(with: usize) -> Self {
+        Self { with, has_greeted: false, is_up: false, credit: 0, sent: 0, told: 0, last: None }
+    }
 }
 
 pub struct Actor {
@@ -57,24 +74,33 @@ pub struct Actor {
     /// Whether it says who is there, too.
     pub shows: bool,
     pub lines: BTreeMap<LinkId, Line>,
-    /// The logs of relays it has met, and the marks that it was given.
+    /// How many regions there are: disks after these are replicas'.
+    pub regions: usize,
+    /// The logs of holders it has met, and the marks that it was given.
     pub logs: BTreeMap<usize, (LogId, Vec<Mark>)>,
     /// The commits it knows, in the order in which they came.
     pub heard: Vec<Commit>,
     known: BTreeSet<CommitId>,
     pub author: AuthorId,
     pub start: CommitId,
-    log: LogId,
+    pub log: LogId,
     next_link: u64,
 }
 
 impl Actor {
-    pub fn new(role: Role, may_write: bool, token: Option<String>, limits: Limits, rng: &mut Rng) -> Self {
+    pub fn new(
+        (role, may_write): (Role, bool),
+        token: Option<String>,
+        limits: Limits,
+        regions: usize,
+        rng: &mut Rng,
+    ) -> Self {
         Self {
             role,
             may_write,
             token,
             limits,
+            regions,
             shows: false,
             lines: BTreeMap::new(),
             logs: BTreeMap::new(),
@@ -88,13 +114,11 @@ impl Actor {
     }
 
     /// It is the actor's turn.
-    pub fn act(&mut self, regions: usize, rng: &mut Rng) -> Vec<Deed> {
+    pub fn act(&mut self, rng: &mut Rng) -> Vec<Deed> {
         let mut deeds = Vec::new();
-        for region in 0..regions {
-            if !self.lines.values().any(|line| line.region == region) && rng.chance(300) {
-                let link = LinkId(self.next_link);
-                self.next_link += 1;
-                self.lines.insert(link, Line { region, is_up: false, credit: 0, sent: 0, last: None });
+        for region in 0..self.regions {
+            if !self.lines.values().any(|line| line.with == region) && rng.chance(300) {
+                let link = self.begins(region);
                 deeds.push(Deed::Dial(link, region));
             }
         }
@@ -102,6 +126,9 @@ impl Actor {
             Role::Husks => self.bring_husks(rng, &mut deeds),
             Role::Forks => self.bring_forks(rng, &mut deeds),
             Role::Noise => self.make_noise(rng, &mut deeds),
+            Role::Names => self.name_commits(rng, &mut deeds),
+            Role::Mask => self.act_as_another(rng, &mut deeds),
+            Role::Rivals => self.bring_rivals(rng, &mut deeds),
         }
         let links: Vec<_> = self.lines.keys().copied().collect();
         for link in links {
@@ -116,10 +143,25 @@ impl Actor {
         deeds
     }
 
+    /// A link to somebody, which is not open yet.
+    pub fn begins(&mut self, with: usize) -> LinkId {
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        self.lines.insert(link, Line::new(with));
+        link
+    }
+
+    /// It is this side's turn to greet.
     pub fn opened(&mut self, link: LinkId, rng: &mut Rng) -> Vec<Deed> {
         let mut hello = self.hello();
+        let Some(line) = self.lines.get_mut(&link) else { return Vec::new() };
+        line.has_greeted = true;
+        let with = line.with;
+        if with >= self.regions {
+            self.greet_as_replica(&mut hello, with, rng);
+        }
         if self.role == Role::Noise {
-            self.twist(&mut hello, self.lines.get(&link).map_or(0, |line| line.region), rng);
+            self.twist(&mut hello, with, rng);
         }
         vec![Deed::Send(link, Frame::Hello(hello).encode())]
     }
@@ -134,19 +176,32 @@ impl Actor {
             return Vec::new();
         };
         let mut deeds = Vec::new();
+        let is_of_replica = line.with >= self.regions;
         match frame {
             Frame::Hello(hello) => {
                 line.is_up = true;
                 line.credit = hello.credit as i64;
-                self.logs.insert(line.region, (hello.log, vec![hello.head]));
+                line.told = hello.head.seq;
+                self.logs.insert(line.with, (hello.log, vec![hello.head]));
+                if is_of_replica && !line.has_greeted {
+                    return self.opened(link, rng);
+                }
             }
             Frame::Credit(bytes) => line.credit += bytes as i64,
             Frame::Ack(ack) => {
-                if let Some((_, marks)) = self.logs.get_mut(&line.region) {
+                if let Some((_, marks)) = self.logs.get_mut(&line.with) {
                     marks.push(ack.at);
                 }
             }
-            Frame::Commits(Commits { records, .. }) => {
+            // Who does not answer is taken for dead.
+            Frame::Head(Head { nonce, at: None }) if is_of_replica && !rng.chance(50) => {
+                deeds.push(Deed::Send(link, Frame::Head(Head { nonce, at: Some(Mark::START) }).encode()));
+            }
+            Frame::Commits(Commits { records, to, .. }) => {
+                if let Some(to) = to {
+                    line.told = to.seq;
+                    self.logs.entry(line.with).and_modify(|(_, marks)| marks.push(to));
+                }
                 records.into_iter().for_each(|record| self.hear(record));
                 if self.role == Role::Husks {
                     self.bring_husks(rng, &mut deeds);
@@ -231,9 +286,9 @@ impl Actor {
         }
     }
 
-    /// A cursor into a region's log that the log never gave.
-    pub fn invented_cursor(&self, region: usize, rng: &mut Rng) -> Option<Cursor> {
-        let (log, marks) = self.logs.get(&region)?;
+    /// A cursor into a holder's log that the log never gave.
+    pub fn invented_cursor(&self, with: usize, rng: &mut Rng) -> Option<Cursor> {
+        let (log, marks) = self.logs.get(&with)?;
         let mark = *rng.pick(marks)?;
         let mut invented = mark;
         if rng.chance(500) {

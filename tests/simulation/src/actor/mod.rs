@@ -4,4 +4,5 @@
 pub mod actor;
 pub mod forks;
 pub mod husks;
+pub mod liars;
 pub mod noise;

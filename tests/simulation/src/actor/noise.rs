@@ -1,6 +1,6 @@
 //! A peer that sends frames of all kinds at any time.
 
-use eyot_core::base::id::{AuthorId, CommitId, LogId, PresenceId};
+use eyot_core::base::id::{AuthorId, CommitId, LogId, PeerKey, PresenceId};
 use eyot_core::base::position::Mark;
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
@@ -10,6 +10,7 @@ use eyot_core::wire::bodies::{
     VectorPart, Want,
 };
 use eyot_core::wire::frame::Frame;
+use eyot_core::wire::meeting::{Announce, Signal};
 use eyot_core::wire::presence::{Presence, Present};
 
 use crate::actor::actor::{Actor, Deed};
@@ -23,13 +24,13 @@ impl Actor {
         let up: Vec<_> = self.lines.iter().filter(|(_, line)| line.is_up).map(|(link, _)| *link).collect();
         for _ in 0..rng.between(1, 4) {
             let Some(link) = rng.pick(&up).copied() else { return };
-            let region = self.lines[&link].region;
+            let with = self.lines[&link].with;
             let frame = if rng.chance(30) {
                 (0..rng.below(200)).map(|_| rng.next() as u8).collect()
             } else if self.shows && rng.chance(200) {
                 self.anybody(rng).encode()
             } else {
-                self.any_frame(region, rng).encode()
+                self.any_frame(with, rng).encode()
             };
             deeds.push(Deed::Send(link, frame));
         }
@@ -53,7 +54,7 @@ impl Actor {
     }
 
     /// Makes a greeting that may be wrong in many ways.
-    pub fn twist(&self, hello: &mut Hello, region: usize, rng: &mut Rng) {
+    pub fn twist(&self, hello: &mut Hello, with: usize, rng: &mut Rng) {
         match rng.below(12) {
             0 => hello.required = 1 << rng.below(64),
             1 => hello.version_min = 2,
@@ -71,16 +72,18 @@ impl Actor {
             _ => {}
         }
         if rng.chance(600) {
-            hello.cursors.extend(self.invented_cursor(region, rng));
+            hello.cursors.extend(self.invented_cursor(with, rng));
         }
     }
 
-    fn any_frame(&self, region: usize, rng: &mut Rng) -> Frame {
-        let mark = self.any_mark(region, rng);
-        match rng.below(22) {
+    fn any_frame(&self, with: usize, rng: &mut Rng) -> Frame {
+        let mark = self.any_mark(with, rng);
+        // Those by which replicas meet would make a relay do for others what they did not ask for.
+        let kinds = if with >= self.regions { 26 } else { 22 };
+        match rng.below(kinds) {
             0 => {
                 let mut hello = self.hello();
-                self.twist(&mut hello, region, rng);
+                self.twist(&mut hello, with, rng);
                 Frame::Hello(hello)
             }
             1..=4 => Frame::Commits(Commits {
@@ -135,6 +138,12 @@ impl Actor {
             }
             20 => Frame::Token(self.token.clone().filter(|_| rng.chance(800)).unwrap_or_default()),
             21 => Frame::Terms(Terms { read_only: rng.chance(500), expires_in: None }),
+            22 => Frame::Announce(Announce { key: None, terms: None }),
+            23 => {
+                let bytes = Vec::new().into();
+                Frame::Signal(Signal { key: PeerKey(rng.bytes()), region: "us".into(), bytes, from: None })
+            }
+            24 | 25 => Frame::Naming(rng.chance(500)),
             _ => Frame::Unknown,
         }
     }
@@ -165,7 +174,7 @@ impl Actor {
         }
     }
 
-    fn any_tip(&self, rng: &mut Rng) -> Tip {
+    pub fn any_tip(&self, rng: &mut Rng) -> Tip {
         match rng.pick(&self.heard) {
             Some(commit) if rng.chance(700) => commit.tip(),
             _ => Tip { author: AuthorId(rng.bytes()), seq: rng.below(20), id: CommitId(rng.bytes()) },
@@ -179,7 +188,7 @@ impl Actor {
         ChainRange { author: tip.author, from, to: from + rng.below(100), branch }
     }
 
-    fn any_mark(&self, region: usize, rng: &mut Rng) -> Mark {
-        self.invented_cursor(region, rng).map_or(Mark::START, |cursor| cursor.seen)
+    pub fn any_mark(&self, with: usize, rng: &mut Rng) -> Mark {
+        self.invented_cursor(with, rng).map_or(Mark::START, |cursor| cursor.seen)
     }
 }

@@ -21,13 +21,15 @@ const ACTOR_WAIT: Millis = 400;
 impl World {
     /// The actors that the plan has, each at a place of its own from where everything is near.
     pub fn start_actors(&mut self) {
-        for (role, right) in self.plan.actors.clone() {
+        let liars = self.plan.meeting.iter().flat_map(|meeting| &meeting.liars);
+        for (role, right) in self.plan.actors.iter().chain(liars).copied().collect::<Vec<_>>() {
             let disk = self.disks.len();
             self.disks.push(Disk::outside());
             self.paths.places.push(Place { region: 0, last_mile: 0 });
             let token = self.mint_for_actor(disk, right);
             let may_write = right == Some(Right::Write) || token.is_none();
-            let mut actor = Actor::new(role, may_write, token.clone(), self.plan.limits, &mut self.rng);
+            let (limits, regions) = (self.plan.limits, self.plan.regions);
+            let mut actor = Actor::new((role, may_write), token.clone(), limits, regions, &mut self.rng);
             actor.shows = self.plan.showing.is_some();
             let id = ProcessId(self.id());
             let clock = Clock::new(&mut self.rng);
@@ -49,10 +51,9 @@ impl World {
     }
 
     pub fn actor_acts(&mut self, id: ProcessId) {
-        let regions = self.plan.regions;
         let Some(process) = self.processes.get_mut(&id) else { return };
         let Machine::Actor(actor) = &mut process.machine else { return };
-        let deeds = actor.act(regions, &mut self.rng);
+        let deeds = if self.is_resting { Vec::new() } else { actor.act(&mut self.rng) };
         self.perform(id, deeds);
         let wait = self.rng.below(ACTOR_WAIT);
         self.at(wait, Happening::ActorActs(id));
@@ -75,7 +76,7 @@ impl World {
         self.perform(id, deeds);
     }
 
-    fn perform(&mut self, id: ProcessId, deeds: Vec<Deed>) {
+    pub(super) fn perform(&mut self, id: ProcessId, deeds: Vec<Deed>) {
         for deed in deeds {
             match deed {
                 Deed::Dial(link, region) => self.dial(id, link, &address(region)),

@@ -1,27 +1,37 @@
 //! Replicas that are introduced to one another, and link directly.
 
 use eyot_core::base::id::LinkId;
+use eyot_core::holder::io as holder;
 use eyot_core::wire::access::{Right, Side};
 
 use crate::base::ids::{ConnectionId, ProcessId};
 use crate::parts::connection::Connection;
-use crate::parts::process::Machine;
+use crate::parts::process::{Machine, Process};
+use crate::plan::meeting::Meeting;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 
 /// How long until those of a healed world that are not linked are introduced again.
 const AGAIN: u64 = 5_000;
+/// How many links a liar has at most.
+const LIAR_LINKS_MAX: usize = 8;
 
 impl World {
     /// Two replicas meet or part; in a healed world all meet who are not linked.
     pub fn meet(&mut self) {
-        let Some(meeting) = self.plan.meeting else { return };
-        if self.healing {
-            self.introduce_all();
+        let Some(meeting) = self.plan.meeting.clone() else { return };
+        if self.healing || self.is_resting {
+            if self.plan.is_mesh {
+                self.introduce_some(meeting.links_max);
+            } else {
+                self.introduce_all();
+            }
             return self.at(AGAIN, Happening::Meet);
         }
         if self.rng.chance(meeting.parting) {
             self.part_two();
+        } else if !meeting.liars.is_empty() && self.rng.chance(400) {
+            self.meet_liar(&meeting);
         } else {
             let replicas = self.replicas();
             let one = self.rng.pick(&replicas).copied();
@@ -37,6 +47,41 @@ impl World {
         }
         let wait = self.rng.below(2 * meeting.wait);
         self.at(wait, Happening::Meet);
+    }
+
+    /// A replica links to one that lies, and either greets.
+    fn meet_liar(&mut self, meeting: &Meeting) {
+        let is_liar = |process: &Process| match &process.machine {
+            Machine::Actor(actor) => meeting.liars.iter().any(|(role, _)| *role == actor.role),
+            _ => false,
+        };
+        let liars: Vec<_> =
+            self.processes.iter().filter(|(_, process)| is_liar(process)).map(|(id, _)| *id).collect();
+        let Some(liar) = self.rng.pick(&liars).copied() else { return };
+        let Some(other) = self.rng.pick(&self.replicas()).copied() else { return };
+        if self.peers_of(other).count() >= meeting.links_max || self.peers_of(liar).count() >= LIAR_LINKS_MAX
+        {
+            return;
+        }
+        let right = meeting.right(&mut self.rng);
+        let greets = self.rng.chance(500);
+        let side = if greets { Side::Accepter } else { Side::Dialer };
+        let disk = self.processes[&other].disk;
+        let Some(link) = self.open_peer(other, side, right) else { return };
+        let Some(Machine::Actor(actor)) = self.processes.get_mut(&liar).map(|process| &mut process.machine)
+        else {
+            return;
+        };
+        let end = (liar, actor.begins(disk));
+        let ends = if greets { [end, (other, link)] } else { [(other, link), end] };
+        // The liar says nothing of what it takes.
+        let rights = if greets { [right, Right::Write] } else { [Right::Write, right] };
+        self.connect_peers(ends, rights);
+        self.count("links between replicas and liars");
+        if greets {
+            self.input(liar, holder::Input::LinkOpened(end.1));
+        }
+        self.drain(other);
     }
 
     fn replicas(&self) -> Vec<ProcessId> {
@@ -65,6 +110,20 @@ impl World {
         }
     }
 
+    /// Each of many is introduced to the next, and to others until it has so many links.
+    fn introduce_some(&mut self, links_max: usize) {
+        let replicas: Vec<_> = self.replicas().into_iter().filter(|id| self.is_leader(*id)).collect();
+        for (at, one) in replicas.iter().enumerate() {
+            self.introduce(*one, replicas[(at + 1) % replicas.len()], [Right::Write; 2]);
+        }
+        for one in &replicas {
+            let Some(other) = self.rng.pick(&replicas).copied() else { return };
+            if self.peers_of(*one).count() < links_max && self.peers_of(other).count() < links_max {
+                self.introduce(*one, other, [Right::Write; 2]);
+            }
+        }
+    }
+
     /// Opens a connection between two that have none; the first greets. What each may do at the other is
     /// given.
     fn introduce(&mut self, one: ProcessId, other: ProcessId, rights: [Right; 2]) {
@@ -82,8 +141,16 @@ impl World {
         let dialled = self.open_peer(one, Side::Dialer, rights[1]);
         let accepted = self.open_peer(other, Side::Accepter, rights[0]);
         let (Some(dialled), Some(accepted)) = (dialled, accepted) else { return };
+        self.connect_peers([(one, dialled), (other, accepted)], rights);
+        self.say(|| format!("{one:?} {dialled:?} meets {other:?} {accepted:?}: {rights:?}"));
+        self.count("links between replicas");
+        self.drain(one);
+        self.drain(other);
+    }
+
+    fn connect_peers(&mut self, ends: [(ProcessId, LinkId); 2], rights: [Right; 2]) {
         let id = ConnectionId(self.id());
-        let ends = [(one, dialled), (other, accepted)];
+        let disks = ends.map(|(process, _)| self.processes[&process].disk);
         let connection = Connection { is_open: true, rights: Some(rights), ..Connection::new(ends, disks) };
         self.connections.insert(id, connection);
         for (process, link) in ends {
@@ -91,10 +158,6 @@ impl World {
                 process.links.insert(link, id);
             }
         }
-        self.say(|| format!("{one:?} {dialled:?} meets {other:?} {accepted:?}: {rights:?}"));
-        self.count("links between replicas");
-        self.drain(one);
-        self.drain(other);
     }
 
     fn open_peer(&mut self, id: ProcessId, side: Side, right: Right) -> Option<LinkId> {

@@ -64,12 +64,12 @@ impl World {
 
     /// All relays, in any order, and for some another replica to link to directly.
     pub fn relays_for(&mut self, disk: usize) -> Vec<String> {
-        let are_unknown = self.plan.meeting.is_some_and(|meeting| meeting.relays == Relays::Unknown);
+        let are_unknown = self.plan.meeting.as_ref().is_some_and(|meeting| meeting.relays == Relays::Unknown);
         if are_unknown && self.relays_are_away {
             return Vec::new();
         }
         let mut disks: Vec<_> = (0..self.plan.regions).collect();
-        if disk.is_multiple_of(2) {
+        if disk.is_multiple_of(2) && !self.plan.is_mesh {
             disks.push(self.plan.regions + (disk + 1) % self.plan.replicas);
         }
         for i in (1..disks.len()).rev() {

@@ -86,6 +86,25 @@ impl World {
         Ok(())
     }
 
+    /// Law: replicas that run, and were linked to one another for a while in which nothing was written, hold the
+    /// same.
+    pub fn check_linked_replicas_hold_the_same(&self) -> Result<(), String> {
+        let mut first: Option<(ProcessId, &Vector)> = None;
+        for (id, process) in self.processes.iter().filter(|(_, process)| process.is_ready) {
+            let Machine::Replica(replica) = &process.machine else { continue };
+            let (other, held) = *first.get_or_insert((*id, replica.vector()));
+            if held.digest() != replica.vector().digest() {
+                let [ours, theirs] =
+                    [replica.vector(), held].map(|v| v.tips().copied().collect::<BTreeSet<_>>());
+                let differing: Vec<_> = ours.symmetric_difference(&theirs).take(4).collect();
+                return Err(format!(
+                    "{id:?} and {other:?} are linked, by others, and hold not the same: {differing:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Law: where a name has two spaces, no log holds commits of both, and nothing that was saved is
     /// lost to who made it.
     pub fn check_rivals(&self) -> Result<(), String> {

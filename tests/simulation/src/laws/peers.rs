@@ -17,6 +17,9 @@ impl World {
         let Some(connection) = self.connections.get(&id) else { return true };
         let Some(rights) = connection.rights else { return true };
         let (sender, receiver) = (connection.disks[from], connection.ends[1 - from].0);
+        if self.disks[sender].is_outside {
+            return true;
+        }
         let records = match frame {
             Frame::Commits(commits) => commits.records.as_slice(),
             Frame::Answer(answer) => answer.records.as_slice(),

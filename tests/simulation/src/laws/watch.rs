@@ -1,7 +1,9 @@
 //! Now and then every replica is looked at: is it linked where it could be, and is what it says of
 //! the regions true?
 
+use eyot_core::base::limits::NAMED_COST_BYTES;
 use eyot_core::base::time::Millis;
+use eyot_core::holder::replicas::KeptForOthers;
 use eyot_core::replica::status::{State, Status};
 
 use crate::base::ids::{ProcessId, disk_at};
@@ -15,6 +17,8 @@ pub const EVERY: Millis = 1_000;
 /// after failures (30 s), and a link that it has to find out to be dead (20 s until it asks, 8 s for
 /// the answer).
 const APART_MAX: Millis = 60_000;
+/// How many processes share a disk at most: those that each of them has met come together when it is read again.
+const SHARERS_MAX: usize = 4;
 /// How long it may be content with another replica: until relays are measured again (60 s), and
 /// have been found well three times (15 s), or more often where they keep failing.
 const DETOUR_MAX: Millis = 300_000;
@@ -47,11 +51,28 @@ impl World {
             else {
                 continue;
             };
-            let status = replica.status();
+            let (status, kept) = (replica.status(), replica.kept_for_others());
+            self.check_kept(id, kept);
             self.check_behind(id, &status.behind);
             if !self.plan.has_rivals && self.plan.caps.is_none() {
                 self.check_failover(id, &status);
             }
+        }
+    }
+
+    /// Law: whatever others do, no more is kept for them than the limits say.
+    fn check_kept(&mut self, id: ProcessId, kept: KeptForOthers) {
+        let (limits, process) = (&self.plan.limits, &self.processes[&id]);
+        // A sender may begin a commit, and a frame, with what credit it has left.
+        let begun = limits.commit_bytes_max + 2 * limits.header_bytes_max + limits.frame_bytes_max;
+        let credit = limits.credit_bytes as usize + begun;
+        // What was made here has room always.
+        let has_room = kept.waiting <= limits.waiting_commits_max + process.made.len()
+            && kept.named <= process.links.len() * credit / NAMED_COST_BYTES
+            && kept.pieces_bytes <= limits.pieces_bytes_max
+            && kept.replicas_met <= SHARERS_MAX * limits.hello_cursors_max;
+        if !has_room {
+            self.fail(format!("{id:?} keeps too much for others: {kept:?}"));
         }
     }
 

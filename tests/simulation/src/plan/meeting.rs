@@ -3,6 +3,7 @@
 use eyot_core::base::time::Millis;
 use eyot_core::wire::access::Right;
 
+use crate::actor::actor::Role;
 use crate::base::rng::Rng;
 
 /// Makes these draws others than those of the rest of the world.
@@ -19,7 +20,7 @@ pub enum Relays {
 }
 
 /// How replicas link to one another directly, in the worlds in which they do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Meeting {
     pub relays: Relays,
     /// How long until two meet, or part, at most.
@@ -30,6 +31,8 @@ pub struct Meeting {
     pub read_only: u64,
     /// How often of a thousand two part in place of meeting.
     pub parting: u64,
+    /// Peers that lie, with what a relay lets them do.
+    pub liars: Vec<(Role, Option<Right>)>,
 }
 
 impl Meeting {
@@ -43,17 +46,35 @@ impl Meeting {
         }
         let pick = |rng: &mut Rng, from: &[u64]| *rng.pick(from).expect("not empty");
         let relays = [Relays::There, Relays::There, Relays::Away, Relays::Unknown];
-        Some(Self {
+        let mut meeting = Self {
             relays: *rng.pick(&relays).expect("not empty"),
             wait: pick(rng, &[50, 1_000, 20_000]),
             links_max: pick(rng, &[1, 2, 6]) as usize,
             read_only: pick(rng, &[0, 0, 200, 500]),
             parting: pick(rng, &[20, 200, 400]),
-        })
+            liars: Vec::new(),
+        };
+        if rng.chance(500) {
+            meeting.liars.extend((0..rng.between(1, 2)).map(|_| liar(rng)));
+        }
+        Some(meeting)
+    }
+
+    /// In a world of many replicas.
+    pub fn draw_mesh(rng: &mut Rng) -> Self {
+        let relays = *rng.pick(&[Relays::There, Relays::There, Relays::Unknown]).expect("not empty");
+        let liars = (0..rng.below(3)).map(|_| liar(rng)).collect();
+        Self { relays, wait: 200, links_max: 6, read_only: 0, parting: 50, liars }
     }
 
     /// What one side lets the other do.
     pub fn right(&self, rng: &mut Rng) -> Right {
         if rng.chance(self.read_only) { Right::Read } else { Right::Write }
     }
+}
+
+fn liar(rng: &mut Rng) -> (Role, Option<Right>) {
+    let roles = [Role::Husks, Role::Forks, Role::Noise, Role::Names, Role::Mask, Role::Rivals];
+    let right = rng.chance(500).then_some(Right::Write);
+    (*rng.pick(&roles).expect("not empty"), right)
 }

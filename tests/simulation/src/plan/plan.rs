@@ -72,6 +72,8 @@ pub struct Plan {
     pub actors: Vec<(Role, Option<Right>)>,
     /// How replicas link to one another directly, where they do.
     pub meeting: Option<Meeting>,
+    /// Whether there are so many replicas that each links to some of the others alone.
+    pub is_mesh: bool,
     /// How replicas show themselves, where they do.
     pub showing: Option<Showing>,
 }
@@ -126,12 +128,38 @@ impl Plan {
             meeting: Meeting::draw(seed),
             showing: None,
             reads_late: draw_reads_late(seed, tabs > 0),
+            is_mesh: false,
         };
         draw_limits_at_once(seed, &mut plan.limits);
         if !plan.has_rivals {
             plan.showing = Showing::draw(seed, &mut plan.limits);
         }
         plan
+    }
+
+    /// A world of so many replicas, in which little else goes wrong than that they come and go.
+    pub fn draw_mesh(seed: u64, replicas: usize, rng: &mut Rng) -> Self {
+        let faults = [Fault::CrashReplica, Fault::BreakLink, Fault::StallLink, Fault::PartReplica];
+        Self {
+            replicas,
+            act_wait: *rng.pick(&[300, 1_000]).expect("not empty"),
+            fault_wait: 2_000,
+            link_delay: 30,
+            faults: faults.map(|fault| (rng.between(1, 4), fault)).into(),
+            access: Access::Open,
+            doze_after: None,
+            caps: None,
+            tabs: 0,
+            reads_late: None,
+            permutes: false,
+            has_rivals: false,
+            evict_chance: 0,
+            actors: Vec::new(),
+            meeting: Some(Meeting::draw_mesh(rng)),
+            showing: None,
+            is_mesh: true,
+            ..Self::draw(seed, rng)
+        }
     }
 
     /// What the replicas of a disk were told that the space is.
@@ -202,8 +230,8 @@ fn draw_actors(rng: &mut Rng) -> Vec<(Role, Option<Right>)> {
         let role =
             *rng.pick(&[Role::Husks, Role::Husks, Role::Forks, Role::Noise, Role::Noise]).expect("not empty");
         let right = match role {
-            Role::Husks | Role::Forks => Some(Right::Write),
             Role::Noise => *rng.pick(&[Some(Right::Write), Some(Right::Read), None]).expect("not empty"),
+            _ => Some(Right::Write),
         };
         actors.push((role, right));
     }

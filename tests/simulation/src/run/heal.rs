@@ -90,7 +90,7 @@ impl World {
     }
 
     /// Their operators give them more room: they start again.
-    fn stop_relays(&mut self) {
+    pub(super) fn stop_relays(&mut self) {
         let relays: Vec<_> =
             self.processes.iter().filter(|(_, p)| self.is_relay(p.disk)).map(|(id, _)| *id).collect();
         for id in relays {

@@ -13,6 +13,8 @@ pub struct Seeds {
     pub first: u64,
     pub count: u64,
     pub steps: u64,
+    /// How many replicas each world has, where these are worlds of many.
+    pub mesh: Option<usize>,
     pub is_told: bool,
     /// The deliberate fault of all of them.
     pub broken: Broken,
@@ -50,8 +52,10 @@ impl Seeds {
     /// Every seventeenth seed is run twice: the same seed gives the same trace.
     fn run_one(self, seed: u64) -> Result<Outcome, String> {
         let once = || {
-            catch_unwind(AssertUnwindSafe(|| World::new(seed, self.is_told, self.broken).run(self.steps)))
-                .unwrap_or_else(|panic| Err(panic_message(&*panic)))
+            catch_unwind(AssertUnwindSafe(|| {
+                World::new(seed, self.mesh, self.is_told, self.broken).run(self.steps)
+            }))
+            .unwrap_or_else(|panic| Err(panic_message(&*panic)))
         };
         let outcome = once()?;
         if seed.is_multiple_of(17) {

@@ -38,7 +38,10 @@ impl World {
 
     pub fn run(mut self, steps: u64) -> Result<Outcome, String> {
         self.begin();
-        while self.outcome.steps < steps {
+        if self.plan.is_mesh {
+            self.live_as_mesh()?;
+        }
+        while !self.plan.is_mesh && self.outcome.steps < steps {
             self.step()?;
         }
         if self.plan.has_rivals {
@@ -84,12 +87,16 @@ impl World {
             Happening::Signal(process, to, region) => self.signal(process, to, region),
             Happening::Renew(process) => self.renew_token(process),
             Happening::Act if !self.healing => {
-                self.act();
+                if !self.is_resting {
+                    self.act();
+                }
                 let wait = self.rng.below(2 * self.plan.act_wait);
                 self.at(wait, Happening::Act);
             }
             Happening::Fault if !self.healing => {
-                self.fault();
+                if !self.is_resting {
+                    self.fault();
+                }
                 let wait = self.rng.below(2 * self.plan.fault_wait);
                 self.at(wait, Happening::Fault);
             }

@@ -46,6 +46,8 @@ pub struct World {
     pub history: History,
     pub shown: Shown,
     pub healing: bool,
+    /// Nothing is done and nothing goes wrong for a while.
+    pub is_resting: bool,
     /// No relay runs.
     pub relays_are_away: bool,
     pub last_sent: Millis,
@@ -56,12 +58,16 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, is_told: bool, broken: Broken) -> Self {
+    /// The world of a seed: one of many replicas, if so many are asked for.
+    pub fn new(seed: u64, mesh: Option<usize>, is_told: bool, broken: Broken) -> Self {
         let mut rng = Rng::new(seed);
-        let mut plan = Plan::draw(seed, &mut rng);
+        let mut plan = match mesh {
+            Some(replicas) => Plan::draw_mesh(seed, replicas, &mut rng),
+            None => Plan::draw(seed, &mut rng),
+        };
         broken.apply(&mut plan.limits);
         let places = plan.places(&mut rng);
-        let relays_are_away = plan.meeting.is_some_and(|meeting| meeting.relays != Relays::There);
+        let relays_are_away = plan.meeting.as_ref().is_some_and(|meeting| meeting.relays != Relays::There);
         Self {
             rng,
             now: BEGINNING,
@@ -82,6 +88,7 @@ impl World {
             docs: Vec::new(),
             deleted: BTreeSet::new(),
             healing: false,
+            is_resting: false,
             relays_are_away,
             last_sent: 0,
             outcome: Outcome::default(),
