@@ -320,7 +320,7 @@ const table: Record<string, Row[]> = {
     ...[undefined, null, "text", [null], [{}], []].map((path): Row => [
       () => doc.change((draft) => splice(draft, path as Any, 0, 0, "x")),
       "invalid",
-      /path of a text/,
+      /the path of a text|needs a path/,
     ]),
     ...[-1, 6, NaN, 0.5, "0", undefined, 2 ** 53].map((index): Row => [
       () => doc.change((draft) => splice(draft, ["text"], index as Any, 0, "x")),

@@ -44,6 +44,11 @@ export class TestRelay {
     return new TestRelay(server, region);
   }
 
+  /** Ends all links, which may come back at once. */
+  cut(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
+
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     clearTimeout(this.#timer);

@@ -18,11 +18,14 @@ interface Tasks {
 
 // The names that are there, no more and no fewer than these.
 type Later = {
-  doc: "conflicts" | "history" | "at" | "undo" | "redo" | "cursor" | "position" | "spans";
-  space: "transact" | "query" | "undo" | "redo" | "claims" | "moveTo";
+  space: "query" | "claims" | "moveTo";
 };
-type Ours = { doc: never; space: "online" | "setOnline" | "saved"; event: "deleted" };
-holds<Same<Exclude<keyof contract.Doc<Tasks>, Later["doc"]>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
+type Ours = {
+  doc: "created";
+  space: "online" | "setOnline" | "saved" | "undoState" | "subscribeUndo";
+  event: "deleted";
+};
+holds<Same<keyof contract.Doc<Tasks>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
 holds<Same<Exclude<keyof contract.Space, Later["space"]>, Exclude<keyof eyot.Space, Ours["space"]>>>();
 holds<Same<keyof contract.Commit, keyof eyot.Commit>>();
 holds<Same<keyof contract.Status, keyof eyot.Status>>();
@@ -36,7 +39,8 @@ holds<Same<keyof contract.Storage, keyof eyot.Storage>>();
 // A package's object does for a contract's.
 // The contract's `Value` and `Draft` take every object for an `AtomicString`, whose only member there is `toString`. What
 // they are to be is below.
-type ContractDoc = Omit<contract.Doc<Tasks>, Later["doc"] | "value" | "change" | "subscribe">;
+type ContractDoc = Omit<contract.Doc<Tasks>, "value" | "change" | "subscribe" | "at">;
+holds<Same<ReturnType<eyot.Doc<Tasks>["at"]>, eyot.Value<Tasks>>>();
 holds<Same<eyot.Value<Tasks>, { readonly title: string; readonly done: readonly boolean[] }>>();
 holds<Same<eyot.Draft<Readonly<Tasks>>, Tasks>>();
 holds<Same<ReturnType<eyot.Doc<Tasks>["change"]>, eyot.Commit>>();
@@ -68,6 +72,11 @@ fits<
 >();
 fits<(name: string, options?: Options) => Promise<eyot.Space>, typeof eyot.openSpace>();
 fits<typeof contract.splice, typeof eyot.splice>();
+fits<typeof contract.mark, typeof eyot.mark>();
+fits<typeof contract.move, typeof eyot.move>();
+fits<contract.Span, eyot.Span>();
+fits<contract.ChangeInfo, eyot.ChangeInfo>();
+holds<Same<contract.Cursor, eyot.Cursor>>();
 fits<typeof contract.indexedDb, typeof eyot.indexedDb>();
 fits<typeof contract.memory, typeof eyot.memory>();
 fits<typeof contract.directory, typeof eyot.directory>();
@@ -84,12 +93,13 @@ holds<Same<contract.RelayOptions["binding"], cloudflare.RelayOptions["binding"]>
 holds<Same<contract.RelayOptions["jurisdiction"], cloudflare.RelayOptions["jurisdiction"]>>();
 
 // Hooks. Those of the contract that are not there yet stand on what is not there yet.
-type LaterHooks = "useQuery" | "useUndo";
+type LaterHooks = "useQuery";
 type HooksOf<M> = Extract<keyof M, `use${string}`>;
 holds<Same<Exclude<HooksOf<typeof contract>, LaterHooks>, Exclude<HooksOf<typeof react>, "useSpace" | "useNamed">>>();
 fits<(space: eyot.Space, id: eyot.DocId | eyot.DocUrl) => eyot.Doc<Tasks>, typeof react.useDocument<Tasks>>();
 fits<(space: eyot.Space) => readonly contract.DocInfo[], typeof react.useDocuments>();
 fits<(space: eyot.Space) => contract.Status, typeof react.useStatus>();
+fits<(space: eyot.Space) => { undo(): void; redo(): void; canUndo: boolean; canRedo: boolean }, typeof react.useUndo>();
 fits<(space: eyot.Space, own?: number) => ReadonlyMap<string, number>, typeof react.usePresence<number>>();
 fits<(doc: eyot.Doc<Tasks>) => eyot.Value<Tasks>, typeof react.useDoc<Tasks>>();
 fits<

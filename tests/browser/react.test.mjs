@@ -66,6 +66,10 @@ for (const [version, alias] of [
       await happens("doesNotOpen");
     });
 
+    it("buttons for undo and redo know whether there is something to undo", { timeout }, async () => {
+      await happens("undoes");
+    });
+
     it("a document suspends until it is open; all share one handle, closed after the last", { timeout }, async () => {
       assert.deepEqual(await happens("suspends"), { first: "loading", openedOnce: 1, stays: true });
     });

@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use eyot_core::base::id::LinkId;
-use eyot_core::document::value::{decode_ops, decode_value, encode_patches};
+use eyot_core::document::document::Document;
+use eyot_core::document::patch::encode_patches;
+use eyot_core::document::value::{decode_edits, decode_ops, decode_path, decode_value};
+use eyot_core::replica::event::ReplicaError;
 use eyot_core::wire::access::{Right, Side};
 use js_sys::Promise;
 use tsify::Ts;
@@ -51,6 +54,13 @@ impl Engine {
         write::object(Made::new(&made, None))
     }
 
+    /// Edits, makes and deletes several documents in one commit. Throws with nothing changed.
+    pub fn transact(&self, edits: &[u8]) -> Result<Ts<Made>, JsValue> {
+        let edits = decode_edits(edits).map_err(error::invalid)?;
+        let made = self.driver.call(|replica, now| replica.transact(&edits, now))?;
+        write::object(Made::new(&made, None))
+    }
+
     /// Removes a document everywhere, for good.
     pub fn remove(&self, doc: &[u8]) -> Result<Ts<Made>, JsValue> {
         let doc = values::doc_id(doc)?;
@@ -85,6 +95,51 @@ impl Engine {
     pub fn value(&self, doc: &[u8]) -> Result<Vec<u8>, JsValue> {
         let doc = values::doc_id(doc)?;
         self.driver.call(|replica, _| replica.value(doc))
+    }
+
+    /// The value of an open document as of these heads.
+    #[wasm_bindgen(js_name = valueAt)]
+    pub fn value_at(&self, doc: &[u8], heads: Vec<String>) -> Result<Vec<u8>, JsValue> {
+        self.read(doc, |document| Ok(document.value_at(&heads)?))
+    }
+
+    /// All changes of an open document.
+    pub fn history(&self, doc: &[u8]) -> Result<Vec<u8>, JsValue> {
+        self.read(doc, |document| Ok(document.changes()))
+    }
+
+    /// All values that were set at a path at the same time; undefined where there is no more than one.
+    pub fn conflicts(&self, doc: &[u8], path: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
+        let path = decode_path(path).map_err(error::invalid)?;
+        self.read(doc, |document| Ok(document.conflicts(&path)?))
+    }
+
+    /// A text of an open document as its parts with their marks.
+    pub fn spans(&self, doc: &[u8], path: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let path = decode_path(path).map_err(error::invalid)?;
+        self.read(doc, |document| Ok(document.spans(&path)?))
+    }
+
+    /// A position in a text or list that stays where it is.
+    pub fn cursor(&self, doc: &[u8], path: &[u8], index: u32) -> Result<String, JsValue> {
+        let path = decode_path(path).map_err(error::invalid)?;
+        self.read(doc, |document| Ok(document.cursor(&path, index as usize)?))
+    }
+
+    /// Where a cursor is now.
+    pub fn position(&self, doc: &[u8], cursor: &str) -> Result<u32, JsValue> {
+        self.read(doc, |document| Ok(document.position(cursor)? as u32))
+    }
+
+    /// What this replica did last in an open document, to be undone.
+    pub fn steps(&self, doc: &[u8], most: u32) -> Result<Vec<u8>, JsValue> {
+        let doc = values::doc_id(doc)?;
+        self.driver.call(|replica, _| replica.steps(doc, most as usize))
+    }
+
+    /// Patches that undo the last change of an open document, right after it was made.
+    pub fn inverse(&self, doc: &[u8]) -> Result<Vec<u8>, JsValue> {
+        self.read(doc, |document| Ok(document.inverse_of_last()))
     }
 
     /// The heads of an open document, as hexadecimal hashes.
@@ -245,6 +300,17 @@ impl Engine {
         let driver = Rc::clone(&self.driver);
         driver.closing();
         Ok(future_to_promise(async move { driver.close().await.map(|()| JsValue::UNDEFINED) }))
+    }
+}
+
+impl Engine {
+    fn read<R>(
+        &self,
+        doc: &[u8],
+        read: impl FnOnce(&Document) -> Result<R, ReplicaError>,
+    ) -> Result<R, JsValue> {
+        let doc = values::doc_id(doc)?;
+        self.driver.call(|replica, _| read(replica.document(doc)?))
     }
 }
 

@@ -28,6 +28,13 @@ export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== "function") throw invalid(`${what} is a function, not ${kindOf(value)}`);
 }
 
+/** Whether it is what an async function returns. A rejection of it is nobody's any more. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  const isIt = typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+  if (isIt) (value as PromiseLike<unknown>).then(undefined, () => undefined);
+  return isIt;
+}
+
 export function checkBoolean(what: string, value: unknown): void {
   if (typeof value !== "boolean") throw invalid(`${what} is true or false, not ${kindOf(value)}`);
 }

@@ -4,7 +4,8 @@
  * value shares everything else with the old one.
  */
 import { invalid } from "../base/error.js";
-import { DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op, type OpPath } from "../value/op.js";
+import type { MarkValue } from "../value/patch.js";
+import { DELETE, INCREMENT, INSERT, MARK, PUT, RETEXT, SPLICE, type Op, type OpPath } from "../value/op.js";
 import { align, applyEdit, difference, wellFormed } from "../value/text.js";
 import { snapshot } from "../value/snapshot.js";
 import {
@@ -229,18 +230,32 @@ export abstract class Draft implements ProxyHandler<object> {
   }
 
   spliceText(key: string | number, index: number, remove: number, insert: string): void {
-    const place = this.locate(key);
-    const text = place === undefined ? undefined : at(this.now, place);
-    if (place === undefined || typeof text !== "string") throw invalid(`there is no text at ${String(key)}`);
-    if (!Number.isInteger(index) || index < 0 || index > text.length) {
-      throw invalid(`a text of ${text.length} has no position ${index}`);
-    }
+    const [place, text] = this.#text(key);
+    checkPosition(text, index);
     if (!Number.isInteger(remove) || remove < 0) throw invalid("splice() removes a whole number of code units");
     const edit = align(text, index, Math.min(remove, text.length - index), insert);
     if (edit.remove === 0 && edit.insert === "") return;
     const op: Op = [SPLICE, [...this.path(), place], edit.start, edit.remove, edit.insert];
     this.write(place, applyEdit(text, edit));
     this.recorder.add(op);
+  }
+
+  markText(key: string | number, start: number, end: number, expand: number, name: string, value: MarkValue): void {
+    const [place, text] = this.#text(key);
+    checkPosition(text, start);
+    checkPosition(text, end);
+    // A mark of nothing marks nothing.
+    if (start >= end) return;
+    const edit = align(text, start, end - start, "");
+    const op: Op = [MARK, [...this.path(), place], edit.start, edit.start + edit.remove, expand, name, value];
+    this.recorder.add(op);
+  }
+
+  #text(key: string | number): [string | number, string] {
+    const place = this.locate(key);
+    const text = place === undefined ? undefined : at(this.now, place);
+    if (place === undefined || typeof text !== "string") throw invalid(`there is no text at ${String(key)}`);
+    return [place, text];
   }
 
   addUp(counter: DraftCounter, sum: number, by: number): void {
@@ -308,6 +323,12 @@ const drafts = new WeakMap<object, Draft>();
 
 export function draftOf(facade: unknown): Draft | undefined {
   return typeof facade === "object" && facade !== null ? drafts.get(facade) : undefined;
+}
+
+function checkPosition(text: string, index: number): void {
+  if (!Number.isInteger(index) || index < 0 || index > text.length) {
+    throw invalid(`a text of ${text.length} has no position ${index}`);
+  }
 }
 
 function at(container: Container, key: string | number): unknown {

@@ -46,6 +46,16 @@ export class ListDraft extends Draft {
     return Array.from({ length: count }, (_, offset) => this.#copy(start + offset));
   }
 
+  /** Moves an item, as a copy that is inserted elsewhere: Automerge has no other way. */
+  moveItem(from: number, to: number): void {
+    const isPlace = (index: number) => Number.isInteger(index) && index >= 0 && index < this.length;
+    if (!isPlace(from) || !isPlace(to)) throw invalid(`a list of ${this.length} can't move item ${from} to ${to}`);
+    if (from === to) return;
+    const items = this.copies(from, 1);
+    this.replace(from, 1, []);
+    this.replace(to, 0, items);
+  }
+
   #copy(index: number): unknown {
     const child = this.children.get(index);
     if (child instanceof Draft) child.settle();

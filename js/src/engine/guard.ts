@@ -11,6 +11,8 @@ export class EngineGuard {
   #engine: Engine | undefined;
   #dead: EyotError | undefined;
   readonly #onDeath: (error: EyotError) => void;
+  /** Why the engine may not be called now, though it lives. */
+  hold: string | undefined;
   /** What the engine holds of the platform: sockets, locks, databases. */
   readonly #resources = new Set<{ close(): unknown }>();
   /** Rejects once the engine can no longer be used. */
@@ -53,6 +55,7 @@ export class EngineGuard {
 
   call<R>(fn: (engine: Engine) => R): R {
     if (this.#dead !== undefined) throw this.#dead;
+    if (this.hold !== undefined) throw invalid(this.hold);
     try {
       return fn(this.#engine!);
     } catch (error) {

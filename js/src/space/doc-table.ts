@@ -7,7 +7,7 @@ import type { ValueMap } from "../value/value.js";
 import type { Saves } from "./commit.js";
 import type { SpaceContext } from "./context.js";
 import { OpenDoc, SharedDoc } from "./doc.js";
-import type { Doc } from "./types.js";
+import type { Commit, Doc } from "./types.js";
 
 /** An event of the engine about one document. */
 type DocEvent = Extract<EngineEvent, { doc: Uint8Array }>;
@@ -31,9 +31,20 @@ export class DocTable {
     this.#saves = saves;
   }
 
-  /** A handle of a document that the engine has just created. */
-  create<T extends object>(bytes: Uint8Array, value: ValueMap): Doc<T> {
-    return new OpenDoc<T>(this.#add(bytes, value));
+  /** A handle of a document that is new. */
+  create<T extends object>(bytes: Uint8Array, value: ValueMap, made: (doc: SharedDoc) => Commit): Doc<T> {
+    const doc = this.#add(bytes, value);
+    return new OpenDoc<T>(doc, made(doc));
+  }
+
+  /** All that are open. */
+  get open(): Iterable<SharedDoc> {
+    return this.#docs.values();
+  }
+
+  /** A document, if it is open. */
+  shared(bytes: Uint8Array): SharedDoc | undefined {
+    return this.#docs.get(hex(bytes));
   }
 
   named<T extends object>(name: string, initial: Uint8Array): Promise<Doc<T>> {
@@ -105,7 +116,8 @@ export class DocTable {
    * same. It also waits until our commits are saved, as the document would next be opened from storage.
    */
   closeReleased(): void {
-    if (this.#loads > 0 || this.#context.isClosed || this.#context.engine.dead !== undefined) return;
+    const { isClosed, engine, transaction } = this.#context;
+    if (this.#loads > 0 || isClosed || engine.dead !== undefined || transaction !== undefined) return;
     for (const [key, { bytes, seq }] of this.#released) {
       if (!this.#saves.has(seq)) continue;
       this.#released.delete(key);
@@ -135,11 +147,14 @@ export class DocTable {
   #add(bytes: Uint8Array, value: ValueMap): SharedDoc {
     const doc = new SharedDoc(this.#context, bytes, value, () => this.#release(doc));
     this.#docs.set(doc.key, doc);
+    this.#context.changedElsewhere(doc);
     return doc;
   }
 
-  #release({ key, bytes }: SharedDoc): void {
+  #release(shared: SharedDoc): void {
+    const { key, bytes } = shared;
     this.#docs.delete(key);
+    this.#context.changedElsewhere(shared);
     this.#released.set(key, { bytes, seq: this.#saves.last });
     if (this.#loads > 0) this.#missed.add(key);
     this.closeReleased();

@@ -7,14 +7,15 @@ import { checkFunction, checkText, kindOf, optionsOf } from "../base/check.js";
 import { EyotError, invalid } from "../base/error.js";
 import { formatId, hex, urlOf, type DocId, type DocUrl } from "../base/id.js";
 import { record } from "../draft/record.js";
+import type { Engine } from "../engine/instance.js";
 import { applyPatches } from "../value/apply.js";
-import { decodePatches, encode } from "../value/codec.js";
+import { decodeAny, decodePatches, decodeValue, encode } from "../value/codec.js";
 import { DELETE, patchesOf, PUT, type Op } from "../value/op.js";
-import type { Patch } from "../value/patch.js";
-import { isBytes, type Draft, type Value, type ValueMap } from "../value/value.js";
+import { pathOf, type Patch, type Path } from "../value/patch.js";
+import { isBytes, type Draft, type Json, type Value, type ValueMap } from "../value/value.js";
 import { NO_COMMIT } from "./commit.js";
-import type { SpaceContext } from "./context.js";
-import type { ChangeEvent, Commit, Doc, Unsubscribe } from "./types.js";
+import type { EditedDoc, HereChange, SpaceContext } from "./context.js";
+import type { ChangeEvent, ChangeInfo, Commit, Cursor, Doc, Span, Unsubscribe } from "./types.js";
 
 interface Subscription {
   readonly listener: (value: ValueMap, event: ChangeEvent) => void;
@@ -22,7 +23,7 @@ interface Subscription {
 }
 
 /** One open document, shared by all its handles. */
-export class SharedDoc {
+export class SharedDoc implements EditedDoc {
   readonly key: string;
   readonly id: DocId;
   readonly subscriptions = new Set<Subscription>();
@@ -48,7 +49,31 @@ export class SharedDoc {
   markDeleted(origin: ChangeEvent["origin"]): void {
     if (this.deleted) return;
     this.deleted = true;
+    this.context.changedElsewhere(this);
     this.#tell({ origin, patches: [], deleted: true });
+  }
+
+  /** The value is that of a change that is committed. */
+  edited(change: HereChange): void {
+    const { ops, texts } = change;
+    this.context.changedHere(this, change);
+    if (this.subscriptions.size > 0) this.#tell({ origin: "local", patches: patchesOf(ops, texts) });
+  }
+
+  /** What was done before, for undo. */
+  steps(most: number): Uint8Array {
+    return this.context.engine.call((engine) => engine.steps(this.bytes, most));
+  }
+
+  /** What undoes the change that was just made. */
+  inverse(): Uint8Array {
+    return this.context.engine.call((engine) => engine.inverse(this.bytes));
+  }
+
+  /** A transaction has deleted the document, and is committed. */
+  removed(): void {
+    this.context.changedElsewhere(this);
+    this.#tell({ origin: "local", patches: [], deleted: true });
   }
 
   /** Read from the engine each time, because some changes alter the heads but not the value, and cause no event. */
@@ -73,10 +98,15 @@ export class SharedDoc {
     this.#checkHeld();
     if (this.handles === 0) throw new EyotError("closed", `document ${this.id} was closed while its draft was open`);
     if (this.value !== before) throw invalid("the document changed while its draft was open");
+    const { transaction } = this.context;
+    if (transaction !== undefined) return transaction.change(this, edit, message);
     const { value, ops, before: texts } = edit;
     const made = this.context.run(
       (engine) => engine.change(this.bytes, encode(ops), message),
-      () => this.#set(value, "local", () => patchesOf(ops, texts)),
+      () => {
+        this.value = value;
+        this.edited({ before, ops, texts });
+      },
     );
     return this.context.commit(made);
   }
@@ -90,9 +120,10 @@ export class SharedDoc {
     return this.context.commit(made);
   }
 
-  export(): Uint8Array {
+  /** Reads something of the document from the engine. */
+  read<R>(fn: (engine: Engine, bytes: Uint8Array) => R): R {
     this.#checkHeld();
-    return this.context.run((engine) => engine.exportFile(this.bytes));
+    return this.context.run((engine) => fn(engine, this.bytes));
   }
 
   patch(bytes: Uint8Array, origin: ChangeEvent["origin"]): void {
@@ -100,6 +131,7 @@ export class SharedDoc {
     if (patches.length === 0 || this.stale) return;
     try {
       this.#set(applyPatches(this.value, patches), origin, () => patches);
+      this.context.changedElsewhere(this, patches);
     } catch {
       this.stale = true;
     }
@@ -108,6 +140,7 @@ export class SharedDoc {
   /** Replaces the whole value. */
   reset(value: ValueMap): void {
     this.stale = false;
+    this.context.changedElsewhere(this);
     const gone = Object.keys(this.value).map((key): Op => [DELETE, [key], 1]);
     const come = Object.keys(value).map((key): Op => [PUT, [key], value[key]]);
     this.#set(value, "remote", () => patchesOf([...gone, ...come], new Map()));
@@ -142,11 +175,13 @@ export class OpenDoc<T extends object> implements Doc<T> {
   /** What `value` is after `close`. */
   #last: ValueMap | undefined;
   #wasDeleted = false;
+  readonly #created: Commit | undefined;
   readonly id: DocId;
   readonly url: DocUrl;
   readonly #subscriptions = new Set<Subscription>();
 
-  constructor(shared: SharedDoc) {
+  constructor(shared: SharedDoc, created?: Commit) {
+    this.#created = created;
     shared.handles += 1;
     this.#shared = shared;
     this.id = shared.id;
@@ -157,6 +192,10 @@ export class OpenDoc<T extends object> implements Doc<T> {
   /** Readable after `close`, too: a view may be drawn once more before it hears of that. */
   get value(): Value<T> {
     return (this.#shared?.value ?? this.#last) as Value<T>;
+  }
+
+  get created(): Commit | undefined {
+    return this.#created;
   }
 
   get deleted(): boolean {
@@ -182,8 +221,51 @@ export class OpenDoc<T extends object> implements Doc<T> {
     return () => this.#unsubscribe(shared, subscription);
   }
 
+  conflicts(path: Path): Readonly<Record<string, Json>> | undefined {
+    const keys = encode(pathOf("conflicts()", path));
+    const found = this.#open.read((engine, doc) => engine.conflicts(doc, keys));
+    return found && (decodeValue(found) as Record<string, Json>);
+  }
+
+  history(): readonly ChangeInfo[] {
+    return decodeAny(this.#open.read((engine, doc) => engine.history(doc))) as readonly ChangeInfo[];
+  }
+
+  at(heads: readonly string[]): Value<T> {
+    if (!Array.isArray(heads) || !heads.every((head) => typeof head === "string")) {
+      throw invalid("at() takes heads of a document: a list of strings");
+    }
+    return decodeValue(this.#open.read((engine, doc) => engine.valueAt(doc, [...heads]))) as Value<T>;
+  }
+
+  spans(path: Path): readonly Span[] {
+    const keys = encode(pathOf("spans()", path));
+    return decodeAny(this.#open.read((engine, doc) => engine.spans(doc, keys))) as readonly Span[];
+  }
+
+  cursor(path: Path, index: number): Cursor {
+    const keys = encode(pathOf("cursor()", path));
+    if (!Number.isInteger(index) || index < 0 || index >= 2 ** 32) throw invalid("a cursor is at an index, from 0");
+    return this.#open.read((engine, doc) => engine.cursor(doc, keys, index));
+  }
+
+  position(cursor: Cursor): number {
+    checkText("a cursor", cursor);
+    return this.#open.read((engine, doc) => engine.position(doc, cursor));
+  }
+
+  undo(): Commit | undefined {
+    const doc = this.#open;
+    return doc.context.undoing.undo(doc);
+  }
+
+  redo(): Commit | undefined {
+    const doc = this.#open;
+    return doc.context.undoing.redo(doc);
+  }
+
   export(): Uint8Array {
-    return this.#open.export();
+    return this.#open.read((engine, doc) => engine.exportFile(doc));
   }
 
   merge(file: Uint8Array | ArrayBufferLike | ArrayBufferView): Commit {

@@ -3,9 +3,9 @@
  * run only once all of the space's state is up to date.
  */
 import { bindMethods } from "../base/bind.js";
-import { checkBoolean, checkName, optionsOf } from "../base/check.js";
-import { EyotError } from "../base/error.js";
-import { parseId, type DocId, type DocUrl } from "../base/id.js";
+import { checkBoolean, checkFunction, checkName, checkText, isThenable, optionsOf } from "../base/check.js";
+import { EyotError, invalid } from "../base/error.js";
+import { hex, parseId, type DocId, type DocUrl } from "../base/id.js";
 import { Limit, throwIfAborted, waitOf, type Wait } from "../base/wait.js";
 import { EngineGuard } from "../engine/guard.js";
 import type { Engine, EngineEvent, EngineOptions, Made } from "../engine/instance.js";
@@ -17,16 +17,29 @@ import type { Network } from "../relays/network.js";
 import { Reach } from "../relays/reach.js";
 import { encode } from "../value/codec.js";
 import { PUT, type Op } from "../value/op.js";
+import type { Patch } from "../value/patch.js";
 import { snapshotRoot } from "../value/snapshot.js";
 import { Beginnings } from "./beginnings.js";
 import { NO_COMMIT, OwnCommit, regionsOf, Saves } from "./commit.js";
-import type { Kept, SpaceContext } from "./context.js";
+import type { EditedDoc, HereChange, Kept, SpaceContext } from "./context.js";
 import { DocList } from "./doc-list.js";
 import { DocTable } from "./doc-table.js";
 import { Outbox } from "./outbox.js";
 import { OwnPresence } from "./presence.js";
 import { StatusFeed } from "./status-feed.js";
-import type { Commit, Doc, DocInfo, RegionsWait, Space, SpaceOptions, Status, Unsubscribe } from "./types.js";
+import { Transaction } from "./transaction.js";
+import type {
+  Commit,
+  Doc,
+  DocInfo,
+  RegionsWait,
+  Space,
+  SpaceOptions,
+  Status,
+  UndoState,
+  Unsubscribe,
+} from "./types.js";
+import { Undo, type Redoing, type UndoHost } from "./undo.js";
 
 /** The longest name of a document, in bytes. */
 const NAME_BYTES_MAX = 1_024;
@@ -41,13 +54,15 @@ export interface Surroundings {
   rtc?: () => Promise<Rtc>;
 }
 
-export class OpenSpace implements Space, SpaceContext, PeerContext {
+export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
   readonly name: string;
   engine!: EngineGuard;
   readonly #saves = new Saves();
   readonly outbox = new Outbox();
+  transaction: Transaction | undefined;
   readonly #docs = new DocTable(this, this.#saves);
   readonly #list = new DocList(this);
+  readonly undoing = new Undo(this);
   readonly #beginnings = new Beginnings();
   readonly #reach: Reach;
   readonly #peers: Peers;
@@ -96,10 +111,15 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
     this.check();
     const value = snapshotRoot(initial);
     const ops = Object.keys(value).map((key): Op => [PUT, [key], value[key]]);
+    const { transaction } = this;
+    if (transaction !== undefined) {
+      const id = crypto.getRandomValues(new Uint8Array(16));
+      return this.#docs.create<T>(id, value, (doc) => transaction.create(doc, ops));
+    }
     const made = this.run((engine) => engine.create(encode(ops), undefined));
-    this.#made(made);
+    const commit = this.commit(made);
     this.#list.changed();
-    return this.#docs.create<T>(made.doc, value);
+    return this.#docs.create<T>(made.doc, value, () => commit);
   }
 
   async named<T extends object>(name: string, initial: object): Promise<Doc<T>> {
@@ -137,6 +157,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
 
   delete(id: DocId | DocUrl): Commit {
     const bytes = parseId(id);
+    if (this.transaction !== undefined) return this.transaction.delete(hex(bytes), bytes, this.#docs.shared(bytes));
     const made = this.run(
       (engine) => engine.remove(bytes),
       () => {
@@ -145,6 +166,66 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
       },
     );
     return this.commit(made);
+  }
+
+  transact<R>(fn: () => R, options?: { message?: string | undefined }): { result: R; commit: Commit } {
+    checkFunction("what transact() takes", fn);
+    const { message } = optionsOf<{ message?: string }>("transact()", options, ["message"]);
+    if (message !== undefined) checkText("the message of a transaction", message);
+    this.check();
+    if (this.transaction !== undefined) throw invalid("a transaction is under way: what is done belongs to that one");
+    let result!: R;
+    const commit = this.#commitAll(message, () => {
+      result = fn();
+      if (isThenable(result))
+        throw invalid("transact() takes a function that is done when it returns, not an async one");
+    });
+    return { result, commit };
+  }
+
+  /** Makes one commit of what `work` does. */
+  #commitAll(message: string | undefined, work: (transaction: Transaction) => void): Commit {
+    const transaction = (this.transaction = new Transaction());
+    this.outbox.calls += 1;
+    this.engine.hold = "inside transact() documents are changed, created and deleted, and nothing else";
+    try {
+      work(transaction);
+      this.engine.hold = undefined;
+      const commit = transaction.finish(
+        message,
+        (edits) => this.engine.call((engine) => engine.transact(edits)),
+        (made) => this.commit(made),
+      );
+      this.#list.changed();
+      return commit;
+    } catch (error) {
+      transaction.rollBack(error);
+      throw error;
+    } finally {
+      this.engine.hold = this.transaction = undefined;
+      this.outbox.calls -= 1;
+      this.#docs.closeReleased();
+      this.#handleEvents();
+    }
+  }
+
+  undo(): Commit | undefined {
+    this.check();
+    return this.undoing.undo();
+  }
+
+  redo(): Commit | undefined {
+    this.check();
+    return this.undoing.redo();
+  }
+
+  get undoState(): UndoState {
+    return this.undoing.state;
+  }
+
+  subscribeUndo(listener: (state: UndoState) => void): Unsubscribe {
+    this.check();
+    return this.undoing.subscribe(listener);
   }
 
   documents(): readonly DocInfo[] {
@@ -253,6 +334,26 @@ export class OpenSpace implements Space, SpaceContext, PeerContext {
 
   check(): void {
     if (this.isClosed) throw new EyotError("closed", `the space ${this.name} is closed`);
+  }
+
+  changedHere(doc: EditedDoc, change: HereChange): void {
+    this.undoing.made(doc, change, this.transaction);
+  }
+
+  changedElsewhere(doc: EditedDoc, patches?: readonly Patch[]): void {
+    if (patches === undefined) this.undoing.forget(doc);
+    else this.undoing.passed(doc, patches);
+  }
+
+  openDocs(): Iterable<EditedDoc> {
+    return this.#docs.open;
+  }
+
+  commitRedo(changes: readonly Redoing[]): Commit {
+    return this.#commitAll(undefined, (transaction) => {
+      for (const { doc, value, ops, message } of changes)
+        transaction.change(doc, { value, ops, before: new Map() }, message);
+    });
   }
 
   run<R>(fn: (engine: Engine) => R, then?: (result: R) => void): R {

@@ -34,7 +34,7 @@ export class StatusFeed {
 
   get status(): Status {
     const { engine } = this.#context;
-    if (this.#isStale && engine.dead === undefined) {
+    if (this.#isStale && engine.dead === undefined && engine.hold === undefined) {
       this.#isStale = false;
       const now = engine.call((engine) => engine.status());
       this.#status = nextStatus(this.#status, now, this.#reach.status(now), this.#storage, this.#peers.error);

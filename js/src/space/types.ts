@@ -10,7 +10,7 @@ import type { Wait } from "../base/wait.js";
 import type { IceServer, Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "../peers/types.js";
 import type { Relays, TokenSource } from "../relays/options.js";
 import type { Storage } from "../storage/choice.js";
-import type { Patch } from "../value/patch.js";
+import type { Patch, Path } from "../value/patch.js";
 import type { Draft, Json, Storable, Value } from "../value/value.js";
 
 export type { IceServer, Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions };
@@ -60,6 +60,24 @@ export interface Space extends AsyncDisposable {
   open<T extends object>(id: DocId | DocUrl, options?: Wait): Promise<Doc<T>>;
   /** Deletes a document in all replicas, for good. Edits made at the same time are lost. */
   delete(id: DocId | DocUrl): Commit;
+  /**
+   * Makes one commit of all that `fn` does to documents with `change`, `create` and `delete`: every replica applies it whole,
+   * and subscribers are told once all of it is there. Synchronous: reads inside see what was written. If `fn` throws,
+   * nothing has changed. Nothing else of the space can be used inside but values and `status`.
+   */
+  transact<R>(fn: () => R, options?: { message?: string | undefined }): { result: R; commit: Commit };
+  /**
+   * Undoes this replica's last step in all documents that are open; undefined where there is none. Changes within half a
+   * second are one step, until others edit what it touches; a transaction is a step of its own. Only what this replica has
+   * done is undone, in earlier sessions too, and what others have edited since stays. To make or delete a document is no step.
+   */
+  undo(): Commit | undefined;
+  /** Does again what was undone last, until something else is changed. */
+  redo(): Commit | undefined;
+  /** Whether there is something to undo and to redo; the same object until that changes. */
+  readonly undoState: UndoState;
+  /** Calls the listener when `undoState` has changed. */
+  subscribeUndo(listener: (state: UndoState) => void): Unsubscribe;
   /** The documents that this replica holds, without opening them; the same array until something about it changes. */
   documents(): readonly DocInfo[];
   /** Calls the listener when `documents()` has changed. New sizes of documents are told within a fifth of a second. */
@@ -134,6 +152,8 @@ export interface Doc<T extends object> {
    * it. Edit the one of the draft.
    */
   readonly value: Value<T>;
+  /** The commit that made the document, on the handle that `create` has returned. */
+  readonly created: Commit | undefined;
   /** Deleted, here or elsewhere: `value` stays, edits are `not-found`, subscribers were told. */
   readonly deleted: boolean;
   readonly heads: readonly string[];
@@ -144,6 +164,25 @@ export interface Doc<T extends object> {
    */
   change(fn: (draft: Draft<T>) => void, options?: { message?: string | undefined }): Commit;
   subscribe(listener: (value: Value<T>, event: ChangeEvent) => void): Unsubscribe;
+  /**
+   * All values that were set at a path at the same time, by the id of the operation that set each; undefined where there is
+   * no more than one. `value` shows one of them, the same at every replica. A key that is set after all of them has no conflict;
+   * a string that is assigned to a text edits it and decides nothing.
+   */
+  conflicts(path: Path): Readonly<Record<string, Json>> | undefined;
+  /** Every change of the document, causes before effects. */
+  history(): readonly ChangeInfo[];
+  /** The value as of those heads: what `heads` was then. */
+  at(heads: readonly string[]): Value<T>;
+  /** Rich text as runs with their marks. */
+  spans(path: Path): readonly Span[];
+  /** A position in a text or list that stays with what is there, whatever is edited around it. */
+  cursor(path: Path, index: number): Cursor;
+  /** Where a cursor is now. Where what was there is gone, it is at what follows. */
+  position(cursor: Cursor): number;
+  /** Undoes this replica's last step in this document: see `Space.undo`. Of a transaction, the part of it that is here. */
+  undo(): Commit | undefined;
+  redo(): Commit | undefined;
   /** A standard Automerge file. */
   export(): Uint8Array;
   /** Merges a standard Automerge file. */
@@ -154,6 +193,32 @@ export interface Doc<T extends object> {
    */
   close(): void;
 }
+
+export interface UndoState {
+  readonly canUndo: boolean;
+  readonly canRedo: boolean;
+}
+
+/** Part of a rich text, with the values of its marks by their names. A block marker is a part without text. */
+export interface Span {
+  readonly text: string;
+  readonly marks: Readonly<Record<string, string | number | boolean>>;
+  readonly block?: Readonly<Record<string, Json>>;
+}
+
+/** A change of a document. */
+export interface ChangeInfo {
+  /** What `heads` and `at` know it by. */
+  readonly hash: string;
+  /** The process that made it: each start of a replica is another. */
+  readonly actor: string;
+  /** Milliseconds since 1970, by its author's clock, to the second. */
+  readonly time: number;
+  readonly message?: string;
+  readonly operations: number;
+}
+
+export type Cursor = string;
 
 export interface Commit {
   /** Hexadecimal; empty if there was nothing to commit. */

@@ -2,7 +2,7 @@
  * The edits of one change, as they are sent to the core: an array, applied in order. The path of an edit refers to the
  * document as it is after the edits before it.
  */
-import type { Patch } from "./patch.js";
+import type { Marks, MarkValue, Patch } from "./patch.js";
 import { difference } from "./text.js";
 import { isMap, type Json } from "./value.js";
 
@@ -14,6 +14,10 @@ export const SPLICE = 3;
 export const INCREMENT = 4;
 /** Replaces a text as a whole; the core works out which characters changed. */
 export const RETEXT = 5;
+/** Marks a part of a text. Null takes a mark away. */
+export const MARK = 6;
+/** Inserts a text that has these marks and no others. */
+export const MARKED = 7;
 
 export type OpPath = (string | number)[];
 
@@ -23,7 +27,9 @@ export type Op =
   | [typeof DELETE, OpPath, number]
   | [typeof SPLICE, OpPath, number, number, string]
   | [typeof INCREMENT, OpPath, number]
-  | [typeof RETEXT, OpPath, string];
+  | [typeof RETEXT, OpPath, string]
+  | [typeof MARK, OpPath, number, number, number, string, MarkValue]
+  | [typeof MARKED, OpPath, number, string, Marks];
 
 /** The same change as patches for subscribers. `before` holds the text that each `RETEXT` replaced. */
 export function patchesOf(ops: readonly Op[], before: ReadonlyMap<Op, string>): Patch[] {
@@ -48,6 +54,14 @@ export function patchesOf(ops: readonly Op[], before: ReadonlyMap<Op, string>): 
       case RETEXT:
         splicePatches(op[1], difference(before.get(op) ?? "", op[2]), patches);
         break;
+      case MARKED:
+        patches.push({ action: "splice", path: [...op[1], op[2]], value: op[3], marks: op[4] });
+        break;
+      case MARK: {
+        const [, path, start, end, , name, value] = op;
+        patches.push({ action: "mark", path, marks: [{ name, value, start, end }] });
+        break;
+      }
     }
   }
   return patches;

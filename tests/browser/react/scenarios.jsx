@@ -10,6 +10,7 @@ import {
   usePresence,
   useSpace,
   useStatus,
+  useUndo,
 } from "eyot/react";
 import {
   Component,
@@ -308,6 +309,28 @@ export async function lists() {
   await space.close();
   // What was there last stays, where a component renders once more.
   await until(() => place.text() === "closed: 1");
+  place.leave();
+}
+
+export async function undoes() {
+  const space = await plain("undoes");
+  const doc = space.create({ n: 0 });
+  let undoing;
+  const Buttons = () => {
+    const { canUndo, canRedo } = (undoing = useUndo(space));
+    return `${canUndo ? "undo" : ""} ${canRedo ? "redo" : ""} ${useDoc(doc).n}`;
+  };
+  const place = show(<Buttons />);
+  await until(() => place.text() === "  0");
+  doc.change((draft) => void (draft.n = 1));
+  await until(() => place.text() === "undo  1");
+  undoing.undo();
+  await until(() => place.text() === " redo 0");
+  const { redo } = undoing;
+  redo();
+  await until(() => place.text() === "undo  1" && undoing.redo === redo);
+  await space.close();
+  await until(() => place.text() === "undo  1");
   place.leave();
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use eyot_core::automerge::transaction::{CommitOptions, Transactable};
 use eyot_core::automerge::{ActorId, Automerge, ObjType, ROOT, TextEncoding};
 use eyot_core::commit::commit::Commit;
-use eyot_core::document::value::{Op, encode_patches};
+use eyot_core::document::patch::encode_patches;
+use eyot_core::document::value::Op;
 
 use crate::author::{Author, DOC};
 use crate::history::seph_blog1;

@@ -6,7 +6,7 @@
 //! replica alike. A change that cannot be applied is quarantined too, and never its neighbours.
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, Change, ChangeHash, LoadOptions, ObjType, ROOT, TextEncoding};
+use automerge::{ActorId, Automerge, Change, ChangeHash, LoadOptions, ObjId, ObjType, ROOT, TextEncoding};
 
 use crate::base::id::{AuthorId, DocId};
 use crate::base::id_map::IdSet;
@@ -18,10 +18,11 @@ use crate::document::commits::Commits;
 use crate::document::edit::{self, EditError};
 use crate::document::genesis::Genesis;
 use crate::document::history::{History, Outcome};
+use crate::document::patch::Patch;
 use crate::document::quarantine::Quarantined;
 use crate::document::source::Source;
 use crate::document::stripped::strip::Context;
-use crate::document::value::{Op, Patch, Value, encode_object};
+use crate::document::value::{Op, Value, encode_object};
 
 /// What came of applying changes.
 #[derive(Debug, Default)]
@@ -289,6 +290,21 @@ impl Document {
     /// A standard Automerge file.
     pub fn save(&self) -> Vec<u8> {
         self.history.doc.save()
+    }
+
+    /// Whether marks were made in any of its texts.
+    pub fn has_marks(&self) -> bool {
+        self.history.has_marks()
+    }
+
+    /// Whether this operation has inserted an item of that list or text, or set one.
+    pub(super) fn is_item(&self, operation: &ObjId, list: &ObjId) -> bool {
+        self.history.is_item(operation, list)
+    }
+
+    /// All texts there are or were.
+    pub(super) fn texts(&self) -> impl Iterator<Item = ObjId> {
+        self.history.texts()
     }
 
     /// For reading.

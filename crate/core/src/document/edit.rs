@@ -1,7 +1,11 @@
 //! The application's edits, made in an Automerge transaction.
 
+use std::ops::Range;
+
+use automerge::iter::Span;
+use automerge::marks::{ExpandMark, Mark};
 use automerge::transaction::{Transactable, Transaction};
-use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, TextEncoding, hydrate};
+use automerge::{AutomergeError, ObjId, ObjType, Prop, ROOT, ReadDoc, ScalarValue, TextEncoding, hydrate};
 
 use crate::document::checked::references::DEPTH_MAX;
 use crate::document::diff;
@@ -27,6 +31,9 @@ pub enum EditError {
     /// It nests deeper than documents may.
     #[error("a document may nest at most {DEPTH_MAX} levels deep")]
     TooDeep,
+    /// A mark is not inside its text.
+    #[error("a mark covers at least one character of its text, and nothing past its end")]
+    Range,
     /// A commit, or the document, would hold more than replicas take.
     #[error("the change, or the document with it, would be larger than a replica takes")]
     TooLarge,
@@ -43,6 +50,8 @@ pub(super) fn operations(op: &Op) -> u64 {
         Op::Delete { count, .. } => *count as u64,
         Op::Splice { remove, insert, .. } => *remove as u64 + insert.chars().count() as u64,
         Op::Increment { .. } => 1,
+        Op::Mark { .. } => 2,
+        Op::Marked { insert, marks, .. } => (insert.chars().count() + 2 * marks.len()) as u64,
         // How much of the text stays is found out when its turn comes.
         Op::UpdateText { .. } => 0,
     }
@@ -97,6 +106,12 @@ pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             _ => Err(EditError::Path(path.clone())),
         },
         Op::Delete { path, count } => {
+            if let Some((Prop::Seq(index), text)) = path.split_last()
+                && let Ok(text) = object(tx, text, ObjType::Text)
+            {
+                let edit = diff::Edit { index: *index, remove: *count, insert: String::new() };
+                return edit_text(tx, &path[..path.len() - 1], &text, &[edit]);
+            }
             let (list, prop) = parent(tx, path)?;
             if *count > REMOVE_MAX && prop == Prop::Seq(0) && *count == tx.length(&list) {
                 let (parent, prop) = parent(tx, &path[..path.len() - 1])?;
@@ -117,6 +132,19 @@ pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             let (parent, prop) = parent(tx, path)?;
             Ok(tx.increment(&parent, prop, *by)?)
         }
+        Op::Mark { path, range, expand, name, value } => {
+            let text = object(tx, path, ObjType::Text)?;
+            if range.start >= range.end || range.end > tx.length(&text) {
+                return Err(EditError::Range);
+            }
+            let mark = Mark::new(name.clone(), value.clone(), range.start, range.end);
+            Ok(tx.mark(&text, mark, *expand)?)
+        }
+        Op::Marked { path, index, insert, marks } => {
+            let text = object(tx, path, ObjType::Text)?;
+            tx.splice_text(&text, *index, 0, insert)?;
+            insert_marks(tx, &text, *index..index + insert.encode_utf16().count(), marks)
+        }
         Op::UpdateText { path, text } => {
             let object = object(tx, path, ObjType::Text)?;
             // Automerge's own search takes seconds where two long texts have little in common.
@@ -124,6 +152,38 @@ pub(super) fn edit(tx: &mut Transaction<'_>, op: &Op) -> Result<(), EditError> {
             edit_text(tx, path, &object, &edits)
         }
     }
+}
+
+/// Makes these the marks of a text that was just inserted there.
+fn insert_marks(
+    tx: &mut Transaction<'_>,
+    text: &ObjId,
+    range: Range<usize>,
+    marks: &[(String, ScalarValue)],
+) -> Result<(), EditError> {
+    let mut wanted = marks.to_vec();
+    let mut end = 0;
+    for span in tx.spans(text)? {
+        end += span.as_str().encode_utf16().count();
+        if end <= range.start {
+            continue;
+        }
+        // All of what was inserted has the marks of its first character.
+        if let Span::Text { marks: Some(there), .. } = span {
+            for (name, value) in there.iter() {
+                match wanted.iter().position(|(other, _)| other == name) {
+                    Some(at) if wanted[at].1 == *value => drop(wanted.swap_remove(at)),
+                    Some(_) => {}
+                    None => wanted.push((name.to_owned(), ScalarValue::Null)),
+                }
+            }
+        }
+        break;
+    }
+    for (name, value) in wanted.into_iter().filter(|_| !range.is_empty()) {
+        tx.mark(text, Mark::new(name, value, range.start, range.end), ExpandMark::After)?;
+    }
+    Ok(())
 }
 
 /// Makes edits of a text, which come from its end to its start.

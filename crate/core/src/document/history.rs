@@ -8,7 +8,7 @@ mod applying;
 
 use std::collections::BTreeMap;
 
-use automerge::{ActorId, Automerge, Change, ChangeHash, PatchLog, TextEncoding};
+use automerge::{ActorId, Automerge, Change, ChangeHash, ObjId, PatchLog, TextEncoding};
 
 use crate::base::id_map::{IdMap, IdSet};
 use crate::base::mutation::Mutation;
@@ -180,6 +180,25 @@ impl History {
     /// (none for the document itself), the key and the name of the operation.
     pub fn each_key(&self, take: impl FnMut(Option<(u64, ActorId)>, &str, (u64, ActorId))) {
         self.references.each_key(take);
+    }
+
+    /// Whether this operation has inserted an item of that list or text, or set one.
+    pub fn is_item(&self, operation: &ObjId, list: &ObjId) -> bool {
+        fn name(id: &ObjId) -> Option<(&[u8], u32)> {
+            let ObjId::Id(number, actor, _) = id else { return None };
+            Some((actor.to_bytes(), u32::try_from(*number).ok()?))
+        }
+        name(operation).zip(name(list)).is_some_and(|(item, list)| self.references.is_item(item, list))
+    }
+
+    /// All texts there are or were.
+    pub fn texts(&self) -> impl Iterator<Item = ObjId> {
+        self.references.texts().into_iter().map(|(number, actor)| ObjId::Id(number, actor, 0))
+    }
+
+    /// Whether marks were made in any text.
+    pub fn has_marks(&self) -> bool {
+        self.references.has_marks()
     }
 
     fn rank(&self, hash: &ChangeHash) -> Rank {

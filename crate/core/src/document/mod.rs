@@ -12,7 +12,9 @@ pub mod genesis;
 mod history;
 #[cfg(test)]
 mod laws;
+pub mod patch;
 pub mod quarantine;
+pub mod reading;
 mod replay;
 pub mod source;
 pub mod stripped;

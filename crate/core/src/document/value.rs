@@ -4,12 +4,17 @@
 //! Text is a collaborative text object; a string that is replaced whole is tagged 40002, a counter
 //! 40001, a date 40003 (milliseconds since 1970). Text positions are UTF-16 code units.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use automerge::iter::{ListRange, MapRange};
-use automerge::{ObjType, PatchAction, Prop, ReadDoc, ScalarValue};
+use automerge::marks::ExpandMark;
+use automerge::{ChangeHash, ObjType, Prop, ReadDoc, ScalarValue};
 use minicbor::data::{Tag, Type};
 use minicbor::{Decoder, Encoder};
+
+use crate::base::id::DocId;
 
 const TAG_COUNTER: u64 = 40001;
 const TAG_ATOMIC_STRING: u64 = 40002;
@@ -47,7 +52,7 @@ pub enum Op {
         /// In this order.
         values: Vec<Value>,
     },
-    /// Remove a key, or list elements.
+    /// Remove a key, list elements, or code units of a text.
     Delete {
         /// To the key or the first element.
         path: Vec<Prop>,
@@ -79,16 +84,52 @@ pub enum Op {
         /// What it becomes.
         text: String,
     },
+    /// Mark a part of a text.
+    Mark {
+        /// To the text.
+        path: Vec<Prop>,
+        /// In UTF-16 code units: the first of the part, and the first after it.
+        range: Range<usize>,
+        /// Which text that is inserted at its ends becomes part of it.
+        expand: ExpandMark,
+        /// What kind of mark.
+        name: String,
+        /// Null takes the mark away.
+        value: ScalarValue,
+    },
+    /// Insert text that has these marks and no others, whatever is marked around it.
+    Marked {
+        /// To the text.
+        path: Vec<Prop>,
+        /// In UTF-16 code units.
+        index: usize,
+        /// At the index.
+        insert: String,
+        /// By their names.
+        marks: Vec<(String, ScalarValue)>,
+    },
 }
 
-/// A change to a document, to be applied to a copy of its value.
+/// What is done to one document.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Patch(automerge::Patch);
+pub struct DocEdit<'a> {
+    /// The document.
+    pub doc: DocId,
+    /// What is done to it.
+    pub edit: Edit<'a>,
+    /// What its change says of itself.
+    pub message: Option<String>,
+}
 
-impl From<automerge::Patch> for Patch {
-    fn from(patch: automerge::Patch) -> Self {
-        Self(patch)
-    }
+/// What is done to a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit<'a> {
+    /// It is made, under an id that no document has, from these edits of an empty one.
+    Create(Cow<'a, [Op]>),
+    /// It is edited. It is open.
+    Change(Cow<'a, [Op]>),
+    /// It is deleted everywhere.
+    Delete,
 }
 
 /// The bytes are not what the application should have given.
@@ -104,31 +145,107 @@ impl From<minicbor::decode::Error> for ValueError {
 
 /// Reads an array of edits: `[0, path, value]` put, `[1, path, values]` insert,
 /// `[2, path, count]` delete, `[3, path, index, remove, insert]` splice, `[4, path, by]` increment,
-/// `[5, path, text]` update text.
+/// `[5, path, text]` update text, `[6, path, start, end, expand, name, value]` mark, `[7, path, index, insert, marks]`
+/// insert text with these marks.
 ///
 /// # Errors
 /// [`ValueError`]: it is something else.
 pub fn decode_ops(bytes: &[u8]) -> Result<Vec<Op>, ValueError> {
     let mut d = Decoder::new(bytes);
-    let mut ops = Vec::new();
+    let ops = ops(&mut d)?;
+    end(&d, bytes)?;
+    Ok(ops)
+}
+
+/// Reads an array of edits of several documents: `[0, id, edits, message]` create, `[1, id, edits, message]` change,
+/// `[2, id]` delete. The message may be null.
+///
+/// # Errors
+/// [`ValueError`]: it is something else.
+pub fn decode_edits(bytes: &[u8]) -> Result<Vec<DocEdit<'static>>, ValueError> {
+    let mut d = Decoder::new(bytes);
+    let mut edits = Vec::new();
     for _ in 0..array(&mut d)? {
         let len = array(&mut d)?;
         let code = d.u8()?;
-        let path = path(&mut d)?;
+        let doc =
+            DocId::from_slice(d.bytes()?).ok_or_else(|| ValueError("an id of another length".into()))?;
+        let edit = match (code, len) {
+            (0, 4) => Edit::Create(ops(&mut d)?.into()),
+            (1, 4) => Edit::Change(ops(&mut d)?.into()),
+            (2, 2) => Edit::Delete,
+            _ => return Err(ValueError(format!("a document's edit {code} of {len} parts"))),
+        };
+        let message = if len == 4 { d.decode()? } else { None };
+        edits.push(DocEdit { doc, edit, message });
+    }
+    end(&d, bytes)?;
+    Ok(edits)
+}
+
+/// Reads a path: an array of keys and indices.
+///
+/// # Errors
+/// [`ValueError`]: it is something else.
+pub fn decode_path(bytes: &[u8]) -> Result<Vec<Prop>, ValueError> {
+    let mut d = Decoder::new(bytes);
+    let path = path(&mut d)?;
+    end(&d, bytes)?;
+    Ok(path)
+}
+
+fn ops(d: &mut Decoder<'_>) -> Result<Vec<Op>, ValueError> {
+    let mut ops = Vec::new();
+    for _ in 0..array(d)? {
+        let len = array(d)?;
+        let code = d.u8()?;
+        let path = path(d)?;
         ops.push(match (code, len) {
-            (0, 3) => Op::Put { path, value: value(&mut d, 0)? },
-            (1, 3) => Op::Insert { path, values: list(&mut d, 0)? },
-            (2, 3) => Op::Delete { path, count: index(&mut d)? },
-            (3, 5) => {
-                Op::Splice { path, index: index(&mut d)?, remove: index(&mut d)?, insert: d.str()?.into() }
-            }
+            (0, 3) => Op::Put { path, value: value(d, 0)? },
+            (1, 3) => Op::Insert { path, values: list(d, 0)? },
+            (2, 3) => Op::Delete { path, count: index(d)? },
+            (3, 5) => Op::Splice { path, index: index(d)?, remove: index(d)?, insert: d.str()?.into() },
             (4, 3) => Op::Increment { path, by: d.i64()? },
             (5, 3) => Op::UpdateText { path, text: d.str()?.into() },
+            (6, 7) => {
+                let range = index(d)?..index(d)?;
+                let expand = expand(d)?;
+                let name = d.str()?.to_owned();
+                Op::Mark { path, range, expand, name, value: mark(value(d, 0)?)? }
+            }
+            (7, 5) => {
+                let (index, insert) = (index(d)?, d.str()?.into());
+                let len = d.map()?.ok_or_else(|| ValueError("a map without its length".into()))?;
+                let mut marks = Vec::new();
+                for _ in 0..len {
+                    marks.push((d.str()?.to_owned(), mark(value(d, 0)?)?));
+                }
+                Op::Marked { path, index, insert, marks }
+            }
             _ => return Err(ValueError(format!("edit {code} of {len} parts"))),
         });
     }
-    end(&d, bytes)?;
     Ok(ops)
+}
+
+/// 0 to none, 1 to what is before, 2 to what is after, 3 to both.
+fn expand(d: &mut Decoder<'_>) -> Result<ExpandMark, ValueError> {
+    Ok(match d.u8()? {
+        0 => ExpandMark::None,
+        1 => ExpandMark::Before,
+        2 => ExpandMark::After,
+        3 => ExpandMark::Both,
+        other => return Err(ValueError(format!("a mark that expands like {other}"))),
+    })
+}
+
+/// The value of a mark: text is a string that is replaced whole there.
+fn mark(value: Value) -> Result<ScalarValue, ValueError> {
+    match value {
+        Value::Scalar(scalar) => Ok(scalar),
+        Value::Text(text) => Ok(ScalarValue::Str(text.into())),
+        _ => Err(ValueError("a mark with a container for a value".into())),
+    }
 }
 
 /// Reads a value.
@@ -202,12 +319,12 @@ fn value(d: &mut Decoder<'_>, depth: usize) -> Result<Value, ValueError> {
 }
 
 /// What a writer into memory can't give.
-type Written = Result<(), minicbor::encode::Error<core::convert::Infallible>>;
+pub(super) type Written = Result<(), minicbor::encode::Error<core::convert::Infallible>>;
 
 /// Writes the whole value of an object, keys in order.
 pub fn encode_object<D: ReadDoc>(doc: &D, obj: &automerge::ObjId, kind: ObjType) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_object(&mut Encoder::new(&mut bytes), doc, obj, kind).expect("memory takes all");
+    write_object(&mut Encoder::new(&mut bytes), doc, obj, kind, None).expect("memory takes all");
     bytes
 }
 
@@ -218,23 +335,6 @@ pub fn encode_value(value: &Value) -> Vec<u8> {
     bytes
 }
 
-/// Writes patches as an array of maps, as the TypeScript API defines them. A new container comes
-/// empty, followed by the patches for what is in it.
-pub fn encode_patches(patches: &[Patch]) -> Vec<u8> {
-    let mut bodies = Vec::new();
-    let mut count = 0;
-    let mut e = Encoder::new(&mut bodies);
-    for Patch(patch) in patches {
-        if write_patch(&mut e, patch).expect("memory takes all") {
-            count += 1;
-        }
-    }
-    let mut bytes = Vec::with_capacity(bodies.len() + 9);
-    Encoder::new(&mut bytes).array(count).expect("memory takes all");
-    bytes.extend(bodies);
-    bytes
-}
-
 /// A container that is being written: what is left of it.
 enum Inside<'a> {
     Map(MapRange<'a>),
@@ -242,13 +342,14 @@ enum Inside<'a> {
 }
 
 /// Documents may be deep, and the iterators are large: what is left of each container is on the heap.
-fn write_object<D: ReadDoc>(
+pub(super) fn write_object<D: ReadDoc>(
     e: &mut Encoder<&mut Vec<u8>>,
     doc: &D,
     obj: &automerge::ObjId,
     kind: ObjType,
+    at: Option<&[ChangeHash]>,
 ) -> Written {
-    let mut containers: Vec<_> = begin_object(e, doc, obj, kind)?.into_iter().collect();
+    let mut containers: Vec<_> = begin_object(e, doc, obj, kind, at)?.into_iter().collect();
     while let Some(container) = containers.last_mut() {
         let held = match container {
             Inside::Map(items) => match items.next() {
@@ -279,7 +380,7 @@ fn write_object<D: ReadDoc>(
             (automerge::Value::Scalar(scalar), _) => write_scalar(e, &scalar)?,
             (automerge::Value::Object(kind), id) => {
                 let id = id.expect("an object has an id");
-                containers.extend(begin_object(e, doc, &id, kind)?);
+                containers.extend(begin_object(e, doc, &id, kind, at)?);
             }
         }
     }
@@ -292,18 +393,27 @@ fn begin_object<'a, D: ReadDoc>(
     doc: &'a D,
     obj: &automerge::ObjId,
     kind: ObjType,
+    at: Option<&[ChangeHash]>,
 ) -> Result<Option<Inside<'a>>, minicbor::encode::Error<core::convert::Infallible>> {
+    let length = || at.map_or_else(|| doc.length(obj), |heads| doc.length_at(obj, heads)) as u64;
     Ok(match kind {
         ObjType::Map | ObjType::Table => {
-            e.map(doc.length(obj) as u64)?;
-            Some(Inside::Map(doc.map_range(obj, ..)))
+            e.map(length())?;
+            Some(Inside::Map(match at {
+                None => doc.map_range(obj, ..),
+                Some(heads) => doc.map_range_at(obj, .., heads),
+            }))
         }
         ObjType::List => {
-            e.array(doc.length(obj) as u64)?;
-            Some(Inside::List(doc.list_range(obj, ..)))
+            e.array(length())?;
+            Some(Inside::List(match at {
+                None => doc.list_range(obj, ..),
+                Some(heads) => doc.list_range_at(obj, .., heads),
+            }))
         }
         ObjType::Text => {
-            e.str(&doc.text(obj).unwrap_or_default())?;
+            let text = at.map_or_else(|| doc.text(obj), |heads| doc.text_at(obj, heads));
+            e.str(&text.unwrap_or_default())?;
             None
         }
     })
@@ -327,7 +437,7 @@ fn write_value(e: &mut Encoder<&mut Vec<u8>>, value: &Value) -> Written {
     }
 }
 
-fn write_scalar(e: &mut Encoder<&mut Vec<u8>>, scalar: &ScalarValue) -> Written {
+pub(super) fn write_scalar(e: &mut Encoder<&mut Vec<u8>>, scalar: &ScalarValue) -> Written {
     match scalar {
         ScalarValue::Bytes(bytes) => e.bytes(bytes)?,
         ScalarValue::Str(text) => e.tag(Tag::new(TAG_ATOMIC_STRING))?.str(text)?,
@@ -340,81 +450,4 @@ fn write_scalar(e: &mut Encoder<&mut Vec<u8>>, scalar: &ScalarValue) -> Written 
         ScalarValue::Unknown { .. } | ScalarValue::Null => e.null()?,
     }
     .ok()
-}
-
-/// Whether there is something to tell.
-fn write_patch(
-    e: &mut Encoder<&mut Vec<u8>>,
-    patch: &automerge::Patch,
-) -> Result<bool, minicbor::encode::Error<core::convert::Infallible>> {
-    let mut path: Vec<Prop> = patch.path.iter().map(|(_, prop)| prop.clone()).collect();
-    match &patch.action {
-        PatchAction::PutMap { key, value, conflict } => {
-            path.push(Prop::Map(key.clone()));
-            write_put(e, &path, &value.0, *conflict)?;
-        }
-        PatchAction::PutSeq { index, value, conflict } => {
-            path.push(Prop::Seq(*index));
-            write_put(e, &path, &value.0, *conflict)?;
-        }
-        PatchAction::Insert { index, values } => {
-            path.push(Prop::Seq(*index));
-            begin(e, "insert", &path, 3)?;
-            e.str("values")?.array(values.len() as u64)?;
-            values.iter().try_for_each(|(value, _, _)| write_empty(e, value))?;
-        }
-        PatchAction::SpliceText { index, value, .. } => {
-            path.push(Prop::Seq(*index));
-            begin(e, "splice", &path, 3)?;
-            e.str("value")?.str(&value.make_string())?;
-        }
-        PatchAction::Increment { prop, value } => {
-            path.push(prop.clone());
-            begin(e, "inc", &path, 3)?;
-            e.str("value")?.i64(*value)?;
-        }
-        PatchAction::DeleteMap { key } => {
-            path.push(Prop::Map(key.clone()));
-            begin(e, "del", &path, 2)?;
-        }
-        PatchAction::DeleteSeq { index, length } => {
-            path.push(Prop::Seq(*index));
-            begin(e, "del", &path, 3)?;
-            e.str("length")?.u64(*length as u64)?;
-        }
-        PatchAction::Conflict { .. } | PatchAction::Mark { .. } => return Ok(false),
-    }
-    Ok(true)
-}
-
-fn begin(e: &mut Encoder<&mut Vec<u8>>, action: &str, path: &[Prop], len: u64) -> Written {
-    e.map(len)?.str("action")?.str(action)?.str("path")?.array(path.len() as u64)?;
-    path.iter().try_for_each(|prop| match prop {
-        Prop::Map(key) => e.str(key)?.ok(),
-        Prop::Seq(index) => e.u64(*index as u64)?.ok(),
-    })
-}
-
-fn write_put(
-    e: &mut Encoder<&mut Vec<u8>>,
-    path: &[Prop],
-    value: &automerge::Value<'_>,
-    conflict: bool,
-) -> Written {
-    begin(e, "put", path, if conflict { 4 } else { 3 })?;
-    e.str("value")?;
-    write_empty(e, value)?;
-    if conflict {
-        e.str("conflict")?.bool(true)?;
-    }
-    Ok(())
-}
-
-fn write_empty(e: &mut Encoder<&mut Vec<u8>>, value: &automerge::Value<'_>) -> Written {
-    match value {
-        automerge::Value::Object(ObjType::Map | ObjType::Table) => e.map(0)?.ok(),
-        automerge::Value::Object(ObjType::List) => e.array(0)?.ok(),
-        automerge::Value::Object(ObjType::Text) => e.str("")?.ok(),
-        automerge::Value::Scalar(scalar) => write_scalar(e, scalar),
-    }
 }

@@ -353,6 +353,7 @@ impl Holder {
 
     /// The commit is in the log: whoever sent it need not send it again.
     pub(super) fn arrived(&mut self, origins: &[Origin], commit: &Commit) {
+        let now = self.now;
         let hole = self.log.holes().seq_of(&commit.id());
         for origin in origins {
             if let Some(seq) = hole
@@ -365,7 +366,7 @@ impl Holder {
                     self.chain_arrived(*id, commit.header().author, commit.header().seq.saturating_sub(1));
                     if let Some(session) = self.links.session_mut(*id) {
                         session.receive.arrived(*frame, &commit.id());
-                        session.send.later.is_known(&commit.id());
+                        session.send.is_known(&commit.tip(), now);
                         self.touched.insert(*id);
                         self.done_with(*id, *bytes);
                     }

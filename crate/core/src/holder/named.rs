@@ -58,12 +58,13 @@ impl Holder {
     }
 
     fn name_arrived(&mut self, named: &Named) {
+        let now = self.now;
         self.chain_arrived(named.link, named.tip.author, named.tip.seq);
         if let Some(session) = self.links.session_mut(named.link) {
             // It may not have had the bytes when it was asked before.
             session.asked_holes.remove(&named.tip.id);
             session.receive.arrived(named.frame, &named.tip.id);
-            session.send.later.is_known(&named.tip.id);
+            session.send.is_known(&named.tip, now);
             self.touched.insert(named.link);
             self.done_with(named.link, NAMED_COST_BYTES);
         }

@@ -1,7 +1,6 @@
 //! What can wait on a link to another replica: names of commits that others send, and acknowledgements. So one
 //! frame says of many commits what it would say of each, and what the other side says first need not be said.
 
-use crate::base::id::CommitId;
 use crate::base::position::Position;
 use crate::base::time::Millis;
 use crate::commit::commit::Commit;
@@ -17,9 +16,10 @@ const NAMES_MAX: usize = 64;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Later {
-    named: Vec<Tip>,
-    /// How far the log is told with these names, and when that is to be said.
-    told: Option<(Position, Millis)>,
+    /// With when each is to be said.
+    named: Vec<(Tip, Millis)>,
+    /// How far the log is told with these names.
+    told: Option<Position>,
     ack: Owed,
 }
 
@@ -35,19 +35,18 @@ enum Owed {
 
 impl Later {
     /// Puts a name with those that wait; of commits that follow one another in a chain the last says it all.
-    pub fn name(&mut self, commit: &Commit) {
+    pub fn name(&mut self, commit: &Commit, is_dialer: bool, now: Millis) {
+        let [dialer, accepter] = NAME_WAITS;
         let prev = commit.header().prev.short();
-        match self.named.iter_mut().find(|before| before.id.short() == prev) {
-            Some(before) => *before = commit.tip(),
-            None => self.named.push(commit.tip()),
+        match self.named.iter_mut().find(|(before, _)| before.id.short() == prev) {
+            Some((before, _)) => *before = commit.tip(),
+            None => self.named.push((commit.tip(), now + if is_dialer { dialer } else { accepter })),
         }
     }
 
     /// With these names the log is told up to here.
-    pub fn tells(&mut self, to: Position, is_dialer: bool, now: Millis) {
-        let [dialer, accepter] = NAME_WAITS;
-        let at = now + if is_dialer { dialer } else { accepter };
-        self.told = Some((to, self.told.map_or(at, |(_, at)| at)));
+    pub fn tells(&mut self, to: Position) {
+        self.told = Some(to);
     }
 
     pub fn has_names(&self) -> bool {
@@ -58,15 +57,20 @@ impl Later {
         self.named.len() >= NAMES_MAX
     }
 
-    /// The other side has said that it has this commit.
-    pub fn is_known(&mut self, id: &CommitId) {
-        self.named.retain(|tip| tip.id != *id);
+    /// The other side has said that it has this commit. Whether nothing is left to be named.
+    pub fn is_known(&mut self, known: &Tip, now: Millis) -> bool {
+        self.named.retain(|(tip, _)| tip.id != known.id);
+        for (tip, at) in self.named.iter_mut().filter(|(tip, _)| tip.author == known.author) {
+            // It has named a part of this, and goes on.
+            *at = if tip.seq > known.seq { (*at).max(now + NAME_WAITS[0]) } else { *at };
+        }
+        self.named.is_empty()
     }
 
     /// The names that are left, and how far the log is told with them.
     pub fn take_names(&mut self) -> Option<(Vec<Tip>, Position)> {
-        let (to, _) = self.told.take()?;
-        Some((core::mem::take(&mut self.named), to))
+        let to = self.told.take()?;
+        Some((self.named.drain(..).map(|(tip, _)| tip).collect(), to))
     }
 
     /// There is something to acknowledge; whether it has waited for long enough.
@@ -96,15 +100,15 @@ impl Later {
 
     /// When something has waited for long enough.
     pub fn due_at(&self) -> Option<Millis> {
-        let names = self.told.map(|(_, at)| at);
+        let names = self.named.iter().map(|(_, at)| *at);
         let ack = match self.ack {
             Owed::Since(since) => Some(since + ACK_WAIT),
             Owed::Nothing | Owed::Due => None,
         };
-        names.into_iter().chain(ack).min()
+        names.chain(ack).min()
     }
 
     pub fn are_names_due(&self, now: Millis) -> bool {
-        self.told.is_some_and(|(_, at)| at <= now)
+        self.named.iter().any(|(_, at)| *at <= now)
     }
 }

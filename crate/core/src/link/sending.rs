@@ -310,14 +310,22 @@ impl Sending {
         }
         for entry in entries {
             if !self.is_echo(entry.at.seq) {
-                self.later.name(&entry.commit);
+                self.later.name(&entry.commit, is_dialer, now);
             }
         }
         self.credit -= cost;
         self.sent = entries.last().map_or(self.sent, |last| last.at);
         self.forget_echo();
-        self.later.tells(self.sent, is_dialer, now);
+        self.later.tells(self.sent);
         true
+    }
+
+    /// The other side has named or sent this commit: it needs no name.
+    pub fn is_known(&mut self, tip: &Tip, now: Millis) {
+        if self.later.has_names() && self.later.is_known(tip, now) {
+            self.later.take_names();
+            self.count_skipped();
+        }
     }
 
     /// The names that wait, as a frame, if the other side has not named all of them itself.

@@ -2,22 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use automerge::Change;
-
 use crate::base::id::DocId;
 use crate::base::time::Millis;
-use crate::commit::commit::Commit;
-use crate::commit::header::After;
-use crate::commit::kind::Kind;
 use crate::commit::vector::Vector;
-use crate::document::budget::Budget;
 use crate::document::document::Document;
 use crate::document::genesis::Genesis;
-use crate::document::source::Source;
-use crate::document::stripped::strip::Context;
-use crate::document::value::{Op, Patch, Value};
+use crate::document::value::Value;
 use crate::holder::replicas::KeptForOthers;
-use crate::replica::event::{DocInfo, Event, Made, ReplicaError};
+use crate::replica::event::{DocInfo, ReplicaError};
 use crate::replica::replica::{Replica, too_many_regions};
 use crate::replica::status::Status;
 use crate::replica::waits::{Wait, WaitId};
@@ -25,147 +17,14 @@ use crate::replica::waits::{Wait, WaitId};
 impl Replica {
     // Documents.
 
-    /// Makes a document with a fresh id from these edits of an empty one.
-    ///
-    /// # Errors
-    /// [`ReplicaError`]: nothing was made.
-    pub fn create(&mut self, ops: &[Op], message: Option<String>, now: Millis) -> Result<Made, ReplicaError> {
-        let doc = self.fresh_id();
-        let budget = Budget::of_run(self.holder.limits());
-        self.documents.add_new(doc, self.own.author(), budget);
-        let made = self.edit(doc, ops, message, now, true);
-        if made.is_err() {
-            self.documents.remove_new(doc);
-        }
-        made
-    }
-
-    /// Chance makes no id twice, but a cloned process has the same chances.
-    fn fresh_id(&mut self) -> DocId {
-        loop {
-            let doc = DocId(self.holder.rng().bytes16());
-            if !self.documents.is_known(&doc) && !self.documents.is_deleted(&doc, self.holder.log()) {
-                return doc;
-            }
-        }
-    }
-
-    /// Edits an open document.
-    ///
-    /// # Errors
-    /// [`ReplicaError`]: the document is as it was.
-    pub fn change(
-        &mut self,
-        doc: DocId,
-        ops: &[Op],
-        message: Option<String>,
-        now: Millis,
-    ) -> Result<Made, ReplicaError> {
-        self.edit(doc, ops, message, now, false)
-    }
-
-    fn edit(
-        &mut self,
-        doc: DocId,
-        ops: &[Op],
-        message: Option<String>,
-        now: Millis,
-        is_new: bool,
-    ) -> Result<Made, ReplicaError> {
-        self.observe(now);
-        let seconds = (now / 1000) as i64;
-        let open = self.documents.ready(doc)?;
-        let change = open.document.change(ops, message, seconds)?;
-        let mut items = Vec::new();
-        match change {
-            Some(change) => items.push(NewItem::Change(Box::new(change))),
-            // A document that begins empty exists all the same.
-            None if is_new => items.push(NewItem::Bytes(Kind::Import, Vec::new())),
-            None => return Ok(Made { doc, id: None, seq: 0 }),
-        }
-        let beginning = open.document.take_beginning();
-        if let Some(beginning) = &beginning {
-            items.insert(0, NewItem::Bytes(Kind::Genesis, beginning.genesis().encode()));
-        }
-        let made = self.commit(doc, items);
-        if made.is_err() {
-            let open = self.documents.ready(doc)?;
-            open.document.forget_last();
-            open.document.put_back_beginning(beginning);
-        }
-        made
-    }
-
-    /// Deletes a document everywhere.
-    ///
-    /// # Errors
-    /// [`ReplicaError::NotFound`]
-    pub fn delete(&mut self, doc: DocId, now: Millis) -> Result<Made, ReplicaError> {
-        self.observe(now);
-        if !self.documents.is_known(&doc) || self.documents.is_deleted(&doc, self.holder.log()) {
-            return Err(ReplicaError::NotFound);
-        }
-        let made = self.commit(doc, vec![NewItem::Bytes(Kind::Delete, Vec::new())])?;
-        self.documents.delete(doc);
-        self.tell_of_documents();
-        self.advance();
-        Ok(made)
-    }
-
-    /// Merges an Automerge file into an open document; what it changed comes with the commit, or
-    /// [`Event::Reset`] where that is not all.
-    ///
-    /// # Errors
-    /// [`ReplicaError`]: the document is as it was.
-    pub fn merge(
-        &mut self,
-        doc: DocId,
-        file: &[u8],
-        now: Millis,
-    ) -> Result<(Made, Vec<Patch>), ReplicaError> {
-        self.observe(now);
-        let author = self.own.author();
-        let bytes_max = self.holder.limits().commit_bytes_max / 2;
-        let open = self.documents.ready(doc)?;
-        let changes = open.document.missing_of_file(file)?;
-        if changes.is_empty() {
-            return Ok((Made { doc, id: None, seq: 0 }, Vec::new()));
-        }
-        if changes.len() > bytes_max {
-            return Err(ReplicaError::TooLarge("the file is more than a commit may hold".into()));
-        }
-        if !open.document.allows(&changes) {
-            return Err(ReplicaError::TooLarge("the file has more operations than a commit may hold".into()));
-        }
-        let before = open.document.clone();
-        // The initial values that the file follows stay. Of other keys that it has touched they are withdrawn.
-        open.document.hold_beginning(&changes);
-        let applied = open.document.apply([(Source::Commit(author), changes.as_slice())]);
-        let mut items = vec![NewItem::Bytes(Kind::Import, changes)];
-        if let Some(beginning) = open.document.take_beginning() {
-            items.insert(0, NewItem::Bytes(Kind::Genesis, beginning.genesis().encode()));
-        }
-        match self.commit(doc, items) {
-            Ok(made) if applied.rebuilt => {
-                self.tell(Event::Reset { doc });
-                Ok((made, Vec::new()))
-            }
-            Ok(made) => Ok((made, applied.patches)),
-            Err(error) => {
-                self.documents.ready(doc)?.document = before;
-                Err(error)
-            }
-        }
-    }
-
-    /// Opens a document from storage; [`Event::Opened`] follows.
+    /// Opens a document from storage; [`Event::Opened`](crate::replica::event::Event::Opened) follows.
     pub fn open(&mut self, doc: DocId) -> WaitId {
         let wait = self.waits.add(Wait::Open { doc });
         self.advance();
         wait
     }
 
-    /// Opens the document of that name; [`Event::Opened`] follows. At keys that nothing held has
+    /// Opens the document of that name; [`Event::Opened`](crate::replica::event::Event::Opened) follows. At keys that nothing held has
     /// touched it shows the values of `initial`, which go into the log with this replica's first edit.
     /// Two initial values of one scalar or text never mix; items of initial lists add up.
     ///
@@ -198,6 +57,16 @@ impl Replica {
     /// [`ReplicaError::Closed`]
     pub fn heads(&self, doc: DocId) -> Result<Vec<String>, ReplicaError> {
         Ok(self.document(doc)?.heads())
+    }
+
+    /// What this replica's processes did last in an open document, to be undone: see [`Document::steps`].
+    ///
+    /// # Errors
+    /// [`ReplicaError::Closed`]
+    pub fn steps(&self, doc: DocId, most: usize) -> Result<Vec<u8>, ReplicaError> {
+        let document = self.document(doc)?;
+        let is_named = self.documents.is_named(&doc);
+        Ok(document.steps(|actor| self.own.is_own(actor), is_named, most))
     }
 
     /// An open document as a standard Automerge file.
@@ -269,7 +138,7 @@ impl Replica {
         status
     }
 
-    /// Resolves once this replica holds all that its relay holds now; [`Event::Waited`] follows.
+    /// Resolves once this replica holds all that its relay holds now; [`Event::Waited`](crate::replica::event::Event::Waited) follows.
     pub fn synced(&mut self) -> WaitId {
         let wait = self.waits.add(Wait::Synced { asked: None, target: None, log_seq: None });
         self.advance();
@@ -277,11 +146,11 @@ impl Replica {
     }
 
     /// Resolves once that many regions have stored this process's commit of that number, or
-    /// everything made so far by any process of this holder; [`Event::Waited`] follows.
+    /// everything made so far by any process of this holder; [`Event::Waited`](crate::replica::event::Event::Waited) follows.
     ///
     /// # Errors
     /// [`ReplicaError::Invalid`] for more regions than there are, or where there are no relays. Where no
-    /// relay was met yet [`Event::WaitFailed`] may say so later.
+    /// relay was met yet [`Event::WaitFailed`](crate::replica::event::Event::WaitFailed) may say so later.
     pub fn durable(&mut self, regions: u32, seq: Option<u64>) -> Result<WaitId, ReplicaError> {
         self.check_regions(regions)?;
         let number = seq.unwrap_or(self.own.made()).min(self.own.made());
@@ -293,7 +162,7 @@ impl Replica {
 
     /// Resolves once this replica holds all that the relays of that many regions held when asked: a
     /// read quorum. A relay whose log is new counts once it has reconciled with all others;
-    /// [`Event::Waited`] follows.
+    /// [`Event::Waited`](crate::replica::event::Event::Waited) follows.
     ///
     /// # Errors
     /// As for [`Replica::durable`].
@@ -342,7 +211,7 @@ impl Replica {
         self.advance();
     }
 
-    /// Resolves once all that was made is on disk, or can't be; [`Event::Waited`] follows.
+    /// Resolves once all that was made is on disk, or can't be; [`Event::Waited`](crate::replica::event::Event::Waited) follows.
     pub fn flush(&mut self) -> WaitId {
         self.holder.save_peers();
         let wait = self.waits.add(Wait::Flush { number: self.own.made() });
@@ -396,57 +265,4 @@ impl Replica {
     pub fn kept_for_others(&self) -> KeptForOthers {
         self.holder.kept_for_others()
     }
-
-    /// Makes a commit of these items, all of one document.
-    fn commit(&mut self, doc: DocId, mut items: Vec<NewItem>) -> Result<Made, ReplicaError> {
-        let mut after = self.own.causes(self.holder.log());
-        // More causes than a header may name are taken in by commits that do nothing else.
-        let after_max = self.holder.limits().after_max;
-        while after.len() > after_max {
-            let rest = after.split_off(after_max);
-            self.append(after, Vec::new())?;
-            after = rest;
-        }
-        let (author, seq, prev) = self.own.next(self.holder.log());
-        let time = self.clock.host();
-        let context = Context { author, seq, prev: (seq > 1).then_some(prev), after: &after, time };
-        let document = self.documents.document(doc).ok();
-        let mut written = Vec::with_capacity(items.len());
-        for item in &mut items {
-            let (kind, bytes) = match (item, document) {
-                (NewItem::Change(change), Some(document)) => document.item(change, &context),
-                (NewItem::Change(change), None) => (Kind::Import, change.bytes().into_owned()),
-                (NewItem::Bytes(kind, bytes), _) => (*kind, core::mem::take(bytes)),
-            };
-            written.push((doc, kind, bytes));
-        }
-        let commit = self.append(after, written)?;
-        if let Ok(open) = self.documents.ready(doc) {
-            // What is made next may refer to it.
-            match &items[..] {
-                [NewItem::Change(change)] => open.document.committed(doc, &commit, change),
-                _ => drop(open.document.apply_commits(doc, [&commit])),
-            }
-        }
-        self.advance();
-        Ok(Made { doc, id: Some(commit.id()), seq: self.own.made() })
-    }
-
-    fn append(
-        &mut self,
-        after: Vec<After>,
-        items: Vec<(DocId, Kind, Vec<u8>)>,
-    ) -> Result<Commit, ReplicaError> {
-        let host_now = self.clock.host();
-        let commit = self.own.make(after, items, host_now, self.holder.log(), self.holder.limits())?;
-        self.holder.append_own(commit.clone(), self.own.made(), self.now);
-        Ok(commit)
-    }
-}
-
-/// What goes into a new commit.
-enum NewItem {
-    /// A change that was made here.
-    Change(Box<Change>),
-    Bytes(Kind, Vec<u8>),
 }

@@ -53,6 +53,11 @@ impl Documents {
         self.index.contains_key(doc)
     }
 
+    /// Whether it is known to have a name, or was made here under one.
+    pub fn is_named(&self, doc: &DocId) -> bool {
+        self.index.get(doc).is_some_and(|indexed| indexed.name.is_some())
+    }
+
     pub fn is_known(&self, doc: &DocId) -> bool {
         self.is_held(doc) || self.open.contains_key(doc)
     }

@@ -2,7 +2,8 @@
 
 use crate::base::id::{CommitId, DocId, PeerKey, PresenceId};
 use crate::document::edit::EditError;
-use crate::document::value::Patch;
+use crate::document::patch::Patch;
+use crate::document::reading::ReadError;
 use crate::replica::waits::WaitId;
 use crate::storage::request::StorageFault;
 
@@ -158,6 +159,12 @@ impl ReplicaError {
             ReplicaError::Invalid(_) => "invalid",
             ReplicaError::TooLarge(_) => "too-large",
         }
+    }
+}
+
+impl From<ReadError> for ReplicaError {
+    fn from(error: ReadError) -> Self {
+        ReplicaError::Invalid(error.to_string())
     }
 }
 

@@ -4,6 +4,7 @@ mod announced;
 mod calls;
 pub mod dialer;
 mod documents;
+mod edits;
 pub mod event;
 mod follow;
 pub mod io;

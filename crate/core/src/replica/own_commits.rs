@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::id::{AuthorId, CommitId, DocId};
-use crate::base::id_map::IdMap;
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::commit::commit::Commit;
 use crate::commit::error::CommitError;
@@ -18,6 +18,8 @@ use crate::replica::event::ReplicaError;
 #[derive(Clone, Debug)]
 pub(crate) struct OwnCommits {
     author: AuthorId,
+    /// All processes of this holder that have written.
+    authors: IdSet<AuthorId>,
     /// Seq and id of the last commit of the author's chain.
     prev: Option<(u64, CommitId)>,
     /// Tips that commits of this process come after which are not in the log yet.
@@ -55,6 +57,7 @@ impl OwnCommits {
     pub fn new(author: AuthorId) -> Self {
         Self {
             author,
+            authors: IdSet::from([author]),
             prev: None,
             covered: BTreeSet::new(),
             made: 0,
@@ -75,7 +78,13 @@ impl OwnCommits {
     /// Begins a chain of its own under another author id.
     pub fn set_author(&mut self, author: AuthorId) {
         self.author = author;
+        self.authors.insert(author);
         self.prev = None;
+    }
+
+    /// Whether this is the actor of a process of this holder.
+    pub fn is_own(&self, actor: &[u8]) -> bool {
+        AuthorId::from_slice(actor).is_some_and(|author| self.authors.contains(&author))
     }
 
     /// How many commits this process has made: the number of the last one.
@@ -178,6 +187,7 @@ impl OwnCommits {
         let header = entry.commit.header();
         // Another process that shares the log may have got a commit of this one from a relay before.
         if entry.own || header.author == self.author {
+            self.authors.insert(header.author);
             self.holder_seqs.push(entry.at.seq);
         }
         if self.is_in_log(id, entry.at.seq, in_memory) {

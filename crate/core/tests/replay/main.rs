@@ -19,8 +19,9 @@ use eyot_core::automerge::{
 use eyot_core::base::id::AuthorId;
 use eyot_core::document::budget::Budget;
 use eyot_core::document::document::{Applied, Document};
+use eyot_core::document::patch::{Patch, encode_patches};
 use eyot_core::document::source::Source;
-use eyot_core::document::value::{Patch, Value, decode_value, encode_patches};
+use eyot_core::document::value::{Value, decode_value};
 
 use rng::Rng;
 

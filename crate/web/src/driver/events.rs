@@ -1,6 +1,6 @@
 //! Turns what the replica reports into news for the application.
 
-use eyot_core::document::value::encode_patches;
+use eyot_core::document::patch::encode_patches;
 use eyot_core::replica::event::Event;
 use eyot_core::replica::waits::WaitId;
 

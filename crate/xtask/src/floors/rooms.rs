@@ -57,7 +57,7 @@ pub const ROOMS: &[Room] = &[
         floors: &[
             &["base"],
             &["value"],
-            &["draft"],
+            &["draft", "undo"],
             &["engine"],
             &["storage"],
             &["relays", "peers"],

@@ -101,6 +101,19 @@ impl References {
         self.count
     }
 
+    /// Whether there are marks in any text.
+    pub fn has_marks(&self) -> bool {
+        self.runs.iter().flatten().any(|run| run.is == Is::Marks)
+    }
+
+    /// All texts there are or were: the number of the operation that made each, and its actor.
+    pub fn texts(&self) -> Vec<(u64, ActorId)> {
+        let actors: BTreeMap<_, _> = self.actors.iter().map(|(id, number)| (*number, id)).collect();
+        let texts = self.objects.iter().filter(|(_, object)| object.kind == Kind::Text);
+        let name = |(actor, number): &Id| (u64::from(*number), ActorId::from(actors[actor].as_ref()));
+        texts.map(|(id, _)| name(id)).collect()
+    }
+
     /// Whether all that a change refers to is there. The highest number of the operations of the changes
     /// that it depends on is `before`.
     pub fn check(&self, change: &ChangeParts<'_>, before: u64, most: usize) -> Result<Checked, Obstacle> {
@@ -169,6 +182,13 @@ impl References {
             _ => false,
         };
         operation == element || is_other()
+    }
+
+    /// Whether this operation has inserted an item of that list or text, or set one.
+    pub fn is_item(&self, operation: (&[u8], u32), object: (&[u8], u32)) -> bool {
+        let Some((_, run)) = self.run_of(operation) else { return false };
+        let Some(actor) = self.actors.get(object.0) else { return false };
+        matches!(run.is, Is::Elements | Is::Element(_)) && run.object == Some((*actor, object.1))
     }
 
     fn run_of(&self, (actor, number): (&[u8], u32)) -> Option<(u32, Run)> {
