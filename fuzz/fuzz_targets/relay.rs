@@ -17,6 +17,7 @@ use eyot_core::holder::io::{Effect as HolderEffect, Input};
 use eyot_core::replica::io::Effect;
 use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::storage::memory::MemoryStore;
+use eyot_core::wire::batch::Last;
 use eyot_core::wire::bodies::{
     Ack, Answer, Bye, ChainRange, Commits, Fresh, Head, Piece, Quiet, RegionHead, Stored, Terms, VectorPart, Want,
 };
@@ -103,6 +104,8 @@ struct World {
     next_link: u64,
     made: Vec<Commit>,
     seen: Mark,
+    /// The last commit that was sent on each link.
+    last: BTreeMap<LinkId, Option<Last>>,
     now: u64,
 }
 
@@ -125,6 +128,7 @@ fuzz_target!(|steps: Vec<Step>| {
         next_link: 2,
         made: Vec::new(),
         seen: Mark::START,
+        last: BTreeMap::new(),
         now: NOW,
     };
     world.settle();
@@ -255,7 +259,11 @@ impl World {
                 self.replica.handle(Input::Received(link, frame), self.now);
             }
             Out::Closed(HONEST, code, reason) => panic!("the honest link was closed: {code} {reason}"),
-            Out::Frame(_, frame) => match Frame::decode(&frame, &Limits::PROTOCOL) {
+            Out::Frame(link, frame) => match Frame::decode_next(
+                &frame,
+                &Limits::PROTOCOL,
+                self.last.entry(link).or_default(),
+            ) {
                 Ok(Frame::Hello(hello)) => self.seen = hello.head,
                 Ok(Frame::Ack(Ack { at, .. })) => self.seen = at,
                 Ok(Frame::Commits(Commits { to: Some(to), .. })) => self.seen = to,
@@ -296,7 +304,7 @@ impl World {
                     let named = commits.into_iter().map(Commit::tip).collect();
                     return Frame::Commits(Commits { records: Vec::new(), to, named });
                 }
-                let records = commits.into_iter().map(|commit| commit.encode().into()).collect();
+                let records = commits.into_iter().map(|commit| commit.clone().into()).collect();
                 Frame::Commits(Commits { records, to, named: Vec::new() })
             }
             Word::Piece { bytes, last, answer } => {
@@ -329,7 +337,7 @@ impl World {
                 Frame::Want(Want { nonce, ranges: ranges.into_iter().map(range).collect() })
             }
             Word::Answer { nonce, first, count, more, cut } => {
-                let records = self.some(first, count).map(|commit| commit.encode().into()).collect();
+                let records = self.some(first, count).map(|commit| commit.clone().into()).collect();
                 Frame::Answer(Answer { nonce, records, more, cut })
             }
             Word::Head(nonce, at) => Frame::Head(Head { nonce, at: at.map(|at| self.mark(at)) }),

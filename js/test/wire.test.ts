@@ -52,7 +52,7 @@ const DESCRIPTOR = new Map<number, unknown>([
   [1, 1],
   [3, false],
 ]);
-const START = [0, filled(8, 0), filled(8, 0)];
+const START = filled(16, 0);
 const records = ["first", "second", "after another's"].map((name) => golden(`record ${name}`)) as [
   record: Uint8Array,
   header: Uint8Array,
@@ -64,7 +64,8 @@ const positions = records.reduce(([hash], [, , id]) => [sha256(hash as Uint8Arra
   filled(16, 0),
 ] as readonly [Uint8Array]);
 const END = positions[0].subarray(0, 8);
-const MARK = [3, END, sha256(filled(32, 5), filled(16, 6), number(0, 4), number(3, 8), END).subarray(0, 8)];
+const MAC = sha256(filled(32, 5), filled(16, 6), number(0, 4), number(3, 8), END).subarray(0, 8);
+const MARK = bytes(END, MAC, 3);
 const TERMS = new Map<number, unknown>([
   [0, true],
   [1, 60_000],
@@ -75,6 +76,21 @@ const digestOf = (tips: unknown[][]) =>
     ...tips.flatMap(([author, seq, id]) => [author as Uint8Array, number(seq as number, 8), id as Uint8Array]),
   );
 const DIGEST = [1, digestOf(TIPS)];
+
+// What batches say of the three commits.
+const CHAIN_START = sha256("eyot chain", sha256("eyot space", golden("descriptor plain")[0]!), number(0, 4));
+const TIME = 1_790_000_000_000;
+const FIRST_HEAD = [6, 0, ONE, 1, CHAIN_START];
+const FIRST_ITEM = [1, filled(16, 7), 1 << 2, 3];
+const FIRST = [...FIRST_HEAD, leb(2 * TIME), ...FIRST_ITEM];
+const SECOND = [16, 2, 2, 2, 4 << 2, 0, 1, filled(16, 8), 2 << 2, 30];
+const THIRD = [30, 1, TWO, 1, CHAIN_START, leb(2 * (TIME + 1) - 1), 1, 1, 0];
+const FIRST_BYTES = Uint8Array.of(1, 2, 3);
+const SECOND_BYTES = filled(30, 9);
+const batch = (headers: (number | Uint8Array)[], ...items: Uint8Array[]) => {
+  const all = bytes(...headers);
+  return bytes(0, leb(all.length), all, ...items);
+};
 
 const FRAMES: [name: string, type: number, body: unknown][] = [
   [
@@ -102,11 +118,11 @@ const FRAMES: [name: string, type: number, body: unknown][] = [
       18: 0,
     }),
   ],
-  ["Commits", 2, map({ 0: [first[0], second[0]], 1: MARK })],
-  ["Commits, named", 2, map({ 0: [], 2: TIPS })],
+  ["Commits", 2, map({ 0: batch([...FIRST, ...SECOND], FIRST_BYTES, SECOND_BYTES), 1: MARK })],
+  ["Commits, named", 2, map({ 2: TIPS })],
   ["Piece", 3, map({ 0: Uint8Array.of(1, 2, 3), 1: true, 2: false })],
   ["Piece of an answer", 3, map({ 0: Uint8Array.of(4), 1: false, 2: true })],
-  ["Ack", 4, map({ 0: 300, 2: MARK, 3: true })],
+  ["Ack", 4, map({ 0: 300, 2: MARK })],
   ["Ack with a hole", 4, map({ 0: 300, 1: 12, 2: MARK, 3: false })],
   ["Credit", 5, 1_048_576],
   ["Vector", 6, map({ 0: TIPS, 1: true, 2: false })],
@@ -124,8 +140,8 @@ const FRAMES: [name: string, type: number, body: unknown][] = [
       ],
     }),
   ],
-  ["Answer", 10, map({ 0: 9, 1: [first[0]], 2: true, 3: false })],
-  ["Answer, cut", 10, map({ 0: 9, 1: [], 2: false, 3: true })],
+  ["Answer", 10, map({ 0: 9, 1: batch(FIRST, FIRST_BYTES), 2: true, 3: false })],
+  ["Answer, cut", 10, map({ 0: 9, 2: false, 3: true })],
   ["Head, asked", 11, map({ 0: 10 })],
   ["Head", 11, map({ 0: 10, 1: MARK })],
   ["Bye", 12, map({ 0: 4004, 1: "no" })],
@@ -194,6 +210,23 @@ test("a record is a header and its items, and the commit's id is the header's ha
   }
 });
 
+test("a batch leaves out what its commits say of each other", () => {
+  const of = (name: string) => golden(`batch ${name}`)[0];
+  assert.deepEqual(of("of three"), batch([...FIRST, ...SECOND, ...THIRD], FIRST_BYTES, SECOND_BYTES));
+  assert.deepEqual(of("with a record as it is"), batch([1, 3], Uint8Array.of(1, 2, 3)));
+  const check = records[0][2].subarray(0, 4);
+  const next = bytes(...SECOND);
+  assert.deepEqual(of("that goes on"), bytes(2, check, next.length, next, SECOND_BYTES));
+
+  // The same with its bytes gone, by a delete that is named in full, and once more as a hole of the same delete. The
+  // second copy comes after the first and does not follow it.
+  const delete9 = [0, 0, 9, records[1][2].subarray(0, 16)];
+  const absent = [1, filled(16, 8), (2 << 2) | 1, 30, sha256(SECOND_BYTES), ...delete9];
+  const again = [20, 2, records[0][2], 0, 2, 3, 4 << 2, 0, 2, (2 << 2) | 2, 30, sha256(SECOND_BYTES), 2];
+  const both = bytes(16, 2, 2, 2, 4 << 2, 0, ...absent, ...again);
+  assert.deepEqual(of("with a deleted item and a hole"), bytes(2, check, leb(both.length), both));
+});
+
 test("headers have the fields that the protocol names, and chains begin in their space", () => {
   const [bytes, chainStartOf3] = golden("descriptor plain") as [Uint8Array, Uint8Array];
   assert.deepEqual(read(bytes), DESCRIPTOR);
@@ -227,6 +260,18 @@ test("positions, marks and digests are what the protocol says that is hashed", (
   });
   assert.deepEqual(read(golden("digest of forty")[0]!), [1, sha256(Uint8Array.of(1), ...children.flat())]);
 });
+
+/** Numbers up to 127, and bytes, in a row. */
+function bytes(...parts: (number | Uint8Array)[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => (typeof part === "number" ? [part] : [...part])));
+}
+
+/** Seven bits a byte, the lowest first. */
+function leb(value: number): Uint8Array {
+  const digits: number[] = [];
+  for (let rest = value; digits.length === 0 || rest > 0; rest = Math.floor(rest / 128)) digits.push(rest % 128);
+  return Uint8Array.from(digits, (digit, place) => digit + (place < digits.length - 1 ? 128 : 0));
+}
 
 function map(fields: Record<number, unknown>): Body {
   return new Map(Object.entries(fields).map(([key, value]) => [Number(key), value]));

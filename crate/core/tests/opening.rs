@@ -71,8 +71,8 @@ fn storage_of_another_space_is_incompatible() {
 #[test]
 fn storage_of_another_layout_is_incompatible_whatever_else_it_holds() {
     let mut store = used();
-    // {0: 3, 1: "something new"}
-    put(&mut store, b"m", [&[0xa2, 0, 3, 1, 0x6d][..], b"something new"].concat());
+    // {0: 4, 1: "something new"}
+    put(&mut store, b"m", [&[0xa2, 0, 4, 1, 0x6d][..], b"something new"].concat());
     assert_eq!(open(SPACE, &mut store, false), Some("incompatible"));
 }
 

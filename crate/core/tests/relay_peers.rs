@@ -1,6 +1,6 @@
 //! A relay, and peers of which the test says every frame.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use eyot_core::base::id::{AuthorId, DocId, LinkId, LogId, ShortId};
 use eyot_core::base::limits::Limits;
@@ -14,6 +14,8 @@ use eyot_core::holder::io::{Effect, Input};
 use eyot_core::relay::relay::{Relay, RelayConfig};
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::wire::access::Claims;
+use eyot_core::wire::batch::Last;
+use eyot_core::wire::batch::record::Record;
 use eyot_core::wire::bodies::{Ack, Commits, Hello};
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
@@ -26,6 +28,7 @@ struct Bench {
     store: MemoryStore,
     /// What the relay has sent and nobody has looked at yet.
     sent: Vec<(LinkId, Frame)>,
+    last: BTreeMap<LinkId, Option<Last>>,
     closed: Vec<(LinkId, u16)>,
     now: u64,
 }
@@ -44,7 +47,8 @@ impl Bench {
         let now = 1_000_000;
         let relay = Relay::new(config, now);
         let store = MemoryStore::default();
-        let mut bench = Self { relay, store, sent: Vec::new(), closed: Vec::new(), now };
+        let mut bench =
+            Self { relay, store, sent: Vec::new(), last: BTreeMap::new(), closed: Vec::new(), now };
         bench.run();
         bench
     }
@@ -66,7 +70,9 @@ impl Bench {
                         inputs.push_back(Input::Authorized(link, Ok(Claims::open())));
                     }
                     Effect::Send(link, frame) => {
-                        let frame = Frame::decode(&frame, &Limits::PROTOCOL).expect("a relay sends frames");
+                        let frame =
+                            Frame::decode_next(&frame, &Limits::PROTOCOL, self.last.entry(link).or_default())
+                                .expect("a relay sends frames");
                         self.sent.push((link, frame));
                     }
                     Effect::Close(link, code, _) => self.closed.push((link, code)),
@@ -109,9 +115,8 @@ impl Bench {
             Frame::Commits(commits) => commits.records,
             _ => Vec::new(),
         });
-        let decode =
-            |record: &[u8]| Commit::decode(record, &Limits::PROTOCOL).expect("a relay sends commits");
-        records.map(|record| decode(&record)).collect()
+        let decode = |record: Record| record.open(&Limits::PROTOCOL).expect("a relay sends commits");
+        records.map(decode).collect()
     }
 
     /// The relay's log, and the mark of its end.

@@ -16,9 +16,10 @@ use eyot_core::commit::digest::Digest;
 use eyot_core::commit::header::After;
 use eyot_core::commit::kind::Kind;
 use eyot_core::commit::vector::{Tip, Vector};
+use eyot_core::wire::batch::Last;
+use eyot_core::wire::batch::record::Record;
 use eyot_core::wire::bodies::{Ack, Commits, Head, Hello, Quiet};
 use eyot_core::wire::frame::Frame;
-use minicbor::Decoder;
 use tokio::sync::Notify;
 
 use crate::histogram::Histogram;
@@ -119,12 +120,9 @@ impl Batches {
         let mut records = Vec::new();
         for commit in commits {
             self.end = self.end.then(&commit.id());
-            records.push(commit.encode().into());
+            records.push(Record::from(commit));
         }
-        let credit = records
-            .iter()
-            .map(|record: &minicbor::bytes::ByteVec| (record.len() + COMMIT_COST_BYTES) as i64)
-            .sum();
+        let credit = records.iter().map(|record| (record.encoded_len() + COMMIT_COST_BYTES) as i64).sum();
         let bytes =
             Frame::Commits(Commits { records, to: Some(self.marker.mark(self.end)), named: Vec::new() })
                 .encode();
@@ -146,6 +144,8 @@ pub struct Link {
     pub theirs: Hello,
     /// The end of the relay's log as its last acknowledgement told it.
     pub relay_end: Mark,
+    /// The last commit that came.
+    last: Option<Last>,
 }
 
 /// What a replica says that it holds.
@@ -178,7 +178,7 @@ impl Link {
             Frame::Bye(bye) => bail!("refused: {} {}", bye.code, bye.reason),
             other => bail!("a greeting was due, not {other:?}"),
         };
-        Ok(Self { sender, receiver, log, relay_end: theirs.head, theirs })
+        Ok(Self { sender, receiver, log, relay_end: theirs.head, theirs, last: None })
     }
 
     /// Brings all of these, `in_flight` frames at most before the first of them is acknowledged. `sent` is told when each
@@ -253,7 +253,7 @@ impl Link {
         let mut to = 0;
         let mut acked_at: Option<Instant> = None;
         while received < commits {
-            let frame = Arrival::decode(self.receiver.receive().await?)?;
+            let frame = Arrival::decode(self.receiver.receive().await?, &mut self.last)?;
             if let Some(nonce) = frame.asked {
                 self.sender.send(&has_read(nonce)).await?;
             }
@@ -310,35 +310,19 @@ fn has_read(nonce: u64) -> Vec<u8> {
 }
 
 impl Arrival {
-    fn decode(frame: &[u8]) -> Result<Self> {
-        const BYE: u8 = 12;
-        const COMMITS: u8 = 2;
-        const HEAD: u8 = 11;
+    /// `last` is the last commit that came on this link.
+    fn decode(frame: &[u8], last: &mut Option<Last>) -> Result<Self> {
         let mut arrival = Self { commits: 0, credit: 0, to: None, asked: None };
-        let mut d = Decoder::new(frame);
-        d.array()?;
-        match d.u8()? {
-            COMMITS => {}
-            HEAD => {
-                if let Frame::Head(Head { nonce, at: None }) = Frame::decode(frame, &Limits::PROTOCOL)? {
-                    arrival.asked = Some(nonce);
-                }
-                return Ok(arrival);
+        match Frame::decode_next(frame, &Limits::PROTOCOL, last)? {
+            Frame::Commits(Commits { records, to, .. }) => {
+                arrival.commits = records.len() as u64;
+                let bytes: usize = records.iter().map(Record::encoded_len).sum();
+                arrival.credit = (bytes + records.len() * COMMIT_COST_BYTES) as u64;
+                arrival.to = to.map(|to| to.seq);
             }
-            BYE => bail!("the relay said goodbye: {:?}", Frame::decode(frame, &Limits::PROTOCOL)?),
-            _ => return Ok(arrival),
-        }
-        for _ in 0..d.map()?.unwrap_or(0) {
-            match d.u8()? {
-                0 => {
-                    for _ in 0..d.array()?.unwrap_or(0) {
-                        arrival.commits += 1;
-                        arrival.credit += (d.bytes()?.len() + COMMIT_COST_BYTES) as u64;
-                    }
-                }
-                1 => arrival.to = d.decode::<Option<Mark>>()?.map(|to| to.seq),
-                _ => d.skip()?,
-            }
+            Frame::Head(Head { nonce, at: None }) => arrival.asked = Some(nonce),
+            Frame::Bye(bye) => bail!("the relay said goodbye: {bye:?}"),
+            _ => {}
         }
         Ok(arrival)
     }

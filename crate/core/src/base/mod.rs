@@ -5,6 +5,7 @@ pub mod cbor;
 pub mod hash;
 pub mod id;
 pub mod id_map;
+pub(crate) mod leb128;
 pub mod limits;
 pub mod mutation;
 pub(crate) mod pace;

@@ -1,6 +1,8 @@
 //! Positions in logs, and how far one holder has got in the log of another.
 
-use minicbor::{Decode, Encode};
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::base::hash::{hash16, hash32};
 use crate::base::id::{CommitId, LogId};
@@ -36,18 +38,40 @@ impl Position {
 
 /// A position as its holder gives it to others, who keep it and show it again. Opaque to them but
 /// for the number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// How many commits are before it.
-    #[n(0)]
     pub seq: u64,
     /// The first half of the running hash of their ids.
-    #[cbor(n(1), with = "minicbor::bytes")]
     hash: [u8; 8],
     /// Proves that the holder of the log has given this mark.
-    #[cbor(n(2), with = "minicbor::bytes")]
     mac: [u8; 8],
+}
+
+/// One string of bytes: hash, `mac`, and the number in as few bytes as it needs.
+impl<C> Encode<C> for Mark {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.hash);
+        bytes[8..16].copy_from_slice(&self.mac);
+        bytes[16..].copy_from_slice(&self.seq.to_le_bytes());
+        let needed = 8 - self.seq.leading_zeros() as usize / 8;
+        e.bytes(&bytes[..16 + needed])?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Mark {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        let read = |bytes: &[u8]| {
+            let (hash, rest) = bytes.split_first_chunk()?;
+            let (mac, seq) = rest.split_first_chunk()?;
+            let mut number = [0; 8];
+            number.get_mut(..seq.len())?.copy_from_slice(seq);
+            let is_short = seq.last() != Some(&0);
+            is_short.then_some(Self { seq: u64::from_le_bytes(number), hash: *hash, mac: *mac })
+        };
+        read(d.bytes()?).ok_or_else(|| DecodeError::message("not a mark"))
+    }
 }
 
 impl Mark {

@@ -118,17 +118,32 @@ impl Commit {
         if header.items.len() != items.len() {
             return Err(CommitError::malformed("another number of items than the header has"));
         }
-        for (item, bytes) in header.items.iter().zip(&items) {
-            match bytes {
-                ItemBytes::Present(bytes) if !item.is_of(bytes) => return Err(CommitError::ItemMismatch),
-                ItemBytes::Deleted(_) | ItemBytes::Hole(_) if item.len == 0 || item.doc.is_none() => {
-                    return Err(CommitError::malformed("this item has no bytes that could be absent"));
-                }
-                _ => {}
-            }
+        let mut all = header.items.iter().zip(&items);
+        if !all.all(|(item, bytes)| !matches!(bytes, ItemBytes::Present(bytes) if !item.is_of(bytes))) {
+            return Err(CommitError::ItemMismatch);
         }
+        check_absent(&header, &items)?;
         let id = CommitId(hash32(&[&header_bytes]));
         Ok(Self { id, header, header_bytes: header_bytes.into(), items })
+    }
+
+    /// A commit of a header that came in other words than its encoding, and of items of which those that are
+    /// present were hashed for it.
+    ///
+    /// # Errors
+    /// [`CommitError`]: it breaks a rule that every holder checks.
+    pub(crate) fn rebuild(
+        header: Header,
+        items: Vec<ItemBytes>,
+        limits: &Limits,
+    ) -> Result<Self, CommitError> {
+        header.check(limits)?;
+        let header_bytes = header.encode();
+        if header_bytes.len() > limits.header_bytes_max {
+            return Err(CommitError::TooLarge("header"));
+        }
+        check_absent(&header, &items)?;
+        Ok(Self { id: CommitId(hash32(&[&header_bytes])), header, header_bytes, items })
     }
 
     /// The hash of its header.
@@ -219,6 +234,17 @@ impl Commit {
         to_cbor(&Record { header: self.header_bytes.clone().into(), items: self.items.clone() })
     }
 
+    /// How many bytes [`Commit::encode`] gives.
+    pub fn encoded_len(&self) -> usize {
+        let items = self.items.iter().map(|bytes| match bytes {
+            ItemBytes::Present(bytes) => head_len(bytes.len() as u64) + bytes.len(),
+            // Two arrays, a mark, the author, the number, a short id.
+            ItemBytes::Deleted(delete) | ItemBytes::Hole(delete) => 2 + 1 + 17 + head_len(delete.seq) + 17,
+        });
+        let header = head_len(self.header_bytes.len() as u64) + self.header_bytes.len();
+        1 + header + head_len(self.items.len() as u64) + items.sum::<usize>()
+    }
+
     /// About how many bytes [`Commit::encode`] gives.
     pub fn size(&self) -> usize {
         let items = self.items.iter().map(|bytes| match bytes {
@@ -231,6 +257,26 @@ impl Commit {
     /// How many bytes its items have or had, as the header says.
     pub fn item_bytes(&self) -> u64 {
         self.header.items.iter().map(|item| item.len).sum()
+    }
+}
+
+fn check_absent(header: &Header, items: &[ItemBytes]) -> Result<(), CommitError> {
+    let is_absent = |bytes: &ItemBytes| !matches!(bytes, ItemBytes::Present(_));
+    let mut all = header.items.iter().zip(items);
+    if all.any(|(item, bytes)| is_absent(bytes) && (item.len == 0 || item.doc.is_none())) {
+        return Err(CommitError::malformed("this item has no bytes that could be absent"));
+    }
+    Ok(())
+}
+
+/// How many bytes CBOR takes for a number, or for what stands before so many bytes or items.
+const fn head_len(number: u64) -> usize {
+    match number {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
     }
 }
 

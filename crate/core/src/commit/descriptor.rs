@@ -1,14 +1,14 @@
 //! What a space is. Holders with different descriptors of one name never mix.
 
+use minicbor::Encode;
 use minicbor::bytes::ByteArray;
-use minicbor::{Decode, Encode};
 
-use crate::base::cbor::to_cbor;
+use crate::base::cbor::{decode_map, to_cbor};
 use crate::base::hash::hash32;
 use crate::base::id::CommitId;
 
 /// What a space is, fixed when it is made. Its hash is the space's id.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Descriptor {
     /// The name that tokens, addresses and storage go by.
@@ -25,6 +25,8 @@ pub struct Descriptor {
     #[n(3)]
     pub signed: bool,
 }
+
+decode_map!(Descriptor { name: 0, partitions: 1, key_check: 2, signed: 3 });
 
 impl Descriptor {
     /// A space of that name, in one partition, neither encrypted nor signed.

@@ -4,10 +4,10 @@ use std::io::Read;
 
 use automerge::Change;
 
+use crate::base::leb128::{Reader, write_number};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
 use crate::document::checked::operations::{ChangeParts, Unfit};
-use crate::document::stripped::bytes::{Reader, write_number};
 
 /// What foreign bytes may cost before they are applied. What one commit holds of a document is taken
 /// whole or not at all, so that all replicas decide alike. Own edits are held to the same.

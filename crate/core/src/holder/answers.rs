@@ -1,7 +1,5 @@
 //! Answers to peers that ask for commits.
 
-use minicbor::bytes::ByteVec;
-
 use crate::base::id::LinkId;
 use crate::holder::holder::Holder;
 use crate::holder::pending::{Pending, rows_of};
@@ -10,6 +8,8 @@ use crate::link::session::Answering;
 use crate::log::finding::Finding;
 use crate::log::keys::rows_after;
 use crate::storage::request::{Corrupt, StorageAnswer, StorageRequest};
+use crate::wire::batch::RECORD_HEAD_BYTES;
+use crate::wire::batch::record::Record;
 use crate::wire::bodies::{Answer, Want};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -136,9 +136,9 @@ impl Holder {
         let Some(left) = &mut answering.left else { return Ok(()) };
         let (limits, marker) = (&self.limits, self.log.marker());
         let framing = Framing { limits, marker, naming: Naming::Nothing, room };
-        let (mut frames, mut records): (Vec<Frame>, Vec<ByteVec>) = (Vec::new(), Vec::new());
+        let (mut frames, mut records): (Vec<Frame>, Vec<Record>) = (Vec::new(), Vec::new());
         let (mut bytes, mut used, mut is_torn) = (0, 0, false);
-        let part = |records: Vec<ByteVec>| {
+        let part = |records: Vec<Record>| {
             Frame::Answer(Answer { nonce: answering.nonce, records, more: true, cut: false })
         };
         for entry in &mut rows.entries {
@@ -149,33 +149,33 @@ impl Holder {
                 break;
             }
             self.log.justify_by(&mut entry.commit, self.stored.seq);
-            let record = entry.commit.encode();
+            let len = entry.commit.encoded_len();
             let begun = answering.begun.take();
-            is_torn = begun.is_some_and(|begun| begun.of != record.len());
+            is_torn = begun.is_some_and(|begun| begun.of != len);
             if is_torn {
                 break;
             }
-            let is_large = !framing.fits(0, record.len());
-            if !records.is_empty() && (is_large || !framing.fits(bytes, record.len())) {
+            let is_large = !framing.fits(0, len);
+            if !records.is_empty() && (is_large || !framing.fits(bytes, len)) {
                 frames.push(part(core::mem::take(&mut records)));
                 bytes = 0;
             }
             if is_large {
                 let from = begun.map_or(0, |begun| begun.bytes);
                 let left_room = Framing { room: room - used, ..framing };
-                let (pieces, end) = left_room.pieces(&record, from, true);
+                let (pieces, end) = left_room.pieces(&entry.commit.encode(), from, true);
                 frames.extend(pieces);
                 used += end - from;
-                if end < record.len() {
-                    answering.begun = Some(Begun { seq: entry.at.seq, bytes: end, of: record.len() });
+                if end < len {
+                    answering.begun = Some(Begun { seq: entry.at.seq, bytes: end, of: len });
                     break;
                 }
                 // The frame after its last piece says which answer it is of.
                 frames.push(part(Vec::new()));
             } else {
-                bytes += record.len() + 8;
-                used += record.len() + 8;
-                records.push(record.into());
+                bytes += len + RECORD_HEAD_BYTES;
+                used += len + RECORD_HEAD_BYTES;
+                records.push(entry.commit.clone().into());
             }
             left.pop_front();
         }

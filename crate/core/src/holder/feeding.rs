@@ -14,29 +14,59 @@ use crate::link::sending::{Framing, Naming, frames_of};
 use crate::log::keys::rows_after;
 use crate::log::rows::Entry;
 use crate::storage::request::{Corrupt, StorageAnswer};
+use crate::wire::batch::Last;
+use crate::wire::batch::record::Record;
 use crate::wire::bodies::Commits;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 
 /// What all links are sent that may be sent everything.
 struct Shared {
-    frames: Vec<Arc<[u8]>>,
+    frames: Vec<Frame>,
+    encoded: Vec<Encoded>,
+    /// The last commit of them.
+    last: Option<Last>,
     /// Of credit.
     bytes: u64,
     end: Position,
 }
 
+/// Frames in bytes, for links that were sent this commit last.
+struct Encoded {
+    after: Option<Last>,
+    frames: Vec<Arc<[u8]>>,
+}
+
+/// Links that were sent other commits last than most have bytes of their own, as long as there are no more kinds of
+/// them than this.
+const ENCODED_MAX: usize = 4;
+
 impl Shared {
     fn new(before: Position, entries: &[Entry], framing: Framing<'_>) -> Self {
         let frames = frames_of(before, entries, framing);
         let bytes = frames.iter().map(|frame| match frame {
-            Frame::Commits(commits) => commits.records.iter().map(|record| record.len()).sum(),
+            Frame::Commits(commits) => commits.records.iter().map(Record::encoded_len).sum(),
             Frame::Piece(piece) => piece.bytes.len(),
             _ => 0,
         });
         let bytes = (bytes.sum::<usize>() + entries.len() * COMMIT_COST_BYTES) as u64;
-        let frames = frames.iter().map(|frame| frame.encode().into()).collect();
-        Self { frames, bytes, end: entries.last().map_or(before, |last| last.at) }
+        let last = frames.iter().rev().find_map(Frame::last);
+        let end = entries.last().map_or(before, |last| last.at);
+        Self { frames, encoded: Vec::new(), last, bytes, end }
+    }
+
+    /// The bytes for a link that was sent `last` last.
+    fn encoded_after(&mut self, last: Option<Last>) -> &[Arc<[u8]>] {
+        let place = |encoded: &[Encoded], last| encoded.iter().position(|encoded| encoded.after == last);
+        let is_new = place(&self.encoded, last).is_none();
+        let last = last.filter(|_| !is_new || self.encoded.len() < ENCODED_MAX);
+        let place = place(&self.encoded, last).unwrap_or_else(|| {
+            let mut next = last;
+            let frames = self.frames.iter().map(|frame| frame.encode_next(&mut next).into()).collect();
+            self.encoded.push(Encoded { after: last, frames });
+            self.encoded.len() - 1
+        });
+        &self.encoded[place].frames
     }
 }
 
@@ -69,7 +99,9 @@ impl Holder {
                 session.moved(now);
                 self.counters.commits_out += entries.len() as u64;
                 shared_with.push(id);
-                for frame in &shared.frames {
+                let last = session.send.last;
+                session.send.last = shared.last.or(last);
+                for frame in shared.encoded_after(last) {
                     self.effects.push_back(Effect::Send(id, frame.clone()));
                     let asks = session.unread.sent(frame.len(), limits);
                     if asks {

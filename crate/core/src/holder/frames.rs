@@ -15,6 +15,7 @@ use crate::holder::pending::{Brought, Incoming, Named, Origin};
 use crate::link::link::Link;
 use crate::link::receiving::PieceFault;
 use crate::link::session::Session;
+use crate::wire::batch::record::Record;
 use crate::wire::bodies::{Commits, Fresh, Head, Piece};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -108,17 +109,17 @@ impl Holder {
         if brings_commits && !may_write {
             return self.close(id, CloseCode::Denied, "this token does not allow writing");
         }
-        let records = frame.records.iter().map(|record| record.as_slice());
         let spent = (whole.len() + frame.records.len()) * COMMIT_COST_BYTES
             + frame.named.len() * NAMED_COST_BYTES
-            + frame.records.iter().map(|record| record.len()).sum::<usize>();
+            + frame.records.iter().map(Record::encoded_len).sum::<usize>();
         if session.receive.spend(spent, &self.limits).is_err() {
             return self.close(id, CloseCode::Flow, "more was sent than was granted");
         }
         let mut commits = Vec::with_capacity(whole.len() + frame.records.len());
-        for record in whole.iter().map(Vec::as_slice).chain(records) {
-            match Commit::decode(record, &self.limits) {
-                Ok(commit) => commits.push((commit, record.len() + COMMIT_COST_BYTES)),
+        for record in whole.into_iter().map(Record::from).chain(frame.records) {
+            let bytes = record.encoded_len() + COMMIT_COST_BYTES;
+            match record.open(&self.limits) {
+                Ok(commit) => commits.push((commit, bytes)),
                 Err(error) => return self.close_for(id, &error),
             }
         }

@@ -38,7 +38,7 @@ use crate::log::log::{Keeping, Log};
 use crate::storage::request::{StorageFault, StorageRequest};
 use crate::wire::bodies::{Bye, Fresh, RegionHead};
 use crate::wire::close::CloseCode;
-use crate::wire::frame::{Frame, FrameError};
+use crate::wire::frame::Frame;
 
 /// How a holder is made.
 #[derive(Debug, Clone)]
@@ -433,10 +433,11 @@ impl Holder {
             }
             LogState::Open => {}
         }
-        match Frame::decode(bytes, &self.limits) {
+        let mut none = None;
+        let last = self.links.session_mut(id).map_or(&mut none, |session| &mut session.receive.last);
+        match Frame::decode_next(bytes, &self.limits, last) {
             Ok(frame) => self.frame(id, frame),
-            Err(error @ FrameError::TooLarge(_)) => self.close(id, CloseCode::TooLarge, error.to_string()),
-            Err(error) => self.close(id, CloseCode::Malformed, error.to_string()),
+            Err(error) => self.close(id, error.code(), error.to_string()),
         }
     }
 

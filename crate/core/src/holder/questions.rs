@@ -11,6 +11,7 @@ use crate::commit::header::After;
 use crate::holder::holder::Holder;
 use crate::holder::pending::{Brought, Incoming, Origin};
 use crate::link::session::{Purpose, Session, Wanted};
+use crate::wire::batch::record::Record;
 use crate::wire::bodies::{Answer, ChainRange, Want};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
@@ -203,10 +204,9 @@ impl Holder {
         wanted.answered = !answer.more;
         wanted.is_cut = answer.cut;
         let large = session.receive.answer.take();
-        let small = answer.records.iter().map(|record| record.as_slice());
-        let bytes = small.clone().map(<[u8]>::len).sum();
-        let records = large.iter().map(Vec::as_slice).chain(small);
-        let commits: Result<Vec<_>, _> = records.map(|record| Commit::decode(record, &self.limits)).collect();
+        let bytes = answer.records.iter().map(Record::encoded_len).sum();
+        let records = large.into_iter().map(Record::from).chain(answer.records);
+        let commits: Result<Vec<_>, _> = records.map(|record| record.open(&self.limits)).collect();
         let commits = match commits {
             Ok(commits) => commits,
             Err(error) => return self.close_for(id, &error),

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
-use crate::base::cbor::from_cbor;
+use crate::base::cbor::{decode_map, from_cbor};
 use crate::base::id::LogId;
 use crate::base::position::Cursor;
 use crate::base::time::Millis;
 use crate::storage::request::Corrupt;
 
 /// A `p` entry.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct PeerRecord {
     /// How far its log has been read.
@@ -37,6 +37,16 @@ pub struct PeerRecord {
     pub met_at: Millis,
 }
 
+decode_map!(PeerRecord {
+    cursor: 0,
+    read_acked: 1,
+    url: 2,
+    region: 3,
+    agreed_at: 4,
+    whole_acked: 5,
+    met_at: 6
+});
+
 impl PeerRecord {
     /// Whether it is another replica's, and was met there by neither an address nor a region.
     pub fn is_of_replica(&self) -> bool {
@@ -45,7 +55,7 @@ impl PeerRecord {
 }
 
 /// An `r` entry: how much of this log another region has stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct RegionRecord {
     /// The region's log; absent until something was said of it.
@@ -59,8 +69,10 @@ pub struct RegionRecord {
     pub partition: u32,
 }
 
+decode_map!(RegionRecord { log: 0, acked: 1, partition: 2 default });
+
 /// The `q` entry: with which regions a relay has compared all it holds since its log is new.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Reconciled {
     /// The log that this is true of.
@@ -70,6 +82,8 @@ pub struct Reconciled {
     #[n(1)]
     pub with: BTreeSet<String>,
 }
+
+decode_map!(Reconciled { log: 0, with: 1 });
 
 /// The range of what is known of other holders: [`PeerRecord`]s, [`Reconciled`] and
 /// [`RegionRecord`]s.

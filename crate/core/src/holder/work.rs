@@ -121,7 +121,12 @@ impl Holder {
 
     /// Sends a frame, and asks now and then how far the other side has read.
     pub fn send(&mut self, id: LinkId, frame: &Frame) {
-        self.send_encoded(id, frame.encode().into());
+        let stream = self.links.session_mut(id).filter(|_| matches!(frame, Frame::Commits(_)));
+        let bytes = match stream {
+            Some(session) => frame.encode_next(&mut session.send.last),
+            None => frame.encode(),
+        };
+        self.send_encoded(id, bytes.into());
         if matches!(frame, Frame::Commits(_)) {
             self.links.allow_frame(id, frames_rate(&self.limits));
         }

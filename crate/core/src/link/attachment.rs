@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::base::cbor::{from_cbor, to_cbor};
+use crate::base::cbor::{decode_map, from_cbor, to_cbor};
 use crate::base::id::{LogId, PeerKey};
 use crate::base::limits::Limits;
 use crate::base::mutation::Mutation;
@@ -12,10 +12,11 @@ use crate::link::link::{Link, Phase};
 use crate::link::session::{Accepted, End, Grant, Peer, Session};
 use crate::link::unread::Unread;
 use crate::wire::access::Right;
+use crate::wire::batch::Last;
 use crate::wire::bodies::{VERSION, VERSION_MIN};
 
 /// Everything that is outstanding on a link which [is attachable](Session::is_attachable).
-#[derive(Encode, Decode)]
+#[derive(Encode)]
 #[cbor(map)]
 struct Attachment {
     #[n(0)]
@@ -63,7 +64,35 @@ struct Attachment {
     /// Absent: it does not want to know who is there.
     #[n(20)]
     shows_presence: Option<bool>,
+    /// From which commit the next frame of the other side may go on.
+    #[n(21)]
+    last: Option<Last>,
 }
+
+decode_map!(Attachment {
+    log: 0,
+    region: 1,
+    is_mesh: 2,
+    their_head: 3,
+    read: 4,
+    window: 5,
+    owed: 6,
+    sent: 7,
+    credit: 8,
+    read_acked: 9,
+    whole_acked: 10,
+    marked: 11,
+    brought: 12,
+    told_stored: 13,
+    grant: 14,
+    whole_told: 15,
+    unread: 16,
+    asked: 17,
+    version: 18,
+    announced: 19,
+    shows_presence: 20,
+    last: 21
+});
 
 #[derive(Encode, Decode)]
 #[cbor(array)]
@@ -112,6 +141,7 @@ impl Link {
             version: session.peer.version,
             announced: accepted.announced,
             shows_presence: session.shows_presence.then_some(true),
+            last: session.receive.last,
         }))
     }
 
@@ -143,6 +173,7 @@ impl Link {
         session.receive.window = kept.window;
         session.receive.owed = if limits.is_mutated(Mutation::ForgetOwed) { 0 } else { kept.owed };
         session.receive.whole_told = kept.whole_told;
+        session.receive.last = kept.last;
         session.send.start(kept.sent);
         session.send.credit = kept.credit;
         session.send.read_acked = kept.read_acked;

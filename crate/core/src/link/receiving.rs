@@ -6,6 +6,7 @@ use crate::base::limits::Limits;
 use crate::base::position::Mark;
 use crate::base::time::Millis;
 use crate::link::sending::FRAME_HEAD_BYTES;
+use crate::wire::batch::Last;
 
 /// The number of a frame of commits on its link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(crate) struct Receive {
     pub grant_at: Millis,
     /// Up to which number the peer was told that nothing is missing, if something is.
     pub whole_told: Option<u64>,
+    /// The last commit that came in the stream, from which the next frame may go on.
+    pub last: Option<Last>,
 }
 
 /// A frame of commits of which some are not in the log yet.
@@ -124,6 +127,7 @@ impl Receive {
             owed: 0,
             grant_at: 0,
             whole_told: None,
+            last: None,
         }
     }
 

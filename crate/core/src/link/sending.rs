@@ -3,8 +3,6 @@
 
 use std::collections::VecDeque;
 
-use minicbor::bytes::ByteVec;
-
 use crate::base::limits::{COMMIT_COST_BYTES, Limits, NAMED_COST_BYTES};
 use crate::base::mutation::Mutation;
 use crate::base::position::{Mark, Marker, Position};
@@ -13,6 +11,8 @@ use crate::commit::vector::{Tip, Vector};
 use crate::link::filter::{Filter, Holdings};
 use crate::link::later::Later;
 use crate::log::rows::Entry;
+use crate::wire::batch::record::Record;
+use crate::wire::batch::{Last, RECORD_HEAD_BYTES};
 use crate::wire::bodies::{Commits, Piece};
 use crate::wire::frame::Frame;
 
@@ -44,6 +44,8 @@ pub(crate) struct Sending {
     pub seen: Mark,
     /// Nothing may be sent: the other side refuses what this one would bring.
     pub is_muted: bool,
+    /// The last commit that was sent, from which the next frame goes on.
+    pub last: Option<Last>,
     /// What waits to be said to another replica.
     pub later: Later,
     /// How far the peer had stored this log when its own was so long: (of this log, of the peer's).
@@ -126,7 +128,7 @@ const PLACES_SKIPPED_MAX: u64 = 64;
 /// A frame of commits that is being filled.
 #[derive(Default)]
 struct Filling {
-    records: Vec<ByteVec>,
+    records: Vec<Record>,
     named: Vec<Tip>,
     bytes: usize,
 }
@@ -168,6 +170,7 @@ impl Sending {
             marked: 0,
             seen: Mark::START,
             is_muted: false,
+            last: None,
             later: Later::default(),
             acks: VecDeque::new(),
         }
@@ -236,13 +239,13 @@ impl Sending {
                 break;
             }
             let due = self.due(entry, framing.naming);
-            let record = if matches!(due, Due::Sending) { entry.commit.encode() } else { Vec::new() };
-            if self.begun.is_some_and(|begun| begun.of != record.len()) {
+            let bytes = if matches!(due, Due::Sending) { entry.commit.encoded_len() } else { 0 };
+            if self.begun.is_some_and(|begun| begun.of != bytes) {
                 self.is_torn = true;
                 break;
             }
-            let is_large = !framing.fits(0, record.len());
-            let more = if matches!(due, Due::Naming) { NAMED_COST_BYTES } else { record.len() };
+            let is_large = !framing.fits(0, bytes);
+            let more = if matches!(due, Due::Naming) { NAMED_COST_BYTES } else { bytes };
             if filling.bytes > 0 && (is_large || !framing.fits(filling.bytes, more)) {
                 told = self.position();
                 frames.push(filling.close(told.map(|at| framing.marker.mark(at))));
@@ -254,25 +257,22 @@ impl Sending {
                 }
                 Due::Sending => {
                     if begun == 0 {
-                        self.credit -= (record.len() + COMMIT_COST_BYTES) as i64;
+                        self.credit -= (bytes + COMMIT_COST_BYTES) as i64;
                     }
                     if is_large {
                         let left = Framing { room: framing.room - used, ..framing };
-                        let (pieces, end) = left.pieces(&record, begun, false);
+                        let (pieces, end) = left.pieces(&entry.commit.encode(), begun, false);
                         frames.extend(pieces);
                         used += end - begun;
-                        self.begun = (end < record.len()).then_some(Begun {
-                            seq: entry.at.seq,
-                            bytes: end,
-                            of: record.len(),
-                        });
+                        self.begun =
+                            (end < bytes).then_some(Begun { seq: entry.at.seq, bytes: end, of: bytes });
                         if self.begun.is_some() {
                             break;
                         }
                     } else {
-                        used += record.len() + 8;
-                        filling.bytes += record.len() + 8;
-                        filling.records.push(record.into());
+                        used += bytes + RECORD_HEAD_BYTES;
+                        filling.bytes += bytes + RECORD_HEAD_BYTES;
+                        filling.records.push(entry.commit.clone().into());
                     }
                 }
             }

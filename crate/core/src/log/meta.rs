@@ -2,16 +2,16 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::base::cbor::{from_cbor, to_cbor};
+use crate::base::cbor::{decode_map, from_cbor, to_cbor};
 use crate::base::position::{Marker, Position};
 use crate::commit::descriptor::Descriptor;
 use crate::storage::request::Corrupt;
 
 /// The layout of storage that this version writes and reads.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// The `m` entry.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Meta {
     /// [`LAYOUT`] of the writer.
@@ -27,6 +27,8 @@ pub struct Meta {
     #[n(3)]
     pub descriptor: Option<Descriptor>,
 }
+
+decode_map!(Meta { layout: 0, marker: 1, head: 2, descriptor: 3 });
 
 /// What every version writes.
 #[derive(Decode)]

@@ -3,11 +3,13 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::base::cbor::decode_map;
 use crate::base::id::{AuthorId, LogId, ShortId};
 use crate::base::position::{Cursor, Mark};
 use crate::commit::descriptor::Descriptor;
 use crate::commit::digest::Digest;
 use crate::commit::vector::{Tip, Vector};
+use crate::wire::batch::record::Record;
 
 /// The protocol version spoken by this code, and the oldest it understands.
 pub const VERSION: u8 = 1;
@@ -15,7 +17,7 @@ pub const VERSION: u8 = 1;
 pub const VERSION_MIN: u8 = 1;
 
 /// The first frame of each side.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Hello {
     /// Oldest version understood.
@@ -62,7 +64,7 @@ pub struct Hello {
     pub regions: Vec<String>,
     /// What the accepter lets the dialler do. From a dialler that will bring no commits: `read_only`.
     /// Between replicas: what the sender lets the other do, either way.
-    #[cbor(n(13), default)]
+    #[n(13)]
     pub terms: Terms,
     /// What the space is; absent from a relay that nobody has told yet.
     #[n(14)]
@@ -80,6 +82,8 @@ pub struct Hello {
     #[n(18)]
     pub required: u64,
 }
+
+decode_map!(Hello { version_min: 0, version_max: 1, space: 2, log: 3, region: 4, token: 5, cursors: 6, digest: 7, resumed: 8, tips: 9, credit: 10, head: 11, regions: 12 default, terms: 13 default, descriptor: 14, partition: 15, holes: 16, hole_tips: 17 default, required: 18 });
 
 impl Hello {
     /// The greeting of a holder that holds nothing, and grants so many bytes of credit.
@@ -109,7 +113,7 @@ impl Hello {
 }
 
 /// What an accepter lets a dialler do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Terms {
     /// Whether commits that the dialler brings are refused.
@@ -120,24 +124,22 @@ pub struct Terms {
     pub expires_in: Option<u64>,
 }
 
+decode_map!(Terms { read_only: 0, expires_in: 1 });
+
 /// Commits of the sender's log, in its order.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commits {
-    /// Encoded commits.
-    #[n(0)]
-    pub records: Vec<ByteVec>,
+    /// The commits.
+    pub records: Vec<Record>,
     /// With these, the receiver has been given all that it lacked up to here.
-    #[n(1)]
     pub to: Option<Mark>,
     /// Between relays: commits that the sender holds, and all before them in their chains, which it
     /// leaves to others to send. They count for `to`; the receiver asks for them if they do not come.
-    #[cbor(n(2), default, skip_if = "Vec::is_empty")]
     pub named: Vec<Tip>,
 }
 
 /// A part of a commit too large for a frame. The parts of one commit follow one another.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Piece {
     /// The part.
@@ -151,8 +153,10 @@ pub struct Piece {
     pub answer: bool,
 }
 
+decode_map!(Piece { bytes: 0, last: 1, answer: 2 });
+
 /// What the sender has stored durably of the receiver's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Ack {
     /// All of the receiver's log up to this number: from there the receiver may resume.
@@ -165,13 +169,20 @@ pub struct Ack {
     /// In the sender's own log, all of that at or before this position.
     #[n(2)]
     pub at: Mark,
-    /// Whether the receiver has been given all of the sender's log up to `at`.
-    #[n(3)]
+    /// Whether the receiver has been given all of the sender's log up to `at`. As a rule it has, so that is left out.
+    #[cbor(n(3), default, skip_if = "is_true")]
     pub complete: bool,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as minicbor asks for it")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+decode_map!(Ack { read: 0, whole: 1, at: 2, complete: 3 or_true });
+
 /// Part of the sender's vector.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct VectorPart {
     /// Tips.
@@ -188,8 +199,10 @@ pub struct VectorPart {
     pub hole_tips: Vec<Tip>,
 }
 
+decode_map!(VectorPart { tips: 0, last: 1, answer: 2, hole_tips: 3 default });
+
 /// Nothing has moved on this link for a while: do both sides hold the same?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Quiet {
     /// The end of the sender's log.
@@ -203,8 +216,10 @@ pub struct Quiet {
     pub digest: Digest,
 }
 
+decode_map!(Quiet { head: 0, read: 1, digest: 2 });
+
 /// A request for part of a chain that commits already sent depend on.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Want {
     /// Comes back in the answer.
@@ -214,6 +229,8 @@ pub struct Want {
     #[n(1)]
     pub ranges: Vec<ChainRange>,
 }
+
+decode_map!(Want { nonce: 0, ranges: 1 });
 
 /// Commits `from..=to` of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -235,25 +252,20 @@ pub struct ChainRange {
 
 /// Commits that were asked for, in the order of the sender's log. What is not in it, or in the
 /// [`Piece`]s before it, the sender does not hold, unless `cut`.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Of the [`Want`].
-    #[n(0)]
     pub nonce: u64,
-    /// Encoded commits.
-    #[n(1)]
-    pub records: Vec<ByteVec>,
+    /// The commits.
+    pub records: Vec<Record>,
     /// More follow in further answers with this nonce.
-    #[n(2)]
     pub more: bool,
     /// The answer was full; ask again for the rest.
-    #[n(3)]
     pub cut: bool,
 }
 
 /// "Tell me the end of your log now", and the answer to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Head {
     /// Comes back in the answer.
@@ -264,8 +276,10 @@ pub struct Head {
     pub at: Option<Mark>,
 }
 
+decode_map!(Head { nonce: 0, at: 1 });
+
 /// A relay tells whose commits it brought on how far another region has come.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Stored {
     /// The region.
@@ -285,9 +299,11 @@ pub struct Stored {
     pub partition: u32,
 }
 
+decode_map!(Stored { region: 0, log: 1, upto: 2, is_linked: 3, partition: 4 });
+
 /// "Tell me of each region when all that it holds now is in your log", and the answers to it, one
 /// for each region.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Fresh {
     /// Comes back in the answers.
@@ -298,8 +314,10 @@ pub struct Fresh {
     pub answer: Option<RegionHead>,
 }
 
+decode_map!(Fresh { nonce: 0, answer: 1 });
+
 /// What a region held is in a log.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct RegionHead {
     /// The region.
@@ -310,8 +328,10 @@ pub struct RegionHead {
     pub at: Mark,
 }
 
+decode_map!(RegionHead { region: 0, at: 1 });
+
 /// The link is about to be closed, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Bye {
     /// A [`CloseCode`](crate::wire::close::CloseCode).
@@ -324,3 +344,5 @@ pub struct Bye {
     #[n(2)]
     pub descriptor: Option<Descriptor>,
 }
+
+decode_map!(Bye { code: 0, reason: 1, descriptor: 2 });

@@ -3,11 +3,16 @@
 //! A frame is a CBOR array of its type and a map with integer keys. Unknown keys are skipped, and
 //! so are frames of unknown type, so that versions N and N±1 talk.
 
-use minicbor::Decoder;
+use minicbor::bytes::ByteVec;
+use minicbor::{Decoder, Encode};
 
-use crate::base::cbor::to_cbor;
+use crate::base::cbor::{decode_map, to_cbor};
 use crate::base::limits::Limits;
 use crate::base::position::Mark;
+use crate::commit::error::CommitError;
+use crate::commit::vector::Tip;
+use crate::wire::batch::record::Record;
+use crate::wire::batch::{self, BatchError, Last};
 use crate::wire::bodies::Ack;
 use crate::wire::bodies::Answer;
 use crate::wire::bodies::Bye;
@@ -21,6 +26,7 @@ use crate::wire::bodies::Stored;
 use crate::wire::bodies::Terms;
 use crate::wire::bodies::VectorPart;
 use crate::wire::bodies::Want;
+use crate::wire::close::CloseCode;
 use crate::wire::meeting::{Announce, Introduction, Signal};
 use crate::wire::presence::Present;
 
@@ -84,14 +90,93 @@ pub enum FrameError {
     /// Not CBOR, or not a frame's.
     #[error("malformed frame: {0}")]
     Malformed(String),
+    /// Its commits are not to be had.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+}
+
+impl FrameError {
+    /// What a link ends with that brought such bytes.
+    pub fn code(&self) -> CloseCode {
+        match self {
+            Self::TooLarge(_)
+            | Self::Batch(BatchError::TooLarge | BatchError::Commit(CommitError::TooLarge(_))) => {
+                CloseCode::TooLarge
+            }
+            Self::Batch(BatchError::Elsewhere) => CloseCode::GoingAway,
+            Self::Malformed(_) | Self::Batch(_) => CloseCode::Malformed,
+        }
+    }
+}
+
+impl From<minicbor::decode::Error> for FrameError {
+    fn from(error: minicbor::decode::Error) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+/// [`Commits`] as they are written.
+#[derive(Encode)]
+#[cbor(map)]
+struct CommitsBody {
+    #[n(0)]
+    batch: Option<ByteVec>,
+    #[n(1)]
+    to: Option<Mark>,
+    #[cbor(n(2), default, skip_if = "Vec::is_empty")]
+    named: Vec<Tip>,
+}
+
+decode_map!(CommitsBody { batch: 0, to: 1, named: 2 default });
+
+/// An [`Answer`] as it is written.
+#[derive(Encode)]
+#[cbor(map)]
+struct AnswerBody {
+    #[n(0)]
+    nonce: u64,
+    #[n(1)]
+    batch: Option<ByteVec>,
+    #[n(2)]
+    more: bool,
+    #[n(3)]
+    cut: bool,
+}
+
+decode_map!(AnswerBody { nonce: 0, batch: 1, more: 2, cut: 3 });
+
+fn to_batch(records: &[Record], last: Option<&Last>) -> Option<ByteVec> {
+    (!records.is_empty()).then(|| batch::encode(records, last).into())
+}
+
+fn from_batch(
+    batch: Option<ByteVec>,
+    limits: &Limits,
+    last: Option<&Last>,
+) -> Result<Vec<Record>, BatchError> {
+    batch.map_or(Ok(Vec::new()), |batch| batch::decode(&batch, limits, last))
 }
 
 impl Frame {
     /// To bytes.
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_after(None)
+    }
+
+    /// To bytes, as the next frame on a link; `last` is the last commit that its stream has brought.
+    pub fn encode_next(&self, last: &mut Option<Last>) -> Vec<u8> {
+        let bytes = self.encode_after(last.as_ref());
+        *last = self.last().or(*last);
+        bytes
+    }
+
+    fn encode_after(&self, last: Option<&Last>) -> Vec<u8> {
         match self {
             Frame::Hello(body) => to_cbor(&(1u8, body)),
-            Frame::Commits(body) => to_cbor(&(2u8, body)),
+            Frame::Commits(Commits { records, to, named }) => {
+                let batch = to_batch(records, last);
+                to_cbor(&(2u8, CommitsBody { batch, to: *to, named: named.clone() }))
+            }
             Frame::Piece(body) => to_cbor(&(3u8, body)),
             Frame::Ack(body) => to_cbor(&(4u8, body)),
             Frame::Credit(bytes) => to_cbor(&(5u8, bytes)),
@@ -99,7 +184,10 @@ impl Frame {
             Frame::Quiet(body) => to_cbor(&(7u8, body)),
             Frame::Agree(head) => to_cbor(&(8u8, head)),
             Frame::Want(body) => to_cbor(&(9u8, body)),
-            Frame::Answer(body) => to_cbor(&(10u8, body)),
+            Frame::Answer(Answer { nonce, records, more, cut }) => {
+                let batch = to_batch(records, None);
+                to_cbor(&(10u8, AnswerBody { nonce: *nonce, batch, more: *more, cut: *cut }))
+            }
             Frame::Head(body) => to_cbor(&(11u8, body)),
             Frame::Bye(body) => to_cbor(&(12u8, body)),
             Frame::Stored(body) => to_cbor(&(13u8, body)),
@@ -115,26 +203,48 @@ impl Frame {
         }
     }
 
-    /// From bytes. Memory taken is at most a small multiple of what came.
+    /// From bytes. Memory taken is at most a small multiple of what came, and of a frame of the largest size for
+    /// commits.
     ///
     /// # Errors
     /// [`FrameError`], the sender's fault.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, FrameError> {
+        Self::decode_next(bytes, limits, &mut None)
+    }
+
+    /// From bytes, as the next frame on a link; `last` is the last commit that its stream has brought.
+    ///
+    /// # Errors
+    /// [`FrameError`], the sender's fault.
+    pub fn decode_next(bytes: &[u8], limits: &Limits, last: &mut Option<Last>) -> Result<Self, FrameError> {
         if bytes.len() > limits.frame_bytes_max {
             return Err(FrameError::TooLarge(bytes.len()));
         }
-        decode(bytes).map_err(|error| FrameError::Malformed(error.to_string()))
+        let frame = decode(bytes, limits, last.as_ref())?;
+        *last = frame.last().or(*last);
+        Ok(frame)
+    }
+
+    /// The last commit that it brings in the stream of a link, from which the next frame may go on.
+    pub fn last(&self) -> Option<Last> {
+        match self {
+            Frame::Commits(commits) => Last::of_records(&commits.records),
+            _ => None,
+        }
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
+fn decode(bytes: &[u8], limits: &Limits, last: Option<&Last>) -> Result<Frame, FrameError> {
     let mut d = Decoder::new(bytes);
     if d.array()? != Some(2) {
-        return Err(minicbor::decode::Error::message("not a type and a body"));
+        return Err(minicbor::decode::Error::message("not a type and a body").into());
     }
     let frame = match d.u8()? {
         1 => Frame::Hello(d.decode()?),
-        2 => Frame::Commits(d.decode()?),
+        2 => {
+            let CommitsBody { batch, to, named } = d.decode()?;
+            Frame::Commits(Commits { records: from_batch(batch, limits, last)?, to, named })
+        }
         3 => Frame::Piece(d.decode()?),
         4 => Frame::Ack(d.decode()?),
         5 => Frame::Credit(d.decode()?),
@@ -142,7 +252,10 @@ fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
         7 => Frame::Quiet(d.decode()?),
         8 => Frame::Agree(d.decode()?),
         9 => Frame::Want(d.decode()?),
-        10 => Frame::Answer(d.decode()?),
+        10 => {
+            let AnswerBody { nonce, batch, more, cut } = d.decode()?;
+            Frame::Answer(Answer { nonce, records: from_batch(batch, limits, None)?, more, cut })
+        }
         11 => Frame::Head(d.decode()?),
         12 => Frame::Bye(d.decode()?),
         13 => Frame::Stored(d.decode()?),
@@ -162,7 +275,7 @@ fn decode(bytes: &[u8]) -> Result<Frame, minicbor::decode::Error> {
     if d.position() == bytes.len() {
         Ok(frame)
     } else {
-        Err(minicbor::decode::Error::message("bytes after the end"))
+        Err(minicbor::decode::Error::message("bytes after the end").into())
     }
 }
 

@@ -1,14 +1,15 @@
 //! The frames by which replicas meet: a relay tells them of each other and passes on what they say until they
 //! have a link of their own. Nothing of this is stored.
 
+use minicbor::Encode;
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Encode};
 
+use crate::base::cbor::decode_map;
 use crate::base::id::PeerKey;
 use crate::wire::bodies::Terms;
 
 /// A replica is there for others to link to. From a relay to another: one of its replicas is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Announce {
     /// Its key. Absent: it is not there any more.
@@ -19,8 +20,10 @@ pub struct Announce {
     pub terms: Option<Terms>,
 }
 
+decode_map!(Announce { key: 0, terms: 1 });
+
 /// A relay tells a replica of another one, and both of them the same.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Introduction {
     /// The other one.
@@ -37,8 +40,10 @@ pub struct Introduction {
     pub to: Option<PeerKey>,
 }
 
+decode_map!(Introduction { key: 0, region: 1, ticket: 2, to: 3 });
+
 /// What a replica says to another by way of relays.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Signal {
     /// On the way to a relay, and from relay to relay, to whom. On the way to a replica, from whom.
@@ -54,3 +59,5 @@ pub struct Signal {
     #[n(3)]
     pub from: Option<PeerKey>,
 }
+
+decode_map!(Signal { key: 0, region: 1, bytes: 2, from: 3 });

@@ -1,6 +1,7 @@
 //! Frames, and why links end.
 
 pub mod access;
+pub mod batch;
 pub mod bodies;
 pub mod close;
 pub mod frame;

@@ -3,17 +3,20 @@
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::base::cbor::decode_map;
 use crate::base::id::PresenceId;
 use crate::base::time::Millis;
 
 /// Whoever is there. Without any: the receiver is to say again who it is.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(map)]
 pub struct Present {
     /// In no order.
     #[n(0)]
     pub all: Vec<Presence>,
 }
+
+decode_map!(Present { all: 0 });
 
 /// What one replica has said of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -201,7 +201,7 @@ fn items_of_kinds_that_this_version_does_not_know_are_kept_and_sent_on_as_they_a
     assert_eq!(world.code(0, link), None);
     assert!(world.hold_the_same());
     let is_it = |(from, frame): &(usize, Frame)| match frame {
-        Frame::Commits(commits) => *from == 0 && commits.records.iter().any(|sent| **sent == record),
+        Frame::Commits(commits) => *from == 0 && commits.records.iter().any(|sent| *sent.bytes() == record),
         _ => false,
     };
     assert!(world.sent.iter().any(is_it), "to the byte");

@@ -17,6 +17,7 @@ use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::StorageRequest;
 use eyot_core::wire::access::{Right, Side};
+use eyot_core::wire::batch::Last;
 use eyot_core::wire::bodies::{Commits, Hello};
 use eyot_core::wire::frame::Frame;
 
@@ -47,6 +48,7 @@ pub struct World {
     /// Which links were closed, and why.
     pub closed: Vec<(End, u16)>,
     others: BTreeMap<End, End>,
+    last: BTreeMap<End, Option<Last>>,
     wires: VecDeque<(End, Vec<u8>)>,
     /// How many nodes there have been.
     added: u8,
@@ -65,6 +67,7 @@ impl World {
             dialed: Vec::new(),
             closed: Vec::new(),
             others: BTreeMap::new(),
+            last: BTreeMap::new(),
             wires: VecDeque::new(),
             added: 0,
         };
@@ -204,7 +207,12 @@ impl World {
                 node.replica.handle(holder::Input::Storage(id, answer), now);
             }
             Effect::Holder(holder::Effect::Send(link, frame)) => {
-                let said = Frame::decode(&frame, &Limits::PROTOCOL).expect("replicas send frames");
+                let said = Frame::decode_next(
+                    &frame,
+                    &Limits::PROTOCOL,
+                    self.last.entry((number, link)).or_default(),
+                )
+                .expect("replicas send frames");
                 self.sent.push((number, said));
                 if let Some(other) = self.others.get(&(number, link)).filter(|end| !(self.is_lost)(**end)) {
                     self.wires.push_back((*other, frame.to_vec()));

@@ -13,6 +13,7 @@ use eyot_core::replica::replica::Replica;
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::StorageRequest;
 use eyot_core::wire::access::Claims;
+use eyot_core::wire::batch::Last;
 use eyot_core::wire::bodies::Bye;
 use eyot_core::wire::frame::Frame;
 
@@ -48,7 +49,9 @@ pub struct Node {
     pub dials: usize,
     pub probes: usize,
     /// What came in.
-    frames: Vec<Vec<u8>>,
+    frames: Vec<Frame>,
+    /// The last commit that came on each link.
+    last: BTreeMap<LinkId, Option<Last>>,
     /// Of a raw peer.
     pub heard: Vec<(LinkId, Frame)>,
     timer: Option<u64>,
@@ -106,6 +109,7 @@ impl Net {
             dials: 0,
             probes: 0,
             frames: Vec::new(),
+            last: BTreeMap::new(),
             heard: Vec::new(),
             timer: None,
             next_link: 1,
@@ -211,7 +215,13 @@ impl Net {
             }
             Happening::Frame(node, link, bytes) => {
                 if self.ends.contains_key(&(node, link)) {
-                    self.nodes[node].frames.push(bytes.clone());
+                    let here = &mut self.nodes[node];
+                    let last = here.last.entry(link).or_default();
+                    let frame = Frame::decode_next(&bytes, &self.limits, last).expect("a frame");
+                    here.frames.push(frame.clone());
+                    if matches!(here.machine, Machine::Raw) {
+                        here.heard.push((link, frame));
+                    }
                     self.input(node, Input::Received(link, bytes));
                 }
             }
@@ -252,12 +262,7 @@ impl Net {
         match &mut self.nodes[node].machine {
             Machine::Relay(relay) => relay.handle(input, now),
             Machine::Replica(replica) => replica.handle(input, now),
-            Machine::Raw => {
-                if let Input::Received(link, bytes) = input {
-                    let frame = Frame::decode(&bytes, &self.limits).expect("a frame");
-                    self.nodes[node].heard.push((link, frame));
-                }
-            }
+            Machine::Raw => {}
         }
         self.drain(node);
     }
@@ -335,9 +340,8 @@ impl Net {
     }
 
     /// The frames that have come to a node.
-    pub fn frames_to(&self, node: NodeId) -> Vec<Frame> {
-        let frames = self.nodes[node].frames.iter();
-        frames.map(|bytes| Frame::decode(bytes, &self.limits).expect("a frame")).collect()
+    pub fn frames_to(&self, node: NodeId) -> &[Frame] {
+        &self.nodes[node].frames
     }
 
     fn later(&mut self, delay: u64, happening: Happening) {

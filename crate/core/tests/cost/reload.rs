@@ -1,7 +1,6 @@
 //! A log that is read anew, because another process that shares it has written.
 
 use eyot_core::base::limits::Limits;
-use eyot_core::commit::commit::Commit;
 use eyot_core::holder::caps::Caps;
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::wire::bodies::{ChainRange, Want};
@@ -47,7 +46,7 @@ fn a_question_that_was_asked_of_the_log_as_it_was_is_answered_from_the_log_as_it
             Frame::Answer(answer) if answer.nonce == 7 => Some(answer.records),
             _ => None,
         });
-        let records = answers.flatten().map(|record| Commit::decode(&record, &Limits::PROTOCOL).unwrap());
+        let records = answers.flatten().map(|record| record.open(&Limits::PROTOCOL).unwrap());
         let records: Vec<_> = records.map(|commit| commit.header().author.0[0]).collect();
         assert!(records.iter().all(|author| *author == 3), "{records:?} after {delay} ms");
         assert_eq!(net.relay(relay).stored(), 12);

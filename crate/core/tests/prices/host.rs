@@ -15,6 +15,7 @@ use eyot_core::relay::relay::{Relay, RelayConfig};
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 use eyot_core::wire::access::{Claims, Right};
+use eyot_core::wire::batch::Last;
 use eyot_core::wire::bodies::{Commits, Head, Hello};
 use eyot_core::wire::frame::Frame;
 
@@ -29,6 +30,8 @@ pub struct Host {
     pub timer: Option<u64>,
     /// What was sent on each link and not taken.
     pub sent: BTreeMap<LinkId, VecDeque<Frame>>,
+    /// The last commit that was sent on each link.
+    last: BTreeMap<LinkId, Option<Last>>,
     pub closed: BTreeMap<LinkId, (u16, String)>,
     /// Reads in this order, by their first key.
     pub reads: Vec<Vec<u8>>,
@@ -70,6 +73,7 @@ impl Host {
             is_full: false,
             timer: None,
             sent: BTreeMap::new(),
+            last: BTreeMap::new(),
             closed: BTreeMap::new(),
             reads: Vec::new(),
             claims: claims.into(),
@@ -85,10 +89,15 @@ impl Host {
     /// The relay is taken out of memory and made again; links go on by their attachments, or end.
     pub fn sleep(&mut self, links: &[LinkId]) {
         let kept: Vec<_> = links.iter().map(|link| (*link, self.relay.attachment(*link))).collect();
+        self.wake(&kept);
+    }
+
+    /// The relay is taken out of memory, and these links go on from what was kept of them.
+    pub fn wake(&mut self, kept: &[(LinkId, Vec<u8>)]) {
         self.relay = Relay::new(RelayConfig { seed: [9; 32], ..self.config.clone() }, self.now);
         self.run();
         for (link, attachment) in kept {
-            self.relay.resume(link, &attachment, self.now);
+            self.relay.resume(*link, attachment, self.now);
         }
         self.run();
     }
@@ -140,7 +149,9 @@ impl Host {
                 self.relay.handle(Input::Signed(number, Some([7; 64])), self.now);
             }
             Effect::Send(link, frame) => {
-                let frame = Frame::decode(&frame, &self.config.limits).expect("relays send frames");
+                let frame =
+                    Frame::decode_next(&frame, &self.config.limits, self.last.entry(link).or_default())
+                        .expect("relays send frames");
                 self.sent.entry(link).or_default().push_back(frame);
             }
             Effect::Close(link, code, reason) => {
@@ -173,6 +184,12 @@ impl Host {
 
     pub fn send(&mut self, link: LinkId, frame: &Frame) {
         self.relay.handle(Input::Received(link, frame.encode()), self.now);
+        self.run();
+    }
+
+    /// Sends a frame that goes on from the last commit of the one before.
+    pub fn send_next(&mut self, link: LinkId, frame: &Frame, last: &mut Option<Last>) {
+        self.relay.handle(Input::Received(link, frame.encode_next(last)), self.now);
         self.run();
     }
 
@@ -249,13 +266,23 @@ pub fn chain(author: u8, count: u64, bytes: usize) -> Vec<Commit> {
     let mut prev = Descriptor::plain("space").chain_start(0);
     let mut commits = Vec::new();
     for seq in 1..=count {
-        let items = vec![(DocId([author; 16]), Kind::Change, vec![seq as u8; bytes])];
+        let items = vec![(DocId([author; 16]), Kind::Change, noise(seq + 1_000 * u64::from(author), bytes))];
         let of = (AuthorId([author; 16]), seq, prev);
         let commit = Commit::new(of, Vec::new(), 0, items, &Limits::PROTOCOL).expect("within limits");
         prev = commit.id();
         commits.push(commit);
     }
     commits
+}
+
+/// Bytes that no compression makes fewer.
+fn noise(seed: u64, count: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..count).map(|_| next()).collect()
 }
 
 /// The first commit of an author, which comes after another.
@@ -273,6 +300,6 @@ pub fn after_all(author: u8, causes: &[Commit]) -> Commit {
 }
 
 pub fn commits(commits: &[Commit]) -> Frame {
-    let records = commits.iter().map(|commit| commit.encode().into()).collect();
+    let records = commits.iter().map(|commit| commit.clone().into()).collect();
     Frame::Commits(Commits { records, to: None, named: Vec::new() })
 }

@@ -73,6 +73,35 @@ fn on_an_open_relay_nobody_is_a_region_and_elsewhere_only_those_that_are_configu
     assert_eq!(region(&mut host, "relay", "us"), None);
 }
 
+/// A frame leaves out what the last commit before it says.
+#[test]
+fn a_link_knows_its_last_commit_after_sleep() {
+    let mut host = crate::common::host();
+    let (link, mut last) = (host.come("write"), None);
+    for commit in chain(3, 4, 10) {
+        host.send_next(link, &commits(&[commit]), &mut last);
+        host.sleep(&[link]);
+    }
+    assert_eq!((host.relay.stored(), host.code(link)), (4, None));
+}
+
+/// A host may put a link back to an older copy of what it keeps of it.
+#[test]
+fn a_frame_that_goes_on_from_a_commit_that_was_forgotten_ends_the_link_and_its_commit_is_sent_anew() {
+    let mut host = crate::common::host();
+    let (link, mut last) = (host.come("write"), None);
+    let all = chain(3, 3, 10);
+    host.send_next(link, &commits(&all[..1]), &mut last);
+    let kept = host.relay.attachment(link);
+    host.send_next(link, &commits(&all[1..2]), &mut last);
+    host.wake(&[(link, kept)]);
+    host.send_next(link, &commits(&all[2..]), &mut last);
+    assert_eq!((host.relay.stored(), host.code(link)), (2, Some(CloseCode::GoingAway as u16)));
+    let again = host.come("write");
+    host.send_next(again, &commits(&all[2..]), &mut None);
+    assert_eq!((host.relay.stored(), host.code(again)), (3, None));
+}
+
 #[test]
 fn credit_that_is_owed_survives_sleep() {
     let tiny = Limits { credit_bytes: 20_000, ..limits() };

@@ -1,6 +1,6 @@
 //! Processes of a replica on one storage, with peers for which the test speaks.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, LinkId, LogId};
@@ -15,6 +15,7 @@ use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 use eyot_core::wire::access::{Right, Side};
+use eyot_core::wire::batch::Last;
 use eyot_core::wire::bodies::Hello;
 use eyot_core::wire::frame::Frame;
 
@@ -42,6 +43,7 @@ pub struct Process {
     pub events: Vec<Event>,
     /// What was sent on each link.
     pub sent: Vec<(LinkId, Frame)>,
+    last: BTreeMap<LinkId, Option<Last>>,
     pub closed: Vec<(LinkId, u16)>,
     /// Links that are dialled.
     pub dialled: Vec<LinkId>,
@@ -74,6 +76,7 @@ impl World {
             replica,
             events: Vec::new(),
             sent: Vec::new(),
+            last: BTreeMap::new(),
             closed: Vec::new(),
             dialled: Vec::new(),
             timer: None,
@@ -148,7 +151,7 @@ impl World {
             Frame::Commits(commits) => Some(&commits.records),
             _ => None,
         });
-        records.flatten().map(|record| Commit::decode(record, &Limits::PROTOCOL).expect("a commit")).collect()
+        records.flatten().map(|record| record.clone().open(&Limits::PROTOCOL).expect("a commit")).collect()
     }
 
     pub fn code(&self, process: usize, link: LinkId) -> Option<u16> {
@@ -212,7 +215,9 @@ impl World {
                 process.replica.handle(holder::Input::Storage(id, answer), self.now);
             }
             Effect::Holder(holder::Effect::Send(link, frame)) => {
-                let frame = Frame::decode(&frame, &Limits::PROTOCOL).expect("replicas send frames");
+                let frame =
+                    Frame::decode_next(&frame, &Limits::PROTOCOL, process.last.entry(link).or_default())
+                        .expect("replicas send frames");
                 process.sent.push((link, frame));
             }
             Effect::Holder(holder::Effect::Close(link, code, _)) => process.closed.push((link, code)),

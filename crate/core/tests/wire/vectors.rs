@@ -5,9 +5,12 @@ use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Cursor, Mark, Marker, Position};
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::commit::header::After;
 use eyot_core::commit::kind::Kind;
 use eyot_core::commit::vector::{Tip, Vector};
 use eyot_core::wire::access::Right;
+use eyot_core::wire::batch::record::Record;
+use eyot_core::wire::batch::{Last, encode};
 use eyot_core::wire::bodies::{
     Ack, Answer, Bye, ChainRange, Commits, Fresh, Head, Hello, Piece, Quiet, RegionHead, Stored, Terms,
     VectorPart, Want,
@@ -25,7 +28,10 @@ pub fn lines() -> Vec<String> {
         let header = commit.header().encode();
         format!("record {name}: {} {} {}", hex(&commit.encode()), hex(&header), hex(&commit.id().0))
     });
-    frames.chain(records).chain(hashes()).collect()
+    let batches = batches()
+        .into_iter()
+        .map(|(name, records, last)| format!("batch {name}: {}", hex(&encode(&records, last.as_ref()))));
+    frames.chain(records).chain(batches).chain(hashes()).collect()
 }
 
 pub fn hex(bytes: &[u8]) -> String {
@@ -72,7 +78,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
         hole_tips: vec![tips[0]],
         ..hello.clone()
     };
-    let record = |number: usize| records()[number].1.encode().into();
+    let record = |number: usize| records()[number].1.clone().into();
     let range = ChainRange { author: AuthorId([1; 16]), from: 1, to: 300, branch: None };
     let branch = ChainRange { branch: Some(tips[0].id.short()), from: 2, to: 2, ..range };
     vec![
@@ -176,7 +182,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
 }
 
 /// Two commits of one author, and one of another that comes after the second.
-pub fn records() -> Vec<(&'static str, Commit)> {
+pub fn records() -> [(&'static str, Commit); 3] {
     let start = Descriptor::plain("team ü").chain_start(0);
     let doc = DocId([7; 16]);
     let commit =
@@ -187,7 +193,38 @@ pub fn records() -> Vec<(&'static str, Commit)> {
     let items = vec![(doc, Kind::Delete, Vec::new()), (DocId([8; 16]), Kind::Import, vec![9; 30])];
     let second = commit((one, 2, first.id()), Vec::new(), 1_790_000_000_001, items);
     let third = commit((two, 1, start), vec![second.name()], 0, Vec::new());
-    vec![("first", first), ("second", second), ("after another's", third)]
+    [("first", first), ("second", second), ("after another's", third)]
+}
+
+/// Batches, and the last commit of the one before.
+pub fn batches() -> Vec<(&'static str, Vec<Record>, Option<Last>)> {
+    let [first, second, third] = records().map(|(_, commit)| commit);
+    let last = Some(Last::of(&first));
+    let later = After { seq: 9, ..second.name() };
+    let mut lacking = second.clone();
+    lacking.justify(|_| Some(later));
+    let hole = Commit::decode(&lacking.encode(), &Limits::PROTOCOL).map(|mut commit| {
+        commit.justify(|_| None);
+        commit
+    });
+    vec![
+        ("of three", vec![first.clone().into(), second.clone().into(), third.into()], None),
+        ("that goes on", vec![second.into()], last),
+        ("with a record as it is", vec![Record::Encoded(vec![1, 2, 3])], None),
+        ("with a deleted item and a hole", vec![lacking.into(), hole.expect("a commit").into()], last),
+    ]
+}
+
+/// The batch of three, compressed by hand: all of it is written out. Which bytes repeat others is left to who
+/// compresses.
+pub fn compressed() -> Vec<u8> {
+    let (_, records, _) = batches().swap_remove(0);
+    let body = encode(&records, None).split_off(1);
+    let len = body.len();
+    // More than 15 bytes follow, and no repetition.
+    let mut bytes = vec![1, len as u8 & 0x7f | 0x80, (len >> 7) as u8, 0xf0, (len - 15) as u8];
+    bytes.extend(body);
+    bytes
 }
 
 fn hashes() -> Vec<String> {

@@ -299,7 +299,7 @@ mod tests {
             let of = (AuthorId([author; 16]), seq, prev);
             let commit = Commit::new(of, Vec::new(), 0, Vec::new(), &Limits::PROTOCOL).unwrap();
             prev = commit.id();
-            records.push(commit.encode().into());
+            records.push(commit.into());
         }
         Frame::Commits(Commits { records, to: None, named: Vec::new() }).encode()
     }

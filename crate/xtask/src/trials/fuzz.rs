@@ -88,6 +88,7 @@ fn seed() -> Result<()> {
         let target = match name.split(' ').next() {
             Some("frame") => "frame",
             Some("record") => "commit",
+            Some("batch") => "batch",
             Some("descriptor") => "descriptor",
             _ => continue,
         };

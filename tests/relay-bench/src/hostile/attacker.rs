@@ -5,6 +5,7 @@ use eyot_core::base::id::LogId;
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Cursor;
 use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::wire::batch::Last;
 use eyot_core::wire::bodies::Hello;
 use eyot_core::wire::frame::Frame;
 
@@ -19,6 +20,8 @@ pub struct Attacker {
     pub theirs: Hello,
     /// What the relay may be sent of commits.
     pub credit: i64,
+    /// The last commit that came.
+    last: Option<Last>,
 }
 
 /// How an attacker greets.
@@ -47,7 +50,7 @@ impl Attacker {
             other => bail!("a greeting was due, not {other:?}"),
         };
         let credit = theirs.credit as i64;
-        Ok(Self { sender, receiver, theirs, credit })
+        Ok(Self { sender, receiver, theirs, credit, last: None })
     }
 
     pub async fn send(&mut self, frame: &Frame) -> Result<()> {
@@ -56,7 +59,7 @@ impl Attacker {
 
     /// The next frame. A farewell is an error.
     pub async fn next(&mut self) -> Result<Frame> {
-        match Frame::decode(self.receiver.receive().await?, &Limits::PROTOCOL)? {
+        match Frame::decode_next(self.receiver.receive().await?, &Limits::PROTOCOL, &mut self.last)? {
             Frame::Bye(bye) => bail!("{} {}", bye.code, bye.reason),
             Frame::Credit(bytes) => {
                 self.credit += bytes as i64;

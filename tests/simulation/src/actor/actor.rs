@@ -7,6 +7,8 @@ use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Cursor, Mark};
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
+use eyot_core::wire::batch::Last;
+use eyot_core::wire::batch::record::Record;
 use eyot_core::wire::bodies::{Answer, Commits, Head, Hello, Terms, Want};
 use eyot_core::wire::frame::Frame;
 
@@ -53,11 +55,13 @@ pub struct Line {
     pub sent: usize,
     /// The end of the other side's log, as it was told.
     pub told: u64,
+    /// The last commit that has come on it.
+    pub last: Option<Last>,
 }
 
 impl Line {
     pub fn new(with: usize) -> Self {
-        Self { with, has_greeted: false, is_up: false, credit: 0, sent: 0, told: 0 }
+        Self { with, has_greeted: false, is_up: false, credit: 0, sent: 0, told: 0, last: None }
     }
 }
 
@@ -167,8 +171,10 @@ impl Actor {
     }
 
     pub fn received(&mut self, link: LinkId, frame: &[u8], rng: &mut Rng) -> Vec<Deed> {
-        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return Vec::new() };
         let Some(line) = self.lines.get_mut(&link) else { return Vec::new() };
+        let Ok(frame) = Frame::decode_next(frame, &Limits::PROTOCOL, &mut line.last) else {
+            return Vec::new();
+        };
         let mut deeds = Vec::new();
         let is_of_replica = line.with >= self.regions;
         match frame {
@@ -196,7 +202,7 @@ impl Actor {
                     line.told = to.seq;
                     self.logs.entry(line.with).and_modify(|(_, marks)| marks.push(to));
                 }
-                records.iter().for_each(|record| self.hear(record));
+                records.into_iter().for_each(|record| self.hear(record));
                 if self.role == Role::Husks {
                     self.bring_husks(rng, &mut deeds);
                 }
@@ -207,8 +213,8 @@ impl Actor {
         deeds
     }
 
-    fn hear(&mut self, record: &[u8]) {
-        if let Ok(commit) = Commit::decode(record, &Limits::PROTOCOL) {
+    fn hear(&mut self, record: Record) {
+        if let Ok(commit) = record.open(&Limits::PROTOCOL) {
             self.learn(commit);
         }
     }

@@ -83,7 +83,6 @@ impl World {
                 Deed::Send(link, frame) => {
                     self.count("frames of actors");
                     self.trace(&frame);
-                    self.say(|| format!("{id:?} {link:?} {}", crate::parts::connection::summary(&frame)));
                     self.send(id, link, frame.into());
                 }
                 Deed::Close(link) => self.close(id, link),

@@ -9,7 +9,6 @@ use eyot_core::replica::replica::Replica;
 use eyot_core::storage::request::{StorageAnswer, StorageFault, StorageRequest};
 
 use crate::base::ids::ProcessId;
-use crate::parts::connection::summary;
 use crate::parts::disk::Asker;
 use crate::parts::process::{Machine, Process};
 use crate::world::happening::Happening;
@@ -112,7 +111,6 @@ impl World {
             holder::Effect::Send(link, frame) => {
                 process.touched.insert(link);
                 self.trace(&frame);
-                self.say(|| format!("{id:?} {link:?} {}", summary(&frame)));
                 self.send(id, link, frame);
             }
             holder::Effect::Close(link, code, reason) => {

@@ -7,14 +7,12 @@ use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::holder::io as holder;
 use eyot_core::replica::io::Input;
-use eyot_core::wire::bodies::Answer;
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::{ConnectionId, ProcessId};
 use crate::base::rng::Rng;
-use crate::parts::connection::Message;
+use crate::parts::connection::{Message, summary};
 use crate::parts::process::Machine;
-use crate::parts::shown::is_present;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 
@@ -26,22 +24,48 @@ impl World {
         self.processes.get(&id)?.links.get(&link).copied()
     }
 
-    pub fn send(&mut self, id: ProcessId, link: LinkId, frame: Arc<[u8]>) {
-        self.check_frame(id, link, &frame);
+    pub fn send(&mut self, id: ProcessId, link: LinkId, bytes: Arc<[u8]>) {
         let Some(connection_id) = self.connection_of(id, link) else { return };
-        let Some(connection) = self.connections.get(&connection_id) else { return };
+        let Some(connection) = self.connections.get_mut(&connection_id) else { return };
         let end = usize::from(connection.ends[0] == (id, link));
-        let frame = if connection.withholds && end == 0 { withhold(&frame, &mut self.rng) } else { frame };
-        let frame = if self.plan.permutes { permute(&frame, &mut self.rng).unwrap_or(frame) } else { frame };
-        self.note_greeting(connection_id, 1 - end, &frame);
-        self.check_credit(connection_id, 1 - end, &frame);
-        self.check_refunds(connection_id, 1 - end, &frame);
+        let from = 1 - end;
+        let frame = Frame::decode_next(&bytes, &Limits::PROTOCOL, &mut connection.last_sent[from]).ok();
+        let withholds = connection.withholds;
+        let is_meddled = withholds || self.plan.permutes;
+        let (mut bytes, mut frame) = (bytes, frame.map(Box::new));
+        if let Some(frame) = &mut frame {
+            if withholds && end == 0 {
+                withhold(frame, &mut self.rng);
+            }
+            if self.plan.permutes {
+                permute(frame, &mut self.rng);
+            }
+            let posted = frame.encode_next(&mut connection.last_posted[from]);
+            if is_meddled {
+                bytes = posted.into();
+            } else if *posted != *bytes && frame.encode() != *bytes && !self.is_with_actor(id, link) {
+                // Law: what was understood is written in the same bytes, whether its sender knows the last commit
+                // or has lost its memory.
+                let frame = summary(Some(frame));
+                self.fail(format!("{id:?} has sent a frame in other bytes than it has: {frame}"));
+            }
+        }
+        self.say(|| format!("{id:?} {link:?} {}", summary(frame.as_deref())));
+        if let Some(frame) = &frame {
+            self.check_frame(id, link, frame);
+            self.note_greeting(connection_id, from, frame);
+            self.check_credit(connection_id, from, frame);
+            self.check_refunds(connection_id, from, frame);
+        }
         // Replicas that show themselves say so again and again.
-        if self.check_peer_frame(connection_id, 1 - end, &frame) && !is_present(&frame) {
+        let moves = |world: &mut Self, frame: &Frame| {
+            world.check_peer_frame(connection_id, from, frame) && !matches!(frame, Frame::Present(_))
+        };
+        if frame.as_ref().is_none_or(|frame| moves(self, frame)) {
             self.last_sent = self.now;
         }
         self.count("frames");
-        self.post(connection_id, end, Message::Frame(frame, self.now));
+        self.post(connection_id, end, Message::Frame(bytes, frame, self.now));
     }
 
     /// Puts something on its way to an end.
@@ -78,11 +102,13 @@ impl World {
             return;
         }
         match message {
-            Message::Frame(frame, sent_at) => {
-                self.note_late(&frame, sent_at);
-                self.note_brought(process, link, &frame);
-                self.note_shown(process, id, &frame);
-                self.input(process, holder::Input::Received(link, frame.to_vec()));
+            Message::Frame(bytes, frame, sent_at) => {
+                if let Some(frame) = frame {
+                    self.note_late(&frame, sent_at);
+                    self.note_brought(process, link, &frame);
+                    self.note_shown(process, id, &frame);
+                }
+                self.input(process, holder::Input::Received(link, bytes.to_vec()));
             }
             // The hosts see to these.
             Message::Ping => self.post(id, 1 - end, Message::Pong),
@@ -138,24 +164,22 @@ impl World {
 }
 
 /// Puts the commits of a frame into another order.
-fn permute(bytes: &Arc<[u8]>, rng: &mut Rng) -> Option<Arc<[u8]>> {
-    let Ok(Frame::Commits(mut commits)) = Frame::decode(bytes, &Limits::PROTOCOL) else { return None };
+fn permute(frame: &mut Frame, rng: &mut Rng) {
+    let Frame::Commits(commits) = frame else { return };
     let records = &mut commits.records;
     for i in (1..records.len()).rev() {
         records.swap(i, rng.below(i as u64 + 1) as usize);
     }
-    (records.len() > 1).then(|| Frame::Commits(commits).encode().into())
 }
 
 /// Leaves out a commit here and there, and never says more when asked.
-fn withhold(bytes: &Arc<[u8]>, rng: &mut Rng) -> Arc<[u8]> {
-    match Frame::decode(bytes, &Limits::PROTOCOL) {
-        Ok(Frame::Commits(mut commits)) if !commits.records.is_empty() && rng.chance(300) => {
+fn withhold(frame: &mut Frame, rng: &mut Rng) {
+    match frame {
+        Frame::Commits(commits) if !commits.records.is_empty() && rng.chance(300) => {
             let left_out = rng.below(commits.records.len() as u64) as usize;
             commits.records.remove(left_out);
-            Frame::Commits(commits).encode().into()
         }
-        Ok(Frame::Answer(answer)) => Frame::Answer(Answer { records: Vec::new(), ..answer }).encode().into(),
-        _ => bytes.clone(),
+        Frame::Answer(answer) => answer.records.clear(),
+        _ => {}
     }
 }

@@ -1,7 +1,6 @@
 //! Laws of flow control, by what is sent on a connection.
 
 use eyot_core::base::limits::{COMMIT_COST_BYTES, Limits};
-use eyot_core::commit::commit::Commit;
 use eyot_core::commit::vector::Tip;
 use eyot_core::wire::frame::Frame;
 
@@ -12,7 +11,7 @@ use crate::world::world::World;
 impl World {
     /// Law: credit comes back when a commit is in the log, and not while it waits: a waiting room is bounded
     /// by what was granted.
-    pub fn check_refunds(&mut self, id: ConnectionId, from: usize, frame: &[u8]) {
+    pub fn check_refunds(&mut self, id: ConnectionId, from: usize, frame: &Frame) {
         let regions = self.plan.regions;
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let [client, relay] = connection.disks;
@@ -20,13 +19,12 @@ impl World {
         if client < regions || relay >= regions || self.plan.evicts() {
             return;
         }
-        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
         let spent = &mut connection.spent;
         match frame {
             Frame::Commits(commits) if from == 0 => {
                 for record in &commits.records {
-                    let Ok(commit) = Commit::decode(record, &Limits::PROTOCOL) else { continue };
-                    spent.unstored.push((commit.tip(), (record.len() + COMMIT_COST_BYTES) as i64));
+                    let Ok(commit) = record.clone().open(&Limits::PROTOCOL) else { continue };
+                    spent.unstored.push((commit.tip(), (record.encoded_len() + COMMIT_COST_BYTES) as i64));
                 }
             }
             // Of a commit in pieces nobody looks when it is stored.
@@ -43,7 +41,7 @@ impl World {
                 let is_stored = |(tip, _): &(Tip, i64)| relay.vector().seq(&tip.author) >= tip.seq;
                 let stored = spent.unstored.extract_if(.., |spent| is_stored(spent));
                 spent.refundable += stored.map(|(_, cost)| cost).sum::<i64>();
-                spent.refundable = spent.refundable.saturating_sub_unsigned(bytes);
+                spent.refundable = spent.refundable.saturating_sub_unsigned(*bytes);
                 if spent.refundable < 0 {
                     let early = -spent.refundable;
                     self.fail(format!("{early} bytes of credit were given back for what is not stored"));
@@ -55,7 +53,7 @@ impl World {
 
     /// Law: credit is never lost. Once all that a client has sent is acknowledged, it has been granted
     /// again all but what is not worth a frame, however often the relay was taken out of memory.
-    pub fn check_credit(&mut self, id: ConnectionId, from: usize, frame: &[u8]) {
+    pub fn check_credit(&mut self, id: ConnectionId, from: usize, frame: &Frame) {
         if !self.plan.evicts() && self.plan.doze_after.is_none() {
             return;
         }
@@ -65,17 +63,16 @@ impl World {
         if connection.disks[0] < regions || connection.disks[1] >= regions {
             return;
         }
-        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
         let to = 1 - from;
         match frame {
             Frame::Hello(hello) => connection.credit[to] = hello.credit as i64,
             Frame::Credit(bytes) => {
-                connection.credit[to] = connection.credit[to].saturating_add_unsigned(bytes)
+                connection.credit[to] = connection.credit[to].saturating_add_unsigned(*bytes)
             }
             Frame::Piece(piece) if !piece.answer => connection.credit[from] -= piece.bytes.len() as i64,
             Frame::Commits(commits) => {
                 let bytes: usize =
-                    commits.records.iter().map(|record| record.len() + COMMIT_COST_BYTES).sum();
+                    commits.records.iter().map(|record| record.encoded_len() + COMMIT_COST_BYTES).sum();
                 connection.credit[from] -= bytes as i64;
                 // Of two frames that tell the same, an acknowledgement may speak of the first alone.
                 let most = &mut connection.most_told[from];

@@ -9,7 +9,7 @@ use eyot_core::wire::bodies::{Ack, Stored};
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::{ConnectionId, ProcessId};
-use crate::parts::connection::Connection;
+use crate::parts::connection::{Connection, commits_of};
 use crate::plan::plan::{Access, REGIONS};
 use crate::world::world::World;
 
@@ -24,7 +24,7 @@ enum Bytes {
 
 impl World {
     /// Notes what is brought to a relay, and whether it may be.
-    pub fn note_brought(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
+    pub fn note_brought(&mut self, id: ProcessId, link: LinkId, frame: &Frame) {
         let process = &self.processes[&id];
         if !self.is_relay(process.disk) {
             return;
@@ -32,9 +32,8 @@ impl World {
         let is_dialled = link.0 >= 1 << 32;
         let may_write = is_dialled || process.rights.get(&link) == Some(&Right::Write);
         let disk = process.disk;
-        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
-        let mut ids = commits_in(&frame);
-        if let Frame::Piece(piece) = &frame {
+        let mut ids = commits_in(frame);
+        if let Frame::Piece(piece) = frame {
             let begun = self.history.pieces.entry((id, link, piece.answer)).or_default();
             begun.extend_from_slice(&piece.bytes);
             if piece.last {
@@ -49,12 +48,10 @@ impl World {
     }
 
     /// Notes the log that an end of a connection greets with, and the cursors that it shows.
-    pub fn note_greeting(&mut self, id: ConnectionId, end: usize, frame: &[u8]) {
+    pub fn note_greeting(&mut self, id: ConnectionId, end: usize, frame: &Frame) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        if let (None, Ok(Frame::Hello(hello))) =
-            (&connection.greeted[end], Frame::decode(frame, &Limits::PROTOCOL))
-        {
-            connection.greeted[end] = Some((hello.log, hello.cursors));
+        if let (None, Frame::Hello(hello)) = (&connection.greeted[end], frame) {
+            connection.greeted[end] = Some((hello.log, hello.cursors.clone()));
             let disk = connection.disks[end];
             // Law: what a greeting tells of the log is durable, once the log is.
             let marker = self.disks[disk].marker().filter(|marker| marker.log != hello.log);
@@ -71,11 +68,11 @@ impl World {
     }
 
     /// Notes where a relay is shown that its log was put back.
-    pub fn note_shown(&mut self, id: ProcessId, connection: ConnectionId, frame: &[u8]) {
+    pub fn note_shown(&mut self, id: ProcessId, connection: ConnectionId, frame: &Frame) {
         let number = self.processes[&id].disk;
         let is_up_to_date = self.is_relay(number) && self.disks[number].is_idle();
         let Some(marker) = self.disks[number].marker().filter(|_| is_up_to_date) else { return };
-        let Ok(Frame::Hello(hello)) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
+        let Frame::Hello(hello) = frame else { return };
         let cursor = hello.cursors.iter().find(|cursor| cursor.log == marker.log);
         let lost = cursor.filter(|cursor| self.disks[number].has_lost(&marker, &cursor.seen));
         if let (Some(cursor), Some(connection)) = (lost, self.connections.get_mut(&connection)) {
@@ -119,17 +116,16 @@ impl World {
     }
 
     /// Law: an acknowledgement is the truth, and a relay sends nothing on that is not durable.
-    pub fn check_frame(&mut self, id: ProcessId, link: LinkId, frame: &[u8]) {
+    pub fn check_frame(&mut self, id: ProcessId, link: LinkId, frame: &Frame) {
         let process = &self.processes[&id];
         if !self.is_relay(process.disk) {
             return;
         }
         let disk = &self.disks[process.disk];
-        let Ok(frame) = Frame::decode(frame, &Limits::PROTOCOL) else { return };
-        let early = commits_in(&frame).into_iter().find(|id| !disk.durable.contains_key(id));
+        let early = commits_in(frame).into_iter().find(|id| !disk.durable.contains_key(id));
         let failure = match (early, frame) {
             (Some(id), _) => Some(format!("{id:?} was sent on before it was durable")),
-            (_, Frame::Ack(Ack { at, whole, read, .. })) => {
+            (_, &Frame::Ack(Ack { at, whole, read, .. })) => {
                 let meta = disk.store.get(b"m").and_then(|meta| Meta::decode(meta).ok());
                 let head = meta.map_or(0, |meta| meta.head.seq);
                 let early =
@@ -144,7 +140,7 @@ impl World {
                 Some("a relay told its own token to whoever came in".into())
             }
             (_, Frame::Hello(hello)) if link.0 < 1 << 32 => self.check_log_id(id, link, hello.log),
-            (_, Frame::Stored(stored)) => self.check_stored(process.disk, &stored),
+            (_, Frame::Stored(stored)) => self.check_stored(process.disk, stored),
             (_, Frame::Commits(commits)) => {
                 self.outcome.count("commits left to others to send", commits.named.len() as u64);
                 None
@@ -210,9 +206,5 @@ fn commits_in(frame: &Frame) -> Vec<CommitId> {
         Frame::Answer(answer) => &answer.records,
         _ => return Vec::new(),
     };
-    records
-        .iter()
-        .filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok())
-        .map(|commit| commit.id())
-        .collect()
+    commits_of(records).map(|commit| commit.id()).collect()
 }

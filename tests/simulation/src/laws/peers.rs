@@ -1,11 +1,11 @@
 //! Laws of links between replicas.
 
-use eyot_core::base::limits::Limits;
 use eyot_core::commit::commit::Commit;
 use eyot_core::wire::access::Right;
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::ConnectionId;
+use crate::parts::connection::commits_of;
 use crate::parts::process::Machine;
 use crate::world::world::World;
 
@@ -13,28 +13,26 @@ impl World {
     /// Laws: no replica shows another what lets it in at relays; who may only read brings nothing; nothing is
     /// sent on before it is durable. Whether the frame moves anything: replicas ask one another for ever
     /// whether they are there.
-    pub fn check_peer_frame(&mut self, id: ConnectionId, from: usize, bytes: &[u8]) -> bool {
+    pub fn check_peer_frame(&mut self, id: ConnectionId, from: usize, frame: &Frame) -> bool {
         let Some(connection) = self.connections.get(&id) else { return true };
         let Some(rights) = connection.rights else { return true };
         let (sender, receiver) = (connection.disks[from], connection.ends[1 - from].0);
         if self.disks[sender].is_outside {
             return true;
         }
-        let Ok(frame) = Frame::decode(bytes, &Limits::PROTOCOL) else { return true };
-        let records = match &frame {
+        let records = match frame {
             Frame::Commits(commits) => commits.records.as_slice(),
             Frame::Answer(answer) => answer.records.as_slice(),
             _ => &[],
         };
         let brings = !records.is_empty() || matches!(frame, Frame::Piece(_));
-        let commits: Vec<_> =
-            records.iter().filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok()).collect();
+        let commits: Vec<_> = commits_of(records).collect();
         let disk = &self.disks[sender];
         let early = commits.iter().find(|commit| !disk.durable.contains_key(&commit.id()));
         if let Some(commit) = early.filter(|_| !disk.has_failed) {
             self.fail(format!("disk {sender} sent {:?} to a replica before it was durable", commit.id()));
         }
-        let is_token = match &frame {
+        let is_token = match frame {
             Frame::Hello(hello) => hello.token.is_some(),
             Frame::Token(_) => true,
             _ => false,

@@ -1,7 +1,6 @@
 //! Laws of who is there.
 
 use eyot_core::base::id::PresenceId;
-use eyot_core::base::limits::Limits;
 use eyot_core::base::time::Millis;
 use eyot_core::holder::presences::PRESENT_FOR;
 use eyot_core::wire::frame::Frame;
@@ -10,7 +9,6 @@ use crate::actor::noise::OF_ACTOR;
 use crate::base::ids::ProcessId;
 use crate::laws::watch;
 use crate::parts::process::Machine;
-use crate::parts::shown::is_present;
 use crate::world::world::World;
 
 /// Over how many processes something may come.
@@ -79,8 +77,8 @@ impl World {
     }
 
     /// How long a frame of this was on its way.
-    pub fn note_late(&mut self, frame: &[u8], sent_at: Millis) {
-        if is_present(frame) && matches!(Frame::decode(frame, &Limits::PROTOCOL), Ok(Frame::Present(_))) {
+    pub fn note_late(&mut self, frame: &Frame, sent_at: Millis) {
+        if matches!(frame, Frame::Present(_)) {
             self.shown.latest = self.shown.latest.max(self.now - sent_at);
         }
     }

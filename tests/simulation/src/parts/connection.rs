@@ -1,7 +1,6 @@
 //! Connections between processes, and what is under way on them.
 
 use std::collections::VecDeque;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use eyot_core::base::id::{LinkId, LogId};
@@ -10,6 +9,8 @@ use eyot_core::base::position::{Cursor, Mark, Marker};
 use eyot_core::base::time::Millis;
 use eyot_core::commit::commit::{Commit, ItemBytes};
 use eyot_core::wire::access::Right;
+use eyot_core::wire::batch::Last;
+use eyot_core::wire::batch::record::Record;
 use eyot_core::wire::frame::Frame;
 
 use crate::base::ids::ProcessId;
@@ -41,6 +42,9 @@ pub struct Connection {
     pub withholds: bool,
     /// What each end may do at the other, where both are replicas that were introduced.
     pub rights: Option<[Right; 2]>,
+    /// The last commit of what each end has sent, and of what was put on its way in place of that.
+    pub last_sent: [Option<Last>; 2],
+    pub last_posted: [Option<Last>; 2],
 }
 
 impl Connection {
@@ -60,49 +64,55 @@ impl Connection {
             greeted: Default::default(),
             withholds: false,
             rights: None,
+            last_sent: [None; 2],
+            last_posted: [None; 2],
         }
     }
 }
 
 pub enum Message {
-    /// And when it was sent.
-    Frame(Arc<[u8]>, Millis),
+    /// Its bytes, what they mean, if anything, and when it was sent.
+    Frame(Arc<[u8]>, Option<Box<Frame>>, Millis),
     Ping,
     Pong,
     Close,
 }
 
 /// A frame in words, for the trace.
-pub fn summary(frame: &[u8]) -> String {
-    match Frame::decode(frame, &Limits::PROTOCOL) {
-        Ok(Frame::Commits(commits)) => {
+pub fn summary(frame: Option<&Frame>) -> String {
+    match frame {
+        Some(Frame::Commits(commits)) => {
             format!("Commits to {:?}: {}", commits.to.map(|to| to.seq), in_words(&commits.records))
         }
-        Ok(Frame::Answer(answer)) => {
+        Some(Frame::Answer(answer)) => {
             let more = if answer.more { ", more follows" } else { "" };
             format!("Answer to {}{more}: {}", answer.nonce, in_words(&answer.records))
         }
-        Ok(Frame::Hello(hello)) => format!(
+        Some(Frame::Hello(hello)) => format!(
             "Hello {:?} resumed {} head {} cursors {:?} tips {:?}",
             hello.log,
             hello.resumed,
             hello.head.seq,
             hello.cursors.iter().map(|c| (c.log, c.read.seq, c.seen.seq)).collect::<Vec<_>>(),
-            hello.tips.map(|tips| tips.len()),
+            hello.tips.as_ref().map(Vec::len),
         ),
-        Ok(frame) => format!("{frame:?}"),
-        Err(error) => error.to_string(),
+        Some(frame) => format!("{frame:?}"),
+        None => "no frame".into(),
     }
 }
 
 /// The commits, and what they lack.
-fn in_words(records: &[impl Deref<Target = Vec<u8>>]) -> String {
-    let commits = records.iter().filter_map(|record| Commit::decode(record, &Limits::PROTOCOL).ok());
-    let words = commits.map(|commit| {
+fn in_words(records: &[Record]) -> String {
+    let words = commits_of(records).map(|commit| {
         let lacks = |what: fn(&ItemBytes) -> bool| commit.items().any(|(_, bytes)| what(bytes));
         let holes = if lacks(|bytes| matches!(bytes, ItemBytes::Hole(_))) { " with holes" } else { "" };
         let deleted = if lacks(|bytes| matches!(bytes, ItemBytes::Deleted(_))) { " deleted" } else { "" };
         format!("{:?}{holes}{deleted}", commit.id())
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// Those of the records that are commits.
+pub fn commits_of(records: &[Record]) -> impl Iterator<Item = Commit> {
+    records.iter().filter_map(|record| record.clone().open(&Limits::PROTOCOL).ok())
 }

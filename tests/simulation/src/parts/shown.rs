@@ -7,11 +7,6 @@ use eyot_core::base::time::Millis;
 
 use crate::base::ids::ProcessId;
 
-/// Whether it is a frame of who is there, by its type.
-pub fn is_present(frame: &[u8]) -> bool {
-    frame.get(1) == Some(&21)
-}
-
 #[derive(Default)]
 pub struct Shown {
     /// By its number, which is what was shown.

@@ -1,7 +1,7 @@
 //! The columns of a change: numbers, texts and yes or no, as Automerge encodes them. Only the encoding
 //! that Automerge writes is read. From another one it would make another change, with another hash.
 
-use crate::document::stripped::bytes::{Bad, Reader};
+use crate::base::leb128::{Bad, Reader};
 
 /// What a column of runs holds.
 pub(super) trait Cell<'a>: Copy + PartialEq {

@@ -3,8 +3,8 @@
 
 use automerge::ScalarValue;
 
+use crate::base::leb128::{Bad, Reader};
 use crate::document::checked::columns::{Deltas, Flags, Runs};
-use crate::document::stripped::bytes::{Bad, Reader};
 
 /// A hash, in bytes.
 const HASH_BYTES: usize = 32;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use automerge::Change;
 
-use super::bytes::{Reader, write_prefixed};
 use super::chunk::HASH_BYTES;
 use super::limits::ACTOR_LIST_BYTES_MAX;
 use crate::base::id::{AuthorId, CommitId, ShortId};
 use crate::base::id_map::IdMap;
+use crate::base::leb128::{Reader, write_prefixed};
 use crate::commit::header::After;
 
 /// The changes of one document by the commits that hold them: of each commit the last change whose

@@ -6,9 +6,9 @@
 //! message (length and bytes), count of other actors and each of them (length and bytes), count of
 //! columns and of each its specification and length, contents of the columns in a row, extra bytes.
 
-use super::bytes::{Bad, Reader, write_number, write_prefixed, write_signed};
 use super::limits::Limits;
 use crate::base::hash::hash32;
+use crate::base::leb128::{Bad, Reader, write_number, write_prefixed, write_signed};
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHECKSUM_BYTES: usize = 4;

@@ -10,11 +10,11 @@
 //! | message, extra bytes | length, at least 1, and the bytes |
 //! | columns | see [`super::layouts`] |
 
-use super::bytes::{Bad, Reader, write_number, write_prefixed};
 use super::chunk::{Columns, HASH_BYTES};
 use super::layouts::{self, ColumnsError};
 use super::limits::Limits;
 use crate::base::id::ShortId;
+use crate::base::leb128::{Bad, Reader, write_number, write_prefixed};
 
 const CHAIN: u8 = 0b11;
 const DEPS: u8 = 1 << 2;

@@ -6,8 +6,8 @@
 //! The table is part of the format: rows may be added at its end, and none may ever change. The first
 //! row that fits is the one that is written; another one is refused.
 
-use super::bytes::{Bad, Reader, write_number};
 use super::chunk::{Columns, Contents};
+use crate::base::leb128::{Bad, Reader, write_number};
 use Part::{Any, Is, Number, Text};
 
 /// How the contents of a column are written.

@@ -3,43 +3,43 @@
 
 /// Bytes end too early, or a number is not in its shortest encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::document) struct Bad;
+pub(crate) struct Bad;
 
 /// What is left to be read.
 #[derive(Clone, Copy)]
-pub(in crate::document) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(in crate::document) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(in crate::document) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(in crate::document) fn byte(&mut self) -> Result<u8, Bad> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Bad> {
         let (first, rest) = self.rest.split_first().ok_or(Bad)?;
         self.rest = rest;
         Ok(*first)
     }
 
-    pub(in crate::document) fn take(&mut self, len: usize) -> Result<&'a [u8], Bad> {
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Bad> {
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(Bad)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    pub(in crate::document) fn array<const N: usize>(&mut self) -> Result<[u8; N], Bad> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Bad> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(Bad)?;
         self.rest = rest;
         Ok(*taken)
     }
 
     /// An unsigned number.
-    pub(in crate::document) fn number(&mut self) -> Result<u64, Bad> {
+    pub(crate) fn number(&mut self) -> Result<u64, Bad> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -56,7 +56,8 @@ impl<'a> Reader<'a> {
     }
 
     /// A signed number.
-    pub(in crate::document) fn signed(&mut self) -> Result<i64, Bad> {
+    #[cfg(feature = "documents")]
+    pub(crate) fn signed(&mut self) -> Result<i64, Bad> {
         let bytes = self.number_bytes()?;
         let (last, before) = bytes.split_last().ok_or(Bad)?;
         let mut value = 0i64;
@@ -79,40 +80,43 @@ impl<'a> Reader<'a> {
     }
 
     /// A count or length of what is yet to be read.
-    pub(in crate::document) fn count(&mut self) -> Result<usize, Bad> {
+    pub(crate) fn count(&mut self) -> Result<usize, Bad> {
         usize::try_from(self.number()?).map_err(|_| Bad)
     }
 
     /// A length, and so many bytes.
-    pub(in crate::document) fn prefixed(&mut self) -> Result<&'a [u8], Bad> {
+    pub(crate) fn prefixed(&mut self) -> Result<&'a [u8], Bad> {
         let len = self.count()?;
         self.take(len)
     }
 
     /// A length and so many bytes, and the bytes of the length with them.
-    pub(in crate::document) fn prefixed_with_length(&mut self) -> Result<&'a [u8], Bad> {
+    #[cfg(feature = "documents")]
+    pub(crate) fn prefixed_with_length(&mut self) -> Result<&'a [u8], Bad> {
         let mut ahead = *self;
         ahead.prefixed()?;
         self.take(self.rest.len() - ahead.rest.len())
     }
 
     /// All that is left, so that nothing is.
-    pub(in crate::document) fn take_rest(&mut self) -> &'a [u8] {
+    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.rest)
     }
 
     /// The bytes of a number, signed or not, whose value does not matter: up to and with the first one
     /// whose highest bit is clear.
-    pub(in crate::document) fn number_bytes(&mut self) -> Result<&'a [u8], Bad> {
+    #[cfg(feature = "documents")]
+    pub(crate) fn number_bytes(&mut self) -> Result<&'a [u8], Bad> {
         let last = self.rest.iter().take(NUMBER_BYTES_MAX).position(|byte| byte & 0x80 == 0).ok_or(Bad)?;
         self.take(last + 1)
     }
 }
 
 /// The bytes of the longest number of 64 bits.
+#[cfg(feature = "documents")]
 const NUMBER_BYTES_MAX: usize = 10;
 
-pub(in crate::document) fn write_number(mut value: u64, to: &mut Vec<u8>) {
+pub(crate) fn write_number(mut value: u64, to: &mut Vec<u8>) {
     while value >= 0x80 {
         to.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -121,7 +125,8 @@ pub(in crate::document) fn write_number(mut value: u64, to: &mut Vec<u8>) {
 }
 
 /// A signed number that is not negative.
-pub(in crate::document) fn write_signed(mut value: u64, to: &mut Vec<u8>) {
+#[cfg(feature = "documents")]
+pub(crate) fn write_signed(mut value: u64, to: &mut Vec<u8>) {
     // The sixth bit of the last byte is the sign.
     while value >= 0x40 {
         to.push((value & 0x7f) as u8 | 0x80);
@@ -130,7 +135,7 @@ pub(in crate::document) fn write_signed(mut value: u64, to: &mut Vec<u8>) {
     to.push(value as u8);
 }
 
-pub(in crate::document) fn write_prefixed(bytes: &[u8], to: &mut Vec<u8>) {
+pub(crate) fn write_prefixed(bytes: &[u8], to: &mut Vec<u8>) {
     write_number(bytes.len() as u64, to);
     to.extend_from_slice(bytes);
 }
@@ -141,6 +146,7 @@ mod tests {
 
     /// Law: a number reads back as it was written, and no other bytes read as it.
     #[test]
+    #[cfg(feature = "documents")]
     fn a_signed_number_reads_back_and_has_one_encoding() {
         for value in [0, 1, -1, 63, 64, -64, -65, 8191, -8192, 1 << 40, i64::MAX, i64::MIN] {
             let mut bytes = Vec::new();
@@ -179,6 +185,7 @@ mod tests {
         let too_large = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2];
         assert_eq!(Reader::new(&too_large).number(), Err(Bad));
         assert_eq!(Reader::new(&[0x80; 20]).number(), Err(Bad));
+        #[cfg(feature = "documents")]
         assert_eq!(Reader::new(&[0x80; 20]).number_bytes().map(<[u8]>::len), Err(Bad));
     }
 }
