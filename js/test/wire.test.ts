@@ -214,15 +214,15 @@ test("a batch leaves out what its commits say of each other", () => {
   const of = (name: string) => golden(`batch ${name}`)[0];
   assert.deepEqual(of("of three"), batch([...FIRST, ...SECOND, ...THIRD], FIRST_BYTES, SECOND_BYTES));
   assert.deepEqual(of("with a record as it is"), batch([1, 3], Uint8Array.of(1, 2, 3)));
-  const check = records[0][2].subarray(0, 4);
+  const check = records[0]![2].subarray(0, 4);
   const next = bytes(...SECOND);
   assert.deepEqual(of("that goes on"), bytes(2, check, next.length, next, SECOND_BYTES));
 
   // The same with its bytes gone, by a delete that is named in full, and once more as a hole of the same delete. The
   // second copy comes after the first and does not follow it.
-  const delete9 = [0, 0, 9, records[1][2].subarray(0, 16)];
+  const delete9 = [0, 0, 9, records[1]![2].subarray(0, 16)];
   const absent = [1, filled(16, 8), (2 << 2) | 1, 30, sha256(SECOND_BYTES), ...delete9];
-  const again = [20, 2, records[0][2], 0, 2, 3, 4 << 2, 0, 2, (2 << 2) | 2, 30, sha256(SECOND_BYTES), 2];
+  const again = [20, 2, records[0]![2], 0, 2, 3, 4 << 2, 0, 2, (2 << 2) | 2, 30, sha256(SECOND_BYTES), 2];
   const both = bytes(16, 2, 2, 2, 4 << 2, 0, ...absent, ...again);
   assert.deepEqual(of("with a deleted item and a hole"), bytes(2, check, leb(both.length), both));
 });

@@ -6,9 +6,9 @@ use crate::base::limits::Limits;
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::error::CommitError;
 use crate::commit::header::{After, HEADER_FORMAT, Header, ItemHash, ItemHeader};
+use crate::wire::batch::layout::{RECORD_HEAD_BYTES, form, head, state};
 use crate::wire::batch::record::Record;
 use crate::wire::batch::tables::{Last, Tables};
-use crate::wire::batch::{RECORD_HEAD_BYTES, form, head, state};
 
 /// Why bytes are not a batch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

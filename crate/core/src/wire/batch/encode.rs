@@ -5,9 +5,9 @@ use crate::base::id_map::IdMap;
 use crate::base::leb128::{write_number, write_prefixed};
 use crate::commit::commit::{Commit, ItemBytes};
 use crate::commit::header::{After, ItemHeader};
+use crate::wire::batch::layout::{COMPRESSED_BYTES_MIN, form, head, state};
 use crate::wire::batch::record::Record;
 use crate::wire::batch::tables::{Last, Tables};
-use crate::wire::batch::{COMPRESSED_BYTES_MIN, form, head, state};
 
 /// So far back it is looked whether a cause was named before.
 const NAMES_MAX: usize = 256;

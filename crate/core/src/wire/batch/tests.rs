@@ -1,3 +1,4 @@
+use super::layout::{form, head};
 use super::record::Record;
 use super::*;
 use crate::base::id::{AuthorId, CommitId, DocId, ShortId};
