@@ -15,6 +15,10 @@ pub fn patched(mut value: Value, patches: &[u8]) -> Option<Value> {
     let Value::List(patches) = decode_value(patches).unwrap() else { panic!("patches are an array") };
     for patch in &patches {
         let Value::Map(patch) = patch else { panic!("a patch is a map") };
+        // Marks are not in the value.
+        if text(&patch["action"])? == "mark" {
+            continue;
+        }
         let Value::List(path) = &patch["path"] else { panic!("a path is an array") };
         let (last, before) = path.split_last()?;
         let mut inside = &mut value;
