@@ -16,8 +16,8 @@ test("each kind of bad frame gets a close code and a reason, and the relay serve
   const read = await reader.named("note", { count: 0 });
 
   const hello = await greeting("space");
-  /** Commits, none of them. */
-  const commits = Uint8Array.of(0x82, 0x02, 0xa1, 0x00, 0x80);
+  /** Commits: a batch of none. */
+  const commits = Uint8Array.of(0x82, 0x02, 0xa1, 0x00, 0x42, 0, 0);
   const garbage = crypto.getRandomValues(new Uint8Array(200)).fill(0xff, 0, 1);
   const cases = [
     ["garbage", [garbage], MALFORMED, /malformed/],
