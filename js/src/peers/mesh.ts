@@ -47,6 +47,8 @@ interface Other {
   ticket: Ticket;
   /** When it may be tried again. */
   tryAt: number;
+  /** How long it is left alone where it can't be linked. */
+  restMs: number;
 }
 
 /** A connection that is being made. */
@@ -79,8 +81,9 @@ const ATTEMPT_MS = 45_000;
 /** How long it may take until the other one answers. */
 const ANSWER_MS = 10_000;
 const ATTEMPTS_MAX = 3;
-/** Who could not be linked, or has enough links, is left alone for so long. */
-const REST_MS = 30_000;
+/** Who could not be linked is left alone for so long, and for twice as long each time. Who has enough links, for the longest. */
+const REST_MS_MIN = 2_000;
+const REST_MS_MAX = 30_000;
 /** So many others are remembered, and so much of what relays say waits to be looked at. */
 const OTHERS_MAX = 64;
 const WAITING_MAX = 128;
@@ -181,7 +184,7 @@ export class Mesh {
       const isOfAttempt = attempt?.isOwn === true && compare(attempt.id, signal.id) === 0;
       if (signal.kind === "offer") this.#offered(other, signal);
       else if (signal.kind === "answer" && isOfAttempt) attempt.answered(signal);
-      else if (signal.kind === "full" && isOfAttempt) this.#failed(attempt);
+      else if (signal.kind === "full" && isOfAttempt) this.#failed(attempt, REST_MS_MAX);
       else if (signal.kind === "restart") void this.#restartCame(other, signal);
       else if (signal.kind === "restarted") void this.#restarted(other, signal);
     });
@@ -214,7 +217,7 @@ export class Mesh {
       Object.assign(known, { region, ticket });
     } else {
       if (this.#others.size >= OTHERS_MAX) this.#forgetOne();
-      this.#others.set(name, { name, key, region, ticket, tryAt: 0 });
+      this.#others.set(name, { name, key, region, ticket, tryAt: 0, restMs: REST_MS_MIN });
     }
     const link = this.#links.get(name);
     if (link !== undefined) this.#limit(link, ticket);
@@ -364,6 +367,7 @@ export class Mesh {
       timer: undefined,
     };
     this.#links.set(name, link);
+    other.restMs = REST_MS_MIN;
     connection!.disconnected = () => {
       const isFirst = compare(this.#identity!.key, other.key) < 0;
       setTimeout(() => this.#isLost(link) && void this.#restart(link), isFirst ? 0 : RESTART_LATER_MS);
@@ -450,8 +454,9 @@ export class Mesh {
     link.timer = setTimeout(() => link.link.end(), Math.min(Math.max(0, link.endsAt - Date.now()), TIMER_MS_MAX));
   }
 
-  #failed(attempt: Attempt): void {
-    attempt.other.tryAt = Date.now() + REST_MS;
+  #failed(attempt: Attempt, restMs = attempt.other.restMs): void {
+    attempt.other.tryAt = Date.now() + restMs;
+    attempt.other.restMs = Math.min(2 * restMs, REST_MS_MAX);
     this.#give(attempt);
     if (this.#isLive) this.#fill();
   }
