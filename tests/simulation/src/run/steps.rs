@@ -9,6 +9,8 @@ use crate::world::world::World;
 
 /// More than this at one moment goes on for ever: a timer that is set again and again to a time that has come.
 const AT_ONCE_MAX: u64 = 100_000;
+/// A world comes to rest within far fewer.
+const STEPS_MAX: u64 = 3_000_000;
 
 impl World {
     /// Starts a process on every disk.
@@ -59,6 +61,9 @@ impl World {
         self.at_once = if time > self.now { 0 } else { self.at_once + 1 };
         if self.at_once > AT_ONCE_MAX {
             return Err(format!("at {} things happen without end", self.now));
+        }
+        if self.outcome.steps > STEPS_MAX {
+            return Err("it does not come to rest".into());
         }
         self.now = self.now.max(time);
         // Looking is no step: worlds in which little happens would be short.
