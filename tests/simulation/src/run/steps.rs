@@ -9,8 +9,8 @@ use crate::world::world::World;
 
 /// More than this at one moment goes on for ever: a timer that is set again and again to a time that has come.
 const AT_ONCE_MAX: u64 = 100_000;
-/// A world comes to rest within far fewer.
-const STEPS_MAX: u64 = 3_000_000;
+/// A world comes to rest within far fewer; a large mesh takes some millions.
+const STEPS_MAX: u64 = 30_000_000;
 
 impl World {
     /// Starts a process on every disk.
