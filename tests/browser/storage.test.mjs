@@ -26,17 +26,16 @@ const deleteDatabase = (page, name) =>
     `eyot:${name}`,
   );
 
+/** What comes of a change. A tab that has heard that its database is gone takes none. */
 const save = (page, item) =>
-  page.evaluate(
-    (item) =>
-      doc
-        .change((draft) => void draft.list.push(item))
-        .saved.then(
-          () => "saved",
-          ({ code, message }) => `${code}: ${message}`,
-        ),
-    item,
-  );
+  page.evaluate(async (item) => {
+    try {
+      await doc.change((draft) => void draft.list.push(item)).saved;
+      return "saved";
+    } catch ({ code, message }) {
+      return `${code}: ${message}`;
+    }
+  }, item);
 
 it(
   "a database that is deleted while it is open: nothing is said to be saved, and close ends",
