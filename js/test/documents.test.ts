@@ -8,21 +8,13 @@ import { describe, it } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { AtomicString, Counter, mark, memory, move, openSpace, splice, type Doc, type Space } from "./eyot.js";
+import { bump, deepen, scalarOf } from "./random-edits.js";
 import { TestRelay } from "./relay.js";
 
 type Any = any;
 
 const text = fc.string({ unit: fc.constantFrom("a", "b", " ", "é", "😀"), maxLength: 6 });
-const scalar = fc.oneof(
-  fc.constant(null),
-  fc.boolean(),
-  fc.integer(),
-  text,
-  text.map((string) => new AtomicString(string)),
-  fc.integer({ min: -9, max: 9 }).map((value) => new Counter(value)),
-  fc.integer({ min: 0, max: 2e12 }).map((ms) => new Date(ms)),
-  fc.uint8Array({ maxLength: 4 }),
-);
+const scalar = scalarOf(text);
 const value = fc.oneof(
   scalar,
   fc.array(scalar, { maxLength: 3 }),
@@ -54,18 +46,6 @@ function run(draft: Any, { what, where, value }: Edit): void {
   else if (what === 9) list.sort((a: unknown, b: unknown) => String(a).length - String(b).length);
   else if (what === 10 && list.length > 0) move(owner, ["list"], at, list.length - 1 - at);
   else mark(owner, ["text"], { start: index >> 1, end: index }, where % 2 ? "bold" : "link", where % 5 ? "x" : null);
-}
-
-function bump(counter: unknown): boolean {
-  if (counter instanceof Counter) counter.increment(2);
-  return counter instanceof Counter;
-}
-
-function deepen(part: Any, value: unknown): boolean {
-  if (Array.isArray(part)) part.unshift(value);
-  else if (part !== undefined && Object.getPrototypeOf(part ?? 0) === Object.prototype) part.x = value;
-  else return false;
-  return true;
 }
 
 /** Value, marks, and what the core says of both. */
