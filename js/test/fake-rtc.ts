@@ -107,6 +107,9 @@ export function fakeRtc(): FakeRtc {
     }
 
     setRemoteDescription({ type, sdp }: { type: string; sdp: string }): Promise<void> {
+      // A browser that is free to take another role in DTLS than before may do so, and the other side refuses that.
+      const isFree = type === "offer" && this.#theirs !== undefined && /^a=setup:actpass/m.test(sdp);
+      if (isFree) return Promise.reject(new Error("the roles in DTLS stay as long as the connection"));
       // The answer to new credentials has new ones, too.
       if (type === "offer" && this.#theirs !== undefined) this.#rename();
       this.signalingState = type === "offer" ? "have-remote-offer" : "stable";

@@ -27,6 +27,8 @@ class World {
   readonly replicas = new Set<Replica>();
   readonly #ofChannel = new Map<object, Replica>();
   isRelayThere = true;
+  /** Whether the relay takes what replicas say to each other. */
+  takesSignals = true;
   #pending = 0;
   signals = 0;
 
@@ -39,6 +41,7 @@ class World {
       },
       signal: (key: Uint8Array, region: string, bytes: Uint8Array) => {
         this.signals += 1;
+        if (!this.takesSignals) return false;
         const to = [...this.replicas].find((other) => hex(other.key) === hex(key));
         const isThere = to !== undefined;
         const [hears, about, what] = isThere ? [to, replica.key, bytes] : [replica, key, new Uint8Array()];
@@ -221,6 +224,19 @@ describe("a mesh", () => {
     one.mesh.signalled(other.key, "eu", restart);
     for (let turns = 0; turns < 1_000; turns++) await turn();
     assert.deepEqual([world.rtc.restarts(), world.signals], [0, signals]);
+  });
+
+  it("tries again within seconds where two could not be linked", async () => {
+    mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+    world.takesSignals = false;
+    await Promise.all([world.add(), world.add()]);
+    await world.until("they have tried", () => world.signals >= 2);
+    world.takesSignals = true;
+    for (let seconds = 0; seconds < 12; seconds++) {
+      await world.settled();
+      mock.timers.tick(1_000);
+    }
+    await world.until("both have a link", () => world.hasAtLeast(1));
   });
 
   it("goes on for a day after the tickets have expired, and no longer", async () => {
