@@ -62,7 +62,10 @@ export class Undo implements Undoing {
   /** What can be done; the same object until it is another. */
   get state(): UndoState {
     if (!this.host.isUsable || this.host.transaction !== undefined) return this.#state;
-    const can = (way: Way) => [...this.#all()].some(([, history]) => topOf(history[way]) !== undefined);
+    const can = (way: Way): boolean => {
+      for (const [, history] of this.#all()) if (topOf(history[way]) !== undefined) return true;
+      return false;
+    };
     const [canUndo, canRedo] = [can("done"), can("undone")];
     const isSame = this.#state.canUndo === canUndo && this.#state.canRedo === canRedo;
     return isSame ? this.#state : (this.#state = Object.freeze({ canUndo, canRedo }));

@@ -13,6 +13,8 @@ use crate::wire::presence::Presence;
 
 /// How long what a replica has said of itself counts.
 pub const PRESENT_FOR: Millis = 10_000;
+/// What is said of a replica by others may have a number that is higher by so much.
+const LEAP_MAX: u64 = 1_000;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presences {
@@ -44,7 +46,7 @@ struct Held {
 }
 
 /// Who has said it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
     /// This process.
     Own,
@@ -107,7 +109,7 @@ impl Presences {
             let are_two = state.is_some() && held.state.is_some() && state != held.state;
             if number == held.number && from != held.from && are_two {
                 // Two processes have one id and count in step. The one that is not believed hears so.
-                held.number += 1;
+                held.number = held.number.saturating_add(1);
                 self.version += 1;
                 held.version = self.version;
                 return true;
@@ -135,7 +137,9 @@ impl Presences {
     /// Somebody else says something of this replica. What it has said itself may come back.
     fn hear_of_own(&mut self, number: u64, is_gone: bool) {
         let Some(said) = self.own.and_then(|own| self.held.get(&own)).map(|held| held.number) else { return };
-        if is_gone && number >= said {
+        // Nobody could count on from a number that is far too high.
+        let is_near = number <= said.saturating_add(LEAP_MAX);
+        if is_gone && is_near && number >= said {
             self.contested = Some(Contest::Gone(number));
         } else if number > said {
             self.contested = Some(Contest::Doubled);
@@ -156,11 +160,13 @@ impl Presences {
             return true;
         }
         let gone = self.held.iter().find(|(_, held)| held.state.is_none()).map(|(id, _)| *id);
-        let brought = |source: Source| self.held.values().filter(|held| held.from == source).count();
         let fullest = || {
-            let most = self.held.iter().max_by_key(|(_, held)| brought(held.from))?;
-            let may = from == Source::Own || brought(most.1.from) > brought(from) + 1;
-            may.then_some(*most.0)
+            let mut sources: Vec<_> = self.held.iter().map(|(id, held)| (held.from, *id)).collect();
+            sources.sort_unstable();
+            let most = sources.chunk_by(|one, next| one.0 == next.0).max_by_key(|brought| brought.len())?;
+            let brought = sources.iter().filter(|(source, _)| *source == from).count();
+            let may = from == Source::Own || most.len() > brought + 1;
+            may.then_some(most[0].1)
         };
         let Some(id) = gone.or_else(fullest) else { return false };
         self.remove(id);
@@ -282,5 +288,51 @@ mod tests {
         assert!(presences.take(said(8), second, 10, 10_000));
         let news = presences.since(told, 0, |from, _| from != second);
         assert_eq!(news, [Presence { number: 5, ..said(7) }]);
+    }
+
+    /// With a number that can't be counted on from, a liar would silence somebody for good.
+    #[cfg(feature = "documents")]
+    #[test]
+    fn who_is_said_to_be_gone_under_a_number_out_of_reach_takes_another_id() {
+        let id = PresenceId([1; 16]);
+        let said = |number, state: Option<u8>| Presence {
+            id,
+            number,
+            age: 0,
+            state: state.map(|state| vec![state].into()),
+        };
+        let mut presences = Presences::default();
+        presences.set_own(id);
+        assert!(presences.take(said(4, Some(7)), Source::Own, 10, 10_000));
+        for (number, contest) in
+            [(4, Contest::Gone(4)), (1_004, Contest::Gone(1_004)), (1_005, Contest::Doubled)]
+        {
+            presences.take(said(number, None), Source::Link(LinkId(1)), 10, 10_000);
+            assert_eq!(presences.take_contest(), Some(contest));
+        }
+        presences.take(said(u64::MAX, None), Source::Link(LinkId(1)), 10, 10_000);
+        assert_eq!(presences.take_contest(), Some(Contest::Doubled));
+    }
+
+    /// Whoever has brought most makes room, also where a number could not rise.
+    #[test]
+    fn a_link_that_has_brought_most_makes_room_for_another() {
+        let said = |id: u8| Presence {
+            id: PresenceId([id; 16]),
+            number: u64::MAX,
+            age: 0,
+            state: Some(vec![id].into()),
+        };
+        let (many, few) = (Source::Link(LinkId(1)), Source::Link(LinkId(2)));
+        let mut presences = Presences::default();
+        for id in 0..4 {
+            assert!(presences.take(said(id), many, 4, 10_000));
+        }
+        assert!(!presences.take(said(9), many, 4, 10_000), "not for more of its own");
+        assert!(presences.take(said(5), few, 4, 10_000));
+        assert!(presences.take(said(6), few, 4, 10_000));
+        assert!(!presences.take(said(7), few, 4, 10_000), "each has two");
+        let other = Presence { state: Some(vec![0].into()), ..said(5) };
+        assert!(presences.take(other, many, 4, 10_000), "two with one id");
     }
 }
