@@ -5,6 +5,7 @@ use crate::base::time::Millis;
 use crate::holder::holder::Holder;
 use crate::holder::notice::Notice;
 use crate::holder::presences::{Contest, Source};
+use crate::holder::showing::GRACE;
 use crate::wire::presence::Presence;
 
 /// What a replica is to know before it says who it is.
@@ -31,9 +32,10 @@ impl Holder {
         }
     }
 
-    /// This replica is known by that id.
+    /// This replica is known by that id. Others that are there may not have said so, for they believed to be alone.
     pub fn set_presence(&mut self, id: PresenceId) {
         self.showing.presences.set_own(id);
+        self.showing.tells_until = self.now + GRACE;
     }
 
     /// Says what this replica shows. None: it is not there any more.

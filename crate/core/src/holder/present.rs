@@ -13,13 +13,11 @@ use crate::base::time::Millis;
 use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::presences::{PRESENT_FOR, Source};
-use crate::holder::showing::{SLOT, Showing};
+use crate::holder::showing::{GRACE, SLOT, Showing};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 use crate::wire::presence::{Presence, Present};
 
-/// How long links are told what is new although nobody was heard of there.
-const GRACE: Millis = 2_000;
 /// See [`Mutation::PresenceForAnHour`].
 const HOUR: Millis = 3_600_000;
 /// What one of them costs beside what is shown.

@@ -5,6 +5,8 @@ use crate::holder::presences::Presences;
 
 /// How much time is between two frames on a link at least.
 pub(crate) const SLOT: Millis = 250;
+/// How long links are told what is new although nobody was heard of there.
+pub(super) const GRACE: Millis = 2_000;
 
 /// What a holder does with what is said of who is there.
 #[derive(Clone, Debug, Default)]

@@ -200,6 +200,23 @@ fn who_is_alone_says_so_once_and_is_heard_by_whoever_comes() {
     assert_eq!((shown(&world, 0), shown(&world, 1)), (vec!["comes".into()], vec!["alone 9".into()]));
 }
 
+/// Both believed to be alone, and neither said anything (seed 430225).
+#[test]
+fn two_that_begin_to_show_at_once_after_everybody_had_left_see_each_other() {
+    let mut world = World::new(3);
+    world.link(0, 1, WRITE);
+    world.link(1, 2, WRITE);
+    show(&mut world, 2, "gone soon");
+    world.pass(1_000);
+    assert_eq!(shown(&world, 0), ["gone soon"]);
+    world.call(2, |replica, now| replica.leave(now));
+    world.pass(20_000);
+    show(&mut world, 0, "one");
+    show(&mut world, 1, "two");
+    world.pass(1_000);
+    assert_eq!((shown(&world, 0), shown(&world, 1)), (vec!["two".into()], vec!["one".into()]));
+}
+
 #[test]
 fn nothing_of_it_is_written() {
     let mut world = World::new(2);
