@@ -268,7 +268,10 @@ mod tests {
         let id = layout.shards().next().unwrap();
         let store = Store::open(&layout.database(id), layout.place(id)).unwrap();
         let (inbox, events) = Inbox::new();
-        (Shard::new(Arc::new(context), store, events), inbox)
+        let mut shard = Shard::new(Arc::new(context), store, events);
+        // A slow machine must not end a turn before the test's events are in.
+        shard.batch_time = Duration::from_secs(3_600);
+        (shard, inbox)
     }
 
     fn link(id: u64) -> LinkKey {
@@ -328,7 +331,6 @@ mod tests {
         for _ in 0..1_000 {
             attacker.push_frame(commits(1, 1)).await;
         }
-        shard.batch_time = Duration::from_secs(3_600);
         assert!(shard.turn().is_continue());
         assert_eq!(shard.context.metrics.frames_in.get(), 2);
         assert!(matches!(outbox.take().await.last(), Some(Outgoing::Close(4000, _))));
