@@ -76,14 +76,17 @@ const PARTS = {
 
 /** Which test runs what is a file. */
 const ELSEWHERE = {
-  "start/page.md index.html": "start.test.mjs",
-  "start/page.md main.js": "start.test.mjs",
   "start/cloudflare.md worker.js": "this one",
   "start/cloudflare.md wrangler.json": "this one",
   "guide/documents.md types.ts": "this one",
   "guide/react.md app.jsx": "start.test.mjs",
 };
-const IN_FRAMEWORKS = "guide/frameworks.md";
+/** Pages that another test runs from top to bottom. */
+const WHOLE = {
+  "start/page.md": "start.test.mjs",
+  "start/tutorial.md": "tutorial.test.mjs",
+  "guide/frameworks.md": "browser/frameworks.test.mjs",
+};
 
 let relay, worker, token, stop;
 before(
@@ -130,7 +133,7 @@ function change(code) {
 }
 
 for (const { name, text } of await pages()) {
-  if (name === IN_FRAMEWORKS) continue;
+  if (name in WHOLE) continue;
   const all = blocks(text).filter(({ language }) => ["js", "jsx", "ts", "html", "json"].includes(language));
   const whole = all.filter(({ language, file }) => language === "js" && file === undefined);
   describe(name, () => {
