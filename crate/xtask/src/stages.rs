@@ -235,9 +235,7 @@ fn browser() -> Result<()> {
 
 fn readme() -> Result<()> {
     let tarball = package::pack()?;
-    run(npm_script("readme", "tests")
-        .env("EYOT_TARBALL", tarball)
-        .env("EYOT_CHROMIUM", setup::chromium()?))
+    run(npm_script("readme", "tests").env("EYOT_TARBALL", tarball).env("EYOT_CHROMIUM", setup::chromium()?))
 }
 
 fn drilled() -> Result<()> {
