@@ -159,6 +159,19 @@ it("each sees where the other is and what they have selected, whatever is typed 
   assert.equal(await call(bob, "announced"), "Countess has left this text");
 });
 
+it("a caret's name stays within the editor, at its upper and right end too", { timeout }, async () => {
+  const [ada, bob] = await two("one line");
+  await ada.evaluate(() => space.presence.set({ name: "A name that is longer than its line" }));
+  await bob.addStyleTag({ content: ".cm-editor { width: 200px }" });
+  await call(ada, "select", 8);
+  await bob.waitForFunction(() => {
+    const [name, editor] = [".eyot-caret-name", ".cm-scroller"].map((part) => document.querySelector(part));
+    if (name === null || editor.scrollWidth > editor.clientWidth) return false;
+    const [inner, outer] = [name.getBoundingClientRect(), editor.getBoundingClientRect()];
+    return inner.right <= outer.right && inner.top >= outer.top;
+  });
+});
+
 it("the keys for undo take back what was done here, and put the caret there", { timeout }, async () => {
   const [ada, bob] = await two("middle");
   await call(ada, "select", 0);

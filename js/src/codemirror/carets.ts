@@ -180,7 +180,7 @@ class CaretWidget extends WidgetType {
     return isSame && this.name === other.name && this.color === other.color;
   }
 
-  override toDOM(): HTMLElement {
+  override toDOM(view: EditorView): HTMLElement {
     const caret = document.createElement("span");
     caret.className = this.isInFirstLine ? "eyot-caret eyot-caret-first" : "eyot-caret";
     caret.style.setProperty("--eyot-caret", this.color);
@@ -191,6 +191,11 @@ class CaretWidget extends WidgetType {
     name.className = "eyot-caret-name";
     name.textContent = this.name;
     caret.append(name);
+    // Beyond the right end it would make the editor scroll.
+    view.requestMeasure({
+      read: () => name.getBoundingClientRect().right > view.scrollDOM.getBoundingClientRect().right,
+      write: (isOutside) => void (isOutside && caret.classList.add("eyot-caret-last")),
+    });
     return caret;
   }
 
@@ -222,6 +227,7 @@ export const caretTheme = EditorView.baseTheme({
     animation: "eyot-caret-name 3s step-end forwards",
   },
   ".eyot-caret-first > .eyot-caret-name": { top: "100%", bottom: "auto", borderRadius: "0 0.3em 0.3em 0.3em" },
+  ".eyot-caret-last > .eyot-caret-name": { left: "auto", right: "0" },
   // A caret is thin: its name comes back when the pointer is near.
   ".eyot-caret::after": { content: '""', position: "absolute", inset: "0 -5px" },
   ".eyot-caret:hover > .eyot-caret-name": { animation: "none" },
