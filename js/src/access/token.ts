@@ -2,7 +2,7 @@
 
 import { base64url, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
 import { CLOSE_DENIED, CLOSE_EXPIRED } from "../base/close-codes.js";
-import type { RelayClaims } from "./instance.js";
+import type { RelayClaims } from "../../wasm/eyot_web_relay.js";
 import { type Algorithm, type Key, type Keys, keysOf } from "./keys.js";
 import { Refused } from "./refused.js";
 
