@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { it } from "node:test";
 import * as conformance from "../src/entries/conformance.js";
 import * as slim from "../src/entries/slim.js";
+import * as testing from "../src/entries/testing.js";
 
 const source = (name: string): Promise<string> => readFile(new URL(`../${name}`, import.meta.url), "utf8");
 
@@ -16,7 +17,7 @@ it("the exports of every entry", async () => {
   const react = [...(await source("src/entries/react.ts")).matchAll(/^export \{ (.*) \}/gm)].flatMap(([, list]) =>
     list!.split(", "),
   );
-  const all = [...Object.keys(slim), ...Object.keys(conformance), ...react];
+  const all = [...Object.keys(slim), ...Object.keys(conformance), ...Object.keys(testing), ...react];
   assert.ok(react.includes("useDoc") && all.includes("openSpace"));
   assert.deepEqual(
     all.filter((name) => !names.has(name)),

@@ -156,6 +156,10 @@ impl RelayEngine {
             let Some(input) = answers.pop_front().or_else(|| inputs.pop_front()) else {
                 return Ok(outputs.list);
             };
+            if matches!(input, Input::Timer) {
+                // It has come. The relay sets another one, or none and says nothing.
+                self.deadline.set(None);
+            }
             self.relay.borrow_mut().handle(input, now);
         }
     }

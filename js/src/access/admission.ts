@@ -61,7 +61,7 @@ export async function admit(
   hasPeers: boolean,
 ): Promise<Comer> {
   if (keys === "open") return { claims: anybody(hasPeers) };
-  if (token === undefined) throw new Refused(CLOSE_DENIED, "a token is needed, offered as a subprotocol");
+  if (token === undefined) throw new Refused(CLOSE_DENIED, "a token is needed");
   if (token.length > TOKEN_BYTES_MAX) throw new Refused(CLOSE_TOO_LARGE, "a token over the limit");
   const claims = await verifyToken(token, keys).catch((error: unknown) => {
     if (error instanceof Refused) throw error;

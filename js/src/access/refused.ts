@@ -1,3 +1,8 @@
+/** Refusals of those who may not come in, and what they are told. */
+
+/** Limit of WebSocket for a close reason. */
+const REASON_BYTES_MAX = 123;
+
 /** Why somebody may not come in. The message goes to the client and contains no part of the token. */
 export class Refused extends Error {
   constructor(
@@ -7,4 +12,11 @@ export class Refused extends Error {
   ) {
     super(reason);
   }
+}
+
+/** A reason that fits into a close frame. */
+export function shortened(reason: string): string {
+  let text = reason;
+  while (new TextEncoder().encode(text).length > REASON_BYTES_MAX) text = text.slice(0, -1);
+  return text;
 }

@@ -1,9 +1,9 @@
 /** How the Worker refuses a connection: it opens it, says why and closes it. A page could not read an HTTP status. */
 
 import { PROTOCOL } from "../access/admission.js";
-import type { Refused } from "../access/refused.js";
-import { closeSocket, shortened } from "./close.js";
-import { countClosed, counters } from "./metrics.js";
+import { shortened, type Refused } from "../access/refused.js";
+import { closeSocket } from "./close.js";
+import { countClosed, counters } from "../host/metrics.js";
 
 /**
  * A WebSocket that was refused holds some 50 kB of an isolate until it collects its garbage, and nothing hurries that. So

@@ -4,7 +4,14 @@ import { Refused } from "../access/refused.js";
 import { clock } from "../base/clock.js";
 import { CLOSE_EXPIRED, CLOSE_GOING_AWAY, CLOSE_MALFORMED, CLOSE_STORAGE } from "../base/close-codes.js";
 import { messageOf } from "../base/error.js";
-import { failInstance, type RelayClaims, RelayEngine, type RelayOutput, startInstance, type SyncStore } from "./instance.js";
+import {
+  failInstance,
+  type RelayClaims,
+  RelayEngine,
+  type RelayOutput,
+  startInstance,
+  type SyncStore,
+} from "./instance.js";
 
 /** One end of a connection. Whoever has it sets what is called; nothing is called before that. */
 export interface HostSocket {

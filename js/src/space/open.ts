@@ -62,7 +62,8 @@ async function start(platform: Platform, name: string, options: CheckedOptions):
 /** Opens WebSockets, and links to relays of this process. */
 async function connector({ socket }: Platform): Promise<Connect> {
   const open: Connect = (await socket?.()) ?? ((url, protocols) => new WebSocket(url, protocols));
-  return (url, protocols) => (hostAt(url)?.connect(new URL(url), protocols) as WebSocket | undefined) ?? open(url, protocols);
+  return (url, protocols) =>
+    (hostAt(url)?.connect(new URL(url), protocols) as WebSocket | undefined) ?? open(url, protocols);
 }
 
 /** What the platform says of the network, and relays of this process. */

@@ -32,6 +32,8 @@ const QUIET_TURNS = 5;
 /** Of all networks of this process. */
 const clock = new MovableClock();
 let networks = 0;
+/** Those that are not closed. */
+const open = new Set<Network>();
 
 export class Network implements TestNetwork, InProcessHost {
   readonly relays: readonly string[];
@@ -63,6 +65,7 @@ export class Network implements TestNetwork, InProcessHost {
     this.#host = `network-${++networks}.eyot.invalid`;
     this.relays = this.#addresses("");
     useClock(clock);
+    open.add(this);
     addHost(this.#host, this);
     bindMethods(this);
   }
@@ -121,12 +124,19 @@ export class Network implements TestNetwork, InProcessHost {
     return (this.#moving = this.#moving.then(() => this.#advance(ms)));
   }
 
+  now(): number {
+    return clock.now();
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await Promise.all([...this.#spaces.keys()].map((space) => space.close()));
     for (const region of (await this.#regions)?.values() ?? []) region.end();
     removeHost(this.#host);
+    open.delete(this);
+    // The next test begins in the present.
+    if (open.size === 0) clock.reset();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -35,8 +35,13 @@ export interface TestNetwork extends AsyncDisposable {
   wipe(region: string): void;
   /** From now on each message takes this long. */
   delay(ms: number): void;
-  /** Moves the time of all replicas and relays of this process: what is due meanwhile happens, in order. */
+  /**
+   * Moves the time of all replicas and relays of this process: what is due meanwhile happens, in order. Once all networks
+   * are closed it is the present again.
+   */
   advance(ms: number): Promise<void>;
+  /** What time it is on the network, in milliseconds since 1970. */
+  now(): number;
   /** Closes the spaces that it has opened, and ends the relays. */
   close(): Promise<void>;
 }
