@@ -73,9 +73,9 @@ async function pack() {
   return join(folder, stdout.trim().split("\n").at(-1));
 }
 
-/** The examples of `js/docs/testing.md`. */
+/** The examples of `docs/guide/testing.md`. */
 export async function testingExamples() {
-  const text = await readFile(join(repository, "js/docs/testing.md"), "utf8");
+  const text = await readFile(join(repository, "docs/guide/testing.md"), "utf8");
   return [...text.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code]) => code);
 }
 

@@ -1,4 +1,4 @@
-/** The examples of `js/docs/testing.md`, from the tarball, in Node's test runner. Run alone: node --test tests/packaging/testing.test.mjs */
+/** The examples of `docs/guide/testing.md`, from the tarball, in Node's test runner. Run alone: node --test tests/packaging/testing.test.mjs */
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
 import { project, run, testingExamples } from "./project.mjs";
