@@ -52,9 +52,9 @@ async function bundle(options) {
   return outputFiles[0].text;
 }
 
-/** What `js/docs/editors.md` shows, with this test's relay. */
+/** What `docs/guide/editors.md` shows, with this test's relay. */
 async function example(name) {
-  const text = await readFile(new URL("../../js/docs/editors.md", import.meta.url), "utf8");
+  const text = await readFile(new URL("../../docs/guide/editors.md", import.meta.url), "utf8");
   const [, code] = new RegExp(
     `^## CodeMirror$[^]*?^\`\`\`${name === "react" ? "jsx" : "js"}\n([^]*?)^\`\`\`$`,
     "m",
