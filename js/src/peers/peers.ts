@@ -8,6 +8,7 @@ import { Meetings } from "./meetings.js";
 import { Mesh } from "./mesh.js";
 import { PeerLink } from "./peer-link.js";
 import { PortChannel, takePort } from "./port.js";
+import { isReceipt } from "./receipt.js";
 import { RelayKeys } from "./relay-keys.js";
 import type { Rtc } from "./rtc.js";
 import type { Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "./types.js";
@@ -23,6 +24,7 @@ export class Peers {
   readonly #meetings: Meetings;
   /** The links that are made by themselves, where they are wanted. */
   readonly #mesh: Mesh | undefined;
+  readonly #keys: RelayKeys;
   readonly #end = new AbortController();
   /** The link to the replica that was met last. It is remembered for why there can be none. */
   #met: PeerLink | undefined;
@@ -35,6 +37,7 @@ export class Peers {
     rtc: (() => Promise<Rtc>) | undefined,
   ) {
     this.#context = context;
+    this.#keys = new RelayKeys(() => context.relays, this.#end.signal);
     this.#meetings = new Meetings({
       space,
       iceServers: options?.iceServers ?? [],
@@ -45,7 +48,6 @@ export class Peers {
     });
     const { iceServers = [], maxPeers = MAX_PEERS } = options ?? { maxPeers: 0 };
     if (maxPeers === 0) return;
-    const keys = new RelayKeys(() => context.relays, this.#end.signal);
     this.#mesh = new Mesh({
       space,
       iceServers,
@@ -57,7 +59,7 @@ export class Peers {
       run: (fn) => context.run(fn),
       changed: () => context.changed(),
       rtc: rtc ?? globalRtc,
-      isRelays: (bytes, signature) => keys.isRelays(bytes, signature),
+      isRelays: (bytes, signature) => this.#keys.isRelays(bytes, signature),
       link: (channel, isReader, over) => this.#link(channel, isReader, over),
     });
   }
@@ -80,6 +82,13 @@ export class Peers {
   /** Another replica says something by way of relays. */
   signalled(key: Uint8Array, region: string, bytes: Uint8Array): void {
     this.#mesh?.signalled(key, region, bytes);
+  }
+
+  /** A relay says by way of other replicas what its region has stored. */
+  receipt(bytes: Uint8Array): void {
+    void isReceipt(bytes, this.#keys).then((isGood) => {
+      if (isGood && this.#context.isUsable) this.#context.run((engine) => engine.takeReceipt(bytes));
+    });
   }
 
   /** Why one of the replicas that are connected can't be linked. */
@@ -145,6 +154,8 @@ export class Peers {
       if (link.refused !== undefined) this.#context.changed();
     });
     this.#links.add(link);
+    // Relays may be gone by the time that one of their keys is needed.
+    void this.#keys.prepare();
     link.start();
     return link;
   }
