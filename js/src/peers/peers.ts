@@ -6,7 +6,7 @@ import type { Channel } from "./channel.js";
 import type { PeerContext } from "./context.js";
 import { Meetings } from "./meetings.js";
 import { Mesh } from "./mesh.js";
-import { PeerLink } from "./peer-link.js";
+import { PeerLink, type Passing } from "./peer-link.js";
 import { PortChannel, takePort } from "./port.js";
 import { isReceipt } from "./receipt.js";
 import { RelayKeys } from "./relay-keys.js";
@@ -60,7 +60,8 @@ export class Peers {
       changed: () => context.changed(),
       rtc: rtc ?? globalRtc,
       isRelays: (bytes, signature) => this.#keys.isRelays(bytes, signature),
-      link: (channel, isReader, over) => this.#link(channel, isReader, over),
+      hasRelay: () => context.run((engine) => engine.links()).some(({ region }) => region !== undefined),
+      link: (channel, isReader, over, passing) => this.#link(channel, isReader, over, passing),
     });
   }
 
@@ -147,12 +148,18 @@ export class Peers {
     return links.length > 0 && links.every(({ readsOnly }) => readsOnly) ? "read" : "write";
   }
 
-  #link(channel: Channel, isReader: boolean, over: (isForGood: boolean) => void = () => undefined): PeerLink {
-    const link: PeerLink = new PeerLink(this.#context, channel, isReader, () => {
+  #link(
+    channel: Channel,
+    isReader: boolean,
+    over: (isForGood: boolean) => void = () => undefined,
+    passing?: (message: Passing) => void,
+  ): PeerLink {
+    const ended = (): void => {
       this.#links.delete(link);
       over(link.refused !== undefined);
       if (link.refused !== undefined) this.#context.changed();
-    });
+    };
+    const link: PeerLink = new PeerLink(this.#context, channel, isReader, ended, passing);
     this.#links.add(link);
     // Relays may be gone by the time that one of their keys is needed.
     void this.#keys.prepare();

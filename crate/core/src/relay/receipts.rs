@@ -137,6 +137,7 @@ fn stored_by(region: &str, own_region: &str, holder: &Holder, clock: Clock) -> O
         };
         return Some((holder.log().marker().log, stored.seq));
     }
-    let linked = mesh_session(holder, region).map(|(_, session)| (session.peer.log, session.send.whole_acked));
+    let linked =
+        mesh_session(holder, region).map(|(_, session)| (session.peer.log, session.send.whole_acked));
     linked.or_else(|| met_lately(holder, region, clock))
 }

@@ -26,7 +26,10 @@ impl OwnTips {
         }
         let author = |at: usize| self.tips.get(at).and_then(|(_, tip)| tip.map(|tip| tip.author));
         let is_implied = |at: usize| {
-            at % 2 == 1 && author(at).is_some() && author(at - 1) == author(at) && author(at) == author(at + 1)
+            at % 2 == 1
+                && author(at).is_some()
+                && author(at - 1) == author(at)
+                && author(at) == author(at + 1)
         };
         let kept: VecDeque<_> =
             (0..self.tips.len()).filter(|at| !is_implied(*at)).map(|at| self.tips[at]).collect();
@@ -60,8 +63,10 @@ impl OwnTips {
             return log_seq;
         }
         // A tip that is not here may be of another branch of a fork.
-        let known: Vec<_> =
-            chains.iter().filter(|chain| self.tips.iter().any(|(_, tip)| tip.as_ref() == Some(chain))).collect();
+        let known: Vec<_> = chains
+            .iter()
+            .filter(|chain| self.tips.iter().any(|(_, tip)| tip.as_ref() == Some(chain)))
+            .collect();
         let is_stored =
             |tip: &Tip| known.iter().any(|chain| chain.author == tip.author && tip.seq <= chain.seq);
         let stored = self.after(log_seq).take_while(|(_, tip)| tip.is_some_and(|tip| is_stored(&tip)));

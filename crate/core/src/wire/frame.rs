@@ -291,7 +291,7 @@ fn decode(bytes: &[u8], limits: &Limits, last: Option<&Last>) -> Result<Frame, F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::{AuthorId, CommitId, LogId, PeerKey, PresenceId};
+    use crate::base::id::{AuthorId, CommitId, InquiryId, LogId, PeerKey, PresenceId};
     use crate::base::position::Cursor;
     use crate::commit::descriptor::Descriptor;
     use crate::commit::vector::{Tip, Vector};
@@ -374,6 +374,8 @@ mod tests {
                     Presence { id: PresenceId([11; 16]), number: 8, age: 0, state: None },
                 ],
             }),
+            Frame::Inquiry(Inquiry { id: InquiryId([12; 16]), authors: vec![AuthorId([1; 16])], hops: 3 }),
+            Frame::Receipt(Receipt { id: InquiryId([12; 16]), bytes: vec![1].into() }),
             Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into(), descriptor: None }),
         ]
     }

@@ -26,7 +26,13 @@ fn line(replicas: u8) -> (World, LinkId) {
 
 /// The last commit that a node has made.
 fn tip(world: &World, node: usize) -> Tip {
-    *world.nodes[node].replica.vector().of(&AuthorId([node as u8 + 1; 16])).iter().next().expect("it has written")
+    *world.nodes[node]
+        .replica
+        .vector()
+        .of(&AuthorId([node as u8 + 1; 16]))
+        .iter()
+        .next()
+        .expect("it has written")
 }
 
 /// The questions that a node has passed on to its relay, or asked others.

@@ -1,10 +1,10 @@
 //! What a relay signs for replicas that ask by way of others, and what that costs.
 
+use eyot_core::base::id::CommitId;
 use eyot_core::base::id::{AuthorId, InquiryId, LinkId};
 use eyot_core::base::limits::Limits;
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::header::After;
-use eyot_core::base::id::CommitId;
 use eyot_core::commit::vector::Tip;
 use eyot_core::holder::caps::Caps;
 use eyot_core::wire::close::CloseCode;
@@ -57,8 +57,14 @@ fn a_relay_signs_the_ends_of_the_chains_that_it_has_stored() {
     let tip = Tip { author: made.header().author, seq: 1, id: made.id() };
     let log = told.log;
     let region = "eu".to_owned();
-    let expected =
-        Statement { id: InquiryId([5; 16]), space: space_of("space"), partition: 0, region, log, tips: vec![tip] };
+    let expected = Statement {
+        id: InquiryId([5; 16]),
+        space: space_of("space"),
+        partition: 0,
+        region,
+        log,
+        tips: vec![tip],
+    };
     assert_eq!(told, &expected);
     assert_eq!(host.reads.len(), reads, "nothing is read for it");
 }

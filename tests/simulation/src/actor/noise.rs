@@ -146,7 +146,10 @@ impl Actor {
             }
             24 | 25 => Frame::Naming(rng.chance(500)),
             26 => Frame::Inquiry(self.inquiry(rng)),
-            27 => Frame::Receipt(Receipt { id: InquiryId(rng.bytes()), bytes: rng.bytes::<90>().to_vec().into() }),
+            27 => Frame::Receipt(Receipt {
+                id: InquiryId(rng.bytes()),
+                bytes: rng.bytes::<90>().to_vec().into(),
+            }),
             _ => Frame::Unknown,
         }
     }
