@@ -59,8 +59,8 @@ pub enum Mutation {
     WeaveGeneses,
     /// What was said of who is there counts for an hour.
     PresenceForAnHour,
-    /// A relay signs that it has stored what it is still writing.
-    SignUnstored,
+    /// A receipt counts for all that this holder has made.
+    ReceiptForAll,
     /// Chance that does not come from the seed.
     AmbientChance,
 }
@@ -94,7 +94,7 @@ impl Mutation {
         Self::FirstChangeWins,
         Self::WeaveGeneses,
         Self::PresenceForAnHour,
-        Self::SignUnstored,
+        Self::ReceiptForAll,
         Self::AmbientChance,
     ];
 }

@@ -5,7 +5,6 @@
 //! is kept; who gets no answer asks again.
 
 use crate::base::id::{InquiryId, LinkId, LogId};
-use crate::base::mutation::Mutation;
 use crate::base::time::{Clock, Millis};
 use crate::commit::vector::Tip;
 use crate::holder::holder::Holder;
@@ -130,12 +129,7 @@ impl Receipts {
 /// How much of this relay's log a region has stored, and under which log id.
 fn stored_by(region: &str, own_region: &str, holder: &Holder, clock: Clock) -> Option<(LogId, u64)> {
     if region == own_region {
-        let stored = if holder.limits().is_mutated(Mutation::SignUnstored) {
-            holder.log().head()
-        } else {
-            holder.stored()
-        };
-        return Some((holder.log().marker().log, stored.seq));
+        return Some((holder.log().marker().log, holder.stored().seq));
     }
     let linked =
         mesh_session(holder, region).map(|(_, session)| (session.peer.log, session.send.whole_acked));

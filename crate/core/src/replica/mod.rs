@@ -7,6 +7,7 @@ mod documents;
 mod edits;
 pub mod event;
 mod follow;
+mod inquiries;
 pub mod io;
 mod loading;
 mod meetings;

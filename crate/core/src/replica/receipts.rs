@@ -2,62 +2,15 @@
 //! ask their relay, and the receipt that comes back is signed by that one. And what a replica does with such questions
 //! of others.
 
-use std::collections::VecDeque;
-
 use crate::base::id::{InquiryId, LinkId};
-use crate::base::pace::{Pace, Rate};
+use crate::base::mutation::Mutation;
 use crate::base::time::Millis;
 use crate::holder::receipts::INQUIRY_COST;
 use crate::replica::event::Event;
+use crate::replica::inquiries::{ANSWERS_MAX, OWN_MAX, PASSED, PASSED_FOR, Passed, WAIT_MAX, WAIT_MIN};
 use crate::replica::replica::Replica;
 use crate::wire::frame::Frame;
 use crate::wire::receipt::{Inquiry, Receipt, Statement, space_of};
-
-/// A question is asked again after so long, and after twice as long each time that nothing new comes of it.
-const WAIT_MIN: Millis = 1_000;
-const WAIT_MAX: Millis = 16_000;
-/// So many questions of this replica may be answered at a time.
-const OWN_MAX: usize = 4;
-/// How long answers to a question of others are passed on.
-const PASSED_FOR: Millis = 20_000;
-/// How many answers to a question are taken, or passed on: there is one for each region, of each way.
-const ANSWERS_MAX: u32 = 64;
-/// How many questions of others are passed on.
-const PASSED: Rate = Rate { per_second: 2, burst: 16 };
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Receipts {
-    /// What this replica has asked, the last one last, and how many answers came.
-    asked: VecDeque<(InquiryId, u32)>,
-    asked_at: Millis,
-    wait: Millis,
-    /// What others have asked, and where the answer goes.
-    passed: VecDeque<Passed>,
-    pace: Pace,
-}
-
-#[derive(Clone, Debug)]
-struct Passed {
-    id: InquiryId,
-    from: LinkId,
-    at: Millis,
-    answers: u32,
-}
-
-impl Receipts {
-    /// There is somebody else to ask, or more to ask for.
-    pub fn hurry(&mut self) {
-        self.wait = 0;
-    }
-
-    fn is_own(&self, id: InquiryId) -> bool {
-        self.asked.iter().any(|(own, _)| *own == id)
-    }
-
-    fn due(&self) -> Millis {
-        self.asked_at + self.wait.max(WAIT_MIN)
-    }
-}
 
 impl Replica {
     /// Takes in a receipt. The host has found that a relay of this space has signed it:
@@ -76,14 +29,19 @@ impl Replica {
         let is_of_space =
             space == space_of(self.holder.space()) && partition == self.holder.log().marker().partition;
         // What was signed for another question may not be so any more. A relay that is linked says it itself.
-        if !is_of_space || !self.receipts.is_own(id) || self.has_relay() {
+        if !is_of_space || !self.inquiries.is_own(id) || self.has_relay() {
             return;
         }
         let known = self.regions().get(&region);
+        if known.is_none() && self.regions().len() >= self.holder.limits().regions_max {
+            return;
+        }
         let acked = known.filter(|known| known.log == Some(log)).map_or(0, |known| known.acked);
-        let stored = self.own.tips().stored(acked, &tips);
+        let is_for_all = self.holder.limits().is_mutated(Mutation::ReceiptForAll);
+        let stored =
+            if is_for_all { self.own.last_of_holder() } else { self.own.tips().stored(acked, &tips) };
         if stored > acked {
-            self.receipts.hurry();
+            self.inquiries.hurry();
         }
         if let Some(regions) = self.holder.role_mut().regions_mut() {
             regions.stored(region, log, stored);
@@ -93,42 +51,46 @@ impl Replica {
 
     /// Asks what regions have stored, where there is something to know and nobody else says it.
     pub(super) fn run_receipts(&mut self) {
+        if self.dialer.relays() == 0 || self.has_relay() || self.leader().is_some() {
+            return self.inquiries.hurry();
+        }
+        let peers = peers_up(self, None);
+        if peers.is_empty() {
+            return self.inquiries.hurry();
+        }
         let acked = self.regions().values().map(|region| region.acked).min().unwrap_or(0);
         let authors = self.own.tips().authors_after(acked, self.holder.limits().inquiry_authors_max);
-        let is_led = self.leader().is_some();
-        let peers = peers_up(self, None);
-        if authors.is_empty() || peers.is_empty() || is_led || self.has_relay() || self.dialer.relays() == 0 {
-            self.receipts.hurry();
-            return;
+        if authors.is_empty() {
+            return self.inquiries.hurry();
         }
         let now = self.now;
-        let due = self.receipts.due();
+        let due = self.inquiries.due();
         if due <= now {
             let id = InquiryId(self.holder.rng().bytes16());
-            let receipts = &mut self.receipts;
-            receipts.asked.push_back((id, 0));
-            if receipts.asked.len() > OWN_MAX {
-                receipts.asked.pop_front();
+            let inquiries = &mut self.inquiries;
+            inquiries.asked.push_back((id, 0));
+            if inquiries.asked.len() > OWN_MAX {
+                inquiries.asked.pop_front();
             }
-            receipts.asked_at = now;
-            receipts.wait = (2 * receipts.wait).clamp(WAIT_MIN, WAIT_MAX);
+            inquiries.asked_at = now;
+            inquiries.wait = (2 * inquiries.wait).clamp(WAIT_MIN, WAIT_MAX);
             let hops = self.holder.limits().inquiry_hops_max;
             let frame = Frame::Inquiry(Inquiry { id, authors, hops });
             for link in peers {
                 self.holder.send_receipt(link, &frame);
             }
         }
-        self.holder.hasten_owner(self.receipts.due());
+        self.holder.hasten_owner(self.inquiries.due());
     }
 
     /// Another replica asks: its question goes to the relay, or to others.
     pub(super) fn inquired(&mut self, from: LinkId, inquiry: Inquiry) {
         let Inquiry { id, authors, hops } = inquiry;
         let now = self.now;
-        let receipts = &mut self.receipts;
-        let is_known = receipts.is_own(id) || receipts.passed.iter().any(|passed| passed.id == id);
+        let inquiries = &mut self.inquiries;
+        let is_known = inquiries.is_own(id) || inquiries.passed.iter().any(|passed| passed.id == id);
         let hops = hops.min(self.holder.limits().inquiry_hops_max);
-        if is_known || hops == 0 || !receipts.pace.take(1, PASSED, now) {
+        if is_known || hops == 0 || !inquiries.pace.take(1, PASSED, now) {
             return;
         }
         let relay = self.dialer.relay_up(&self.holder);
@@ -145,18 +107,18 @@ impl Replica {
             }
             _ => return,
         }
-        let receipts = &mut self.receipts;
-        receipts.passed.retain(|passed| passed.at + PASSED_FOR > now);
-        if receipts.passed.len() >= self.holder.limits().inquiries_max {
-            receipts.passed.pop_front();
+        let inquiries = &mut self.inquiries;
+        inquiries.passed.retain(|passed| passed.at + PASSED_FOR > now);
+        if inquiries.passed.len() >= self.holder.limits().inquiries_max {
+            inquiries.passed.pop_front();
         }
-        receipts.passed.push_back(Passed { id, from, at: now, answers: 0 });
+        inquiries.passed.push_back(Passed { id, from, at: now, answers: 0 });
     }
 
     /// An answer goes to who has asked. Nobody here has checked it.
     pub(super) fn receipt_came(&mut self, receipt: Receipt) {
         let now = self.now;
-        if let Some((_, answers)) = self.receipts.asked.iter_mut().find(|(own, _)| *own == receipt.id) {
+        if let Some((_, answers)) = self.inquiries.asked.iter_mut().find(|(own, _)| *own == receipt.id) {
             *answers += 1;
             // The host has to check each.
             if *answers <= ANSWERS_MAX {
@@ -164,7 +126,7 @@ impl Replica {
             }
             return;
         }
-        let passed = self.receipts.passed.iter_mut().find(|passed| passed.id == receipt.id);
+        let passed = self.inquiries.passed.iter_mut().find(|passed| passed.id == receipt.id);
         let Some(passed) = passed.filter(|passed| passed.at + PASSED_FOR > now) else { return };
         passed.answers += 1;
         if passed.answers <= ANSWERS_MAX {

@@ -26,10 +26,10 @@ use crate::replica::dialer::{Dialer, Wish};
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
 use crate::replica::follow::Follow;
+use crate::replica::inquiries::Inquiries;
 use crate::replica::io::{Effect, Input};
 use crate::replica::own_commits::OwnCommits;
 use crate::replica::own_presence::OwnPresence;
-use crate::replica::receipts::Receipts;
 use crate::replica::round_trips::RoundTrips;
 use crate::replica::said::Said;
 use crate::replica::tabs::{LeaderView, Message, Tabs};
@@ -81,7 +81,7 @@ pub struct Replica {
     /// What relays know of this replica.
     pub(super) announced: Announced,
     /// What is asked of regions by way of others.
-    pub(super) receipts: Receipts,
+    pub(super) inquiries: Inquiries,
     /// What others see of it, where it shows anything.
     pub(super) presence: Option<OwnPresence>,
     /// Whether a relay has told which regions there are.
@@ -118,7 +118,7 @@ impl Replica {
             peers: RoundTrips::default(),
             said: IdMap::new(),
             announced: Announced::default(),
-            receipts: Receipts::default(),
+            inquiries: Inquiries::default(),
             presence: None,
             has_regions: false,
             clock: Clock::new(now),
