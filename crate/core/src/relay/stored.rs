@@ -97,7 +97,7 @@ fn forget(holder: &mut Holder, number: usize) {
 }
 
 /// What a region had stored when it was last linked, if that was not long ago.
-fn met_lately(holder: &Holder, region: &str, clock: Clock) -> Option<(LogId, u64)> {
+pub(super) fn met_lately(holder: &Holder, region: &str, clock: Clock) -> Option<(LogId, u64)> {
     let peer = holder.peers().iter().find(|peer| peer.region == region)?;
     let age = clock.host().checked_sub(peer.agreed_at?)?;
     (age < TOLD_FOR).then_some((peer.cursor.log, peer.whole_acked))
