@@ -21,7 +21,17 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const WASM = { "eyot.wasm": "eyot_web_replica_bg.wasm", "eyot-relay.wasm": "eyot_web_relay_bg.wasm" };
-const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare", "react", "conformance", "conformance-node"];
+const ENTRIES = [
+  "index",
+  "node",
+  "workerd",
+  "slim",
+  "cloudflare",
+  "react",
+  "inspector",
+  "conformance",
+  "conformance-node",
+];
 
 const WASM_TYPES = `/** The file for \`initialize\` of eyot/slim. What an import of it gives is up to the bundler: an address, or a module. */
 declare const wasm: any;

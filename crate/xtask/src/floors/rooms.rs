@@ -62,7 +62,7 @@ pub const ROOMS: &[Room] = &[
             &["storage"],
             &["relays", "peers"],
             &["space"],
-            &["cloudflare", "react", "conformance"],
+            &["cloudflare", "react", "inspector", "conformance"],
             &["entries"],
         ],
         moved: true,
