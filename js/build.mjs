@@ -29,6 +29,7 @@ const ENTRIES = [
   "cloudflare",
   "react",
   "inspector",
+  "codemirror",
   "conformance",
   "conformance-node",
 ];
@@ -61,6 +62,7 @@ const { metafile } = await build({
   external: [
     "node:*",
     "react",
+    "@codemirror/*",
     "ws",
     "node-datachannel/*",
     "cloudflare:*",

@@ -53,6 +53,7 @@ export default defineConfig({
         items: [
           page("Documents and types", "docs/guide/documents"),
           page("Text", "docs/guide/text"),
+          page("Editors", "docs/guide/editors"),
           page("Transactions", "docs/guide/transactions"),
           page("Undo", "docs/guide/undo"),
           page("Offline and storage", "docs/guide/offline"),
