@@ -1,6 +1,6 @@
 /**
  * Builds `dist/` from `src/` and the Wasm in `wasm/`: one ES module for each entry, what they share in
- * chunks, the .wasm files of the client and of `eyot/cloudflare`, and the types.
+ * chunks, the .wasm files of replicas and of relays, and the types.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -32,6 +32,8 @@ const ENTRIES = [
   "codemirror",
   "conformance",
   "conformance-node",
+  "testing",
+  "testing-node",
 ];
 
 const WASM_TYPES = `/** The file for \`initialize\` of eyot/slim. What an import of it gives is up to the bundler: an address, or a module. */

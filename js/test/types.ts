@@ -6,6 +6,7 @@ import type * as contract from "./contract.js";
 import type * as eyot from "../src/entries/index.js";
 import type * as cloudflare from "../src/entries/cloudflare.js";
 import type * as react from "../src/entries/react.js";
+import type * as testing from "../src/entries/testing.js";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<_ extends true>(): void {}
@@ -172,6 +173,8 @@ export function empty(space: eyot.Space): void {
   doc.change(({ tasks }) => void tasks.push(() => 1));
   console.log(doc.value.tasks.length);
 }
+
+fits<typeof contract.testNetwork, typeof testing.testNetwork>();
 
 // An undefined option is one that is left out, under exactOptionalPropertyTypes too.
 export function optional(token: string | undefined, signal: AbortSignal | undefined): eyot.SpaceOptions {

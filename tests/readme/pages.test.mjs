@@ -88,6 +88,7 @@ const WHOLE = {
   "start/tutorial.md": "tutorial.test.mjs",
   "guide/editors.md": "browser/codemirror.test.mjs",
   "guide/frameworks.md": "browser/frameworks.test.mjs",
+  "guide/testing.md": "packaging/testing.test.mjs",
 };
 
 let relay, worker, token, stop;
