@@ -281,6 +281,10 @@ it("an editor whose space is closed takes back what is typed then, and is read-o
   await comesTo(ada, "texts", ["text", "text"]);
   await ada.keyboard.type("y");
   await call(ada, "destroy");
+  // A view may be drawn once more before its framework hears of that.
+  await call(ada, "addEditor");
+  await comesTo(ada, "isReadOnly", true, 1);
+  assert.deepEqual(await call(ada, "texts"), ["text", "text", "text"]);
   assert.deepEqual(errors, []);
 });
 

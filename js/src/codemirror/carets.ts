@@ -24,7 +24,7 @@ export class Carets {
   readonly #presence: Presence;
   readonly #mustWait: () => boolean;
   readonly #own: OwnCaret;
-  readonly #stop: Unsubscribe;
+  readonly #stop: Unsubscribe | undefined;
   #placed: readonly Placed[] = [];
   #isScheduled = false;
   #isOver = false;
@@ -36,13 +36,18 @@ export class Carets {
     this.#presence = presence;
     this.#mustWait = mustWait;
     this.#own = new OwnCaret(presence, () => this.#read());
-    this.#stop = presence.subscribe(() => this.schedule());
+    try {
+      this.#stop = presence.subscribe(() => this.schedule());
+    } catch (error) {
+      // A space that is closed: nobody is there.
+      if (!(error instanceof EyotError)) throw error;
+    }
     this.schedule();
   }
 
   stop(): void {
     this.#isOver = true;
-    this.#stop();
+    this.#stop?.();
     this.#own.stop();
   }
 

@@ -49,6 +49,7 @@ export class TextSync {
   readonly #heard: (readonly [unknown, ChangeEvent])[] = [];
   /** An undo or redo that is under way, and where the caret goes after it. */
   #step: { readonly userEvent: string; caret?: number } | undefined;
+  /** Some of what is to be shown comes from another replica. */
   #isRemote = false;
   readonly #stop: Unsubscribe | undefined;
   #isOver = false;
@@ -176,7 +177,7 @@ export class TextSync {
       length += edit.insert.length - edit.remove;
     }
     const last = edits[edits.length - 1];
-    if (last !== undefined && this.#step !== undefined) this.#step.caret = last.start + last.insert.length;
+    if (last !== undefined && this.#step !== undefined && !isRemote) this.#step.caret = last.start + last.insert.length;
     this.#isRemote ||= isRemote && last !== undefined;
     this.#text = text;
   }
@@ -190,13 +191,15 @@ export class TextSync {
     const edits = editsIn(changes);
     this.#isSending = true;
     try {
-      if (path === undefined || textAt(doc.value, path) === undefined)
+      if (path === undefined || textAt(doc.value, path) === undefined) {
         throw new EyotError("not-found", "the text is gone");
+      }
       doc.change((draft) => {
         for (const { start, remove, insert } of edits) splice(draft as object, path, start, remove, insert);
       });
     } catch (error) {
       this.#isSending = false;
+      this.#catchUp();
       if (isLast) this.#takeBack(error);
       return false;
     }
@@ -205,15 +208,17 @@ export class TextSync {
     this.#mine = ChangeSet.empty(this.#theirs.length);
     this.#text = edits.reduce(applyEdit, this.#text);
     // Among them what the document has made of the edit. It keeps surrogate pairs together, so that may be something else.
-    const heard = this.#heard.splice(0);
-    for (const [value, event] of heard) this.#know(value, event.patches, event.origin === "remote");
+    this.#catchUp();
     if (!this.#theirs.empty) this.schedule();
     return true;
   }
 
+  #catchUp(): void {
+    for (const [value, event] of this.#heard.splice(0)) this.#know(value, event.patches, event.origin === "remote");
+  }
+
   /** What the editor has done is refused: it shows the document's text again. */
   #takeBack(error: unknown): void {
-    for (const [value, event] of this.#heard.splice(0)) this.#know(value, event.patches);
     const shown = this.editor.state.doc.toString();
     this.#mine = ChangeSet.empty(shown.length);
     this.#theirs = changeOf(shown.length, difference(shown, this.#text));
