@@ -28,6 +28,7 @@ const ENTRIES = [
   "slim",
   "cloudflare",
   "react",
+  "inspector",
   "codemirror",
   "conformance",
   "conformance-node",

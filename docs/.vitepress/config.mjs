@@ -66,6 +66,7 @@ export default defineConfig({
           page("React", "docs/guide/react"),
           page("Other frameworks", "docs/guide/frameworks"),
           page("Tests of your application", "docs/guide/testing"),
+          page("The inspector", "docs/guide/inspector"),
           page("Bundlers and platforms", "docs/guide/platforms"),
           page("Errors", "docs/guide/errors"),
           page("Operations", "docs/guide/operations"),

@@ -51,6 +51,7 @@ it("has types that stand alone, for each way of resolving modules", async () => 
       import { eyotText, type TextOptions } from "eyot/codemirror";
       import { storeConformance, storeTests } from "eyot/conformance";
       import { SpaceProvider, useDoc, useDocument, useSpace, type SpaceProviderProps } from "eyot/react";
+      import { EyotInspector } from "eyot/inspector";
       import { initialize } from "eyot/slim";
       import wasm from "eyot/wasm";
       const space: Space = await openSpace("x", { relays: ["wss://x"], token: async () => "t" });
@@ -72,6 +73,8 @@ it("has types that stand alone, for each way of resolving modules", async () => 
       export const provider: (props: SpaceProviderProps) => unknown = SpaceProvider;
       export const useTitle = (id: string): string =>
         useDoc(useDocument<{ title: string }>(useSpace(), id), ({ title }) => title);
+      const inspector: EyotInspector = document.createElement("eyot-inspector");
+      inspector.space = space;
       const carets: TextOptions = { presence: space.presence, undo: space };
       const extensions: Extension = eyotText(doc, ["title"], carets);
       EditorState.create({ doc: doc.value.title, extensions });
@@ -133,6 +136,7 @@ it("has scripts that one can read, with their sources", async () => {
 const BUDGET = {
   "index.js": 52_500,
   "react.js": 2_000,
+  "inspector.js": 7_000,
   "codemirror.js": 9_600,
   "eyot.wasm": 850_000,
   "eyot-relay.wasm": 233_000,
