@@ -60,7 +60,6 @@ export default defineConfig({
           page("Direct links", "docs/guide/peers"),
           page("React", "docs/guide/react"),
           page("Other frameworks", "docs/guide/frameworks"),
-          page("Editors", "docs/guide/editors"),
           page("Tests of your application", "docs/guide/testing"),
           page("The inspector", "docs/guide/inspector"),
           page("Bundlers and platforms", "docs/guide/platforms"),
