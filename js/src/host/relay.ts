@@ -12,6 +12,7 @@ import {
   startInstance,
   type SyncStore,
 } from "./instance.js";
+import { counters } from "./metrics.js";
 
 /** One end of a connection. Whoever has it sets what is called; nothing is called before that. */
 export interface HostSocket {
@@ -106,6 +107,8 @@ export class HostedRelay {
     const engine = this.#engine;
     if (engine === undefined || !this.#links.has(link)) return;
     if (typeof message !== "string") {
+      counters.framesIn += 1;
+      counters.bytesIn += message.length;
       this.#run(() => engine.received(link, message, clock.now()));
     } else if (message === "ping") {
       socket.send("pong");
@@ -127,7 +130,12 @@ export class HostedRelay {
     let outputs: RelayOutput[];
     let deadline: number | undefined;
     try {
+      const before = engine?.counters();
       outputs = call();
+      const after = engine?.counters();
+      counters.commitsIn += (after?.commitsIn ?? 0) - (before?.commitsIn ?? 0);
+      counters.commitsOut += (after?.commitsOut ?? 0) - (before?.commitsOut ?? 0);
+      counters.forks += (after?.forks ?? 0) - (before?.forks ?? 0);
       deadline = engine?.deadline();
     } catch (error) {
       return this.#fail(error);
@@ -141,6 +149,8 @@ export class HostedRelay {
 
   #do(output: RelayOutput): void {
     if ("frame" in output) {
+      counters.framesOut += 1;
+      counters.bytesOut += output.frame.length;
       this.#links.get(output.link)?.send(output.frame);
     } else if ("code" in output) {
       this.#forget(output.link);
