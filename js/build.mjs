@@ -29,6 +29,7 @@ const ENTRIES = [
   "slim",
   "cloudflare",
   "react",
+  "codemirror",
   "conformance",
   "conformance-node",
   "testing",
@@ -65,6 +66,7 @@ const { metafile } = await build({
   external: [
     "node:*",
     "react",
+    "@codemirror/*",
     "ws",
     "node-datachannel/*",
     "cloudflare:*",

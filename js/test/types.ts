@@ -25,6 +25,7 @@ type Ours = {
   doc: "created";
   space: "online" | "setOnline" | "saved" | "undoState" | "subscribeUndo";
   event: "deleted";
+  presence: "setPart";
 };
 holds<Same<keyof contract.Doc<Tasks>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
 holds<Same<Exclude<keyof contract.Space, Later["space"]>, Exclude<keyof eyot.Space, Ours["space"]>>>();
@@ -33,7 +34,7 @@ holds<Same<keyof contract.Status, keyof eyot.Status>>();
 holds<Same<keyof contract.DocInfo, keyof eyot.DocInfo>>();
 holds<Same<keyof contract.LinkInfo, keyof eyot.LinkInfo>>();
 holds<Same<keyof contract.Invitation, keyof eyot.Invitation>>();
-holds<Same<keyof contract.Presence, keyof eyot.Presence>>();
+holds<Same<keyof contract.Presence, Exclude<keyof eyot.Presence, Ours["presence"]>>>();
 holds<Same<keyof contract.ChangeEvent, Exclude<keyof eyot.ChangeEvent, Ours["event"]>>>();
 holds<Same<keyof contract.Storage, keyof eyot.Storage>>();
 
