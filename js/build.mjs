@@ -29,6 +29,7 @@ const ENTRIES = [
   "slim",
   "cloudflare",
   "react",
+  "inspector",
   "codemirror",
   "conformance",
   "conformance-node",

@@ -80,6 +80,7 @@ const ELSEWHERE = {
   "start/cloudflare.md wrangler.json": "this one",
   "guide/documents.md types.ts": "this one",
   "guide/react.md app.jsx": "start.test.mjs",
+  "guide/inspector.md page.js": "start.test.mjs",
 };
 /** Pages that another test runs from top to bottom. */
 const WHOLE = {

@@ -14,6 +14,7 @@ use crate::commit::vector::Tip;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
 use crate::replica::event::ReplicaError;
+use crate::replica::own_tips::OwnTips;
 
 #[derive(Clone, Debug)]
 pub(crate) struct OwnCommits {
@@ -38,6 +39,8 @@ pub(crate) struct OwnCommits {
     in_memory: IdMap<CommitId, u64>,
     /// Log seqs of all commits made by processes of this holder, in rising order.
     holder_seqs: Vec<u64>,
+    /// Of these the ones that receipts may name.
+    tips: OwnTips,
     /// How many of them were known before the log was read from its start again.
     holder_known: usize,
 }
@@ -67,6 +70,7 @@ impl OwnCommits {
             lacking: IdMap::new(),
             in_memory: IdMap::new(),
             holder_seqs: Vec::new(),
+            tips: OwnTips::default(),
             holder_known: 0,
         }
     }
@@ -189,6 +193,7 @@ impl OwnCommits {
         if entry.own || header.author == self.author {
             self.authors.insert(header.author);
             self.holder_seqs.push(entry.at.seq);
+            self.tips.push(entry.at.seq, Some(Tip { author: header.author, seq: header.seq, id }));
         }
         if self.is_in_log(id, entry.at.seq, in_memory) {
             return false;
@@ -211,6 +216,8 @@ impl OwnCommits {
             self.lacking.iter().filter(|(_, docs)| docs.is_empty()).map(|(id, _)| *id).collect();
         for id in whole {
             self.holder_seqs.push(entry.at.seq);
+            // The commit may be held by who does not have the delete.
+            self.tips.push(entry.at.seq, None);
             self.is_in_log(id, entry.at.seq, in_memory);
         }
     }
@@ -241,6 +248,7 @@ impl OwnCommits {
             self.pending.insert(id, number);
         }
         self.holder_seqs.clear();
+        self.tips.clear();
         self.lacking.clear();
     }
 
@@ -255,6 +263,11 @@ impl OwnCommits {
         let logged = self.holder_seqs.len() - self.holder_seqs.partition_point(|seq| *seq <= log_seq);
         let not_read_again = self.holder_known.saturating_sub(self.holder_seqs.len());
         (logged + not_read_again + self.pending.len()) as u64
+    }
+
+    /// The commits of this holder's processes that receipts may name.
+    pub fn tips(&self) -> &OwnTips {
+        &self.tips
     }
 
     /// The log seq of the last commit that a process of this holder made; 0 where there is none.
