@@ -146,10 +146,13 @@ it("says good-bye with a code that clients understand when it is told to stop", 
   ada.create({ text: "" });
   await ada.durable();
   const bare = new WebSocket(`${url}/v1/other`, ["eyot.v1"]);
+  const said = once(bare, "message");
   await once(bare, "open");
   child.kill("SIGTERM");
   const [[code, reason], [exit]] = await Promise.all([once(bare, "close"), once(child, "exit")]);
   assert.deepEqual([code, String(reason), exit], [4009, "this relay is stopping", 0]);
+  const [frame] = await said;
+  assert.deepEqual([...frame.subarray(0, 7)], [0x82, 12, 0xa2, 0, 0x19, 4009 >> 8, 4009 & 0xff]);
 });
 
 it("relays of two regions give each other what they store", { timeout }, async (test) => {

@@ -1,6 +1,6 @@
 /** The relay of one space in one region, in a process that has the space's links and its store. */
 import type { Comer } from "../access/admission.js";
-import { Refused } from "../access/refused.js";
+import { bye, Refused } from "../access/refused.js";
 import { clock } from "../base/clock.js";
 import { CLOSE_EXPIRED, CLOSE_GOING_AWAY, CLOSE_MALFORMED, CLOSE_STORAGE } from "../base/close-codes.js";
 import { messageOf } from "../base/error.js";
@@ -77,7 +77,7 @@ export class HostedRelay {
   /** Takes up a connection. `comer`: who it is, where that is known without a token. */
   accept(socket: HostSocket, comer?: Comer): void {
     const engine = this.#engine;
-    if (engine === undefined) return socket.close(CLOSE_GOING_AWAY, "the relay has failed; connect again");
+    if (engine === undefined) return farewell(socket, CLOSE_GOING_AWAY, "the relay has failed; connect again");
     const link = this.#next++;
     if (comer !== undefined) this.#comers.set(link, comer);
     this.#add(link, socket);
@@ -89,7 +89,7 @@ export class HostedRelay {
     const engine = this.#engine;
     this.#engine = undefined;
     clock.clearTimer(this.#timer);
-    for (const socket of this.#links.values()) socket.close(code, reason);
+    for (const socket of this.#links.values()) farewell(socket, code, reason);
     this.#links.clear();
     this.#dialling.clear();
     this.#comers.clear();
@@ -113,7 +113,7 @@ export class HostedRelay {
     } else if (message === "ping") {
       socket.send("pong");
     } else {
-      socket.close(CLOSE_MALFORMED, "text is not spoken here, only binary frames");
+      farewell(socket, CLOSE_MALFORMED, "text is not spoken here, only binary frames");
       this.#closed(link);
     }
   }
@@ -197,7 +197,7 @@ export class HostedRelay {
       if (code !== CLOSE_GOING_AWAY) return this.#run(() => engine.refused(link, code === CLOSE_EXPIRED, message));
       // A link that is up goes on by the token that it has, until that expires.
       if (this.#admitted.has(link)) return;
-      this.#links.get(link)!.close(code, message);
+      farewell(this.#links.get(link)!, code, message);
       return this.#closed(link);
     }
     if (this.#engine !== engine || !this.#links.has(link)) return;
@@ -233,4 +233,10 @@ export class HostedRelay {
     this.end(CLOSE_STORAGE, `the relay has failed: ${message}`);
     this.#host.failed(this, message);
   }
+}
+
+/** Closes a link for a reason of the host's, and says it as the core does: in a frame, too. */
+function farewell(socket: HostSocket, code: number, reason: string): void {
+  socket.send(bye(code, reason));
+  socket.close(code, reason);
 }
