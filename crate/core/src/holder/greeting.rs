@@ -34,8 +34,8 @@ impl Holder {
                 None => (Terms { read_only: self.reads_only, expires_in: None }, self.token.clone()),
             };
             let mut met = self.peers.met(is_peer, self.limits.hello_cursors_max);
-            met.retain(|met| !self.deep_forks.contains_peer(&met.cursor.log));
             let has_met_nobody = met.is_empty();
+            met.retain(|met| !self.deep_forks.contains_peer(&met.cursor.log));
             let cursors = met.iter().map(|met| met.cursor).collect();
             let hello = Hello { terms, token, ..self.hello(cursors, false, has_met_nobody) };
             let Some(link) = self.links.get_mut(id) else { continue };
@@ -344,7 +344,9 @@ impl Holder {
         let from = if is_equal { Some(self.stored.seq) } else { resume };
         let record = self.peers.get(&hello.log).filter(|_| is_kept).cloned();
         let cursor = record.as_ref().map(|record| record.cursor);
-        let reply = self.hello(cursor.into_iter().collect(), from.is_some(), from.is_none());
+        // Not all of them are told where forks are too deep.
+        let with_tips = from.is_none() && !self.deep_forks.contains_peer(&hello.log);
+        let reply = self.hello(cursor.into_iter().collect(), from.is_some(), with_tips);
         let told = reply.tips.is_some();
         self.send(id, &Frame::Hello(Hello { terms, credit, ..reply }));
         self.links.came_up(id, session);
