@@ -92,6 +92,7 @@ fits<
 >();
 
 holds<Same<contract.RelayOptions["binding"], cloudflare.RelayOptions["binding"]>>();
+holds<Same<contract.RelayOptions["authorize"], cloudflare.RelayOptions["authorize"]>>();
 holds<Same<contract.RelayOptions["jurisdiction"], cloudflare.RelayOptions["jurisdiction"]>>();
 
 // Hooks. Those of the contract that are not there yet stand on what is not there yet.

@@ -5,6 +5,8 @@ import { bytes, clock, many, short, value } from "./format.js";
 
 /** Of a document's changes, so many are listed: the latest. */
 const CHANGES_MAX = 100;
+/** Reading a long document and its history takes time: at most one part in so many is spent on it. */
+const REST = 20;
 
 export class Documents implements Panel {
   readonly title = "Documents";
@@ -77,6 +79,8 @@ class Unfolded {
   #doc: Doc<object> | undefined;
   #isClosed = false;
   #shown: readonly string[] | undefined;
+  /** When it may be read again. */
+  #due = 0;
 
   constructor(space: Space, id: string, changed: () => void) {
     this.#found = make(
@@ -109,9 +113,14 @@ class Unfolded {
     say(this.#what, doc.deleted ? "It was deleted." : "");
     if (doc.deleted) return;
     const heads = doc.heads;
-    // The history is read only when there is more of it.
-    if (this.#shown?.join() === heads.join()) return;
+    const started = performance.now();
+    if (started < this.#due || this.#shown?.join() === heads.join()) return;
     this.#shown = heads;
+    this.#read(doc, heads);
+    this.#due = started + REST * (performance.now() - started);
+  }
+
+  #read(doc: Doc<object>, heads: readonly string[]): void {
     say(this.#heads, heads.map(short).join(" "));
     say(this.#value, value(doc.value));
     const history = doc.history();

@@ -558,7 +558,9 @@ export class Mesh {
     if (via !== undefined) return via.link.pass(passOn(other.key, bytes));
     if (this.#context.run((engine) => engine.signal(other.key, other.region, bytes))) return true;
     const message = passOn(other.key, bytes);
-    const names = [...this.#links].filter(([, { link }]) => link.pass(message)).map(([name]) => name);
+    // Not the other one itself, to whom the link may be lost.
+    const links = [...this.#links].filter(([name]) => name !== other.name);
+    const names = links.filter(([, { link }]) => link.pass(message)).map(([name]) => name);
     names.forEach((name) => asked?.add(name));
     return names.length > 0;
   }
