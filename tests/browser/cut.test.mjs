@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import jsQR from "jsqr";
 import { startRelay } from "../relay.mjs";
-import { carried, noteIs, paste, serveDemo, statusSays } from "./demo.mjs";
+import { carried, noteIs, paste, rewrite, serveDemo, statusSays } from "./demo.mjs";
 
 const timeout = 120_000;
 
@@ -34,9 +34,9 @@ test(
     await ada.window.getByTestId("cut").click();
     for (const { window } of [ada, bob]) await regionIs(window, "down");
     await statusSays(ada, "Offline");
-    await ada.window.getByTestId("note").fill("No relay, ");
+    await rewrite(ada, "No relay, ");
     await noteIs(bob, "No relay, ");
-    await bob.window.getByTestId("note").fill("No relay, no matter.");
+    await rewrite(bob, "No relay, no matter.");
     await noteIs(ada, "No relay, no matter.");
 
     const eve = await demo.open("eve");

@@ -70,6 +70,13 @@ export function noteIs({ window }, text) {
   }, text);
 }
 
+/** The window's note becomes this text, by its keys: what only the page has selected may be selected anew before it is replaced. */
+export async function rewrite({ window }, text) {
+  await window.getByTestId("note").focus();
+  await window.keyboard.press("Control+a");
+  await window.keyboard.insertText(text);
+}
+
 /** The window's caret is before the first character of the note. */
 export async function goToStart({ window }) {
   await window.getByTestId("note").focus();

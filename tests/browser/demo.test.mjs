@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startRelay } from "../relay.mjs";
-import { goToStart, noteIs, serveDemo, statusSays } from "./demo.mjs";
+import { goToStart, noteIs, rewrite, serveDemo, statusSays } from "./demo.mjs";
 
 let relay, demo, ada, bob;
 
@@ -66,7 +66,7 @@ test("what is written offline survives a reload without a network and arrives la
 
 test("an emoji replaced by another stays whole", async () => {
   for (const text of ["x😀y", "x😁y"]) {
-    await ada.window.getByTestId("note").fill(text);
+    await rewrite(ada, text);
     await noteIs(bob, text);
   }
 });
@@ -98,9 +98,9 @@ test("two windows that have met go on when the relay is gone", async () => {
   await relay.stop();
   relay = undefined;
   await statusSays(ada, "Offline");
-  await ada.window.getByTestId("note").fill("No relay, ");
+  await rewrite(ada, "No relay, ");
   await noteIs(bob, "No relay, ");
-  await bob.window.getByTestId("note").fill("No relay, no matter.");
+  await rewrite(bob, "No relay, no matter.");
   await noteIs(ada, "No relay, no matter.");
 });
 
