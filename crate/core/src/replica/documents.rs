@@ -13,12 +13,15 @@ use crate::document::quarantine::Quarantined;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
 use crate::replica::event::{DocInfo, Event, ReplicaError};
+use crate::replica::indexed::{Indexed, Pages, encode_page};
 use crate::replica::open::{Open, Phase};
 use crate::replica::waits::{Wait, WaitId};
 
 #[derive(Clone, Default)]
 pub(crate) struct Documents {
     pub(super) index: IdMap<DocId, Indexed>,
+    /// Pages of the index that storage has as they were before.
+    pub(super) changed: Pages,
     pub(super) open: IdMap<DocId, Open>,
     /// Closed for the application, and kept until the log has all that was made in them.
     pub(super) closing: IdSet<DocId>,
@@ -26,15 +29,6 @@ pub(crate) struct Documents {
     /// Asked for by name, and to be looked for again.
     pub(super) named_again: Vec<(WaitId, Wait)>,
     events: VecDeque<Event>,
-}
-
-/// A document that is held, without what is in it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Indexed {
-    name: Option<String>,
-    bytes: u64,
-    /// Log seqs of the commits that have items for it, in rising order.
-    pub log_seqs: Vec<u64>,
 }
 
 impl Documents {
@@ -69,8 +63,8 @@ impl Documents {
     /// All that is held, and named documents that are open and not in the log yet.
     pub fn list(&self) -> Vec<DocInfo> {
         let held = self.index.iter().map(|(id, doc)| {
-            let commits = doc.log_seqs.len() as u64;
-            (*id, DocInfo { id: *id, name: doc.name.clone(), bytes: doc.bytes, commits })
+            let Indexed { name, bytes, commits, .. } = doc;
+            (*id, DocInfo { id: *id, name: name.clone(), bytes: *bytes, commits: *commits })
         });
         let mut infos: IdMap<_, _> = held.collect();
         for (id, open) in &self.open {
@@ -137,6 +131,7 @@ impl Documents {
     pub fn delete(&mut self, doc: DocId) {
         self.closing.remove(&doc);
         let (was_held, open) = (self.index.remove(&doc).is_some(), self.open.remove(&doc));
+        self.changed.add(&doc);
         if self.deleted.insert(doc) && (was_held || open.is_some()) {
             self.tell(Event::Deleted { doc });
         }
@@ -146,6 +141,20 @@ impl Documents {
     }
 
     // What the log brings.
+
+    /// What is held of the log up to some position.
+    pub fn begin_with(&mut self, documents: Vec<(DocId, Indexed)>) {
+        self.index = documents.into_iter().collect();
+    }
+
+    /// A page of the index.
+    pub fn page(&self, first: u8) -> Vec<u8> {
+        let mut from = [0; 16];
+        from[0] = first;
+        let mut to = [u8::MAX; 16];
+        to[0] = first;
+        encode_page(self.index.range(DocId(from)..=DocId(to)))
+    }
 
     /// The log is followed from its start again.
     pub fn log_restarts(&mut self) {
@@ -168,8 +177,7 @@ impl Documents {
                     kind => {
                         let name = kind.and_then(|kind| name_of(doc, kind, bytes));
                         // A commit with bytes that it lacked is indexed where it is first.
-                        let place = (!entry.again).then_some(entry.at.seq);
-                        let is_new = self.index_item(doc, place, item.len, name);
+                        let is_new = self.index_item(doc, entry, item.len, name);
                         if is_new && is_ready {
                             self.tell(Event::Held { doc });
                         }
@@ -192,16 +200,15 @@ impl Documents {
         }
     }
 
-    /// Takes note of an item, where that of a commit that comes for the first time is. Whether the
-    /// document was not held before.
-    fn index_item(&mut self, doc: DocId, log_seq: Option<u64>, bytes: u64, name: Option<String>) -> bool {
+    /// Takes note of an item of an entry. Whether the document was not held before.
+    fn index_item(&mut self, doc: DocId, entry: &Entry, bytes: u64, name: Option<String>) -> bool {
         let is_new = !self.index.contains_key(&doc);
+        self.changed.add(&doc);
         let indexed = self.index.get_or_default(doc);
-        if let Some(log_seq) = log_seq {
-            indexed.bytes += bytes;
-            if indexed.log_seqs.last() != Some(&log_seq) {
-                indexed.log_seqs.push(log_seq);
-            }
+        if entry.again {
+            indexed.again(entry.at.seq);
+        } else {
+            indexed.add(entry.at.seq, bytes);
         }
         if name.is_some() {
             indexed.name = name;
@@ -267,7 +274,7 @@ mod tests {
     /// With a document that is held, and open in that phase.
     fn documents(doc: DocId, phase: Phase) -> Documents {
         let mut documents = Documents::default();
-        documents.index_item(doc, Some(1), 0, None);
+        documents.index.get_or_default(doc).add(1, 0);
         let document = Document::new(AuthorId([1; 16]), Budget::default());
         documents.open.insert(doc, Open::new(document, phase));
         documents
@@ -280,7 +287,7 @@ mod tests {
         let genesis = Genesis { name: "board".into(), generation: 0, value };
         let doc = genesis.doc();
         // It has read past the commit, when that had no bytes.
-        let phase = Phase::Loading { read: 1, waits: Vec::new(), named_waits: Vec::new(), named: None };
+        let phase = Phase::Loading { next: 2, waits: Vec::new(), named_waits: Vec::new(), named: None };
         let mut documents = documents(doc, phase);
         let filled = entry(1, vec![(doc, Kind::Genesis, genesis.encode())]);
         documents.follow(std::slice::from_ref(&filled), &log(), true);

@@ -2,11 +2,13 @@
 
 mod announced;
 mod calls;
+mod checkpoint;
 pub mod dialer;
 mod documents;
 mod edits;
 pub mod event;
 mod follow;
+mod indexed;
 pub mod io;
 mod loading;
 mod meetings;

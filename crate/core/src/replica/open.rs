@@ -14,8 +14,8 @@ pub(super) struct Open {
 pub(super) enum Phase {
     /// Its commits are being read.
     Loading {
-        /// How many of the document's commits have been read.
-        read: usize,
+        /// The document's commits before this log seq have been read.
+        next: u64,
         /// Whom to tell when it is open: those who asked for it by its id.
         waits: Vec<WaitId>,
         /// The same: those who asked for it by its name.

@@ -22,6 +22,7 @@ use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::records::RegionRecord;
 use crate::holder::role::{Regions, Role};
 use crate::replica::announced::Announced;
+use crate::replica::checkpoint::Checkpoint;
 use crate::replica::dialer::{Dialer, Wish};
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
@@ -71,6 +72,7 @@ pub struct Replica {
     pub(super) documents: Documents,
     pub(super) own: OwnCommits,
     pub(super) follow: Follow,
+    pub(super) checkpoint: Checkpoint,
     pub(super) waits: Waits,
     pub(super) tabs: Tabs,
     /// The links to other replicas that the host opened.
@@ -110,6 +112,7 @@ impl Replica {
             documents: Documents::default(),
             own: OwnCommits::new(author),
             follow: Follow::default(),
+            checkpoint: Checkpoint::default(),
             waits: Waits::default(),
             tabs: Tabs::default(),
             peers: RoundTrips::default(),
@@ -196,6 +199,7 @@ impl Replica {
                 return;
             }
             self.read_log();
+            self.write_checkpoint(false);
             for wish in self.dialer.run(&mut self.holder, self.now) {
                 self.push_effect(match wish {
                     Wish::Probe(url) => Effect::Probe(url),
@@ -242,6 +246,8 @@ impl Replica {
             }
             Notice::MarkerWritten => self.broadcast(&Message::Renewed),
             Notice::Storage(OwnerRequest::Follow, answer) => self.log_read(answer),
+            Notice::Storage(OwnerRequest::Checkpoint, answer) => self.checkpoint_read(answer),
+            Notice::Storage(OwnerRequest::CheckpointWrite, answer) => self.checkpoint_written(&answer),
             Notice::Storage(OwnerRequest::Document(doc, from), answer) => {
                 self.documents.loaded(doc, from, answer, &mut self.holder);
                 self.tell_of_documents();

@@ -33,6 +33,7 @@ impl World {
                 self.outcome.count("withheld and noticed", replica.withheld());
             }
         }
+        self.check_checkpoints()?;
         self.outcome.count("commits", logs[0].commits.len() as u64);
         Ok(())
     }
