@@ -73,6 +73,12 @@ pub(crate) enum OwnerRequest {
     Follow,
     /// A document's commits, from this one of the log on.
     Document(DocId, u64),
+    /// The view of a document.
+    View(DocId),
+    /// All views.
+    Views,
+    /// Pages of views, to be changed.
+    ViewPages,
     /// What following the log has come to.
     Checkpoint,
     /// The same, to be written.

@@ -228,7 +228,9 @@ impl Replica {
         let followed = self.follow.seq;
         let is_stored = !self.holder.disk_failed() && followed <= self.holder.on_disk();
         let is_followed = self.follow.is_ready && followed >= self.follow.indexed;
-        self.holder.is_open() && self.checkpoint.is_read() && is_followed && is_stored
+        // Storage would not know any more that they are to be removed.
+        let has_removals = self.documents.views.has_removals();
+        !has_removals && self.holder.is_open() && self.checkpoint.is_read() && is_followed && is_stored
     }
 
     /// Storage has answered to the write.

@@ -15,7 +15,9 @@ use crate::log::rows::Entry;
 use crate::replica::event::{DocInfo, Event, ReplicaError};
 use crate::replica::indexed::{Indexed, Pages, encode_page};
 use crate::replica::open::{Open, Phase};
+use crate::replica::views::Views;
 use crate::replica::waits::{Wait, WaitId};
+use crate::storage::request::Entries;
 
 #[derive(Clone, Default)]
 pub(crate) struct Documents {
@@ -26,6 +28,18 @@ pub(crate) struct Documents {
     /// Closed for the application, and kept until the log has all that was made in them.
     pub(super) closing: IdSet<DocId>,
     deleted: IdSet<DocId>,
+    pub(super) views: Views,
+    /// Values that are asked for, and those of which the view is being read.
+    pub(super) peeks: VecDeque<(WaitId, DocId)>,
+    pub(super) peeking: IdMap<DocId, Vec<WaitId>>,
+    /// Who waits for all values, and what has been read of them.
+    pub(super) bulk: Option<(Vec<WaitId>, Entries)>,
+    /// Whether the application wants to hear what changes in documents that are not open.
+    pub(super) is_watched: bool,
+    /// Documents that only somebody's interest in their values keeps, the oldest first.
+    pub(super) kept: VecDeque<DocId>,
+    /// They have been built from their commits just now.
+    pub(super) built: Vec<DocId>,
     /// Asked for by name, and to be looked for again.
     pub(super) named_again: Vec<(WaitId, Wait)>,
     events: VecDeque<Event>,
@@ -68,7 +82,7 @@ impl Documents {
         });
         let mut infos: IdMap<_, _> = held.collect();
         for (id, open) in &self.open {
-            if open.is_ready() {
+            if open.is_usable() {
                 let name = open.document.beginning().map(|beginning| beginning.name().to_owned());
                 infos.get_or_insert_with(*id, || DocInfo { id: *id, name, bytes: 0, commits: 0 });
             }
@@ -78,20 +92,20 @@ impl Documents {
 
     /// Changes that are held and not applied, in all open documents, and why.
     pub fn quarantined(&self) -> Quarantined {
-        let all = self.open.values().map(|open| open.document.quarantined());
+        let all = self.open.values().filter(|open| open.is_shown).map(|open| open.document.quarantined());
         all.fold(Quarantined::default(), Quarantined::and)
     }
 
     // What is open.
 
     pub fn document(&self, doc: DocId) -> Result<&Document, ReplicaError> {
-        let open = self.open.get(&doc).filter(|open| open.is_ready() && !self.closing.contains(&doc));
+        let open = self.open.get(&doc).filter(|open| open.is_usable() && !self.closing.contains(&doc));
         open.map(|open| &open.document).ok_or(ReplicaError::Closed)
     }
 
     pub(super) fn ready(&mut self, doc: DocId) -> Result<&mut Open, ReplicaError> {
         let is_closing = self.closing.contains(&doc);
-        self.open.get_mut(&doc).filter(|open| open.is_ready() && !is_closing).ok_or(ReplicaError::Closed)
+        self.open.get_mut(&doc).filter(|open| open.is_usable() && !is_closing).ok_or(ReplicaError::Closed)
     }
 
     /// Opens a document that begins empty.
@@ -132,6 +146,7 @@ impl Documents {
         self.closing.remove(&doc);
         let (was_held, open) = (self.index.remove(&doc).is_some(), self.open.remove(&doc));
         self.changed.add(&doc);
+        self.views.remove(doc);
         if self.deleted.insert(doc) && (was_held || open.is_some()) {
             self.tell(Event::Deleted { doc });
         }
@@ -165,7 +180,7 @@ impl Documents {
     /// the application is told of documents that were not known before.
     pub fn follow(&mut self, entries: &[Entry], log: &Log, is_ready: bool) {
         let mut changed: IdMap<DocId, Vec<&Commit>> = IdMap::new();
-        let mut gone = IdSet::new();
+        let (mut gone, mut touched) = (IdSet::new(), IdSet::new());
         for entry in entries {
             for (item, bytes) in entry.commit.items() {
                 let Some(doc) = item.doc else { continue };
@@ -181,6 +196,10 @@ impl Documents {
                         if is_new && is_ready {
                             self.tell(Event::Held { doc });
                         }
+                        let is_told = self.open.get(&doc).is_some_and(Open::is_usable);
+                        if self.is_watched && (!is_told || self.closing.contains(&doc)) {
+                            touched.insert(doc);
+                        }
                         // A document that is being read has perhaps read past a commit that comes again.
                         if self.open.get(&doc).is_some_and(|open| open.is_ready() || entry.again) {
                             let commits = changed.get_or_default(doc);
@@ -194,6 +213,9 @@ impl Documents {
         }
         for (doc, commits) in changed {
             self.apply(doc, commits);
+        }
+        for doc in touched.iter().filter(|doc| !gone.contains(doc)) {
+            self.tell(Event::Changed { doc: *doc });
         }
         for doc in gone {
             self.delete(doc);
@@ -227,7 +249,7 @@ impl Documents {
 
     /// Tells the application what is different in a document.
     pub(super) fn tell_applied(&mut self, doc: DocId, applied: Applied) {
-        if self.closing.contains(&doc) {
+        if self.closing.contains(&doc) || self.open.get(&doc).is_none_or(|open| !open.is_shown) {
             return;
         }
         if applied.rebuilt {
@@ -287,7 +309,13 @@ mod tests {
         let genesis = Genesis { name: "board".into(), generation: 0, value };
         let doc = genesis.doc();
         // It has read past the commit, when that had no bytes.
-        let phase = Phase::Loading { next: 2, waits: Vec::new(), named_waits: Vec::new(), named: None };
+        let phase = Phase::Loading {
+            next: 2,
+            waits: Vec::new(),
+            named_waits: Vec::new(),
+            peeks: Vec::new(),
+            named: None,
+        };
         let mut documents = documents(doc, phase);
         let filled = entry(1, vec![(doc, Kind::Genesis, genesis.encode())]);
         documents.follow(std::slice::from_ref(&filled), &log(), true);

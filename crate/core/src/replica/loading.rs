@@ -28,6 +28,9 @@ impl Documents {
             _ => return,
         };
         self.closing.remove(&doc);
+        if let Some(open) = self.open.get_mut(&doc) {
+            open.is_shown = true;
+        }
         let Some(open) = self.open.get_mut(&doc) else {
             if named.is_none() && !self.is_held(&doc) {
                 return self.tell(Event::Opened { wait, doc, held: false });
@@ -35,7 +38,7 @@ impl Documents {
             let document = Document::new(author, Budget::of_run(holder.limits()));
             let (waits, named_waits) =
                 if named.is_some() { (Vec::new(), vec![wait]) } else { (vec![wait], Vec::new()) };
-            let phase = Phase::Loading { next: 1, waits, named_waits, named };
+            let phase = Phase::Loading { next: 1, waits, named_waits, peeks: Vec::new(), named };
             self.open.insert(doc, Open::new(document, phase));
             return self.load(doc, holder.limits().read_bytes, holder);
         };
@@ -69,6 +72,23 @@ impl Documents {
         }
     }
 
+    /// Builds a document for who wants to know its value.
+    pub(super) fn build(&mut self, doc: DocId, peeks: Vec<WaitId>, author: AuthorId, holder: &mut Holder) {
+        let (waits, named_waits) = (Vec::new(), Vec::new());
+        let phase = Phase::Loading { next: 1, waits, named_waits, peeks, named: None };
+        let document = Document::new(author, Budget::of_run(holder.limits()));
+        self.open.insert(doc, Open { is_shown: false, ..Open::new(document, phase) });
+        self.load(doc, holder.limits().read_bytes, holder);
+    }
+
+    /// Tells the value of a document that has all its commits.
+    pub(super) fn tell_peeked(&mut self, doc: DocId, peeks: Vec<WaitId>) {
+        let value = self.open.get(&doc).filter(|_| !peeks.is_empty()).map(|open| open.document.value());
+        for wait in peeks {
+            self.tell(Event::Peeked { wait, doc, value: value.clone() });
+        }
+    }
+
     /// Asks storage for the next commits of a document that is being read, or opens it after the last.
     fn load(&mut self, doc: DocId, bytes: usize, holder: &mut Holder) {
         let Some(open) = self.open.get_mut(&doc) else { return };
@@ -79,10 +99,12 @@ impl Documents {
             return holder.ask_storage(OwnerRequest::Document(doc, seq), rows_after(seq - 1, bytes));
         }
         let phase = core::mem::replace(&mut open.phase, Phase::Ready);
-        let Phase::Loading { waits, named_waits, named, .. } = phase else { return };
+        let Phase::Loading { waits, named_waits, peeks, named, .. } = phase else { return };
         if let Some(named) = named {
             self.begin(doc, named);
         }
+        self.built.push(doc);
+        self.tell_peeked(doc, peeks);
         for wait in waits.into_iter().chain(named_waits) {
             self.tell(Event::Opened { wait, doc, held: true });
         }
@@ -96,9 +118,12 @@ impl Documents {
 
     /// A document that was open, or being read, is deleted.
     pub(super) fn closed_by_delete(&mut self, doc: DocId, open: Open) {
-        let Phase::Loading { waits, named_waits, named, .. } = open.phase else { return };
+        let Phase::Loading { waits, named_waits, peeks, named, .. } = open.phase else { return };
         for wait in waits {
             self.tell(Event::Opened { wait, doc, held: false });
+        }
+        for wait in peeks {
+            self.tell(Event::Peeked { wait, doc, value: None });
         }
         if let Some(Named { name, initial, .. }) = named {
             let again = |wait| (wait, Wait::Named { name: name.clone(), initial: initial.clone() });
@@ -136,8 +161,8 @@ impl Documents {
     /// Whoever waits for the document is told why it can't be read. It may be opened again.
     fn not_opened(&mut self, doc: DocId, fault: StorageFault, message: &str) {
         let Some(open) = self.open.remove(&doc) else { return };
-        let Phase::Loading { waits, named_waits, .. } = open.phase else { return };
-        for wait in waits.into_iter().chain(named_waits) {
+        let Phase::Loading { waits, named_waits, peeks, .. } = open.phase else { return };
+        for wait in waits.into_iter().chain(named_waits).chain(peeks) {
             self.tell(Event::NotOpened { wait, fault, message: message.to_owned() });
         }
     }

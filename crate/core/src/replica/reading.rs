@@ -76,14 +76,20 @@ impl Replica {
             (self.follow.seq, self.follow.at) = (last.at.seq, last.at);
         }
         let entries = &entries[entries.partition_point(|entry| entry.at.seq <= self.follow.indexed)..];
+        self.documents.views.is_stuck = false;
+        let mut is_all_logged = false;
         for entry in entries {
             match self.own.logged(entry, self.holder.disk_failed()) {
-                Ownership::LastPending => self.documents.all_logged(),
+                Ownership::LastPending => is_all_logged = true,
                 Ownership::Impostor => self.change_author(),
                 Ownership::Other => {}
             }
         }
         self.documents.follow(entries, self.holder.log(), self.follow.is_ready);
+        if is_all_logged && !self.own.has_pending() {
+            self.note_closing_views();
+            self.documents.all_logged();
+        }
         self.tell_of_documents();
         self.tell(Event::Status);
     }

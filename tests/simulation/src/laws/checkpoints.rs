@@ -22,57 +22,101 @@ impl World {
             if disk.is_outside || disk.store.get(b"i").is_none() {
                 continue;
             }
-            let without = without_checkpoint(&disk.store);
-            let quick = open(disk.store.clone(), self.plan.limits)?;
-            let slow = open(without, self.plan.limits)?;
-            if quick.documents() != slow.documents() {
+            let limits = self.plan.limits;
+            let mut quick = Opened::new(disk.store.clone(), limits)?;
+            let mut slow = Opened::new(log_alone(&disk.store), limits)?;
+            if quick.replica.documents() != slow.replica.documents() {
                 return Err(format!("disk {number} has a checkpoint of other documents than its log's"));
             }
             // Of commits that another process got from a relay before it read them from whoever made them, rows say that
             // they are of others. Who made them, and so wrote the checkpoint, knows better.
-            let (quick, slow) = (quick.status(), slow.status());
-            let is_less = |(region, behind): (&String, &u64)| quick.behind.get(region) < Some(behind);
-            if slow.behind.iter().any(is_less) || quick.unsent < slow.unsent {
-                return Err(format!("disk {number} has a checkpoint of other commits: {quick:?}, {slow:?}"));
+            let (knows, reads) = (quick.replica.status(), slow.replica.status());
+            let is_less = |(region, behind): (&String, &u64)| knows.behind.get(region) < Some(behind);
+            if reads.behind.iter().any(is_less) || knows.unsent < reads.unsent {
+                return Err(format!("disk {number} has a checkpoint of other commits: {knows:?}, {reads:?}"));
             }
+            let views =
+                check_views(&mut quick, &mut slow).map_err(|error| format!("disk {number}: {error}"))?;
+            self.outcome.count("views", views);
             self.outcome.count("checkpoints", 1);
         }
         Ok(())
     }
 }
 
-fn without_checkpoint(store: &MemoryStore) -> MemoryStore {
+/// Law: a view that is believed is the value that the commits make.
+fn check_views(quick: &mut Opened, slow: &mut Opened) -> Result<u64, String> {
+    let wait = quick.replica.values();
+    let values = quick.run(|event| match event {
+        Event::Values { wait: answered, values } if *answered == wait => Some(values.clone()),
+        _ => None,
+    })?;
+    let mut views = 0;
+    for (doc, value) in values {
+        let Some(value) = value else { continue };
+        views += 1;
+        let wait = slow.replica.open(doc);
+        slow.run(|event| {
+            matches!(event, Event::Opened { wait: w, held: true, .. } if *w == wait).then_some(())
+        })?;
+        let built = slow.replica.value(doc).map_err(|error| error.to_string())?;
+        if value != built {
+            return Err(format!("the view of {doc:?} is not its value"));
+        }
+    }
+    Ok(views)
+}
+
+/// The same storage, with nothing beside the log.
+fn log_alone(store: &MemoryStore) -> MemoryStore {
     let mut store = store.clone();
-    let deletes = store.range(b"i", b"k").map(|(key, _)| key.clone()).collect();
+    let beside = store.range(b"i", b"k").chain(store.range(b"v", b"x"));
+    let deletes = beside.map(|(key, _)| key.clone()).collect();
     store.write(&WriteBatch { deletes, ..WriteBatch::default() });
     store
 }
 
-/// A replica that has read this storage, and writes nothing to it.
-fn open(mut store: MemoryStore, limits: Limits) -> Result<Replica, String> {
-    let config = ReplicaConfig {
-        space: "space".into(),
-        author: AuthorId([0xfe; 16]),
-        seed: [7; 32],
-        relays: vec!["nobody".into()],
-        token: None,
-        descriptor: None,
-        limits,
-    };
-    let mut replica = Replica::new(config, 0);
-    let (mut effects, mut is_ready) = (VecDeque::new(), false);
-    loop {
-        effects.extend(std::iter::from_fn(|| replica.poll_effect()));
-        match effects.pop_front() {
-            Some(Effect::Holder(HolderEffect::Storage(id, request))) => {
-                let answer = store.answer(&request);
-                replica.handle(HolderInput::Storage(id, answer), 0);
+/// A replica of its own on a copy of a disk.
+struct Opened {
+    replica: Replica,
+    store: MemoryStore,
+    effects: VecDeque<Effect>,
+}
+
+impl Opened {
+    fn new(store: MemoryStore, limits: Limits) -> Result<Self, String> {
+        let config = ReplicaConfig {
+            space: "space".into(),
+            author: AuthorId([0xfe; 16]),
+            seed: [7; 32],
+            relays: vec!["nobody".into()],
+            token: None,
+            descriptor: None,
+            limits,
+        };
+        let mut opened = Self { replica: Replica::new(config, 0), store, effects: VecDeque::new() };
+        opened.run(|event| matches!(event, Event::Ready).then_some(()))?;
+        Ok(opened)
+    }
+
+    /// Answers for storage until an event gives something.
+    fn run<R>(&mut self, mut look: impl FnMut(&Event) -> Option<R>) -> Result<R, String> {
+        loop {
+            self.effects.extend(std::iter::from_fn(|| self.replica.poll_effect()));
+            match self.effects.pop_front() {
+                Some(Effect::Holder(HolderEffect::Storage(id, request))) => {
+                    let answer = self.store.answer(&request);
+                    self.replica.handle(HolderInput::Storage(id, answer), 0);
+                }
+                Some(Effect::App(Event::Failed { message, .. })) => return Err(message),
+                Some(Effect::App(event)) => {
+                    if let Some(found) = look(&event) {
+                        return Ok(found);
+                    }
+                }
+                Some(_) => {}
+                None => return Err("storage does not come to an end".into()),
             }
-            Some(Effect::App(Event::Ready)) => is_ready = true,
-            Some(Effect::App(Event::Failed { message, .. })) => return Err(message),
-            Some(_) => {}
-            None if is_ready => return Ok(replica),
-            None => return Err("storage does not come to an end".into()),
         }
     }
 }

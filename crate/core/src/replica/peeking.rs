@@ -1,0 +1,153 @@
+//! Values of documents that the application has not opened: from their views, where these are current, and from the
+//! documents' commits otherwise.
+
+use crate::base::id::DocId;
+use crate::holder::notice::OwnerRequest;
+use crate::replica::event::Event;
+use crate::replica::open::Phase;
+use crate::replica::replica::Replica;
+use crate::replica::views;
+use crate::replica::waits::WaitId;
+use crate::storage::request::{StorageAnswer, StorageRequest};
+
+/// Documents that are built at once for their values.
+const BUILDING_MAX: usize = 8;
+/// Documents that are kept because their values are of interest, and the bytes of their items.
+const KEPT_MAX: usize = 64;
+const KEPT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Bytes of views read at once.
+const SCAN_BYTES: usize = 4 * 1024 * 1024;
+
+impl Replica {
+    /// Goes on with the values that are asked for.
+    pub(super) fn run_peeks(&mut self) {
+        while self.documents.peeking.len() + self.documents.building() < BUILDING_MAX {
+            let Some((wait, doc)) = self.documents.peeks.pop_front() else { return };
+            self.peek_at(wait, doc);
+            self.tell_of_documents();
+        }
+    }
+
+    fn peek_at(&mut self, wait: WaitId, doc: DocId) {
+        if let Some(open) = self.documents.open.get_mut(&doc) {
+            return match &mut open.phase {
+                Phase::Ready => self.documents.tell_peeked(doc, vec![wait]),
+                Phase::Loading { peeks, .. } => peeks.push(wait),
+            };
+        }
+        if let Some(waits) = self.documents.peeking.get_mut(&doc) {
+            return waits.push(wait);
+        }
+        if !self.documents.is_held(&doc) {
+            return self.tell(Event::Peeked { wait, doc, value: None });
+        }
+        if let Some(view) = self.documents.views.fresh(&doc).filter(|view| self.is_current(view)) {
+            let value = Some(view.value.to_vec());
+            return self.tell(Event::Peeked { wait, doc, value });
+        }
+        self.documents.peeking.insert(doc, vec![wait]);
+        self.holder.ask_storage(OwnerRequest::View(doc), StorageRequest::Get(views::keys_of(&doc)));
+    }
+
+    /// Storage has answered with the view of a document.
+    pub(super) fn view_read(&mut self, doc: DocId, answer: StorageAnswer) {
+        let Some(waits) = self.documents.peeking.remove(&doc) else { return };
+        let view = match &answer {
+            StorageAnswer::Values(values) => views::find(&doc, values),
+            _ => None,
+        };
+        if let Some(view) = view.filter(|view| self.is_current(view)) {
+            for wait in waits {
+                self.tell(Event::Peeked { wait, doc, value: Some(view.value.to_vec()) });
+            }
+        } else if let Some(open) = self.documents.open.get_mut(&doc) {
+            // It was opened meanwhile.
+            match &mut open.phase {
+                Phase::Ready => self.documents.tell_peeked(doc, waits),
+                Phase::Loading { peeks, .. } => peeks.extend(waits),
+            }
+        } else if self.documents.is_held(&doc) {
+            self.documents.build(doc, waits, self.own.author(), &mut self.holder);
+        } else {
+            for wait in waits {
+                self.tell(Event::Peeked { wait, doc, value: None });
+            }
+        }
+        self.tell_of_documents();
+        self.note_opened();
+    }
+
+    /// Reads all views for who waits for all values.
+    pub(super) fn read_views(&mut self, wait: WaitId) {
+        if let Some((waits, _)) = &mut self.documents.bulk {
+            return waits.push(wait);
+        }
+        self.documents.bulk = Some((vec![wait], Vec::new()));
+        self.holder.ask_storage(OwnerRequest::Views, views::scan(None, SCAN_BYTES));
+    }
+
+    /// Storage has answered with views.
+    pub(super) fn views_read(&mut self, answer: StorageAnswer) {
+        let Some((waits, mut read)) = self.documents.bulk.take() else { return };
+        if let StorageAnswer::Scanned { entries, more } = answer {
+            read.extend(entries);
+            if let Some((last, _)) = read.last().filter(|_| more) {
+                let scan = views::scan(Some(last), SCAN_BYTES);
+                self.documents.bulk = Some((waits, read));
+                return self.holder.ask_storage(OwnerRequest::Views, scan);
+            }
+        }
+        let stored = views::newest(&read);
+        let mut values = Vec::new();
+        for doc in self.documents.index.keys() {
+            let open = self.documents.open.get(doc).filter(|open| open.is_ready());
+            let views = [self.documents.views.fresh(doc), stored.get(doc)];
+            let view = || views.into_iter().flatten().find(|view| self.is_current(view));
+            let value =
+                open.map(|open| open.document.value()).or_else(|| view().map(|view| view.value.to_vec()));
+            values.push((*doc, value));
+        }
+        for wait in waits {
+            self.tell(Event::Values { wait, values: values.clone() });
+        }
+    }
+
+    /// Takes note of the values of documents that were just built, and lets go of those that nobody keeps.
+    pub(super) fn note_opened(&mut self) {
+        for doc in core::mem::take(&mut self.documents.built) {
+            self.note_view(doc);
+            if self.documents.open.get(&doc).is_some_and(|open| !open.is_shown) {
+                self.documents.kept.push_back(doc);
+            }
+        }
+        self.documents.let_go();
+    }
+}
+
+impl crate::replica::documents::Documents {
+    /// Documents that are being built for their values.
+    fn building(&self) -> usize {
+        self.open.values().filter(|open| !open.is_shown && !open.is_ready()).count()
+    }
+
+    /// Whether more values are being read.
+    pub(super) fn is_reading(&self) -> bool {
+        !self.peeks.is_empty() || !self.peeking.is_empty() || self.building() > 0
+    }
+
+    /// Keeps no more documents for their values than it may.
+    fn let_go(&mut self) {
+        let is_kept =
+            |documents: &Self, doc: &DocId| documents.open.get(doc).is_some_and(|open| !open.is_shown);
+        let mut kept: Vec<DocId> = self.kept.iter().filter(|doc| is_kept(self, doc)).copied().collect();
+        let bytes_of = |documents: &Self, doc: &DocId| documents.index.get(doc).map_or(0, |doc| doc.bytes);
+        let mut bytes: u64 = kept.iter().map(|doc| bytes_of(self, doc)).sum();
+        let most = if self.is_watched { KEPT_MAX } else { 0 };
+        while kept.len() > most || (bytes > KEPT_BYTES_MAX && !kept.is_empty()) {
+            let doc = kept.remove(0);
+            bytes -= bytes_of(self, &doc);
+            self.open.remove(&doc);
+        }
+        self.kept = kept.into();
+    }
+}
