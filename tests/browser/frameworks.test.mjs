@@ -1,4 +1,4 @@
-/** What `js/docs/frameworks.md` shows, with the frameworks themselves. */
+/** What `docs/guide/frameworks.md` shows, with the frameworks themselves. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, it } from "node:test";
@@ -9,7 +9,7 @@ import { newProfile, serveSite } from "./site.mjs";
 
 const timeout = 60_000;
 const tests = fileURLToPath(new URL("..", import.meta.url));
-const text = await readFile(new URL("../../js/docs/frameworks.md", import.meta.url), "utf8");
+const text = await readFile(new URL("../../docs/guide/frameworks.md", import.meta.url), "utf8");
 
 /** The example of a framework. */
 function example(name) {

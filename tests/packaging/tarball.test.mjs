@@ -79,15 +79,15 @@ it("has types that stand alone, for each way of resolving modules", async () => 
   await compiles("app.ts", ["bundler", "node16", "nodenext"]);
 });
 
-it("has READMEs whose examples compile as they are", async () => {
+it("has READMEs and a page about React whose examples compile as they are", async () => {
   const examples = {
     "package.ts": ["js", "js/README.md"],
-    "react.tsx": ["jsx", "js/README.md"],
+    "react.tsx": ["jsx", "docs/guide/react.md"],
     "repository.ts": ["js", "README.md"],
   };
   for (const [name, [language, readme]] of Object.entries(examples)) {
     const text = await readFile(new URL(`../../${readme}`, import.meta.url), "utf8");
-    const [, example] = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "m").exec(text);
+    const [, example] = new RegExp(`^\`\`\`${language}(?: \\[.*\\])?\\n([^]*?)^\`\`\`$`, "m").exec(text);
     await app.add({ [name]: `declare const process: { argv: [string, string, string] };\n${example}` });
     await compiles(name);
   }

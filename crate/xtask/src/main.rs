@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 
-use self::build::{package, wasm};
+use self::build::{docs_site, package, wasm};
 use self::serve::{demo, workerd};
 use self::trials::{bench, drill, fuzz, simulation};
 
@@ -38,6 +38,7 @@ Usage: cargo xtask COMMAND
   sim --seeds N [--seed S] --mesh N               its worlds of N replicas, each linked to a few others
   sim --mutations [--seeds N] [--mutation NAME]   how many seeds notice each deliberate fault of the core
   fuzz [--minutes N] [--only TARGET[,…]] bytes that mean no good, for each decoder and for a relay (nightly Rust)
+  docs-site                              docs/ as a site, in docs/.vitepress/dist; a link that leads nowhere fails
   pack                                   the npm tarball; its path is the last line
   wasm                                   crate/web as js/wasm/
   size [--functions N] [--group]         the sizes in the client's Wasm, by crate and by function; --group: the
@@ -78,6 +79,10 @@ fn command(mut arguments: lexopt::Parser) -> Result<()> {
         "wasm" => {
             finished(arguments)?;
             wasm::build()
+        }
+        "docs-site" => {
+            finished(arguments)?;
+            docs_site::build()
         }
         "pack" => {
             finished(arguments)?;

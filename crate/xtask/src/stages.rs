@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::base::run::{cargo, npm_script, program, run, run_and_read, show};
 use crate::base::setup;
-use crate::build::{native, package};
+use crate::build::{docs_site, native, package};
 use crate::trials::simulation;
 use crate::{floors, purity};
 
@@ -82,7 +82,18 @@ const STAGES: &[Stage] = &[
         quick: false,
         run: |_| benched(),
     },
-    Stage { name: "readme", what: "the example of README.md", quick: false, run: |_| readme() },
+    Stage {
+        name: "site",
+        what: "the documentation's site, whose links lead somewhere",
+        quick: false,
+        run: |_| docs_site::build(),
+    },
+    Stage {
+        name: "readme",
+        what: "the examples of README.md and of docs/, and the steps of its tutorial",
+        quick: false,
+        run: |_| readme(),
+    },
     Stage { name: "table", what: "sizes and speeds", quick: false, run: table },
 ];
 
@@ -224,7 +235,7 @@ fn browser() -> Result<()> {
 
 fn readme() -> Result<()> {
     let tarball = package::pack()?;
-    run(npm_script("readme", "tests").env("EYOT_TARBALL", tarball))
+    run(npm_script("readme", "tests").env("EYOT_TARBALL", tarball).env("EYOT_CHROMIUM", setup::chromium()?))
 }
 
 fn drilled() -> Result<()> {

@@ -7,6 +7,7 @@ export { mark, move, splice } from "../draft/record.js";
 export type { Expand } from "../draft/record.js";
 export type { WasmSource } from "../engine/wasm-source.js";
 export { customStore, directory, indexedDb, memory } from "../storage/choice.js";
+export type { Relays, TokenSource } from "../relays/options.js";
 export type { Storage } from "../storage/choice.js";
 export type { AsyncStore, StoreScan, StoreWrite } from "../storage/store.js";
 export type { Mark, Marks, MarkValue, Patch, Path } from "../value/patch.js";

@@ -1,4 +1,7 @@
-/** The package in browsers and bundlers: the Wasm is fetched from beside this module. */
+/**
+ * The package in browsers and bundlers: the Wasm is fetched from beside this module.
+ * @module eyot
+ */
 import { networkHints } from "../relays/network.js";
 import { EyotError } from "../base/error.js";
 import { openOn } from "../space/open.js";

@@ -358,8 +358,9 @@ impl Holder {
         for origin in origins {
             if let Some(seq) = hole
                 && let Some(bringer) = self.bringer(origin)
+                && let Some(session) = origin.link().and_then(|link| self.links.session(link))
             {
-                self.log.brought_hole(seq, bringer);
+                self.log.brought_hole(seq, bringer, session.receive.read.seq);
             }
             match origin {
                 Origin::Stream(id, frame, bytes, _) => {

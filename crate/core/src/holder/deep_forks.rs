@@ -3,7 +3,9 @@
 //! A pass over a log skips what the tips that it was told say is held. Of an author that is forked this
 //! leaves out the commits before the tip's number, although they may be of another branch: whoever gets
 //! what comes after asks for them from above, and keeps all of it waiting until the branches meet. Where
-//! that is too much, the peer is not told of the author: it sends all of its chain, in order.
+//! that is too much, the peer is not told of the author: it sends all of its chain, in order. No cursor is
+//! shown to it, and none of its own is taken: what follows a cursor may be named in place of being sent, and
+//! what is asked for by name comes from above, too.
 
 use std::collections::VecDeque;
 
@@ -32,6 +34,11 @@ impl DeepForks {
             self.0.pop_front();
         }
         self.0.push_back((peer, noted));
+    }
+
+    /// Whether this peer is to make a pass over all of its log.
+    pub fn contains_peer(&self, peer: &LogId) -> bool {
+        self.0.iter().any(|(log, _)| log == peer)
     }
 
     /// Whether this peer is to be told nothing of this author.

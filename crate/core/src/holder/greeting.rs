@@ -33,7 +33,8 @@ impl Holder {
                 }
                 None => (Terms { read_only: self.reads_only, expires_in: None }, self.token.clone()),
             };
-            let met = self.peers.met(is_peer, self.limits.hello_cursors_max);
+            let mut met = self.peers.met(is_peer, self.limits.hello_cursors_max);
+            met.retain(|met| !self.deep_forks.contains_peer(&met.cursor.log));
             let has_met_nobody = met.is_empty();
             let cursors = met.iter().map(|met| met.cursor).collect();
             let hello = Hello { terms, token, ..self.hello(cursors, false, has_met_nobody) };
@@ -175,6 +176,7 @@ impl Holder {
         }
         let now = self.now;
         let known = hello.cursors.iter().find(|cursor| cursor.log == self.log.id()).copied();
+        let known = known.filter(|_| !self.deep_forks.contains_peer(&hello.log));
         let Some(link) = self.links.get_mut(id) else { return };
         link.phase = Phase::Checking { hello: Box::new(hello), grant, since: now };
         match known {

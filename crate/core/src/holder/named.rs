@@ -19,8 +19,9 @@ impl Holder {
         let holes = self.log.holes().of_chain(author, through);
         let Some(session) = self.links.session(link).filter(|_| !holes.is_empty()) else { return };
         let bringer = (session.peer.log, Word::Named(self.whole_before(session)));
+        let read = session.receive.read.seq;
         for seq in holes {
-            self.log.brought_hole(seq, bringer);
+            self.log.brought_hole(seq, bringer, read);
         }
     }
 

@@ -53,6 +53,11 @@ impl Later {
         self.told.is_some()
     }
 
+    /// How many names wait.
+    pub fn names(&self) -> usize {
+        self.named.len()
+    }
+
     pub fn is_full(&self) -> bool {
         self.named.len() >= NAMES_MAX
     }

@@ -304,8 +304,9 @@ impl Sending {
     /// Names what was just written, later and along with more; false where that can't be.
     pub fn name_later(&mut self, entries: &[Entry], is_dialer: bool, now: Millis) -> bool {
         let is_nameable = |entry: &Entry| !entry.again && !entry.commit.has_holes();
-        let cost = (entries.len() * NAMED_COST_BYTES) as i64;
-        if self.filter.is_some() || self.credit < cost || !entries.iter().all(is_nameable) {
+        // What the other side names first is not said, and costs nothing.
+        let cost_at_most = ((self.later.names() + entries.len()) * NAMED_COST_BYTES) as i64;
+        if self.filter.is_some() || self.credit < cost_at_most || !entries.iter().all(is_nameable) {
             return false;
         }
         for entry in entries {
@@ -313,7 +314,6 @@ impl Sending {
                 self.later.name(&entry.commit, is_dialer, now);
             }
         }
-        self.credit -= cost;
         self.sent = entries.last().map_or(self.sent, |last| last.at);
         self.forget_echo();
         self.later.tells(self.sent);
@@ -336,6 +336,7 @@ impl Sending {
             return None;
         }
         self.marked = to.seq;
+        self.credit -= (named.len() * NAMED_COST_BYTES) as i64;
         let to = Some(marker.mark(to));
         Some(Frame::Commits(Commits { records: Vec::new(), to, named }))
     }
@@ -465,6 +466,19 @@ mod tests {
     use crate::commit::commit::Commit;
     use crate::commit::descriptor::Descriptor;
 
+    /// So many commits of one author, as a log has them.
+    fn entries(count: u64) -> Vec<Entry> {
+        let mut prev = Descriptor::plain("space").chain_start(0);
+        let mut at = Position::START;
+        let entries = (1..=count).map(|seq| {
+            let place = (AuthorId([1; 16]), seq, prev);
+            let commit = Commit::new(place, Vec::new(), 0, Vec::new(), &Limits::PROTOCOL).expect("small");
+            (prev, at) = (commit.id(), at.then(&commit.id()));
+            Entry { at, commit, own: true, again: false }
+        });
+        entries.collect()
+    }
+
     #[test]
     fn whole_is_never_further_than_what_was_read() {
         let mut sending = Sending::new();
@@ -488,15 +502,7 @@ mod tests {
     #[test]
     fn a_place_alone_waits_for_what_follows_it() {
         let limits = Limits::PROTOCOL;
-        let mut prev = Descriptor::plain("space").chain_start(0);
-        let mut at = Position::START;
-        let mut entries = Vec::new();
-        for seq in 1..=200 {
-            let place = (AuthorId([1; 16]), seq, prev);
-            let commit = Commit::new(place, Vec::new(), 0, Vec::new(), &limits).expect("small");
-            (prev, at) = (commit.id(), at.then(&commit.id()));
-            entries.push(Entry { at, commit, own: true, again: false });
-        }
+        let entries = entries(200);
         let marker = Marker::new(LogId([1; 16]), [2; 32], 0);
         let framing = Framing { limits: &limits, marker: &marker, naming: Naming::Nothing, room: usize::MAX };
         let mut sending = Sending::new();
@@ -513,5 +519,23 @@ mod tests {
             })
         });
         assert_eq!(places.collect::<Vec<_>>(), [64, 128, 192, 200]);
+    }
+    /// Credit for what is never sent does not come back: at last nothing could be sent any more (seed 440470).
+    #[test]
+    fn a_name_costs_credit_when_it_is_said_and_nothing_where_the_other_side_has_said_it() {
+        let limits = Limits::PROTOCOL;
+        let marker = Marker::new(LogId([1; 16]), [2; 32], 0);
+        let entries = entries(4);
+        let mut sending = Sending::new();
+        sending.start(Position::START);
+        sending.grant(4 * NAMED_COST_BYTES as u64, &limits);
+        assert!(sending.name_later(&entries[..3], true, 0));
+        sending.is_known(&entries[2].commit.tip(), 0);
+        assert_eq!(sending.say_names(&marker), None);
+        assert_eq!(sending.credit, 4 * NAMED_COST_BYTES as i64);
+
+        assert!(sending.name_later(&entries[3..], true, 0));
+        assert!(sending.say_names(&marker).is_some());
+        assert_eq!(sending.credit, 3 * NAMED_COST_BYTES as i64);
     }
 }

@@ -120,12 +120,12 @@ impl Holes {
         self.by_seq.insert(seq, hole);
     }
 
-    /// The commit was brought from that log too, or named there; whether that says anything new. A name
-    /// says the least, because it may be of another branch: whoever then brings the commit without all
-    /// bytes has said nothing of them until it brings it again.
-    pub(super) fn brought(&mut self, seq: u64, log: LogId, word: Word) -> bool {
+    /// The commit was brought from that log too, or named there, by a link that has read the log up to
+    /// `read`; whether that says anything new. A name says the least, because it may be of another branch:
+    /// whoever then brings the commit without all bytes has said nothing of them until it brings it again.
+    pub(super) fn brought(&mut self, seq: u64, (log, word): (LogId, Word), read: u64) -> bool {
         let Some(mut hole) = self.remove(seq) else { return false };
-        let is_new = hole.note(log, word);
+        let is_new = hole.note(log, word) | hole.is_after(log, read);
         self.insert(seq, hole);
         is_new
     }
@@ -177,6 +177,15 @@ impl Holes {
 }
 
 impl Hole {
+    /// The commit comes after this number in that log. Two copies of one log may have it at different places
+    /// until one of them takes another id; whether this is the first of them.
+    fn is_after(&mut self, log: LogId, read: u64) -> bool {
+        let known = self.bringers.iter_mut().find(|(other, whole)| *other == log && *whole != LACKS);
+        let Some(known) = known.filter(|(_, whole)| *whole > read) else { return false };
+        known.1 = read;
+        true
+    }
+
     fn note(&mut self, log: LogId, word: Word) -> bool {
         let was_named = self.named.contains(&log);
         let known = self.bringers.iter_mut().find(|(other, _)| *other == log);
@@ -224,11 +233,11 @@ mod tests {
     #[test]
     fn what_is_said_to_be_whole_ends_before_what_came_as_whole_and_is_not() {
         let (mut holes, log) = (holes(), LogId([3; 16]));
-        assert!(holes.brought(5, log, Word::Whole(7)));
+        assert!(holes.brought(5, (log, Word::Whole(7)), 9));
         assert_eq!(holes.whole_of(&log), Some(7));
-        assert!(!holes.brought(5, log, Word::Whole(9)));
+        assert!(!holes.brought(5, (log, Word::Whole(9)), 9));
         // A copy of that log may lack the bytes.
-        assert!(!holes.brought(5, log, Word::Lacks));
+        assert!(!holes.brought(5, (log, Word::Lacks), 9));
         assert_eq!(holes.whole_of(&log), Some(7));
         holes.remove(5);
         assert_eq!(holes.whole_of(&log), None);
@@ -237,15 +246,30 @@ mod tests {
     #[test]
     fn who_has_named_a_commit_and_brings_it_without_its_bytes_has_said_nothing_of_them() {
         let (mut holes, log) = (holes(), LogId([3; 16]));
-        assert!(holes.brought(5, log, Word::Named(7)));
+        assert!(holes.brought(5, (log, Word::Named(7)), 9));
         assert_eq!(holes.whole_of(&log), Some(7));
-        assert!(holes.brought(5, log, Word::Lacks));
+        assert!(holes.brought(5, (log, Word::Lacks), 9));
         assert_eq!(holes.whole_of(&log), None);
-        assert!(!holes.brought(5, log, Word::Named(7)));
+        assert!(!holes.brought(5, (log, Word::Named(7)), 9));
         // Until it brings them after all.
-        assert!(holes.brought(5, log, Word::Whole(8)));
+        assert!(holes.brought(5, (log, Word::Whole(8)), 9));
         assert_eq!(holes.whole_of(&log), Some(8));
         holes.close(&DocId([2; 16]));
+        assert_eq!(holes.whole_of(&log), None);
+    }
+
+    /// A clone that came first had the commit after its 90th place, this one has it after its 20th (seed 444100).
+    #[test]
+    fn of_two_copies_of_a_log_the_one_that_has_the_commit_first_says_what_is_whole() {
+        let (mut holes, log) = (holes(), LogId([3; 16]));
+        assert!(holes.brought(5, (log, Word::Whole(90)), 150));
+        assert!(holes.brought(5, (log, Word::Whole(20)), 20));
+        assert_eq!(holes.whole_of(&log), Some(20));
+        assert!(!holes.brought(5, (log, Word::Named(90)), 150));
+        assert_eq!(holes.whole_of(&log), Some(20));
+        // Nothing is said of what no copy has.
+        holes.remove(5);
+        assert!(!holes.brought(5, (log, Word::Whole(20)), 20));
         assert_eq!(holes.whole_of(&log), None);
     }
 

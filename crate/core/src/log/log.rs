@@ -291,9 +291,10 @@ impl Log {
         self.staged.entries.push(Entry { at: self.meta.head, commit, own: false, again: true });
     }
 
-    /// A commit that is in the log without some of its bytes was brought from that log too, or named.
-    pub fn brought_hole(&mut self, seq: u64, (log, word): (LogId, Word)) {
-        if self.holes.brought(seq, log, word) {
+    /// A commit that is in the log without some of its bytes was brought from that log too, or named, by a
+    /// link that has read it up to `read`.
+    pub fn brought_hole(&mut self, seq: u64, bringer: (LogId, Word), read: u64) {
+        if self.holes.brought(seq, bringer, read) {
             self.staged.dirty_holes.insert(seq);
         }
     }

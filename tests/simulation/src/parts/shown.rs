@@ -76,7 +76,10 @@ impl Shown {
     /// When somebody last showed this; none: nobody who is known by that id ever has.
     pub fn last_shown(&self, id: PresenceId, number: u64, now: Millis) -> Option<Millis> {
         let said = self.said.get(&number)?;
-        let is_of = self.ids.get(&id).is_none_or(|processes| !processes.is_disjoint(&said.by));
+        // Others hear of it before it is known here under which id it shows something for the first time.
+        let has_id = |process: &ProcessId| self.ids.values().any(|processes| processes.contains(process));
+        let is_first = !said.by.iter().any(has_id);
+        let is_of = is_first || self.ids.get(&id).is_none_or(|known| !known.is_disjoint(&said.by));
         is_of.then_some(if said.holders.is_empty() { said.until } else { now })
     }
 }
