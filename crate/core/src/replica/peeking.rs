@@ -120,7 +120,11 @@ impl Replica {
                 self.documents.kept.push_back(doc);
             }
         }
-        self.documents.let_go();
+        for doc in self.documents.too_many() {
+            // It may have changed since it was built.
+            self.note_view(doc);
+            self.documents.open.remove(&doc);
+        }
     }
 }
 
@@ -135,19 +139,25 @@ impl crate::replica::documents::Documents {
         !self.peeks.is_empty() || !self.peeking.is_empty() || self.building() > 0
     }
 
-    /// Keeps no more documents for their values than it may.
-    fn let_go(&mut self) {
-        let is_kept =
-            |documents: &Self, doc: &DocId| documents.open.get(doc).is_some_and(|open| !open.is_shown);
-        let mut kept: Vec<DocId> = self.kept.iter().filter(|doc| is_kept(self, doc)).copied().collect();
-        let bytes_of = |documents: &Self, doc: &DocId| documents.index.get(doc).map_or(0, |doc| doc.bytes);
-        let mut bytes: u64 = kept.iter().map(|doc| bytes_of(self, doc)).sum();
+    /// The documents that are kept for their values and are more than may be.
+    fn too_many(&mut self) -> Vec<DocId> {
+        let kept: Vec<DocId> = self.kept.iter().copied().filter(|doc| self.is_kept(doc)).collect();
+        let bytes_of = |doc: &DocId| self.index.get(doc).map_or(0, |doc| doc.bytes);
         let most = if self.is_watched { KEPT_MAX } else { 0 };
-        while kept.len() > most || (bytes > KEPT_BYTES_MAX && !kept.is_empty()) {
-            let doc = kept.remove(0);
-            bytes -= bytes_of(self, &doc);
-            self.open.remove(&doc);
-        }
-        self.kept = kept.into();
+        let (mut count, mut bytes) = (kept.len(), kept.iter().map(bytes_of).sum::<u64>());
+        let mut is_over = |doc: &DocId| {
+            let is_over = count > most || bytes > KEPT_BYTES_MAX;
+            if is_over {
+                (count, bytes) = (count - 1, bytes - bytes_of(doc));
+            }
+            is_over
+        };
+        let over: Vec<DocId> = kept.iter().copied().take_while(|doc| is_over(doc)).collect();
+        self.kept = kept.into_iter().skip(over.len()).collect();
+        over
+    }
+
+    fn is_kept(&self, doc: &DocId) -> bool {
+        self.open.get(doc).is_some_and(|open| !open.is_shown)
     }
 }
