@@ -9,6 +9,8 @@ import type { EditedDoc, SpaceContext } from "./context.js";
 
 /** What follows the values: told what is different, and then once that all of it was said. */
 export interface Follower {
+  /** All values there are, once, before any is set. */
+  fill(values: Iterable<[string, HeldValue]>): void;
   /** Undefined: the document is gone. */
   set(key: string, doc: HeldValue | undefined): void;
   told(): void;
@@ -140,7 +142,7 @@ export class DocValues {
     await Promise.all(missing.map((bytes) => this.#read(bytes)));
     this.isLoaded = true;
     this.#gone.clear();
-    for (const [key, doc] of this.values) for (const follower of this.#followers) follower.set(key, doc);
+    for (const follower of this.#followers) follower.fill(this.values);
     this.#flush();
   }
 

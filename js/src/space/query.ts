@@ -15,7 +15,9 @@ interface Row {
   readonly key: string;
   /** What it is ordered by. */
   readonly by: unknown;
-  readonly result: QueryResult<ValueMap>;
+  readonly doc: HeldValue;
+  /** Made when it is shown first. */
+  result: QueryResult<ValueMap> | undefined;
 }
 
 const EMPTY: Results = Object.freeze([]);
@@ -51,7 +53,7 @@ export class OpenQuery<T extends object> implements LiveQuery<T>, Follower {
     this.ready = values.follow(this);
     this.ready.catch(() => undefined);
     if (values.isLoaded) {
-      for (const [key, doc] of values.values) this.set(key, doc);
+      this.fill(values.values);
       this.#told = this.#current();
     }
     this.subscribe = this.subscribe.bind(this);
@@ -83,18 +85,26 @@ export class OpenQuery<T extends object> implements LiveQuery<T>, Follower {
 
   // What the values tell.
 
+  fill(values: Iterable<[string, HeldValue]>): void {
+    for (const [key, doc] of values) {
+      const row = this.#rowOf(key, doc);
+      if (row === undefined) continue;
+      this.#rows.set(key, row);
+      this.#sorted.push(row);
+    }
+    this.#sorted.sort((a, b) => (this.#isBefore(a, b) ? -1 : 1));
+    this.#isStale = true;
+  }
+
   set(key: string, doc: HeldValue | undefined): void {
-    const { matches, orderBy } = this.#asked;
     const old = this.#rows.get(key);
     if (old !== undefined) {
       this.#rows.delete(key);
       this.#sorted.splice(this.#place(old), 1);
       this.#isStale = true;
     }
-    if (doc === undefined || !matches(doc.value)) return;
-    const by = orderBy === undefined ? undefined : doc.value[orderBy];
-    const result = old?.result.value === doc.value ? old.result : resultOf(doc);
-    const row = { key, by, result };
+    const row = doc && this.#rowOf(key, doc);
+    if (row === undefined) return;
     this.#rows.set(key, row);
     this.#sorted.splice(this.#place(row), 0, row);
     this.#isStale = true;
@@ -107,6 +117,13 @@ export class OpenQuery<T extends object> implements LiveQuery<T>, Follower {
     for (const entry of this.#listeners) {
       this.#context.outbox.post(() => (this.#listeners.has(entry) ? entry.listener(results) : undefined));
     }
+  }
+
+  #rowOf(key: string, doc: HeldValue): Row | undefined {
+    const { matches, orderBy } = this.#asked;
+    if (!matches(doc.value)) return undefined;
+    const by = orderBy === undefined ? undefined : doc.value[orderBy];
+    return { key, by, doc, result: undefined };
   }
 
   /** Where a row is in the order, or would be. */
@@ -133,7 +150,7 @@ export class OpenQuery<T extends object> implements LiveQuery<T>, Follower {
     const count = Math.min(this.#asked.limit, this.#sorted.length);
     const last = this.#results;
     const isSame = count === last.length && last.every((result, index) => result === this.#sorted[index]!.result);
-    if (!isSame) this.#results = Object.freeze(this.#sorted.slice(0, count).map((row) => row.result));
+    if (!isSame) this.#results = Object.freeze(this.#sorted.slice(0, count).map(resultOf));
     return this.#results;
   }
 }
@@ -168,7 +185,9 @@ function matcher(where: Query<ValueMap>["where"], context: SpaceContext): (value
 }
 
 /** Its id is worked out when it is asked for, because that takes longer than all the rest. */
-function resultOf({ bytes, value }: HeldValue): QueryResult<ValueMap> {
+function resultOf(row: Row): QueryResult<ValueMap> {
+  if (row.result !== undefined) return row.result;
+  const { bytes, value } = row.doc;
   let id: DocId | undefined;
   const result = {
     get id() {
@@ -176,5 +195,5 @@ function resultOf({ bytes, value }: HeldValue): QueryResult<ValueMap> {
     },
     value,
   };
-  return Object.freeze(result) as QueryResult<ValueMap>;
+  return (row.result = Object.freeze(result) as QueryResult<ValueMap>);
 }

@@ -180,6 +180,7 @@ impl Replica {
         let lag_max =
             self.holder.limits().checkpoint_commits * (1 + self.documents.changed.len() / PAGES_PER_LAG);
         let is_time = lag > 0 && (is_last || lag >= lag_max);
+        self.documents.views.is_due |= is_time;
         if !is_time || self.checkpoint.writing.is_some() || !self.may_write_checkpoint() {
             return;
         }

@@ -21,7 +21,9 @@ const SCAN_BYTES: usize = 4 * 1024 * 1024;
 impl Replica {
     /// Goes on with the values that are asked for.
     pub(super) fn run_peeks(&mut self) {
-        while self.documents.peeking.len() + self.documents.building() < BUILDING_MAX {
+        while !self.documents.peeks.is_empty()
+            && self.documents.peeking.len() + self.documents.building() < BUILDING_MAX
+        {
             let Some((wait, doc)) = self.documents.peeks.pop_front() else { return };
             self.peek_at(wait, doc);
             self.tell_of_documents();
@@ -107,8 +109,13 @@ impl Replica {
                 open.map(|open| open.document.value()).or_else(|| view().map(|view| view.value.to_vec()));
             values.push((*doc, value));
         }
+        let mut waits = waits.into_iter();
+        let last = waits.next_back();
         for wait in waits {
             self.tell(Event::Values { wait, values: values.clone() });
+        }
+        if let Some(wait) = last {
+            self.tell(Event::Values { wait, values });
         }
     }
 
@@ -118,6 +125,7 @@ impl Replica {
             self.note_view(doc);
             if self.documents.open.get(&doc).is_some_and(|open| !open.is_shown) {
                 self.documents.kept.push_back(doc);
+                self.documents.views.is_due = true;
             }
         }
         for doc in self.documents.too_many() {

@@ -64,6 +64,8 @@ pub(super) struct Views {
     fresh: IdMap<DocId, Option<View>>,
     fresh_bytes: usize,
     step: Option<Step>,
+    /// It is time to write them: all values were read, or much has happened.
+    pub is_due: bool,
     /// They could not be written: that is not tried again until something changes.
     pub is_stuck: bool,
 }
@@ -213,11 +215,12 @@ impl Replica {
         }
     }
 
-    /// Writes views where there are enough, or no more come. `is_last`: there is no later time.
+    /// Writes views where it is time to. `is_last`: there is no later time.
     pub(super) fn write_views(&mut self, is_last: bool) {
         let views = &self.documents.views;
         let is_busy = views.fresh.is_empty() || views.step.is_some() || views.is_stuck;
-        let is_time = is_last || views.fresh_bytes >= FRESH_BYTES_MAX || !self.documents.is_reading();
+        let is_time =
+            is_last || views.fresh_bytes >= FRESH_BYTES_MAX || views.is_due && !self.documents.is_reading();
         if is_busy || !is_time || self.holder.disk_failed() || !self.holder.is_open() {
             return;
         }
@@ -225,6 +228,7 @@ impl Replica {
         pages.dedup();
         pages.truncate(PAGES_MAX);
         let get = StorageRequest::Get(pages.iter().map(|first| vec![PAGES, *first]).collect());
+        self.documents.views.is_due |= is_last;
         self.documents.views.step = Some(Step::Read(pages));
         self.holder.ask_storage(OwnerRequest::ViewPages, get);
     }
@@ -236,7 +240,11 @@ impl Replica {
                 self.write_view_pages(&pages, values);
             }
             (Some(Step::Read(_)), _) => self.documents.views.is_stuck = true,
-            (Some(Step::Write(_)), StorageAnswer::Written) | (None, _) => {}
+            (Some(Step::Write(_)), StorageAnswer::Written) => {
+                let views = &mut self.documents.views;
+                views.is_due &= !views.fresh.is_empty();
+            }
+            (None, _) => {}
             (Some(Step::Write(views)), _) => {
                 for (doc, view) in views {
                     if !self.documents.views.fresh.contains_key(&doc) {
