@@ -1,6 +1,6 @@
 /**
  * Builds `dist/` from `src/` and the Wasm in `wasm/`: one ES module for each entry, what they share in
- * chunks, the .wasm files of the client and of `eyot/cloudflare`, and the types.
+ * chunks, the .wasm files of replicas and of relays, and the types.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -21,7 +21,19 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const WASM = { "eyot.wasm": "eyot_web_replica_bg.wasm", "eyot-relay.wasm": "eyot_web_relay_bg.wasm" };
-const ENTRIES = ["index", "node", "workerd", "slim", "cloudflare", "react", "conformance", "conformance-node"];
+const ENTRIES = [
+  "index",
+  "node",
+  "workerd",
+  "slim",
+  "cloudflare",
+  "react",
+  "codemirror",
+  "conformance",
+  "conformance-node",
+  "testing",
+  "testing-node",
+];
 
 const WASM_TYPES = `/** The file for \`initialize\` of eyot/slim. What an import of it gives is up to the bundler: an address, or a module. */
 declare const wasm: any;
@@ -51,6 +63,7 @@ const { metafile } = await build({
   external: [
     "node:*",
     "react",
+    "@codemirror/*",
     "ws",
     "node-datachannel/*",
     "cloudflare:*",

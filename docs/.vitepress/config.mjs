@@ -53,6 +53,7 @@ export default defineConfig({
         items: [
           page("Documents and types", "docs/guide/documents"),
           page("Text", "docs/guide/text"),
+          page("Editors", "docs/guide/editors"),
           page("Transactions", "docs/guide/transactions"),
           page("Undo", "docs/guide/undo"),
           page("Queries", "docs/guide/queries"),
@@ -65,6 +66,7 @@ export default defineConfig({
           page("Direct links", "docs/guide/peers"),
           page("React", "docs/guide/react"),
           page("Other frameworks", "docs/guide/frameworks"),
+          page("Editors", "docs/guide/editors"),
           page("Tests of your application", "docs/guide/testing"),
           page("Bundlers and platforms", "docs/guide/platforms"),
           page("Errors", "docs/guide/errors"),

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { type Key, keysOf, NoKeys } from "../src/cloudflare/keys.js";
+import { type Key, keysOf, NoKeys } from "../src/access/keys.js";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;

@@ -107,6 +107,26 @@ describe("what a replica shows of itself", () => {
     await sees(other, { ...state, list: [1, null, true] });
   });
 
+  it("may have parts, which need not know of one another", async () => {
+    const [one, other] = await pair();
+    other.presence.set(0);
+    one.presence.setPart("caret", 5);
+    await sees(other, { caret: 5 });
+    one.presence.set({ name: "Ada", caret: 7 });
+    await sees(other, { name: "Ada", caret: 5 });
+    one.presence.setPart("tool", { kind: "pen" });
+    await sees(other, { name: "Ada", tool: { kind: "pen" }, caret: 5 });
+    assert.throws(() => one.presence.set("Ada"), { code: "invalid" });
+    assert.throws(() => one.presence.setPart("tool", "x".repeat(1_100)), { code: "too-large" });
+    assert.throws(() => one.presence.setPart(7 as unknown as string, 5), { code: "invalid" });
+    one.presence.setPart("caret", undefined);
+    await sees(other, { name: "Ada", tool: { kind: "pen" }, caret: 7 });
+    one.presence.set(undefined);
+    await sees(other, { tool: { kind: "pen" } });
+    one.presence.setPart("tool", undefined);
+    await sees(other);
+  });
+
   it("is another map whenever it has changed, and only then", async () => {
     const [one, other] = await pair();
     let told = 0;

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { it } from "node:test";
 import * as conformance from "../src/entries/conformance.js";
 import * as slim from "../src/entries/slim.js";
+import * as testing from "../src/entries/testing.js";
 
 const source = (name: string): Promise<string> => readFile(new URL(`../${name}`, import.meta.url), "utf8");
 
@@ -13,11 +14,10 @@ const named = (text: string): Set<string> =>
 
 it("the exports of every entry", async () => {
   const names = named(await source("README.md"));
-  const react = [...(await source("src/entries/react.ts")).matchAll(/^export \{ (.*) \}/gm)].flatMap(([, list]) =>
-    list!.split(", "),
-  );
-  const all = [...Object.keys(slim), ...Object.keys(conformance), ...react];
-  assert.ok(react.includes("useDoc") && all.includes("openSpace"));
+  const others = await Promise.all(["react", "codemirror"].map((name) => source(`src/entries/${name}.ts`)));
+  const exported = [...others.join("\n").matchAll(/^export \{ (.*) \}/gm)].flatMap(([, list]) => list!.split(", "));
+  const all = [...Object.keys(slim), ...Object.keys(conformance), ...Object.keys(testing), ...exported];
+  for (const name of ["useDoc", "eyotText", "openSpace"]) assert.ok(all.includes(name), name);
   assert.deepEqual(
     all.filter((name) => !names.has(name)),
     [],

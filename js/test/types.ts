@@ -6,6 +6,7 @@ import type * as contract from "./contract.js";
 import type * as eyot from "../src/entries/index.js";
 import type * as cloudflare from "../src/entries/cloudflare.js";
 import type * as react from "../src/entries/react.js";
+import type * as testing from "../src/entries/testing.js";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<_ extends true>(): void {}
@@ -24,6 +25,7 @@ type Ours = {
   doc: "created";
   space: "online" | "setOnline" | "saved" | "undoState" | "subscribeUndo";
   event: "deleted";
+  presence: "setPart";
 };
 holds<Same<keyof contract.Doc<Tasks>, Exclude<keyof eyot.Doc<Tasks>, Ours["doc"]>>>();
 holds<Same<Exclude<keyof contract.Space, Later["space"]>, Exclude<keyof eyot.Space, Ours["space"]>>>();
@@ -35,7 +37,7 @@ holds<Same<keyof contract.Invitation, keyof eyot.Invitation>>();
 holds<Same<keyof contract.LiveQuery<Tasks>, keyof eyot.LiveQuery<Tasks>>>();
 holds<Same<keyof contract.Query<Tasks>, keyof eyot.Query<Tasks>>>();
 holds<Same<eyot.LiveQuery<Tasks>["results"][number], { readonly id: eyot.DocId; readonly value: eyot.Value<Tasks> }>>();
-holds<Same<keyof contract.Presence, keyof eyot.Presence>>();
+holds<Same<keyof contract.Presence, Exclude<keyof eyot.Presence, Ours["presence"]>>>();
 holds<Same<keyof contract.ChangeEvent, Exclude<keyof eyot.ChangeEvent, Ours["event"]>>>();
 holds<Same<keyof contract.Storage, keyof eyot.Storage>>();
 
@@ -180,6 +182,8 @@ export function empty(space: eyot.Space): void {
   doc.change(({ tasks }) => void tasks.push(() => 1));
   console.log(doc.value.tasks.length);
 }
+
+fits<typeof contract.testNetwork, typeof testing.testNetwork>();
 
 // An undefined option is one that is left out, under exactOptionalPropertyTypes too.
 export function optional(token: string | undefined, signal: AbortSignal | undefined): eyot.SpaceOptions {

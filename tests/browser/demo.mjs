@@ -58,8 +58,22 @@ export async function paste({ window }, text) {
   await window.keyboard.press("Enter");
 }
 
+/** Resolves once a window shows this note. */
 export function noteIs({ window }, text) {
-  return window.waitForFunction((text) => document.querySelector("#note")?.value === text, text);
+  return window.waitForFunction((text) => {
+    const lines = [...document.querySelectorAll("#note .cm-line")].map((line) => {
+      const copy = line.cloneNode(true);
+      for (const added of copy.querySelectorAll(".eyot-caret, .cm-placeholder")) added.remove();
+      return copy.textContent;
+    });
+    return lines.join("\n") === text;
+  }, text);
+}
+
+/** The window's caret is before the first character of the note. */
+export async function goToStart({ window }) {
+  await window.getByTestId("note").focus();
+  await window.keyboard.press("Control+Home");
 }
 
 export function statusSays({ window }, words) {

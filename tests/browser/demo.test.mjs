@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startRelay } from "../relay.mjs";
-import { noteIs, serveDemo, statusSays } from "./demo.mjs";
+import { goToStart, noteIs, serveDemo, statusSays } from "./demo.mjs";
 
 let relay, demo, ada, bob;
 
@@ -29,17 +29,29 @@ test("two windows converge as one types, and see who is here", async () => {
 });
 
 test("the caret stays where it was while another types before it", async () => {
-  const note = ada.window.getByTestId("note");
-  await note.evaluate((area) => (area.focus(), area.setSelectionRange(5, 5)));
-  await bob.window.getByTestId("note").evaluate((area) => (area.focus(), area.setSelectionRange(0, 0)));
+  await goToStart(ada);
+  for (let at = 0; at < 5; at++) await ada.window.keyboard.press("ArrowRight");
+  await goToStart(bob);
   await bob.window.keyboard.type("Ada: ");
   await noteIs(ada, "Ada: Bring the boat.");
-  assert.equal(await note.evaluate((area) => area.selectionStart), 10);
+  await ada.window.keyboard.type("!");
+  await noteIs(bob, "Ada: Bring! the boat.");
+  await ada.window.keyboard.press("Control+z");
+  await noteIs(bob, "Ada: Bring the boat.");
+});
+
+test("each sees the other's caret, by the name that is among those who are here", async () => {
+  await ada.window.locator("#note .eyot-caret").waitFor();
+  const [name, people] = await ada.window.evaluate(() => [
+    document.querySelector("#note .eyot-caret").textContent,
+    [...document.querySelectorAll("#people li")].map(({ textContent }) => textContent),
+  ]);
+  assert.ok(people.includes(`${name}, at the note`), `${name} of ${people.join("; ")}`);
 });
 
 test("what is written offline survives a reload without a network and arrives later", async () => {
   await bob.window.locator(".switch").click();
-  await bob.window.getByTestId("note").evaluate((area) => (area.focus(), area.setSelectionRange(0, 0)));
+  await goToStart(bob);
   await bob.window.keyboard.type("(train) ");
   await statusSays(bob, "wait");
   await bob.window.waitForFunction(() => window.eyotSpace.status.unsaved === 0);

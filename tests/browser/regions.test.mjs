@@ -10,6 +10,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { CHROMIUM } from "../chromium.mjs";
+import { noteIs } from "./demo.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const REGIONS = ["eu", "us", "ap"];
@@ -39,7 +40,7 @@ after(async () => {
 
 test("every region shows, one of them linked, and each comes to have what is typed", async () => {
   await ada.getByTestId("note").pressSequentially("Bring the boat.");
-  await noteIs(bob, "Bring the boat.");
+  await noteIs({ window: bob }, "Bring the boat.");
   for (const region of REGIONS) await says(ada, region, "has all your edits");
   killed = await linked(ada);
 });
@@ -52,7 +53,7 @@ test("typing goes on while the linked region is killed, and reaches the other pa
   await ada.getByRole("button", { name: `Kill ${killed}` }).press("Enter");
   await note.pressSequentially("terns.");
   await says(ada, killed, "down");
-  await noteIs(bob, "Bring the boat. And lanterns.");
+  await noteIs({ window: bob }, "Bring the boat. And lanterns.");
   const other = await linked(ada);
   assert.notEqual(other, killed);
   assert.notEqual(await linked(bob), killed);
@@ -89,10 +90,6 @@ async function linked(window) {
 
 function says(window, region, words) {
   return window.locator(`#region-list [data-region="${region}"]`, { hasText: words }).waitFor();
-}
-
-function noteIs(window, text) {
-  return window.waitForFunction((text) => document.querySelector("#note")?.value === text, text);
 }
 
 async function address(demo) {

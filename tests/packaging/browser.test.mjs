@@ -1,6 +1,6 @@
 /** The tarball in Chromium: as it is, and through bundlers. Run alone: node --test tests/packaging/browser.test.mjs */
 import assert from "node:assert/strict";
-import { copyFile, readdir } from "node:fs/promises";
+import { copyFile, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
@@ -17,7 +17,7 @@ const TELL = `import { openSpace } from "eyot";
   openSpace("x").catch((error) => (document.title = error.code + ": " + error.message));`;
 
 let app;
-before(async () => (app = await project()), { timeout });
+before(async () => (app = await project({}, ["@codemirror/state@^6.7.6", "@codemirror/view@^6.43.15"])), { timeout });
 after(() => app.remove());
 
 async function shows(folder, path = "") {
@@ -75,6 +75,28 @@ it(
     assert.equal(await develops(vite7, APP, { cacheDir, optimizeDeps: { exclude: ["eyot"] } }), RESULT);
   },
 );
+
+it("an editor on the dev servers of Vite, by the line of the documentation before Vite 8", { timeout }, async () => {
+  const code = `import { EditorView } from "@codemirror/view";
+    import { openSpace } from "eyot";
+    import { eyotText } from "eyot/codemirror";
+    const space = await openSpace("editor");
+    const note = space.create({ text: "text" });
+    const view = new EditorView({ doc: note.value.text, extensions: eyotText(note, ["text"]), parent: document.body });
+    view.dispatch({ changes: { from: 0, insert: "a " } });
+    note.change((draft) => (draft.text += "!"));
+    const result = [note.value.text, view.state.doc.toString()].join();
+    await space.close();
+    ${SHOW}`;
+  const cacheDir = join(app.folder, "node_modules/.vite-7");
+  assert.equal(await develops(vite, code), "a text!,a text!");
+  const text = await readFile(new URL("../../docs/guide/editors.md", import.meta.url), "utf8");
+  const [, line] = /^optimizeDeps: (.*),$/m.exec(text);
+  assert.equal(
+    await develops(vite7, code, { cacheDir, optimizeDeps: new Function(`return ${line}`)() }),
+    "a text!,a text!",
+  );
+});
 
 it("Vite's build, with one Wasm file", { timeout }, async () => {
   await app.add({ "index.html": page("/vite.js"), "vite.js": APP });

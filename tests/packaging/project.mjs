@@ -73,6 +73,12 @@ async function pack() {
   return join(folder, stdout.trim().split("\n").at(-1));
 }
 
+/** The examples of `docs/guide/testing.md`. */
+export async function testingExamples() {
+  const text = await readFile(join(repository, "docs/guide/testing.md"), "utf8");
+  return [...text.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code]) => code);
+}
+
 const TYPES = {
   ".html": "text/html",
   ".js": "text/javascript",

@@ -7,7 +7,19 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
 import { pathToFileURL } from "node:url";
-import { FOLDER, IMPORT, page, project, PROGRAM, RESULT, run, serve, SHOW, visit } from "./project.mjs";
+import {
+  FOLDER,
+  IMPORT,
+  page,
+  project,
+  PROGRAM,
+  RESULT,
+  run,
+  serve,
+  SHOW,
+  testingExamples,
+  visit,
+} from "./project.mjs";
 
 const timeout = 120_000;
 const TOOLS = ["webpack@5.113.0", "@rspack/core@2.3.3", "vitest@5.1.2", "jest@30.5.2", "bun@1.4.5", "deno@2.9.6"];
@@ -17,11 +29,17 @@ const EXPECT = `expect(result).toBe(${JSON.stringify(RESULT)});`;
 let app;
 before(
   async () => {
+    const examples = await testingExamples();
+    const inRunner = (runner) => examples.map((code) => code.replace('from "node:test"', `from "${runner}"`));
+    const named = (ending, codes) =>
+      Object.fromEntries(codes.map((code, number) => [`network-${number}.${ending}`, code]));
     const files = {
       "page.js": IMPORT + PROGRAM + SHOW,
       "program.mjs": IMPORT + PROGRAM + PRINT,
       "folder.mjs": FOLDER,
       "vitest.spec.js": `import { expect, it } from "vitest"; ${IMPORT} it("works", async () => { ${PROGRAM} ${EXPECT} });`,
+      ...named("spec.js", inRunner("vitest")),
+      ...named("test.js", inRunner("@jest/globals")),
       "jest.test.js": `${IMPORT} it("works", async () => { ${PROGRAM} ${EXPECT} });`,
     };
     app = await project(files, TOOLS);
@@ -74,14 +92,17 @@ for (const [name, load] of [
   });
 }
 
-it("vitest, as it is", { timeout }, async () => {
-  const { stdout } = await tool("vitest", ["run", "vitest.spec.js"]);
-  assert.match(stdout, /1 passed/);
+it("vitest, as it is, with the examples of eyot/testing", { timeout }, async () => {
+  const { stdout } = await tool("vitest", ["run", "--reporter=json", "vitest.spec.js", "network-"]);
+  const { numPassedTests, numTotalTests } = JSON.parse(stdout);
+  assert.deepEqual([numPassedTests, numTotalTests], [1 + (await testingExamples()).length, numPassedTests]);
 });
 
-it("Jest, with Node's flag for modules", { timeout }, async () => {
-  const { stderr } = await tool("jest", ["jest.test.js"], { NODE_OPTIONS: "--experimental-vm-modules" });
-  assert.match(stderr, /1 passed/);
+it("Jest, with Node's flag for modules, with the examples of eyot/testing", { timeout }, async () => {
+  const env = { NODE_OPTIONS: "--experimental-vm-modules" };
+  const { stdout } = await tool("jest", ["--json", "jest.test.js", "network-"], env);
+  const { numPassedTests, numTotalTests } = JSON.parse(stdout);
+  assert.deepEqual([numPassedTests, numTotalTests], [1 + (await testingExamples()).length, numPassedTests]);
 });
 
 for (const [name, args] of [

@@ -85,7 +85,9 @@ const ELSEWHERE = {
 const WHOLE = {
   "start/page.md": "start.test.mjs",
   "start/tutorial.md": "tutorial.test.mjs",
+  "guide/editors.md": "browser/codemirror.test.mjs",
   "guide/frameworks.md": "browser/frameworks.test.mjs",
+  "guide/testing.md": "packaging/testing.test.mjs",
 };
 
 let relay, worker, token, stop;

@@ -24,6 +24,7 @@ mod io;
 #[cfg(feature = "relay")]
 mod relay;
 
+pub use base::clock::set_clock;
 #[cfg(feature = "replica")]
 pub use engine::Engine;
 #[cfg(feature = "relay")]

@@ -13,7 +13,7 @@ use js_sys::Uint8Array;
 use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
-use crate::base::{death, error, js};
+use crate::base::{clock, death, error, js};
 use crate::convert::claims::{self, RelayClaims, RelayEngineOptions};
 use crate::convert::outputs::{RegionView, RelayCounters, RelayOutput};
 use crate::convert::write;
@@ -35,19 +35,19 @@ impl RelayEngine {
     pub fn new(options: Ts<RelayEngineOptions>) -> Result<Self, JsValue> {
         death::check()?;
         let (config, store) = claims::config(&options)?;
-        let relay = RefCell::new(Relay::new(config, js::now()));
+        let relay = RefCell::new(Relay::new(config, clock::now()));
         Ok(Self { relay, store: SyncStore(store.unchecked_into()), deadline: Cell::new(None) })
     }
 
     /// Loads the relay from its store.
     pub fn start(&self) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         death::check()?;
-        self.run(VecDeque::new(), js::now())
+        self.run(VecDeque::new(), clock::now())
     }
 
     /// A link is open: one that was accepted, or one that this relay wanted dialled.
     pub fn opened(&self, link: f64) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
-        self.handle(Input::LinkOpened(link_id(link)), js::now())
+        self.handle(Input::LinkOpened(link_id(link)), clock::now())
     }
 
     /// A whole frame came in.
@@ -57,12 +57,12 @@ impl RelayEngine {
 
     /// A link is gone, or could not be opened.
     pub fn closed(&self, link: f64) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
-        self.handle(Input::LinkClosed(link_id(link)), js::now())
+        self.handle(Input::LinkClosed(link_id(link)), clock::now())
     }
 
     /// The token that a link came with, or lacks, lets it in.
     pub fn authorized(&self, link: f64, claims: Ts<RelayClaims>) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
-        self.handle(Input::Authorized(link_id(link), Ok(claims::claims(&claims)?)), js::now())
+        self.handle(Input::Authorized(link_id(link), Ok(claims::claims(&claims)?)), clock::now())
     }
 
     /// It does not.
@@ -73,18 +73,18 @@ impl RelayEngine {
         reason: &str,
     ) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         let refusal = if has_expired { Refusal::expired(reason) } else { Refusal::denied(reason) };
-        self.handle(Input::Authorized(link_id(link), Err(refusal)), js::now())
+        self.handle(Input::Authorized(link_id(link), Err(refusal)), clock::now())
     }
 
     /// What was to be signed is, or can't be.
     pub fn signed(&self, number: f64, signature: Option<Vec<u8>>) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         let signature = signature.and_then(|bytes| bytes.try_into().ok());
-        self.handle(Input::Signed(number as u64, signature), js::now())
+        self.handle(Input::Signed(number as u64, signature), clock::now())
     }
 
     /// Time has passed: what is due is done.
     pub fn timer(&self) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
-        self.handle(Input::Timer, js::now())
+        self.handle(Input::Timer, clock::now())
     }
 
     /// When the relay wants `timer` called. Any other call does as well.
@@ -114,7 +114,7 @@ impl RelayEngine {
     /// Takes up a link of an earlier instance.
     pub fn resume(&self, link: f64, attachment: &[u8]) -> Result<(), JsValue> {
         death::check()?;
-        self.relay.borrow_mut().resume(link_id(link), attachment, js::now());
+        self.relay.borrow_mut().resume(link_id(link), attachment, clock::now());
         Ok(())
     }
 
@@ -122,8 +122,8 @@ impl RelayEngine {
     /// their attachments.
     pub fn suspend(&self) -> Result<Vec<Ts<RelayOutput>>, JsValue> {
         death::check()?;
-        self.relay.borrow_mut().suspend(js::now());
-        self.run(VecDeque::new(), js::now())
+        self.relay.borrow_mut().suspend(clock::now());
+        self.run(VecDeque::new(), clock::now())
     }
 }
 
@@ -156,6 +156,10 @@ impl RelayEngine {
             let Some(input) = answers.pop_front().or_else(|| inputs.pop_front()) else {
                 return Ok(outputs.list);
             };
+            if matches!(input, Input::Timer) {
+                // It has come. The relay sets another one, or none and says nothing.
+                self.deadline.set(None);
+            }
             self.relay.borrow_mut().handle(input, now);
         }
     }

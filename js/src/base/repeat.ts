@@ -1,4 +1,5 @@
 /** Runs a task repeatedly, with exponential backoff after failures. */
+import { clock } from "./clock.js";
 
 const BACKOFF_MS_MIN = 1_000;
 const BACKOFF_MS_MAX = 60_000;
@@ -8,7 +9,7 @@ export class Repeat {
   #failures = 0;
   readonly #task: (signal: AbortSignal) => Promise<number | undefined>;
   #running: AbortController | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: unknown;
 
   /** The task resolves with the milliseconds until its next run, or with undefined if it is done. */
   constructor(task: (signal: AbortSignal) => Promise<number | undefined>) {
@@ -17,12 +18,12 @@ export class Repeat {
 
   /** Runs the task after `ms` milliseconds, unless it is running now. */
   start(ms = 0): void {
-    clearTimeout(this.#timer);
-    if (this.#running === undefined) this.#timer = setTimeout(() => void this.#run(), ms);
+    clock.clearTimer(this.#timer);
+    if (this.#running === undefined) this.#timer = clock.setTimer(() => void this.#run(), ms);
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    clock.clearTimer(this.#timer);
     this.#running?.abort();
     this.#running = undefined;
   }

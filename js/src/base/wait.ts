@@ -1,5 +1,6 @@
 /** Waiting with a limit: a timeout, an abort signal, or both. */
 import { optionsOf } from "./check.js";
+import { clock } from "./clock.js";
 import { EyotError, invalid } from "./error.js";
 
 /** How long to wait, in milliseconds, and what ends the wait early. */
@@ -17,7 +18,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 /** One limit for any number of steps. Call `end` when the last step is done. */
 export class Limit {
   readonly #over: Promise<never>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: unknown;
   #end: () => void = () => undefined;
 
   constructor({ timeout, signal }: Wait = {}) {
@@ -33,7 +34,7 @@ export class Limit {
         this.#ring(timeout, () => reject(new EyotError("timeout", `not done after ${timeout} ms`)));
       }
       this.#end = () => {
-        clearTimeout(this.#timer);
+        clock.clearTimer(this.#timer);
         signal?.removeEventListener("abort", abort);
       };
     });
@@ -63,7 +64,7 @@ export class Limit {
   /** Calls `done` after `ms` milliseconds, by as many timers in a row as that takes. */
   #ring(ms: number, done: () => void): void {
     const rest = ms - TIMER_MS_MAX;
-    this.#timer = setTimeout(() => (rest > 0 ? this.#ring(rest, done) : done()), Math.min(ms, TIMER_MS_MAX));
+    this.#timer = clock.setTimer(() => (rest > 0 ? this.#ring(rest, done) : done()), Math.min(ms, TIMER_MS_MAX));
   }
 }
 

@@ -1,9 +1,7 @@
 /** Closes sockets. */
 
+import { shortened } from "../access/refused.js";
 import type { Socket } from "./platform.js";
-
-/** Limit of WebSocket for a close reason. */
-const REASON_BYTES_MAX = 123;
 
 export function closeSocket(socket: Socket, code: number, reason: string): void {
   try {
@@ -11,11 +9,4 @@ export function closeSocket(socket: Socket, code: number, reason: string): void 
   } catch {
     // The socket was closed already.
   }
-}
-
-/** A reason that fits into a close frame. */
-export function shortened(reason: string): string {
-  let text = reason;
-  while (new TextEncoder().encode(text).length > REASON_BYTES_MAX) text = text.slice(0, -1);
-  return text;
 }

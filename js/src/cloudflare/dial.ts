@@ -1,6 +1,6 @@
 /** Opens links to the relays of other regions. */
 
-import { offer, trusted } from "./admission.js";
+import { offer, trusted } from "../access/admission.js";
 import { relayObject } from "./object.js";
 import type { Socket } from "./platform.js";
 import { type Peer, type Setup, tell } from "./setup.js";

@@ -1,35 +1,13 @@
-/**
- * The Wasm instance that all relays of this isolate share, from a file of its own, without Automerge. This is the only
- * file that imports the bindings of the relay engine.
- */
+/** The Wasm of relays on Cloudflare, from a file of its own, which the platform compiles. */
 
 // The build leaves this path as it is: relative to the built module in `dist/`.
 import wasm from "./eyot-relay.wasm";
-import {
-  __wbg_reset_state,
-  initSync,
-  type RelayClaims,
-  RelayEngine,
-  type RelayOutput,
-  type StoreScan,
-  type StoreWrite,
-  type SyncStore,
-} from "../../wasm/eyot_web_relay.js";
+import { startInstance as start } from "../host/instance.js";
 
-export { RelayEngine, type RelayClaims, type RelayOutput, type StoreScan, type StoreWrite, type SyncStore };
-
-/** Number of the current instance: how many have failed so far. */
-let current = 0;
+export { failInstance, RelayEngine, type RelayClaims, type RelayOutput } from "../host/instance.js";
+export type { StoreScan, StoreWrite, SyncStore } from "../host/instance.js";
 
 /** Starts the Wasm unless it runs. Returns the number of the instance. */
 export function startInstance(): number {
-  initSync({ module: wasm });
-  return current;
-}
-
-/** Declares an instance dead: after a trap, neither its memory nor any relay in it can be trusted. */
-export function failInstance(instance: number): void {
-  if (instance !== current) return;
-  current += 1;
-  __wbg_reset_state();
+  return start(wasm);
 }

@@ -1,7 +1,7 @@
 /** The links of a relay: their sockets, by the number that the core knows each link by. Counts them for the metrics. */
 
 import { closeSocket } from "./close.js";
-import { countClosed, counters } from "./metrics.js";
+import { countClosed, counters } from "../host/metrics.js";
 import type { Socket } from "./platform.js";
 
 /** Links that the core dials have numbers from here on. All others are connections that this relay accepted. */

@@ -13,9 +13,6 @@ const BINDING = "SPACE_RELAY";
  */
 const PEER_TOKEN = "PEER_TOKEN";
 
-/** The WebSocket subprotocol of relays. */
-export const PROTOCOL = "eyot.v1";
-
 /** The object. It runs in the region if the platform knows a place of that name. */
 export function relayObject(
   env: unknown,

@@ -1,6 +1,6 @@
 /** The options of `routeRelay`. */
 
-import { checkKeys, type Keys } from "./keys.js";
+import { checkKeys, type Keys } from "../access/keys.js";
 import { isJurisdiction, isWithin, type Jurisdiction } from "./place.js";
 
 /** The same as in the protocol. */

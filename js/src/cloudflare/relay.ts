@@ -11,19 +11,20 @@ import {
   CLOSE_MALFORMED,
   CLOSE_STORAGE,
 } from "../base/close-codes.js";
+import { type Comer, PROTOCOL } from "../access/admission.js";
+import { Refused } from "../access/refused.js";
 import { readAttachment, writeAttachment } from "./attachment.js";
 import { closeSocket } from "./close.js";
 import { addressOf, dial } from "./dial.js";
 import { failInstance, type RelayClaims, RelayEngine, type RelayOutput, startInstance } from "./instance.js";
 import { isDialled, Links } from "./links.js";
-import { counters } from "./metrics.js";
-import { peerToken, PROTOCOL } from "./object.js";
+import { counters } from "../host/metrics.js";
+import { peerToken } from "./object.js";
 import type { Context, Socket } from "./platform.js";
-import { Refused } from "./refused.js";
 import { askWorker } from "./renewal.js";
-import { type Comer, readSetup, saveSetup, type Setup, toldBy } from "./setup.js";
+import { readSetup, saveSetup, type Setup, toldBy } from "./setup.js";
 import { sqlStore } from "./store.js";
-import { signTicket, TICKET_KEY } from "./ticket-key.js";
+import { signTicket, TICKET_KEY } from "../access/ticket-key.js";
 import { Wakes } from "./wakes.js";
 
 /** An object may hold 10 GB. The rest is for what the rows of the log take besides commits. */

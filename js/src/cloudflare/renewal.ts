@@ -4,11 +4,11 @@
  */
 
 import { CLOSE_EXPIRED } from "../base/close-codes.js";
-import { admit } from "./admission.js";
+import { admit } from "../access/admission.js";
 import type { RelayClaims } from "./instance.js";
-import type { Keys } from "./keys.js";
+import type { Keys } from "../access/keys.js";
+import { Refused } from "../access/refused.js";
 import type { Context } from "./platform.js";
-import { Refused } from "./refused.js";
 
 type Verdict = { claims: RelayClaims } | { code: number; reason: string };
 

@@ -1,15 +1,16 @@
 /** Routes a Worker's requests to its relays: answers them, or passes them on to the object of a space in a region. */
 
-import { admit, protocolsOf, tokenOffered } from "./admission.js";
-import type { Keys } from "./keys.js";
-import { counters, metrics } from "./metrics.js";
-import { PROTOCOL, relayObject } from "./object.js";
+import { admit, PROTOCOL, protocolsOf, tokenOffered } from "../access/admission.js";
+import type { Keys } from "../access/keys.js";
+import { Refused } from "../access/refused.js";
+import { counters, metrics } from "../host/metrics.js";
+import { relayObject } from "./object.js";
 import { checkOptions, isRegion, type RelayOptions } from "./options.js";
 import { type ClientPlace, defaultRegions, isWithin, nearest } from "./place.js";
-import { refuse, Refused } from "./refused.js";
+import { refuse } from "./refusal.js";
 import { judge } from "./renewal.js";
 import { type Peer, type Setup, tell } from "./setup.js";
-import { publishedKeys } from "./ticket-key.js";
+import { publishedKeys } from "../access/ticket-key.js";
 
 const NAME_BYTES_MAX = 256;
 

@@ -4,7 +4,7 @@
  * keys are never stored.
  */
 
-import type { RelayClaims } from "./instance.js";
+import type { Comer } from "../access/admission.js";
 import type { RelayCaps } from "./options.js";
 import type { Jurisdiction } from "./place.js";
 import type { SqlStorage } from "./platform.js";
@@ -24,13 +24,6 @@ export interface Peer {
   region: string;
   /** Omitted: the relay is an object of the same namespace. */
   url?: string;
-}
-
-/** Who comes: what the Worker has found out before it passed the request on. */
-export interface Comer {
-  claims: RelayClaims;
-  /** The token that says so. Absent: none was needed. */
-  token?: string;
 }
 
 /** What a request tells an object. */

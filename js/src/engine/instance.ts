@@ -9,11 +9,13 @@ import init, {
   __wbg_reset_state,
   Engine,
   onFailure,
+  setClock,
   type EngineEvent,
   type EngineOptions,
   type EngineStatus,
   type Made,
 } from "../../wasm/eyot_web_replica.js";
+import { clock } from "../base/clock.js";
 import { EyotError, messageOf } from "../base/error.js";
 import type { WasmSource } from "./wasm-source.js";
 
@@ -53,6 +55,7 @@ export async function load(source: () => WasmSource | Promise<WasmSource>): Prom
     __wbg_reset_state();
     hasFailed = false;
   }
+  setClock(clock);
 }
 
 function wasmError(what: string, cause: unknown): EyotError {

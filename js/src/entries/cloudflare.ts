@@ -1,5 +1,5 @@
 /** A relay as a Cloudflare Worker: a Durable Object for each space and region. */
-export type { Keys } from "../cloudflare/keys.js";
+export type { Keys } from "../access/keys.js";
 export type { RelayCaps, RelayOptions } from "../cloudflare/options.js";
 export { SpaceRelay } from "../cloudflare/relay.js";
 export { routeRelay } from "../cloudflare/route.js";

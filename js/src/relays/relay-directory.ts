@@ -2,6 +2,7 @@
  * A relay directory: a JSON document at a URL that lists a space's relays. It is asked again every few minutes, and
  * sooner when the relays of the list cannot be reached.
  */
+import { clock } from "../base/clock.js";
 import { EyotError, invalid, messageOf } from "../base/error.js";
 import { ask, textOf } from "../base/http.js";
 import { Repeat } from "../base/repeat.js";
@@ -54,11 +55,11 @@ export class RelayDirectory {
     this.#unreachable = isLinked ? 0 : this.#unreachable + 1;
     if (this.#unreachable < UNREACHABLE_MAX || this.#hasFailed || !this.#online) return;
     this.#unreachable = 0;
-    this.#repeat.start(Math.max(0, this.#askedAt + REFRESH_MS_MIN - Date.now()));
+    this.#repeat.start(Math.max(0, this.#askedAt + REFRESH_MS_MIN - clock.now()));
   }
 
   async #ask(url: string, signal: AbortSignal): Promise<number> {
-    this.#askedAt = Date.now();
+    this.#askedAt = clock.now();
     try {
       this.#take(await ask(url, ASK_MS, signal, read));
       this.#settle(false, undefined);

@@ -1,5 +1,6 @@
 /** The list of a space's documents: the same array until something about it changes, and sent to subscribers then. */
 import { checkFunction } from "../base/check.js";
+import { clock } from "../base/clock.js";
 import { formatId, hex } from "../base/id.js";
 import type { SpaceContext } from "./context.js";
 import type { DocInfo, Unsubscribe } from "./types.js";
@@ -20,7 +21,7 @@ export class DocList {
   /** What subscribers were told last. */
   #told: readonly DocInfo[] = this.#list;
   #isScheduled = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: unknown;
 
   constructor(context: SpaceContext) {
     this.#context = context;
@@ -68,16 +69,16 @@ export class DocList {
   grown(): void {
     this.#isStale = true;
     if (this.#listeners.size === 0 || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.#tell(), SIZES_MS);
+    this.#timer = clock.setTimer(() => this.#tell(), SIZES_MS);
   }
 
   end(): void {
-    clearTimeout(this.#timer);
+    clock.clearTimer(this.#timer);
     this.#listeners.clear();
   }
 
   #tell(): void {
-    clearTimeout(this.#timer);
+    clock.clearTimer(this.#timer);
     this.#timer = undefined;
     if (this.#context.isClosed || this.#context.engine.dead !== undefined) return;
     const { list } = this;

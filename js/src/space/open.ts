@@ -1,10 +1,12 @@
 /** Opens a space on any platform. What differs between platforms is passed in as `Platform`. */
 import { checkBoolean, checkName, optionsOf } from "../base/check.js";
 import { coded, EyotError, messageOf } from "../base/error.js";
+import { hostAt, onReachable } from "../base/in-process.js";
 import { checkSignal, Limit, throwIfAborted } from "../base/wait.js";
 import { load, type EngineOptions } from "../engine/instance.js";
 import type { WasmSource } from "../engine/wasm-source.js";
 import { peersOf } from "../peers/options.js";
+import type { Network } from "../relays/network.js";
 import { checkToken, relaysOf } from "../relays/options.js";
 import { chosenOf, openStorage, type Folders } from "../storage/open.js";
 import { wipeStorage } from "../storage/wipe.js";
@@ -18,6 +20,8 @@ export interface Platform extends Surroundings {
   /** The function that opens a WebSocket, where there is no global class for it. */
   socket?: () => Promise<EngineOptions["connect"]>;
 }
+
+type Connect = NonNullable<EngineOptions["connect"]>;
 
 /** The longest name of a space, in bytes, see `crate/core/docs/protocol.md`. */
 const NAME_BYTES_MAX = 256;
@@ -38,7 +42,7 @@ export async function openOn(platform: Platform, name: string, given?: SpaceOpti
 
 async function start(platform: Platform, name: string, options: CheckedOptions): Promise<Space> {
   await load(platform.wasm);
-  const connect = options.relays === undefined ? undefined : await platform.socket?.();
+  const connect = options.relays === undefined ? undefined : await connector(platform);
   const storage = await inStorage("opened", () => openStorage(name, options.storage, platform.folders));
   const kept = {
     kind: options.storage?.kind ?? storage.kind,
@@ -48,11 +52,26 @@ async function start(platform: Platform, name: string, options: CheckedOptions):
     wipe: () => inStorage("wiped", () => wipeStorage(name, chosenOf(options.storage), platform.folders)),
   };
   try {
-    return await OpenSpace.open(name, options, { storage, connect }, kept, platform);
+    return await OpenSpace.open(name, options, { storage, connect }, kept, { ...platform, network: network(platform) });
   } catch (error) {
     await kept.abandon();
     throw error;
   }
+}
+
+/** Opens WebSockets, and links to relays of this process. */
+async function connector({ socket }: Platform): Promise<Connect> {
+  const open: Connect = (await socket?.()) ?? ((url, protocols) => new WebSocket(url, protocols));
+  return (url, protocols) =>
+    (hostAt(url)?.connect(new URL(url), protocols) as WebSocket | undefined) ?? open(url, protocols);
+}
+
+/** What the platform says of the network, and relays of this process. */
+function network({ network }: Platform): Network {
+  return (hint) => {
+    const stops = [network?.(hint), onReachable(hint)];
+    return () => stops.forEach((stop) => stop?.());
+  };
 }
 
 /** Does something with the storage of the application's choice; all that goes wrong is an `EyotError`. */

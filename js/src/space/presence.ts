@@ -3,11 +3,12 @@
  * the first time that the application sets something, or looks.
  */
 import { bindMethods } from "../base/bind.js";
-import { checkFunction } from "../base/check.js";
+import { checkFunction, checkText } from "../base/check.js";
+import { invalid } from "../base/error.js";
 import { hex } from "../base/id.js";
 import { decodeAny, encode } from "../value/codec.js";
 import { snapshot } from "../value/snapshot.js";
-import type { Json } from "../value/value.js";
+import { isMap, type Json } from "../value/value.js";
 import type { SpaceContext } from "./context.js";
 import type { Presence, Unsubscribe } from "./types.js";
 
@@ -19,6 +20,9 @@ export class OwnPresence implements Presence {
   #others: ReadonlyMap<string, Json> = new Map();
   /** What others show by now, where that is not in `#others` yet. */
   #next: Map<string, Json> | undefined;
+  /** What `set` and `setPart` were given. */
+  #own: Json | undefined;
+  #parts: ReadonlyMap<string, Json> = new Map();
   #shown = NOTHING;
   #id: string | undefined;
 
@@ -38,7 +42,19 @@ export class OwnPresence implements Presence {
 
   set(state: Json | undefined): void {
     this.#context.check();
-    this.#show(state === undefined ? NOTHING : encode(snapshot(state)));
+    const own = state === undefined ? undefined : (snapshot(state) as Json);
+    this.#show(together(own, this.#parts));
+    this.#own = own;
+  }
+
+  setPart(name: string, state: Json | undefined): void {
+    this.#context.check();
+    checkText("the name of a part", name);
+    const parts = new Map(this.#parts);
+    if (state === undefined) parts.delete(name);
+    else parts.set(name, snapshot(state) as Json);
+    this.#show(together(this.#own, parts));
+    this.#parts = parts;
   }
 
   subscribe(listener: (others: ReadonlyMap<string, Json>) => void): Unsubscribe {
@@ -85,6 +101,13 @@ export class OwnPresence implements Presence {
     this.#shown = state;
     return (this.#id = hex(id));
   }
+}
+
+/** The state with its parts, as bytes. */
+function together(own: Json | undefined, parts: ReadonlyMap<string, Json>): Uint8Array {
+  if (parts.size === 0) return own === undefined ? NOTHING : encode(own);
+  if (own !== undefined && !isMap(own)) throw invalid("a state that has parts is an object");
+  return encode({ ...own, ...Object.fromEntries(parts) });
 }
 
 /** What another application wrote may be anything. */

@@ -310,6 +310,11 @@ export interface Presence {
    */
   set(state: Json | undefined): void;
   /**
+   * Shows one key of the state beside what `set` shows, which is an object then, and instead of a key of that name in it: so
+   * that the parts of an application need not know of one another. Editors show `caret`. Undefined: no more.
+   */
+  setPart(name: string, state: Json | undefined): void;
+  /**
    * What each other process shows now, by its id; another map when anything has changed. Other tabs are others. Of more
    * than 100 a part. Whoever may open the space may say anything in it, under any id, and its states may be those of
    * another version of the application.

@@ -3,6 +3,7 @@
  * done until then, in earlier sessions too, is read from the core, and what comes after that is followed.
  */
 import { checkFunction } from "../base/check.js";
+import { clock } from "../base/clock.js";
 import { invalid } from "../base/error.js";
 import { applyPatches } from "../value/apply.js";
 import { decodeAny, decodePatches } from "../value/codec.js";
@@ -158,7 +159,7 @@ export class Undo implements Undoing {
   }
 
   #newStep(): Step {
-    const now = Date.now();
+    const now = clock.now();
     this.#order = Math.max(this.#order + 1, now);
     return { order: this.#order, time: now, isOpen: true };
   }
@@ -174,7 +175,7 @@ export class Undo implements Undoing {
   }
 
   #current(): Step {
-    const now = Date.now();
+    const now = clock.now();
     const step = this.#step;
     if (step?.isOpen !== true || now - step.time >= STEP_MS) return (this.#step = this.#newStep());
     step.time = now;

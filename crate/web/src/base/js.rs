@@ -1,6 +1,5 @@
-//! The basics of JavaScript: properties, bytes, the clock.
+//! The basics of JavaScript: properties, bytes.
 
-use eyot_core::base::time::Millis;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -31,9 +30,4 @@ pub fn bytes(bytes: &[u8]) -> Uint8Array {
 /// An array of such copies.
 pub fn bytes_list<'a>(list: impl IntoIterator<Item = &'a Vec<u8>>) -> Array {
     list.into_iter().map(|item| JsValue::from(bytes(item))).collect()
-}
-
-/// Milliseconds since 1970 by this device's clock.
-pub fn now() -> Millis {
-    js_sys::Date::now() as Millis
 }

@@ -1,5 +1,6 @@
-//! What everything else stands on: JavaScript's basics, errors, the death of the instance, the inbox, resources.
+//! What everything else stands on: JavaScript's basics, the time, errors, the death of the instance, the inbox, resources.
 
+pub mod clock;
 pub mod death;
 pub mod error;
 #[cfg(feature = "replica")]

@@ -28,7 +28,7 @@ use super::turn::Turn;
 use crate::base::death;
 use crate::base::inbox::{Inbox, Message};
 use crate::base::resources::Resources;
-use crate::base::{error, js, platform};
+use crate::base::{clock, error, platform};
 use crate::convert::events::EngineEvent;
 use crate::convert::options::{Options, StorageOptions};
 use crate::convert::values::refused;
@@ -121,7 +121,7 @@ impl Driver {
                 space,
                 author,
                 shared,
-                replica: RefCell::new(Replica::new(config, js::now())),
+                replica: RefCell::new(Replica::new(config, clock::now())),
                 turn: Turn::default(),
                 news: News::new(on_events),
                 promises: Promises::default(),
@@ -267,7 +267,7 @@ impl Driver {
         &self,
         call: impl FnOnce(&mut Replica, Millis) -> Result<T, ReplicaError>,
     ) -> Result<T, JsValue> {
-        let result = call(&mut self.replica.borrow_mut(), js::now());
+        let result = call(&mut self.replica.borrow_mut(), clock::now());
         self.after_call();
         if self.is_leaving.get() {
             self.keep_unstored();
@@ -304,7 +304,7 @@ impl Driver {
             self.do_effects();
             match self.inbox.take() {
                 None => break,
-                Some(Message::Input(input)) => self.replica.borrow_mut().handle(input, js::now()),
+                Some(Message::Input(input)) => self.replica.borrow_mut().handle(input, clock::now()),
                 Some(Message::Unreachable) => self.news.event(EngineEvent::Unreachable),
                 Some(Message::LeaderChanged) => self.link_if_wished(),
                 Some(Message::Kept) => self.look_for_kept(),

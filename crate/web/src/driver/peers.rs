@@ -5,7 +5,7 @@ use eyot_core::wire::access::{Right, Side};
 use wasm_bindgen::JsValue;
 
 use super::driver::{Driver, Life};
-use crate::base::js;
+use crate::base::clock;
 use crate::convert::links::EngineLink;
 use crate::io::peers::PeerConnection;
 
@@ -13,7 +13,7 @@ impl Driver {
     /// Links to the replica at the other end of a connection that is open.
     pub fn open_peer(&self, side: Side, right: Right, connection: PeerConnection) -> Result<LinkId, JsValue> {
         self.check()?;
-        let link = self.replica.borrow_mut().open_peer(side, right, js::now());
+        let link = self.replica.borrow_mut().open_peer(side, right, clock::now());
         // Before anything is sent on it.
         self.peers.add(link, connection);
         self.after_call();

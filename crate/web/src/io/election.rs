@@ -18,7 +18,7 @@ use web_sys::{AbortController, BroadcastChannel};
 use super::page;
 use crate::base::inbox::{Inbox, Message};
 use crate::base::resources::Resources;
-use crate::base::{js, platform};
+use crate::base::{clock, js, platform};
 
 /// How long a leader has to answer, and how often a tab in sight asks. Twice this is less than the two
 /// seconds for which nobody may be without a leader.
@@ -126,7 +126,7 @@ impl Election {
         if self.role.get() != Role::Follower || self.asked_at.get().is_some() {
             return;
         }
-        self.asked_at.set(Some(js::now()));
+        self.asked_at.set(Some(clock::now()));
         self.say(ASK);
         let this = self.this.clone();
         let timeout = Timeout::new(PATIENCE_MS, move || {
@@ -158,7 +158,7 @@ impl Election {
             return;
         }
         match self.asked_at.take() {
-            Some(at) if js::now().saturating_sub(at) < LATE_MS => self.take(),
+            Some(at) if clock::now().saturating_sub(at) < LATE_MS => self.take(),
             // An answer may wait behind this timer.
             Some(_) => self.look(),
             None if page::is_visible() => self.look(),

@@ -1,22 +1,26 @@
-/**
- * Decides who may come in, in the Worker and with the keys that it has now. An object is made, and called, only for
- * whoever may come in.
- */
+/** Decides who may come in to a space of a relay, with the keys that there are now. */
 
 import { CLOSE_DENIED, CLOSE_GOING_AWAY, CLOSE_TOO_LARGE } from "../base/close-codes.js";
-import type { RelayClaims } from "./instance.js";
+import type { RelayClaims } from "../../wasm/eyot_web_relay.js";
 import { type Keys, NoKeys } from "./keys.js";
-import { PROTOCOL } from "./object.js";
 import { Refused } from "./refused.js";
-import type { Comer } from "./setup.js";
 import { verifyToken } from "./token.js";
 
+/** The WebSocket subprotocol of relays. */
+export const PROTOCOL = "eyot.v1";
 /** Offered beside it: the token. Scripts of a page can give a WebSocket no other header. */
 const TOKEN_PREFIX = "eyot.token.";
 /** The same as in the protocol. */
 const TOKEN_BYTES_MAX = 8 * 1024;
 
-/** A relay of another region of the same namespace. */
+/** Who comes: what the host has found out before it passed the link on. */
+export interface Comer {
+  claims: RelayClaims;
+  /** The token that says so. Absent: none was needed. */
+  token?: string;
+}
+
+/** A relay of another region of the same host. */
 export function trusted(subject: string): RelayClaims {
   return { subject, spaces: [["*", "write"]], isRelay: true };
 }
@@ -57,7 +61,7 @@ export async function admit(
   hasPeers: boolean,
 ): Promise<Comer> {
   if (keys === "open") return { claims: anybody(hasPeers) };
-  if (token === undefined) throw new Refused(CLOSE_DENIED, "a token is needed, offered as a subprotocol");
+  if (token === undefined) throw new Refused(CLOSE_DENIED, "a token is needed");
   if (token.length > TOKEN_BYTES_MAX) throw new Refused(CLOSE_TOO_LARGE, "a token over the limit");
   const claims = await verifyToken(token, keys).catch((error: unknown) => {
     if (error instanceof Refused) throw error;

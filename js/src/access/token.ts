@@ -1,8 +1,9 @@
 /** Verifies a token (a JWT) and reads what its bearer may do. */
 
 import { base64url, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
+import { clock } from "../base/clock.js";
 import { CLOSE_DENIED, CLOSE_EXPIRED } from "../base/close-codes.js";
-import type { RelayClaims } from "./instance.js";
+import type { RelayClaims } from "../../wasm/eyot_web_relay.js";
 import { type Algorithm, type Key, type Keys, keysOf } from "./keys.js";
 import { Refused } from "./refused.js";
 
@@ -23,6 +24,7 @@ export async function verifyToken(token: string, keys: Keys): Promise<RelayClaim
       const { payload } = await jwtVerify(token, candidate.key, {
         algorithms: [algorithm],
         clockTolerance: SKEW_SECONDS,
+        currentDate: new Date(clock.now()),
         requiredClaims: ["exp"],
       });
       checkRepeats(token);

@@ -1,19 +1,9 @@
 /** How the Worker refuses a connection: it opens it, says why and closes it. A page could not read an HTTP status. */
 
-import { PROTOCOL } from "./object.js";
-import { closeSocket, shortened } from "./close.js";
-import { countClosed, counters } from "./metrics.js";
-
-/** Why somebody may not come in. The message goes to the client and contains no part of the token. */
-export class Refused extends Error {
-  constructor(
-    /** A close code of the protocol. */
-    readonly code: number,
-    reason: string,
-  ) {
-    super(reason);
-  }
-}
+import { PROTOCOL } from "../access/admission.js";
+import { shortened, type Refused } from "../access/refused.js";
+import { closeSocket } from "./close.js";
+import { countClosed, counters } from "../host/metrics.js";
 
 /**
  * A WebSocket that was refused holds some 50 kB of an isolate until it collects its garbage, and nothing hurries that. So
