@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -28,12 +29,15 @@ const ENTRIES = [
   "slim",
   "cloudflare",
   "react",
+  "inspector",
   "codemirror",
   "conformance",
   "conformance-node",
   "testing",
   "testing-node",
 ];
+/** What is a program, and no entry: it exports nothing. */
+const PROGRAMS = ["cli"];
 
 const WASM_TYPES = `/** The file for \`initialize\` of eyot/slim. What an import of it gives is up to the bundler: an address, or a module. */
 declare const wasm: any;
@@ -57,7 +61,7 @@ const { metafile } = await build({
   legalComments: "none",
   metafile: true,
   outdir: dist,
-  entryPoints: ENTRIES.map((entry) => `src/entries/${entry}.ts`),
+  entryPoints: [...ENTRIES, ...PROGRAMS].map((entry) => `src/entries/${entry}.ts`),
   chunkNames: "chunk-[hash]",
   splitting: true,
   external: [
@@ -71,6 +75,7 @@ const { metafile } = await build({
   ],
 });
 for (const [name, made] of Object.entries(WASM)) copyFileSync(join(here, "wasm", made), join(dist, name));
+for (const name of PROGRAMS) chmodSync(join(dist, `${name}.js`), 0o755);
 declarations();
 licences(metafile);
 report();

@@ -1,6 +1,7 @@
 /** The page: a note, a task list and who is here, all in one space. */
 import { EyotError, openSpace, type Space } from "eyot";
 
+import { showInside } from "./inside.js";
 import { showLinks } from "./links.js";
 import { showNote } from "./note.js";
 import { showPeople } from "./people.js";
@@ -34,6 +35,7 @@ try {
   if (control !== "" && relays.length === 0) showRegions(space, control);
   showLinks(space);
   showPeople(space);
+  showInside(space);
   await Promise.all([showNote(space), showTasks(space)]);
   document.querySelector("main")!.hidden = false;
 } catch (error) {

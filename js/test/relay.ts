@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { readFile } from "node:fs/promises";
 import { WebSocketServer, type WebSocket } from "ws";
+import { Identity } from "../src/peers/identity.js";
 import init, { RelayEngine, type RelayClaims, type RelayOutput, type SyncStore } from "../wasm/eyot_web_relay.js";
 
 const WASM = new URL("../wasm/eyot_web_relay_bg.wasm", import.meta.url);
@@ -15,6 +16,10 @@ export class TestRelay {
   verify: (token: string | undefined) => Verdict = () => OPEN;
   /** Texts that links have sent, in order. */
   readonly texts: string[] = [];
+  /** With which key it signs: the one that it publishes, unless a test says otherwise. */
+  signer: Identity;
+  /** How many receipts and tickets it has signed. */
+  signed = 0;
   readonly address: string;
   readonly #server: Server;
   readonly #engine: RelayEngine;
@@ -23,13 +28,15 @@ export class TestRelay {
   #next = 1;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(server: Server, region: string) {
+  private constructor(server: Server, region: string, key: Identity) {
     this.#server = server;
+    this.signer = key;
     this.address = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const seed = crypto.getRandomValues(new Uint8Array(32));
     this.#engine = new RelayEngine({ space: "test", region, peers: [], seed, store: inMemory() });
     this.#do(this.#engine.start());
-    server.on("request", (_, response) => response.end("{}"));
+    const keys = [{ kty: "OKP", crv: "Ed25519", x: Buffer.from(key.key).toString("base64url") }];
+    server.on("request", ({ url }, response) => response.end(JSON.stringify(url === "/v1/keys" ? { keys } : {})));
     server.on("connection", (socket) => {
       this.#connections.add(socket);
       socket.on("close", () => this.#connections.delete(socket));
@@ -41,7 +48,7 @@ export class TestRelay {
     await init({ module_or_path: readFile(WASM) });
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
-    return new TestRelay(server, region);
+    return new TestRelay(server, region, await Identity.make());
   }
 
   /** Ends all links, which may come back at once. */
@@ -72,8 +79,10 @@ export class TestRelay {
 
   #do(outputs: RelayOutput[]): void {
     for (const output of outputs) {
-      // No replica of these tests announces itself here.
-      if ("sign" in output) continue;
+      if ("sign" in output) {
+        void this.#sign(output.number, output.sign);
+        continue;
+      }
       const socket = this.#links.get(output.link);
       if ("frame" in output) socket?.send(output.frame);
       else if ("code" in output) socket?.close(output.code, output.reason);
@@ -84,6 +93,13 @@ export class TestRelay {
     if (deadline === undefined) return;
     const wait = Math.min(Math.max(0, deadline - Date.now()), 2 ** 31 - 1);
     this.#timer = setTimeout(() => this.#do(this.#engine.timer()), wait);
+  }
+
+  async #sign(number: number, bytes: Uint8Array): Promise<void> {
+    const signature = await this.signer.sign(new Uint8Array(bytes));
+    if (!this.#server.listening) return;
+    this.#do(this.#engine.signed(number, signature));
+    this.signed += 1;
   }
 
   #authorize(link: number, token: string | undefined): void {

@@ -100,6 +100,24 @@ describe("a ticket", () => {
     assert.deepEqual(await meet({ here: { ticket }, there: { ticket } }), ["read", "write"]);
   });
 
+  it("that has expired lets in within its grace, where no relay gives a fresh one", async () => {
+    const ticket = { expiresAt: Date.now() - 3_600_000 };
+    const [graceMs, within] = [7_200_000, await ticketOf(ticket)];
+    const [here, there] = [
+      { graceMs, ticket: within },
+      { graceMs, ticket: within },
+    ];
+    assert.deepEqual(await meet({ here, there }), ["write", "write"]);
+    const [mine, yours] = await meet({ here: { ...here, graceMs: 3_000_000 }, there });
+    assert.deepEqual(
+      [mine, yours],
+      [
+        [4010, false],
+        [4010, true],
+      ],
+    );
+  });
+
   const late = Date.now() - 121_000;
   const others = [[stranger.key, "write"] as const, [there.key, "write"] as const];
   const table: [string, number, Parameters<typeof meet>[0]][] = [

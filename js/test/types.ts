@@ -98,6 +98,7 @@ fits<
 >();
 
 holds<Same<contract.RelayOptions["binding"], cloudflare.RelayOptions["binding"]>>();
+holds<Same<contract.RelayOptions["authorize"], cloudflare.RelayOptions["authorize"]>>();
 holds<Same<contract.RelayOptions["jurisdiction"], cloudflare.RelayOptions["jurisdiction"]>>();
 
 // Hooks.

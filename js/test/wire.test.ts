@@ -159,6 +159,18 @@ const FRAMES: [name: string, type: number, body: unknown][] = [
   ["Introduction between relays", 18, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(1, 2), 3: filled(32, 15) })],
   ["Signal", 19, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(3) })],
   ["Naming", 20, true],
+  [
+    "Present",
+    21,
+    map({
+      0: [
+        [filled(16, 10), 7, 250, Uint8Array.of(1)],
+        [filled(16, 11), 8, 0],
+      ],
+    }),
+  ],
+  ["Inquiry", 22, map({ 0: filled(16, 16), 1: [filled(16, 1)], 2: 3 })],
+  ["Receipt", 23, map({ 0: filled(16, 16), 1: Uint8Array.of(4) })],
   ["Signal between relays", 19, map({ 0: filled(32, 14), 1: "us", 2: Uint8Array.of(3), 3: filled(32, 15) })],
 ];
 
@@ -177,7 +189,7 @@ test("the least greeting leaves out what is absent", () => {
 test("there is a vector of every frame", () => {
   assert.deepEqual(
     new Set(FRAMES.map(([, type]) => type)),
-    new Set(Array.from({ length: 20 }, (_, index) => index + 1)),
+    new Set(Array.from({ length: 23 }, (_, index) => index + 1)),
   );
   const names = [...lines.keys()].filter((name) => name.startsWith("frame "));
   assert.equal(names.length, FRAMES.length + 1);
@@ -194,6 +206,15 @@ test("a ticket names the space, both ends in the order of their keys, their righ
     { key: filled(32, 14), right: "write" },
     { key: filled(32, 15), right: "read" },
   ]);
+});
+
+test("a receipt names the space, the question, the log, the tips and the region", () => {
+  const [signed] = golden("receipt to be signed") as [Uint8Array];
+  const text = (of: string): Uint8Array => new TextEncoder().encode(of);
+  const space = sha256(text("eyot receipt"), text("team ü"));
+  const tip = [...filled(16, 1), ...[0, 0, 0, 0, 0, 0, 0, 7], ...filled(32, 2)];
+  const rest = [1, ...space, ...filled(16, 16), 0, 0, 0, 5, ...filled(16, 3), 1, ...tip];
+  assert.deepEqual([...signed], [...text("eyot receipt"), ...rest, ...text("eu")]);
 });
 
 test("a record is a header and its items, and the commit's id is the header's hash", () => {

@@ -103,3 +103,12 @@ test("two windows that have met go on when the relay is gone", async () => {
   await bob.window.getByTestId("note").fill("No relay, no matter.");
   await noteIs(ada, "No relay, no matter.");
 });
+
+test("somebody can look inside the replica", async () => {
+  await ada.window.getByText("Look inside this replica").click();
+  await ada.window.getByRole("img", { name: /^This replica: region eu/ }).waitFor();
+  await ada.window.getByRole("tab", { name: "Documents" }).click();
+  await ada.window.getByRole("row", { name: /^note/ }).waitFor();
+  await ada.window.getByText("Look inside this replica").click();
+  await ada.window.getByRole("img").waitFor({ state: "hidden" });
+});

@@ -58,9 +58,11 @@ export async function newProfile() {
 }
 
 /** Opens a space in a page, as `space`, and its document `doc`, as `doc`. */
+/** `inMemory`: nothing is stored. */
 export function open(page, name, relays = [], options = {}) {
   return page.evaluate(
-    async ([name, relays, options]) => {
+    async ([name, relays, { inMemory, ...options }]) => {
+      if (inMemory) options.storage = eyot.memory();
       globalThis.space = await eyot.openSpace(name, { relays, ...options });
       globalThis.doc = await space.named("doc", { text: "", list: [] });
     },

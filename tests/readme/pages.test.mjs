@@ -79,7 +79,9 @@ const ELSEWHERE = {
   "start/cloudflare.md worker.js": "this one",
   "start/cloudflare.md wrangler.json": "this one",
   "guide/documents.md types.ts": "this one",
+  "guide/tokens.md worker.js": "this one",
   "guide/react.md app.jsx": "start.test.mjs",
+  "guide/inspector.md page.js": "start.test.mjs",
 };
 /** Pages that another test runs from top to bottom. */
 const WHOLE = {
@@ -122,6 +124,30 @@ it("the page about types compiles as strictly as can be", { timeout }, async () 
     await run(process.execPath, [tsc, ...flags.split(" "), "types.mts"], { cwd: path });
   } finally {
     await remove();
+  }
+});
+
+it("the page about tokens has a Worker that lets in by role", { timeout }, async () => {
+  const made = await folder();
+  await writeFile(join(made.path, "worker.js"), await shown("guide/tokens.md", "worker.js"));
+  const built = await bundle(join(made.path, "worker.js"));
+  const running = await start({ folder: built, data: join(made.path, "data"), variables: { JWT_SECRET: SECRET } });
+  try {
+    const may = async (role) => {
+      const shown = await new SignJWT({ team: "team", role })
+        .setProtectedHeader({ alg: "HS256" })
+        .setSubject("alice")
+        .setExpirationTime("10m")
+        .sign(new TextEncoder().encode(SECRET));
+      const url = `${running.url.replace("ws:", "http:")}/v1/team/token`;
+      return (await fetch(url, { headers: { authorization: `Bearer ${shown}` } })).json();
+    };
+    assert.deepEqual((await may("editor")).claims.spaces, [["team", "write"]]);
+    assert.deepEqual((await may("reader")).claims.spaces, [["team", "read"]]);
+    assert.equal((await may("banned")).reason, "the application does not let you in");
+  } finally {
+    await running.stop();
+    await made.remove();
   }
 });
 

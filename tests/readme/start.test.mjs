@@ -73,17 +73,10 @@ it(
   },
 );
 
-it("the application of `guide/react.md` runs, and keeps what is typed", { timeout }, async () => {
-  const app = (await shown("guide/react.md", "app.jsx")).replaceAll("wss://relay.example", relay.url);
-  const render = `
-    import { createRoot } from "react-dom/client";
-    createRoot(document.querySelector("#root")).render(<App />);`;
+/** A page with this as its script, bundled with the packages of this workspace. */
+async function serveScript(contents, body = "") {
   const { outputFiles } = await build({
-    stdin: {
-      contents: app + render,
-      resolveDir: fileURLToPath(new URL("..", import.meta.url)),
-      loader: "jsx",
-    },
+    stdin: { contents, resolveDir: fileURLToPath(new URL("..", import.meta.url)), loader: "jsx" },
     jsx: "automatic",
     bundle: true,
     format: "esm",
@@ -91,13 +84,31 @@ it("the application of `guide/react.md` runs, and keeps what is typed", { timeou
     logLevel: "error",
     define: { "process.env.NODE_ENV": '"production"' },
   });
-  const html = `<!doctype html><meta charset="utf-8"><title>React</title><link rel="icon" href="data:,">
-    <div id="root"></div><script type="module" src="/app.js"></script>`;
-  const site = await serveSite({ "react.html": html, "app.js": outputFiles[0].text });
+  const html = `<!doctype html><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,">
+    <body>${body}<script type="module" src="/app.js"></script>`;
+  return serveSite({ "app.html": html, "app.js": outputFiles[0].text });
+}
+
+it("the page of `guide/inspector.md` shows its space", { timeout }, async () => {
+  const site = await serveScript(await shown("guide/inspector.md", "page.js"));
   try {
-    const page = await visit(`${site.url}react.html`);
+    const page = await visit(`${site.url}app.html`);
+    await page.getByRole("heading", { name: "Space team" }).waitFor();
+  } finally {
+    await site.close();
+  }
+});
+
+it("the application of `guide/react.md` runs, and keeps what is typed", { timeout }, async () => {
+  const app = (await shown("guide/react.md", "app.jsx")).replaceAll("wss://relay.example", relay.url);
+  const render = `
+    import { createRoot } from "react-dom/client";
+    createRoot(document.querySelector("#root")).render(<App />);`;
+  const site = await serveScript(app + render, '<div id="root"></div>');
+  try {
+    const page = await visit(`${site.url}app.html`);
     await page.getByRole("textbox").fill("milk");
-    const other = await visit(`${site.url}react.html`);
+    const other = await visit(`${site.url}app.html`);
     await other.waitForFunction(() => document.querySelector("textarea")?.value === "milk");
     assert.equal(await page.getByRole("textbox").inputValue(), "milk");
   } finally {

@@ -11,6 +11,7 @@ use eyot_core::commit::header::After;
 use eyot_core::commit::kind::Kind;
 use eyot_core::holder::caps::Caps;
 use eyot_core::holder::io::{Effect, Input};
+use eyot_core::relay::region::RelayPeer;
 use eyot_core::relay::relay::{Relay, RelayConfig};
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::wire::access::Claims;
@@ -35,10 +36,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with_peers(Vec::new())
+    }
+
+    fn with_peers(peers: Vec<RelayPeer>) -> Self {
         let config = RelayConfig {
             space: "space".into(),
             region: "eu".into(),
-            peers: Vec::new(),
+            peers,
             token: None,
             caps: Caps::default(),
             limits: Limits::PROTOCOL,
@@ -67,7 +72,8 @@ impl Bench {
                         inputs.push_back(Input::Storage(id, self.store.answer(&request)));
                     }
                     Effect::Authorize(link, _) => {
-                        inputs.push_back(Input::Authorized(link, Ok(Claims::open())));
+                        let claims = Claims { is_relay: true, ..Claims::open() };
+                        inputs.push_back(Input::Authorized(link, Ok(claims)));
                     }
                     Effect::Send(link, frame) => {
                         let frame =
@@ -219,4 +225,35 @@ fn a_relay_that_had_holes_when_it_greeted_says_what_is_whole() {
     let frames = bench.take(OTHER);
     assert!(frames.iter().any(|frame| matches!(frame, Frame::Hello(hello) if hello.holes == 1)));
     assert!(frames.iter().any(|frame| matches!(frame, Frame::Ack(Ack { whole: None, .. }))));
+}
+
+/// Seed 452878: it was told nothing, and its `durable` waited for ever.
+#[test]
+fn a_client_that_came_while_a_region_was_away_is_told_what_that_has_stored_once_it_is_back() {
+    let us = RelayPeer { region: "us".into(), url: "us".into() };
+    let mut bench = Bench::with_peers(vec![us]);
+    let is_from_us = |hello: &mut Hello| {
+        hello.region = Some("us".into());
+        hello.regions = vec!["eu".into(), "us".into()];
+    };
+    let has_told = |frames: Vec<Frame>| {
+        frames.iter().any(|frame| matches!(frame, Frame::Stored(stored) if stored.upto == 1))
+    };
+    bench.greet(CLIENT, 1, |_| {});
+    bench.bring(CLIENT, &[&commit(1)]);
+    let (log, mark) = bench.end(LinkId(3));
+    let at = Cursor { log, read: mark, seen: mark };
+    bench.greet(OTHER, 2, |hello| {
+        is_from_us(hello);
+        hello.cursors = vec![at];
+    });
+
+    bench.input(Input::LinkClosed(OTHER));
+    bench.greet(LinkId(4), 4, |hello| hello.cursors = vec![at]);
+    assert!(!has_told(bench.take(LinkId(4))));
+    bench.greet(LinkId(5), 2, |hello| {
+        is_from_us(hello);
+        hello.cursors = vec![at];
+    });
+    assert!(has_told(bench.take(LinkId(4))));
 }

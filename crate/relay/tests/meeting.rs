@@ -5,10 +5,12 @@ mod common;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Client, Relay, now};
-use eyot_core::base::id::PeerKey;
+use common::{Client, Relay, connect, hello, next_frame, now, send};
+use eyot_core::base::id::{AuthorId, InquiryId, PeerKey};
 use eyot_core::replica::event::Event;
 use eyot_core::wire::access::Right;
+use eyot_core::wire::frame::Frame;
+use eyot_core::wire::receipt::{Inquiry, Statement};
 use eyot_core::wire::ticket::Ticket;
 use serde_json::{Value, json};
 
@@ -62,9 +64,13 @@ async fn published(relay: &Relay) -> Value {
 }
 
 fn is_signed_by(keys: &Value, ticket: &[u8]) -> bool {
+    is_signed_as(b"eyot ticket", keys, ticket)
+}
+
+fn is_signed_as(label: &[u8], keys: &Value, bytes: &[u8]) -> bool {
     let public = URL_SAFE_NO_PAD.decode(keys["keys"][0]["x"].as_str().unwrap()).unwrap();
-    let (ticket, signature) = ticket.split_at(ticket.len() - SIGNATURE_BYTES);
-    let signed = [b"eyot ticket", ticket].concat();
+    let (bytes, signature) = bytes.split_at(bytes.len() - SIGNATURE_BYTES);
+    let signed = [label, bytes].concat();
     UnparsedPublicKey::new(&ED25519, public).verify(&signed, signature).is_ok()
 }
 
@@ -115,4 +121,33 @@ async fn relays_may_share_a_key_and_a_space_may_be_named_like_the_page_of_keys()
     let mut ada = Client::new(&relay.url, "keys", 1);
     ada.create(1);
     ada.until_stored().await;
+}
+
+#[tokio::test]
+async fn a_relay_signs_what_its_own_region_and_another_one_have_stored() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let us = Relay::start_with(folders[1].path(), &["--region", "us", "--peer", "eu=ws://127.0.0.1:9"]);
+    let peer = format!("us={}", us.url);
+    let eu = Relay::start_with(folders[0].path(), &["--region", "eu", "--peer", &peer]);
+    let mut ada = Client::new(&eu.url, "space", 1);
+    ada.create(1);
+    ada.until_stored().await;
+    let tips: Vec<_> = ada.replica.vector().of(&AuthorId([1; 16])).iter().copied().collect();
+    let mut stream = connect(&eu.url, "space").await;
+    send(&mut stream, &Frame::Hello(hello("space"))).await;
+    let id = InquiryId([5; 16]);
+    let authors = vec![AuthorId([1; 16]), AuthorId([2; 16])];
+    send(&mut stream, &Frame::Inquiry(Inquiry { id, authors, hops: 0 })).await;
+    let keys = published(&eu).await;
+    let mut regions = Vec::new();
+    while regions.len() < 2 {
+        let frame = ada.during(next_frame(&mut stream)).await.expect("the link stays");
+        let Frame::Receipt(receipt) = frame else { continue };
+        assert!(is_signed_as(b"eyot receipt", &keys, &receipt.bytes));
+        let statement = Statement::read(&receipt.bytes).unwrap();
+        assert_eq!((statement.id, &statement.tips), (id, &tips));
+        regions.push(statement.region);
+    }
+    regions.sort();
+    assert_eq!(regions, ["eu", "us"]);
 }

@@ -233,6 +233,12 @@ impl Engine {
         self.driver.signal(values::peer_key(key)?, region, bytes)
     }
 
+    /// Takes in a receipt. It is believed: call this for what a relay of this space has signed.
+    #[wasm_bindgen(js_name = takeReceipt)]
+    pub fn take_receipt(&self, receipt: &[u8]) -> Result<(), JsValue> {
+        self.driver.take_receipt(receipt)
+    }
+
     /// Lets others see that this replica is there and what it shows, and gives the id by which they know it. From
     /// then on it is told of others.
     pub fn show(&self, state: Vec<u8>) -> Result<Vec<u8>, JsValue> {

@@ -4,7 +4,7 @@ import { CLOSE_DENIED, CLOSE_GOING_AWAY, CLOSE_TOO_LARGE } from "../base/close-c
 import type { RelayClaims } from "../../wasm/eyot_web_relay.js";
 import { type Keys, NoKeys } from "./keys.js";
 import { Refused } from "./refused.js";
-import { verifyToken } from "./token.js";
+import { readClaims, type TokenClaims, verifyToken } from "./token.js";
 
 /** The WebSocket subprotocol of relays. */
 export const PROTOCOL = "eyot.v1";
@@ -53,25 +53,52 @@ export function offer(token: string | undefined): string {
   return token === undefined ? PROTOCOL : `${PROTOCOL}, ${TOKEN_PREFIX}${token}`;
 }
 
+/** The application's last word: what somebody may do, by what a verified token says. */
+export type Authorize = (claims: TokenClaims) => TokenClaims | Promise<TokenClaims>;
+
 /** Whoever comes to a space with this token. `hasPeers`: there are relays elsewhere. Rejects with `Refused`. */
 export async function admit(
   token: string | undefined,
   space: string,
   keys: Keys | "open",
   hasPeers: boolean,
+  authorize?: Authorize,
 ): Promise<Comer> {
-  if (keys === "open") return { claims: anybody(hasPeers) };
+  if (keys === "open") {
+    return { claims: authorize === undefined ? anybody(hasPeers) : forSpace(await asked(authorize, {}), space) };
+  }
   if (token === undefined) throw new Refused(CLOSE_DENIED, "a token is needed");
   if (token.length > TOKEN_BYTES_MAX) throw new Refused(CLOSE_TOO_LARGE, "a token over the limit");
-  const claims = await verifyToken(token, keys).catch((error: unknown) => {
+  const said = await verifyToken(token, keys).catch((error: unknown) => {
     if (error instanceof Refused) throw error;
     if (!(error instanceof NoKeys)) console.error("eyot: a token can't be checked:", String(error));
     throw new Refused(CLOSE_GOING_AWAY, "the relay can't get its keys; try again");
   });
+  return { claims: forSpace(authorize === undefined ? readClaims(said) : await asked(authorize, said), space), token };
+}
+
+/** What the application makes of claims. It can't make a token live longer. */
+async function asked(authorize: Authorize, said: TokenClaims): Promise<RelayClaims> {
+  let claims: TokenClaims;
+  try {
+    claims = await authorize({ ...said });
+    if (typeof claims !== "object" || claims === null) throw new TypeError("authorize gives no claims");
+  } catch (error) {
+    // Whoever is refused is not told what the application has said, which may be of others.
+    console.error("eyot: authorize has refused somebody:", String(error));
+    throw new Refused(CLOSE_DENIED, "the application does not let you in");
+  }
+  const read = readClaims({ exp: said["exp"], ...claims });
+  const until = said["exp"] === undefined ? read : readClaims({ ...claims, exp: said["exp"] });
+  const expiresAt = Math.min(read.expiresAt ?? Infinity, until.expiresAt ?? Infinity);
+  return expiresAt === Infinity ? read : { ...read, expiresAt };
+}
+
+/** The claims for a space alone: its relay is told no other rights. */
+function forSpace(claims: RelayClaims, space: string): RelayClaims {
   const spaces = claims.spaces.filter(([pattern]) => names(pattern, space));
   if (spaces.length === 0) throw new Refused(CLOSE_DENIED, "the token is not for this space");
-  // The object serves one space, so it is told no other rights.
-  return { claims: { ...claims, spaces }, token };
+  return { ...claims, spaces };
 }
 
 /** Whether a pattern of a token, a name or a prefix that ends in `*`, names a space. */

@@ -20,3 +20,9 @@ export function shortened(reason: string): string {
   while (new TextEncoder().encode(text).length > REASON_BYTES_MAX) text = text.slice(0, -1);
   return text;
 }
+
+/** The frame Bye of the protocol: the CBOR array of its type and a map of code and reason. */
+export function bye(code: number, reason: string): Uint8Array {
+  const text = new TextEncoder().encode(shortened(reason));
+  return Uint8Array.of(0x82, 12, 0xa2, 0, 0x19, code >> 8, code & 0xff, 1, 0x78, text.length, ...text);
+}

@@ -1,6 +1,6 @@
 /** Verifies a token (a JWT) and reads what its bearer may do. */
 
-import { base64url, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
+import { base64url, decodeProtectedHeader, errors, jwtVerify } from "jose";
 import { clock } from "../base/clock.js";
 import { CLOSE_DENIED, CLOSE_EXPIRED } from "../base/close-codes.js";
 import type { RelayClaims } from "../../wasm/eyot_web_relay.js";
@@ -12,12 +12,15 @@ const CLAIMS = ["sub", "exp", "nbf", "spaces", "relay"];
 /** Tolerated difference between the clock of the token's issuer and the relay's. */
 const SKEW_SECONDS = 5;
 
+/** What a token says, or an application in its place. */
+export type TokenClaims = Readonly<Record<string, unknown>>;
+
 /**
- * What a token says: `{"sub": "alice", "exp": 1790000000, "spaces": {"team": "write", "public/*": "read"}}`, and
+ * What a token says, once it is verified: `{"sub": "alice", "exp": 1790000000, "spaces": {"team": "write", "public/*": "read"}}`, and
  * `"relay": true` where its bearer is a relay of another region. Rejects with `Refused`, and with `NoKeys` if there are no
  * keys to verify it with now.
  */
-export async function verifyToken(token: string, keys: Keys): Promise<RelayClaims> {
+export async function verifyToken(token: string, keys: Keys): Promise<TokenClaims> {
   const { algorithm, id } = readHeader(token);
   for (const candidate of await candidates(keys, algorithm, id)) {
     try {
@@ -28,7 +31,7 @@ export async function verifyToken(token: string, keys: Keys): Promise<RelayClaim
         requiredClaims: ["exp"],
       });
       checkRepeats(token);
-      return readClaims(payload);
+      return payload;
     } catch (error) {
       if (error instanceof errors.JWSSignatureVerificationFailed) continue;
       throw refusal(error);
@@ -80,8 +83,10 @@ function memberNames(json: string): string[] {
   return names;
 }
 
-function readClaims({ sub, exp, spaces, relay }: JWTPayload): RelayClaims {
+/** What the bearer may do by these claims. Throws `Refused`. */
+export function readClaims({ sub, exp, spaces, relay }: TokenClaims): RelayClaims {
   if (typeof sub !== "string" || sub === "") throw denied("the token says no subject");
+  if (exp !== undefined && typeof exp !== "number") throw malformed();
   if (relay !== undefined && typeof relay !== "boolean") throw malformed();
   if (typeof spaces !== "object" || spaces === null || Array.isArray(spaces)) {
     throw denied("the token says no spaces");
@@ -93,7 +98,7 @@ function readClaims({ sub, exp, spaces, relay }: JWTPayload): RelayClaims {
   return {
     subject: sub,
     spaces: rights as RelayClaims["spaces"],
-    expiresAt: ((exp as number) + SKEW_SECONDS) * 1000,
+    ...(exp !== undefined && { expiresAt: (exp + SKEW_SECONDS) * 1000 }),
     isRelay: relay === true,
   };
 }

@@ -35,6 +35,16 @@ export interface RelayOptions {
    * name they know. Without keys a relay refuses everybody.
    */
   keys?: Keys | "open";
+  /**
+   * The last word on who may come in. It is given what a verified token says (with `keys: "open"` nothing) and returns what
+   * counts: `sub`, `spaces`, `exp`, `relay`, as in a token. `exp` can't be later than the token's. Whatever it throws refuses
+   * with `denied`. It is called for each connection, and for each fresh token that comes over one: that request has the token
+   * in `authorization`, and nothing else of the client's.
+   */
+  authorize?: (
+    request: Request,
+    claims: Readonly<Record<string, unknown>>,
+  ) => Record<string, unknown> | Promise<Record<string, unknown>>;
   /** The origins whose pages may connect. Default: all. Clients that are not pages send no origin and may connect. */
   origins?: readonly string[];
   /** Limits of each space. The defaults are safe. */
@@ -74,8 +84,9 @@ const CAPS: readonly string[] = [
 ] satisfies (keyof RelayCaps)[];
 
 /** Throws a `TypeError` if the options can't be meant, so that a mistake shows at the first request. */
-export function checkOptions({ keys, regions, jurisdiction, binding, peers, caps }: RelayOptions): void {
+export function checkOptions({ keys, authorize, regions, jurisdiction, binding, peers, caps }: RelayOptions): void {
   if (keys !== undefined && keys !== "open") checkKeys(keys);
+  if (authorize !== undefined && typeof authorize !== "function") throw wrong("authorize is a function");
   const names = [...(regions ?? []), ...Object.keys(peers ?? {})];
   if (regions?.length === 0) throw wrong("regions: there is none");
   if (names.length > REGIONS_MAX) throw wrong(`regions: there are more than ${REGIONS_MAX}`);

@@ -1,7 +1,7 @@
 /** How the Worker refuses a connection: it opens it, says why and closes it. A page could not read an HTTP status. */
 
 import { PROTOCOL } from "../access/admission.js";
-import { shortened, type Refused } from "../access/refused.js";
+import { bye, type Refused } from "../access/refused.js";
 import { closeSocket } from "./close.js";
 import { countClosed, counters } from "../host/metrics.js";
 
@@ -38,10 +38,4 @@ export function refuse({ code, message }: Refused): Response {
   countClosed(code);
   const headers = { "sec-websocket-protocol": PROTOCOL };
   return new Response(null, { status: 101, webSocket: client, headers } as ResponseInit);
-}
-
-/** The frame Bye of the protocol: the CBOR array of its type and a map of code and reason. */
-function bye(code: number, reason: string): Uint8Array {
-  const text = new TextEncoder().encode(shortened(reason));
-  return Uint8Array.of(0x82, 12, 0xa2, 0, 0x19, code >> 8, code & 0xff, 1, 0x78, text.length, ...text);
 }

@@ -4,7 +4,7 @@
  */
 
 import { CLOSE_EXPIRED } from "../base/close-codes.js";
-import { admit } from "../access/admission.js";
+import { admit, type Authorize } from "../access/admission.js";
 import type { RelayClaims } from "./instance.js";
 import type { Keys } from "../access/keys.js";
 import { Refused } from "../access/refused.js";
@@ -18,11 +18,12 @@ export async function judge(
   space: string,
   keys: Keys | "open",
   hasPeers: boolean,
+  authorize: Authorize | undefined,
 ): Promise<Response> {
   const token = /^bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
   const headers = { "cache-control": "no-store" };
   try {
-    const { claims } = await admit(token, space, keys, hasPeers);
+    const { claims } = await admit(token, space, keys, hasPeers, authorize);
     return Response.json({ claims } satisfies Verdict, { headers });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

@@ -1,7 +1,8 @@
 /** Routes a Worker's requests to its relays: answers them, or passes them on to the object of a space in a region. */
 
-import { admit, PROTOCOL, protocolsOf, tokenOffered } from "../access/admission.js";
+import { admit, type Authorize, PROTOCOL, protocolsOf, tokenOffered } from "../access/admission.js";
 import type { Keys } from "../access/keys.js";
+import type { TokenClaims } from "../access/token.js";
 import { Refused } from "../access/refused.js";
 import { counters, metrics } from "../host/metrics.js";
 import { relayObject } from "./object.js";
@@ -56,8 +57,9 @@ export async function routeRelay(
     case "space":
     case "token":
       if (route.space === undefined) return text(400, `a space has a name of at most ${NAME_BYTES_MAX} bytes`);
-      if (route.kind === "token") return judge(request, route.space, keys, hasPeers(options));
-      return connect(request, env, keys, setupOf(route.space, region, regions, options));
+      const authorize = options.authorize && ((claims: TokenClaims) => options.authorize!(request, claims));
+      if (route.kind === "token") return judge(request, route.space, keys, hasPeers(options), authorize);
+      return connect(request, env, keys, authorize, setupOf(route.space, region, regions, options));
   }
 }
 
@@ -134,7 +136,13 @@ function setupOf(space: string, region: string, regions: readonly string[], opti
 }
 
 /** Passes a WebSocket request on to the object of the space, once it is known who comes. */
-async function connect(request: Request, env: unknown, keys: Keys | "open", setup: Setup): Promise<Response> {
+async function connect(
+  request: Request,
+  env: unknown,
+  keys: Keys | "open",
+  authorize: Authorize | undefined,
+  setup: Setup,
+): Promise<Response> {
   if (!isUpgrade(request)) {
     return text(426, "a space is spoken to over WebSocket", { upgrade: "websocket", connection: "upgrade" });
   }
@@ -146,6 +154,7 @@ async function connect(request: Request, env: unknown, keys: Keys | "open", setu
       setup.space,
       keys,
       setup.peers.some(({ url }) => url !== undefined),
+      authorize,
     );
     const headers = new Headers(request.headers);
     // The object needs no copy of the token.

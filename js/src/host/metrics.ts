@@ -1,6 +1,6 @@
 /**
- * Counters of this isolate, and the page on which Prometheus reads them. The metrics have the same names as those of
- * the native relay. The platform may run many isolates and end any of them, so each page is a part of the whole.
+ * Counters of this process or isolate, and the page on which Prometheus reads them. The metrics have the same names as those of
+ * the native relay. On Cloudflare the platform may run many isolates and end any of them, so each page is a part of the whole.
  */
 
 import { CLOSE_NAMES } from "../base/close-codes.js";

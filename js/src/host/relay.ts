@@ -1,6 +1,6 @@
 /** The relay of one space in one region, in a process that has the space's links and its store. */
 import type { Comer } from "../access/admission.js";
-import { Refused } from "../access/refused.js";
+import { bye, Refused } from "../access/refused.js";
 import { clock } from "../base/clock.js";
 import { CLOSE_EXPIRED, CLOSE_GOING_AWAY, CLOSE_MALFORMED, CLOSE_STORAGE } from "../base/close-codes.js";
 import { messageOf } from "../base/error.js";
@@ -12,6 +12,7 @@ import {
   startInstance,
   type SyncStore,
 } from "./instance.js";
+import { counters } from "./metrics.js";
 
 /** One end of a connection. Whoever has it sets what is called; nothing is called before that. */
 export interface HostSocket {
@@ -76,7 +77,7 @@ export class HostedRelay {
   /** Takes up a connection. `comer`: who it is, where that is known without a token. */
   accept(socket: HostSocket, comer?: Comer): void {
     const engine = this.#engine;
-    if (engine === undefined) return socket.close(CLOSE_GOING_AWAY, "the relay has failed; connect again");
+    if (engine === undefined) return farewell(socket, CLOSE_GOING_AWAY, "the relay has failed; connect again");
     const link = this.#next++;
     if (comer !== undefined) this.#comers.set(link, comer);
     this.#add(link, socket);
@@ -88,7 +89,7 @@ export class HostedRelay {
     const engine = this.#engine;
     this.#engine = undefined;
     clock.clearTimer(this.#timer);
-    for (const socket of this.#links.values()) socket.close(code, reason);
+    for (const socket of this.#links.values()) farewell(socket, code, reason);
     this.#links.clear();
     this.#dialling.clear();
     this.#comers.clear();
@@ -106,11 +107,13 @@ export class HostedRelay {
     const engine = this.#engine;
     if (engine === undefined || !this.#links.has(link)) return;
     if (typeof message !== "string") {
+      counters.framesIn += 1;
+      counters.bytesIn += message.length;
       this.#run(() => engine.received(link, message, clock.now()));
     } else if (message === "ping") {
       socket.send("pong");
     } else {
-      socket.close(CLOSE_MALFORMED, "text is not spoken here, only binary frames");
+      farewell(socket, CLOSE_MALFORMED, "text is not spoken here, only binary frames");
       this.#closed(link);
     }
   }
@@ -127,7 +130,12 @@ export class HostedRelay {
     let outputs: RelayOutput[];
     let deadline: number | undefined;
     try {
+      const before = engine?.counters();
       outputs = call();
+      const after = engine?.counters();
+      counters.commitsIn += (after?.commitsIn ?? 0) - (before?.commitsIn ?? 0);
+      counters.commitsOut += (after?.commitsOut ?? 0) - (before?.commitsOut ?? 0);
+      counters.forks += (after?.forks ?? 0) - (before?.forks ?? 0);
       deadline = engine?.deadline();
     } catch (error) {
       return this.#fail(error);
@@ -141,6 +149,8 @@ export class HostedRelay {
 
   #do(output: RelayOutput): void {
     if ("frame" in output) {
+      counters.framesOut += 1;
+      counters.bytesOut += output.frame.length;
       this.#links.get(output.link)?.send(output.frame);
     } else if ("code" in output) {
       this.#forget(output.link);
@@ -187,7 +197,7 @@ export class HostedRelay {
       if (code !== CLOSE_GOING_AWAY) return this.#run(() => engine.refused(link, code === CLOSE_EXPIRED, message));
       // A link that is up goes on by the token that it has, until that expires.
       if (this.#admitted.has(link)) return;
-      this.#links.get(link)!.close(code, message);
+      farewell(this.#links.get(link)!, code, message);
       return this.#closed(link);
     }
     if (this.#engine !== engine || !this.#links.has(link)) return;
@@ -223,4 +233,10 @@ export class HostedRelay {
     this.end(CLOSE_STORAGE, `the relay has failed: ${message}`);
     this.#host.failed(this, message);
   }
+}
+
+/** Closes a link for a reason of the host's, and says it as the core does: in a frame, too. */
+function farewell(socket: HostSocket, code: number, reason: string): void {
+  socket.send(bye(code, reason));
+  socket.close(code, reason);
 }

@@ -1,6 +1,7 @@
 /**
  * The links that replicas make by themselves: to some of those that relays tell of, chosen at random. A link that ends is
- * made up for by one to another. Relays pass on what two replicas say until they are connected.
+ * made up for by one to another. Relays pass on what two replicas say until they are connected; where there is none, replicas
+ * that are linked to both do (`passer.ts`), so that what was torn grows together again, and no mesh wears out.
  *
  * Each replica looks for `maxPeers` / 2 links, but for three, and lets others come until it has `maxPeers`. So there is room for who is
  * new, and who has almost no links is let in by all: somebody else has to go for it, who has enough.
@@ -13,7 +14,9 @@ import type { Engine } from "../engine/instance.js";
 import type { Bytes } from "./bytes.js";
 import { Identity } from "./identity.js";
 import { introduce } from "./introduction.js";
-import { compare } from "./messages.js";
+import { compare, passedOn, passOn } from "./messages.js";
+import { Passer } from "./passer.js";
+import type { Passing } from "./peer-link.js";
 import type { RtcChannel } from "./rtc.js";
 import { RtcConnection, type Rtc } from "./rtc.js";
 import { freshId, read, write, type PeerSignal } from "./signals.js";
@@ -25,7 +28,7 @@ export interface MeshContext {
   readonly space: string;
   readonly iceServers: readonly IceServer[];
   readonly maxPeers: number;
-  /** How long a link outlives its ticket. */
+  /** How long a link outlives its ticket, and how long a ticket is good for links where no relay gives a fresh one. */
   readonly graceMs: number;
   readonly isUsable: boolean;
   run<R>(fn: (engine: Engine) => R): R;
@@ -35,8 +38,21 @@ export interface MeshContext {
   rtc(): Promise<Rtc>;
   /** Whether a relay of the space has signed these bytes. */
   isRelays(bytes: Bytes, signature: Bytes): Promise<boolean>;
+  /** Whether a relay is linked. */
+  hasRelay(): boolean;
   /** Begins a link. `over` is called once it has ended: for good where it was refused. */
-  link(channel: RtcChannel, isReader: boolean, over: (isForGood: boolean) => void): { end(): void };
+  link(
+    channel: RtcChannel,
+    isReader: boolean,
+    over: (isForGood: boolean) => void,
+    passing: (message: Passing) => void,
+  ): LinkHandle;
+}
+
+export interface LinkHandle {
+  end(): void;
+  /** Sends a message beside those of the link. False: it can't be sent. */
+  pass(message: Uint8Array<ArrayBuffer>): boolean;
 }
 
 /** Another replica that relays tell of. */
@@ -45,6 +61,8 @@ interface Other {
   readonly key: Bytes;
   region: string;
   ticket: Ticket;
+  /** The replica by whose way it was heard last; undefined: by way of relays. */
+  via: string | undefined;
   /** When it may be tried again. */
   tryAt: number;
   /** How long it is left alone where it can't be linked. */
@@ -60,6 +78,8 @@ interface Attempt {
   readonly end: AbortController;
   connection: RtcConnection | undefined;
   answered(answer: PeerSignal & { kind: "answer" }): void;
+  /** By whose way the offer was made; they may say that the other one is not linked there. */
+  readonly asked: Set<string>;
 }
 
 interface Link {
@@ -67,7 +87,8 @@ interface Link {
   readonly connection: RtcConnection;
   /** Of the other side's certificate. */
   readonly fingerprint: Uint8Array;
-  readonly link: { end(): void };
+  readonly link: LinkHandle;
+  readonly passer: Passer;
   /** This side looks for another way to the other one. */
   restart: { readonly id: Bytes; timer: ReturnType<typeof setTimeout> | undefined } | undefined;
   endsAt: number;
@@ -81,6 +102,8 @@ const ATTEMPT_MS = 45_000;
 /** How long it may take until the other one answers. */
 const ANSWER_MS = 10_000;
 const ATTEMPTS_MAX = 3;
+/** So many offers that came by way of one replica are looked at at once. */
+const OF_ONE_MAX = 2;
 /** Who could not be linked is left alone for so long, and for twice as long each time. Who has enough links, for the longest. */
 const REST_MS_MIN = 2_000;
 const REST_MS_MAX = 30_000;
@@ -114,6 +137,8 @@ export class Mesh {
   #waiting = 0;
   #lookMs = LOOK_MS_MIN;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** For who is left alone. */
+  #again: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
   constructor(context: MeshContext) {
@@ -137,6 +162,7 @@ export class Mesh {
   end(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#again);
     for (const attempt of [...this.#attempts.values()]) this.#give(attempt);
     // The links themselves are ended by who has them all.
     for (const link of this.#links.values()) this.#forget(link);
@@ -169,25 +195,38 @@ export class Mesh {
 
   /** Another replica says something by way of relays; or a relay that it is not there any more. */
   signalled(key: Uint8Array, region: string, bytes: Uint8Array): void {
-    this.#hear(() => {
-      const other = this.#others.get(hex(key));
-      if (other === undefined) return;
-      const attempt = this.#attempts.get(other.name);
-      if (bytes.length === 0) {
-        this.#others.delete(other.name);
-        if (attempt !== undefined) this.#failed(attempt);
-        return;
-      }
-      const signal = read(bytes);
-      if (signal === undefined) return;
-      other.region = region;
-      const isOfAttempt = attempt?.isOwn === true && compare(attempt.id, signal.id) === 0;
-      if (signal.kind === "offer") this.#offered(other, signal);
-      else if (signal.kind === "answer" && isOfAttempt) attempt.answered(signal);
-      else if (signal.kind === "full" && isOfAttempt) this.#failed(attempt, REST_MS_MAX);
-      else if (signal.kind === "restart") void this.#restartCame(other, signal);
-      else if (signal.kind === "restarted") void this.#restarted(other, signal);
-    });
+    this.#hear(() => this.#said(hex(key), region, bytes, undefined));
+  }
+
+  /** `via` is undefined where relays have passed it on. */
+  #said(name: string, region: string | undefined, bytes: Uint8Array, via: string | undefined): void {
+    const other = this.#others.get(name);
+    if (other === undefined) return;
+    const attempt = this.#attempts.get(other.name);
+    if (bytes.length === 0) {
+      this.#isNotThere(other, attempt, via);
+      return;
+    }
+    const signal = read(bytes);
+    if (signal === undefined) return;
+    other.region = region ?? other.region;
+    other.via = via;
+    const isOfAttempt = attempt?.isOwn === true && compare(attempt.id, signal.id) === 0;
+    if (signal.kind === "offer") this.#offered(other, signal);
+    else if (signal.kind === "answer" && isOfAttempt) attempt.answered(signal);
+    else if (signal.kind === "full" && isOfAttempt) this.#failed(attempt, REST_MS_MAX);
+    else if (signal.kind === "restart") void this.#restartCame(other, signal);
+    else if (signal.kind === "restarted") void this.#restarted(other, signal);
+  }
+
+  /** A relay says so, or one of those who were asked to pass something on. */
+  #isNotThere(other: Other, attempt: Attempt | undefined, via: string | undefined): void {
+    if (via === undefined) {
+      this.#others.delete(other.name);
+      if (attempt !== undefined) this.#failed(attempt);
+    } else if (attempt?.asked.delete(via) === true && attempt.asked.size === 0) {
+      this.#failed(attempt, other.restMs, LOOK_MS_MAX);
+    }
   }
 
   #hear(look: () => void | Promise<void>): void {
@@ -217,7 +256,7 @@ export class Mesh {
       Object.assign(known, { region, ticket });
     } else {
       if (this.#others.size >= OTHERS_MAX) this.#forgetOne();
-      this.#others.set(name, { name, key, region, ticket, tryAt: 0, restMs: REST_MS_MIN });
+      this.#others.set(name, { name, key, region, ticket, via: undefined, tryAt: 0, restMs: REST_MS_MIN });
     }
     const link = this.#links.get(name);
     if (link !== undefined) this.#limit(link, ticket);
@@ -254,9 +293,10 @@ export class Mesh {
 
   #fill(): void {
     const now = Date.now();
+    const graceMs = this.#graceMs;
     const others = [...this.#others.values()].filter(
       ({ name, tryAt, ticket }) =>
-        tryAt <= now && ticket.expiresAt > now && !this.#links.has(name) && !this.#attempts.has(name),
+        tryAt <= now && ticket.expiresAt + graceMs > now && !this.#links.has(name) && !this.#attempts.has(name),
     );
     const missing = this.#wanted - this.#links.size - this.#attempts.size;
     const most = Math.min(missing, ATTEMPTS_MAX - this.#attempts.size);
@@ -264,6 +304,17 @@ export class Mesh {
       const [other] = others.splice(Math.floor(Math.random() * others.length), 1);
       void this.#offer(other!);
     }
+    this.#fillLater(now);
+  }
+
+  /** Whoever is left alone is tried again, as long as links are missing. */
+  #fillLater(now: number): void {
+    clearTimeout(this.#again);
+    if (this.#links.size >= this.#wanted) return;
+    const ats = [...this.#others.values()].filter(({ name }) => !this.#links.has(name)).map(({ tryAt }) => tryAt);
+    const at = Math.min(...ats.filter((at) => at > now));
+    if (!Number.isFinite(at)) return;
+    this.#again = setTimeout(() => this.#isLive && this.#fill(), Math.min(at - now, TIMER_MS_MAX));
   }
 
   // Two become linked.
@@ -275,7 +326,8 @@ export class Mesh {
       const connection = await this.#connection(attempt);
       const description = await attempt.limit.race(connection.offer());
       const links = this.#links.size;
-      this.#say(other, { kind: "offer", id: attempt.id, links, description });
+      attempt.other.via = undefined;
+      this.#say(other, { kind: "offer", id: attempt.id, links, description }, attempt.asked);
       const wait = new Limit({ timeout: ANSWER_MS });
       const { setup, description: theirs } = await attempt.limit.race(wait.race(answer)).finally(() => wait.end());
       await attempt.limit.race(connection.accept(theirs, setup));
@@ -289,6 +341,9 @@ export class Mesh {
     const attempt = this.#attempts.get(other.name);
     // Both have made an offer: that of the lower key counts.
     if (attempt?.isOwn === true && compare(this.#identity!.key, other.key) < 0) return;
+    // Whoever passes something on could make it up.
+    const ofVia = [...this.#attempts.values()].filter(({ other: { via } }) => via !== undefined && via === other.via);
+    if (ofVia.length >= OF_ONE_MAX) return;
     const isFull = this.#links.size + this.#attempts.size >= this.#context.maxPeers;
     const mayCome = !isFull || this.#links.has(other.name) || attempt !== undefined || offer.links <= LONELY_LINKS;
     if (!mayCome || this.#attempts.size >= 2 * this.#context.maxPeers) {
@@ -314,7 +369,16 @@ export class Mesh {
   #attempt(other: Other, id: Bytes, isOwn: boolean): Attempt {
     const end = new AbortController();
     const limit = new Limit({ timeout: ATTEMPT_MS, signal: end.signal });
-    const attempt: Attempt = { other, id, isOwn, limit, end, connection: undefined, answered: () => undefined };
+    const attempt: Attempt = {
+      other,
+      id,
+      isOwn,
+      limit,
+      end,
+      connection: undefined,
+      answered: () => undefined,
+      asked: new Set(),
+    };
     this.#attempts.set(other.name, attempt);
     return attempt;
   }
@@ -336,6 +400,7 @@ export class Mesh {
       identity: this.#identity!,
       ticket: other.ticket.bytes,
       fingerprints: { own, theirs },
+      graceMs: this.#graceMs,
     };
     const right = await limit.race(introduce(channel, meeting));
     limit.end();
@@ -355,14 +420,20 @@ export class Mesh {
       connection: connection!,
       fingerprint,
       restart: undefined,
-      link: this.#context.link(channel, isReader, (isForGood) => {
-        this.#forget(link);
-        other.tryAt = isForGood ? Infinity : Date.now() + LOOK_MS_MIN;
-        if (this.#links.get(name) !== link) return;
-        this.#links.delete(name);
-        this.#lookMs = LOOK_MS_MIN;
-        if (this.#isLive) this.#look();
-      }),
+      passer: new Passer(),
+      link: this.#context.link(
+        channel,
+        isReader,
+        (isForGood) => {
+          this.#forget(link);
+          other.tryAt = isForGood ? Infinity : Date.now() + LOOK_MS_MIN;
+          if (this.#links.get(name) !== link) return;
+          this.#links.delete(name);
+          this.#lookMs = LOOK_MS_MIN;
+          if (this.#isLive) this.#look();
+        },
+        (message) => this.#passing(link, message),
+      ),
       endsAt: 0,
       timer: undefined,
     };
@@ -454,9 +525,9 @@ export class Mesh {
     link.timer = setTimeout(() => link.link.end(), Math.min(Math.max(0, link.endsAt - Date.now()), TIMER_MS_MAX));
   }
 
-  #failed(attempt: Attempt, restMs = attempt.other.restMs): void {
+  #failed(attempt: Attempt, restMs = attempt.other.restMs, restMsMax = REST_MS_MAX): void {
     attempt.other.tryAt = Date.now() + restMs;
-    attempt.other.restMs = Math.min(2 * restMs, REST_MS_MAX);
+    attempt.other.restMs = Math.min(2 * restMs, restMsMax);
     this.#give(attempt);
     if (this.#isLive) this.#fill();
   }
@@ -468,11 +539,41 @@ export class Mesh {
     if (this.#attempts.get(attempt.other.name) === attempt) this.#attempts.delete(attempt.other.name);
   }
 
-  #say(other: Other, signal: PeerSignal): void {
-    if (!this.#isSaid(other, signal)) throw new Error("nothing can be said by way of relays now");
+  // What is said by way of others.
+
+  /** How long a ticket is good after it has expired. Where there is a relay it gives fresh ones. */
+  get #graceMs(): number {
+    return this.#context.hasRelay() ? 0 : this.#context.graceMs;
   }
 
-  #isSaid(other: Other, signal: PeerSignal): boolean {
-    return this.#context.run((engine) => engine.signal(other.key, other.region, write(signal)));
+  /** `asked` takes the names of those by whose way it is said. */
+  #say(other: Other, signal: PeerSignal, asked?: Set<string>): void {
+    if (!this.#isSaid(other, signal, asked)) throw new Error("nothing can be said to the other one now");
+  }
+
+  /** Says something by the way that the other one was heard last; without one by way of relays, or else of all linked. */
+  #isSaid(other: Other, signal: PeerSignal, asked?: Set<string>): boolean {
+    const bytes = write(signal);
+    const via = this.#links.get(other.via ?? "");
+    if (via !== undefined) return via.link.pass(passOn(other.key, bytes));
+    if (this.#context.run((engine) => engine.signal(other.key, other.region, bytes))) return true;
+    const message = passOn(other.key, bytes);
+    // Not the other one itself, to whom the link may be lost.
+    const links = [...this.#links].filter(([name]) => name !== other.name);
+    const names = links.filter(([, { link }]) => link.pass(message)).map(([name]) => name);
+    names.forEach((name) => asked?.add(name));
+    return names.length > 0;
+  }
+
+  /** Somebody who is linked says something to another one who is, or passes on what another one says. */
+  #passing(from: Link, { kind, key, bytes }: Passing): void {
+    if (!this.#isLive || !from.passer.may(Date.now())) return;
+    const name = hex(key);
+    if (kind === "passedOn") {
+      this.#hear(() => this.#said(name, undefined, bytes, from.other.name));
+      return;
+    }
+    const isPassed = this.#links.get(name)?.link.pass(passedOn(from.other.key, bytes)) === true;
+    if (!isPassed) from.link.pass(passedOn(key, new Uint8Array()));
   }
 }

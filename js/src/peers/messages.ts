@@ -10,6 +10,8 @@
  * | 5 | Proof | a MAC of 32 bytes: before the Hello on a channel that was made by an invitation, see `invitation.ts` |
  * | 6 | Ticket | a ticket, a signature of 64 bytes: before the Hello where a relay has introduced both, see `introduction.ts` |
  * | 7 | Accepted | nothing: this side lets the other in by its ticket |
+ * | 8 | Pass on | the key of a replica (32 bytes), and what is to be said to it |
+ * | 9 | Passed on | the key of a replica (32 bytes), and what it says; nothing: it is not linked to who was asked |
  */
 
 import type { Bytes } from "./bytes.js";
@@ -30,6 +32,9 @@ const TICKET = 6;
 export const TICKET_BYTES = 171;
 const TICKET_PROOF_BYTES = 64;
 const ACCEPTED = 7;
+const PASS_ON = 8;
+const PASSED_ON = 9;
+const KEY_BYTES = 32;
 const MAGIC = [0x65, 0x79, 0x6f, 0x74];
 const HELLO_BYTES = 1 + MAGIC.length + 1 + RANDOM_BYTES;
 const NAMED_BYTES = 8;
@@ -41,7 +46,8 @@ export const NOBODY = new Uint8Array(NAMED_BYTES);
 export type Message =
   | { kind: "hello"; version: number; random: Uint8Array }
   | { kind: "frame"; bytes: Uint8Array; isLast: boolean }
-  | { kind: "bye"; named: Uint8Array; code: number; reason: string };
+  | { kind: "bye"; named: Uint8Array; code: number; reason: string }
+  | { kind: "passOn" | "passedOn"; key: Bytes; bytes: Bytes };
 
 /** The message in these bytes; undefined where they are none. */
 export function read(bytes: Uint8Array): Message | undefined {
@@ -59,9 +65,23 @@ export function read(bytes: Uint8Array): Message | undefined {
       const code = bytes[1 + NAMED_BYTES]! * 256 + bytes[2 + NAMED_BYTES]!;
       return { kind: "bye", named, code, reason: new TextDecoder().decode(bytes.subarray(BYE_BYTES_MIN)) };
     }
+    case PASS_ON:
+    case PASSED_ON: {
+      if (bytes.length <= KEY_BYTES) return undefined;
+      const kind = bytes[0] === PASS_ON ? "passOn" : "passedOn";
+      return { kind, key: bytes.slice(1, 1 + KEY_BYTES), bytes: bytes.slice(1 + KEY_BYTES) };
+    }
     default:
       return undefined;
   }
+}
+
+export function passOn(to: Uint8Array, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array([PASS_ON, ...to, ...bytes]);
+}
+
+export function passedOn(from: Uint8Array, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array([PASSED_ON, ...from, ...bytes]);
 }
 
 export function hello(random: Uint8Array): Uint8Array<ArrayBuffer> {

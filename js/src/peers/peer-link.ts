@@ -17,6 +17,7 @@ import { EyotError, type ErrorCode } from "../base/error.js";
 import type { Engine } from "../engine/instance.js";
 import type { Channel, ChannelListener } from "./channel.js";
 import type { PeerContext } from "./context.js";
+import type { Message } from "./messages.js";
 import { answers, bye, compare, frame, FRAME_BYTES_MAX, hello, RANDOM_BYTES, read, VERSION } from "./messages.js";
 
 /** A link that ended is begun again after so long, and after twice as long each time that it ends at once. */
@@ -38,6 +39,9 @@ const REFUSALS: Readonly<Record<number, ErrorCode>> = {
   [CLOSE_INCOMPATIBLE]: "incompatible",
   [CLOSE_DENIED]: "denied",
 };
+
+/** What replicas say to each other by way of one that is linked to both. */
+export type Passing = Extract<Message, { key: unknown }>;
 
 export class PeerLink implements ChannelListener {
   /** Why there is no link and none will be; undefined otherwise. */
@@ -65,12 +69,21 @@ export class PeerLink implements ChannelListener {
   #hellosLeft = HELLOS_MAX;
   #helloAt = Date.now();
 
-  /** `over` is called once the channel is closed, by either side. */
-  constructor(context: PeerContext, channel: Channel, isReader: boolean, over: () => void) {
+  readonly #passing: ((message: Passing) => void) | undefined;
+
+  /** `over` is called once the channel is closed, by either side. `passing`: what becomes of what others say by this way. */
+  constructor(
+    context: PeerContext,
+    channel: Channel,
+    isReader: boolean,
+    over: () => void,
+    passing?: (message: Passing) => void,
+  ) {
     this.channel = channel;
     this.#context = context;
     this.#isReader = isReader;
     this.#over = over;
+    this.#passing = passing;
   }
 
   start(): void {
@@ -86,6 +99,13 @@ export class PeerLink implements ChannelListener {
     this.#finish();
   }
 
+  /** Sends a message that is not of the link. False: there is no link. */
+  pass(message: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#state !== "linked" || message.length > this.channel.messageBytesMax) return false;
+    this.#say(message);
+    return true;
+  }
+
   // What the channel reports.
 
   message(bytes: Uint8Array): void {
@@ -96,6 +116,7 @@ export class PeerLink implements ChannelListener {
     // Without a link the rest may be of the one before, or not for this package at all.
     else if (this.#state !== "linked") return;
     else if (message === undefined) this.#fail(CLOSE_MALFORMED, "a message that is none of eyot's");
+    else if ("key" in message) this.#passing?.(message);
     else this.#pieceCame(message.bytes, message.isLast);
   }
 

@@ -6,8 +6,9 @@ import type { Channel } from "./channel.js";
 import type { PeerContext } from "./context.js";
 import { Meetings } from "./meetings.js";
 import { Mesh } from "./mesh.js";
-import { PeerLink } from "./peer-link.js";
+import { PeerLink, type Passing } from "./peer-link.js";
 import { PortChannel, takePort } from "./port.js";
+import { isReceipt } from "./receipt.js";
 import { RelayKeys } from "./relay-keys.js";
 import type { Rtc } from "./rtc.js";
 import type { Invitation, InviteOptions, JoinOptions, LinkInfo, PeerOptions } from "./types.js";
@@ -23,6 +24,7 @@ export class Peers {
   readonly #meetings: Meetings;
   /** The links that are made by themselves, where they are wanted. */
   readonly #mesh: Mesh | undefined;
+  readonly #keys: RelayKeys;
   readonly #end = new AbortController();
   /** The link to the replica that was met last. It is remembered for why there can be none. */
   #met: PeerLink | undefined;
@@ -35,6 +37,7 @@ export class Peers {
     rtc: (() => Promise<Rtc>) | undefined,
   ) {
     this.#context = context;
+    this.#keys = new RelayKeys(() => context.relays, this.#end.signal);
     this.#meetings = new Meetings({
       space,
       iceServers: options?.iceServers ?? [],
@@ -45,7 +48,6 @@ export class Peers {
     });
     const { iceServers = [], maxPeers = MAX_PEERS } = options ?? { maxPeers: 0 };
     if (maxPeers === 0) return;
-    const keys = new RelayKeys(() => context.relays, this.#end.signal);
     this.#mesh = new Mesh({
       space,
       iceServers,
@@ -57,8 +59,9 @@ export class Peers {
       run: (fn) => context.run(fn),
       changed: () => context.changed(),
       rtc: rtc ?? globalRtc,
-      isRelays: (bytes, signature) => keys.isRelays(bytes, signature),
-      link: (channel, isReader, over) => this.#link(channel, isReader, over),
+      isRelays: (bytes, signature) => this.#keys.isRelays(bytes, signature),
+      hasRelay: () => context.run((engine) => engine.links()).some(({ region }) => region !== undefined),
+      link: (channel, isReader, over, passing) => this.#link(channel, isReader, over, passing),
     });
   }
 
@@ -80,6 +83,13 @@ export class Peers {
   /** Another replica says something by way of relays. */
   signalled(key: Uint8Array, region: string, bytes: Uint8Array): void {
     this.#mesh?.signalled(key, region, bytes);
+  }
+
+  /** A relay says by way of other replicas what its region has stored. */
+  receipt(bytes: Uint8Array): void {
+    void isReceipt(bytes, this.#keys).then((isGood) => {
+      if (isGood && this.#context.isUsable) this.#context.run((engine) => engine.takeReceipt(bytes));
+    });
   }
 
   /** Why one of the replicas that are connected can't be linked. */
@@ -138,13 +148,21 @@ export class Peers {
     return links.length > 0 && links.every(({ readsOnly }) => readsOnly) ? "read" : "write";
   }
 
-  #link(channel: Channel, isReader: boolean, over: (isForGood: boolean) => void = () => undefined): PeerLink {
-    const link: PeerLink = new PeerLink(this.#context, channel, isReader, () => {
+  #link(
+    channel: Channel,
+    isReader: boolean,
+    over: (isForGood: boolean) => void = () => undefined,
+    passing?: (message: Passing) => void,
+  ): PeerLink {
+    const ended = (): void => {
       this.#links.delete(link);
       over(link.refused !== undefined);
       if (link.refused !== undefined) this.#context.changed();
-    });
+    };
+    const link: PeerLink = new PeerLink(this.#context, channel, isReader, ended, passing);
     this.#links.add(link);
+    // Relays may be gone by the time that one of their keys is needed.
+    void this.#keys.prepare();
     link.start();
     return link;
   }

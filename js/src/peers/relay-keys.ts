@@ -1,4 +1,4 @@
-/** The keys by which a space's relays sign tickets: asked of the relays, and kept for when they are gone. */
+/** The keys by which a space's relays sign tickets and receipts: asked of the relays, and kept for when they are gone. */
 import { ask, textOf } from "../base/http.js";
 import type { Bytes } from "./bytes.js";
 import { isSigned } from "./identity.js";
@@ -23,6 +23,11 @@ export class RelayKeys {
   constructor(relays: () => readonly string[], signal: AbortSignal) {
     this.#relays = relays;
     this.#signal = signal;
+  }
+
+  /** Asks the relays whose keys are not known. */
+  async prepare(): Promise<void> {
+    if (this.#relays().some((relay) => !this.#keys.has(relay))) await this.#ask();
   }
 
   /** Whether one of the relays has signed these bytes. */

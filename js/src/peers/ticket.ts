@@ -30,6 +30,8 @@ export interface TicketFor {
   readonly own: Bytes;
   readonly theirs: Bytes;
   readonly now: number;
+  /** How long a ticket is good after it has expired: relays may be gone, and nobody gives fresh ones. */
+  readonly graceMs?: number;
   /** Whether a relay of this space has signed these bytes. */
   isRelays(bytes: Bytes, signature: Bytes): Promise<boolean>;
 }
@@ -77,6 +79,7 @@ export async function rightOf(ticket: Ticket | undefined, wanted: TicketFor): Pr
   if (theirs === undefined || own === undefined || theirs === own) {
     throw new Refusal(CLOSE_DENIED, "this ticket is for two others");
   }
-  if (expiresAt + CLOCK_MS < wanted.now) throw new Refusal(CLOSE_EXPIRED, "this ticket has expired");
+  if (expiresAt + CLOCK_MS + (wanted.graceMs ?? 0) < wanted.now)
+    throw new Refusal(CLOSE_EXPIRED, "this ticket has expired");
   return theirs.right;
 }

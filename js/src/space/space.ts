@@ -532,6 +532,9 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
       case "signalled":
         this.#peers.signalled(event.key, event.region, event.bytes);
         break;
+      case "receipt":
+        this.#peers.receipt(event.bytes);
+        break;
       case "present":
         this.presence.heard(event.id, event.state);
         break;

@@ -83,6 +83,11 @@ byte_id!(
     PresenceId, 16
 );
 
+byte_id!(
+    /// A question of a replica for what regions have stored. Random, drawn anew for each.
+    InquiryId, 16
+);
+
 impl CommitId {
     /// The short form that `after` names.
     pub fn short(&self) -> ShortId {

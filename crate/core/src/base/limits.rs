@@ -63,6 +63,12 @@ pub struct Limits {
     pub introductions_max: usize,
     /// Frames by which replicas meet that wait for a link to a region, and tickets that wait for a signature.
     pub meetings_max: usize,
+    /// Authors that a replica asks for at once, of whom relays say what regions have stored.
+    pub inquiry_authors_max: usize,
+    /// How many replicas pass such a question on.
+    pub inquiry_hops_max: u64,
+    /// Such questions that others asked and a replica waits for the answers to.
+    pub inquiries_max: usize,
     /// What a replica shows of itself, in bytes.
     pub presence_bytes_max: usize,
     /// Replicas of which is known that they are there. Of more a part is known.
@@ -145,6 +151,9 @@ impl Limits {
         signals_burst: 128,
         introductions_max: 32,
         meetings_max: 64,
+        inquiry_authors_max: 4,
+        inquiry_hops_max: 3,
+        inquiries_max: 64,
         presence_bytes_max: 1024,
         presences_max: 100,
         presence_bytes_per_second: 64 * 1024,

@@ -61,13 +61,15 @@ pub enum Mutation {
     WeaveGeneses,
     /// What was said of who is there counts for an hour.
     PresenceForAnHour,
+    /// A receipt counts for all that this holder has made.
+    ReceiptForAll,
     /// Chance that does not come from the seed.
     AmbientChance,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AppendWithoutCauses,
         Self::AnyChainStart,
         Self::HoleIsHeld,
@@ -95,6 +97,7 @@ impl Mutation {
         Self::FirstChangeWins,
         Self::WeaveGeneses,
         Self::PresenceForAnHour,
+        Self::ReceiptForAll,
         Self::AmbientChance,
     ];
 }

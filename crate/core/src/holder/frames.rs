@@ -92,6 +92,8 @@ impl Holder {
             Frame::Signal(signal) => self.signal_came(id, signal),
             Frame::Naming(names) => self.naming_came(id, names),
             Frame::Present(present) => self.present_came(id, present),
+            Frame::Inquiry(inquiry) => self.inquiry_came(id, inquiry),
+            Frame::Receipt(receipt) => self.receipt_came(id, receipt),
             Frame::Hello(_) | Frame::Bye(_) | Frame::Unknown => {}
         }
     }

@@ -299,6 +299,13 @@ impl Holder {
         self.schedule();
     }
 
+    /// The same, where another one is set already.
+    #[cfg(feature = "documents")]
+    pub fn hasten_owner(&mut self, at: Millis) {
+        self.owner_deadline = Some(self.owner_deadline.map_or(at, |other| other.min(at)));
+        self.schedule();
+    }
+
     pub fn dial(&mut self, url: String, now: Millis) -> LinkId {
         let id = self.links.dial(url.clone(), now);
         self.effects.push_back(Effect::Dial(id, url));

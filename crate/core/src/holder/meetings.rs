@@ -42,7 +42,7 @@ impl Holder {
 
     /// What replicas say has a rate. Whom this holder has dialled is believed, and so are other relays: those
     /// have taken it from whoever said it.
-    fn pay_for_signal(&mut self, id: LinkId, cost: u64) -> bool {
+    pub(super) fn pay_for_signal(&mut self, id: LinkId, cost: u64) -> bool {
         let (rate, now) = (signals_rate(&self.limits), self.now);
         let Some(link) = self.links.get_mut(id) else { return false };
         if link.is_dialer() || link.session().is_some_and(|session| session.is_mesh) {
@@ -66,9 +66,11 @@ impl Holder {
         }
     }
 
-    /// Has the host sign this.
-    pub fn sign(&mut self, number: u64, bytes: Vec<u8>) {
+    /// Has the host sign this. The answer has the number that is given.
+    pub fn sign(&mut self, bytes: Vec<u8>) -> u64 {
+        let number = self.nonce();
         self.effects.push_back(Effect::Sign(number, bytes));
+        number
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) mod pending;
 pub mod presences;
 mod present;
 mod questions;
+pub(crate) mod receipts;
 mod reconcile;
 pub mod records;
 mod redundancy;

@@ -9,6 +9,7 @@ use crate::storage::request::{StorageAnswer, StorageFault};
 use crate::wire::bodies::{RegionHead, Stored};
 use crate::wire::meeting::{Announce, Introduction, Signal};
 use crate::wire::presence::Presence;
+use crate::wire::receipt::{Inquiry, Receipt};
 
 /// What the owner needs to hear.
 #[derive(Clone, Debug)]
@@ -53,6 +54,10 @@ pub(crate) enum Notice {
     Introduced(LinkId, Introduction),
     /// A replica says something to another.
     Signalled(LinkId, Signal),
+    /// A replica asks what regions have stored.
+    Inquired(LinkId, Inquiry),
+    /// What a region has stored, by a relay's word that nobody has checked.
+    Receipt(Receipt),
     /// A replica shows something else now, or nothing any more.
     Present(PresenceId, Option<Arc<[u8]>>),
     /// Who is there, for the processes that share the log.

@@ -31,7 +31,6 @@ pub(super) struct Meetings {
     announced: IdMap<PeerKey, LinkId>,
     /// Pairs whose tickets are being signed.
     signing: Vec<Pair>,
-    next_pair: u64,
     /// What is to be said to relays elsewhere: to which region, and since when.
     outgoing: Vec<(String, Millis, Frame)>,
 }
@@ -203,9 +202,8 @@ impl Meetings {
             let ends = [(new.key, new.right), (other.key, right)];
             let ticket = Ticket { space: &space, ends, expires_at: clock.to_host(until) };
             let to_sign = ticket.to_sign();
-            holder.sign(self.next_pair, to_sign.clone());
-            self.signing.push(Pair { number: self.next_pair, ends: [new.clone(), other], to_sign });
-            self.next_pair += 1;
+            let number = holder.sign(to_sign.clone());
+            self.signing.push(Pair { number, ends: [new.clone(), other], to_sign });
         }
     }
 

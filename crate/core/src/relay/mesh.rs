@@ -13,11 +13,14 @@ use crate::holder::role::{Region, Role};
 use crate::link::session::Stillness;
 use crate::relay::meetings::Meetings;
 use crate::relay::questions::Questions;
+use crate::relay::receipts::Receipts;
 use crate::relay::region::{RegionView, RelayPeer, behind, mesh_session, mesh_sessions, unsent};
 use crate::relay::stored::{StoredReports, TOLD_FOR};
 use crate::wire::bodies::RegionHead;
 use crate::wire::close::CloseCode;
 use crate::wire::meeting::Announce;
+use crate::wire::receipt::Inquiry;
+use crate::wire::ticket::SIGNATURE_BYTES;
 
 /// The longest wait before a peer is dialled again.
 const BACKOFF_MAX: Millis = 10_000;
@@ -32,6 +35,7 @@ pub(super) struct Mesh {
     peers: Vec<Peer>,
     questions: Questions,
     reports: StoredReports,
+    receipts: Receipts,
     pub(super) meetings: Meetings,
 }
 
@@ -59,6 +63,7 @@ impl Mesh {
             peers: peers.collect(),
             questions: Questions::default(),
             reports: StoredReports::default(),
+            receipts: Receipts::default(),
         }
     }
 
@@ -84,6 +89,7 @@ impl Mesh {
         let has_met_all = self.peers.iter().all(|peer| is_reconciled(holder, &peer.region));
         self.questions.go_on(&self.region, has_met_all, holder);
         self.meetings.go_on(holder, now);
+        self.receipts.go_on(&self.region, holder, clock, now);
         self.close_idle(holder, now);
         let regions = self.peers.iter().map(|peer| peer.region.as_str());
         self.reports.tell(regions, holder, clock);
@@ -92,6 +98,7 @@ impl Mesh {
             deadlines.extend(self.dial(number, holder, clock, now));
         }
         deadlines.extend(self.meetings.deadline());
+        deadlines.extend(self.receipts.deadline());
         deadlines.extend(self.idle_ends(holder).map(|(_, at)| at).filter(|at| *at > now));
         holder.set_owner_deadline(deadlines.into_iter().min());
         holder.save_peers_where_quiet();
@@ -117,6 +124,24 @@ impl Mesh {
         self.meetings.announced(link, announce, regions, holder, at);
     }
 
+    pub fn inquired(&mut self, link: LinkId, inquiry: &Inquiry, holder: &Holder, now: Millis) {
+        let others = self.peers.iter().map(|peer| peer.region.clone());
+        let regions = [self.region.clone()].into_iter().chain(others).collect();
+        self.receipts.asked(link, inquiry, regions, holder, now);
+    }
+
+    /// The host has signed something, or can't.
+    pub fn signed(
+        &mut self,
+        number: u64,
+        signature: Option<&[u8; SIGNATURE_BYTES]>,
+        holder: &mut Holder,
+        now: Millis,
+    ) {
+        self.meetings.signed(number, signature, holder, now);
+        self.receipts.signed(number, signature, holder);
+    }
+
     pub fn answered(&mut self, link: LinkId, nonce: u64, head: &RegionHead) {
         self.questions.answered(link, nonce, head);
     }
@@ -126,6 +151,7 @@ impl Mesh {
         let is_wanted = |peer| self.wanted_at(peer, holder, clock, now).is_some_and(|at| at <= now);
         self.questions.is_empty()
             && self.meetings.is_empty()
+            && self.receipts.is_empty()
             && self.peers.iter().all(|peer| peer.dialed.is_none() && !is_wanted(peer))
     }
 
@@ -183,7 +209,9 @@ impl Mesh {
     /// When a link to this peer will be wanted if nothing else happens.
     fn wanted_at(&self, peer: &Peer, holder: &Holder, clock: Clock, now: Millis) -> Option<Millis> {
         let is_new = !is_reconciled(holder, &peer.region);
-        let is_asked = self.questions.wants(&peer.region) || self.meetings.wants(&peer.region);
+        let is_asked = self.questions.wants(&peer.region)
+            || self.meetings.wants(&peer.region)
+            || self.receipts.wants(&peer.region);
         if is_new || is_asked || holder.has_present_here() || unsent(holder, &peer.region) > 0 {
             return Some(now);
         }

@@ -3,6 +3,7 @@
 mod meetings;
 mod mesh;
 mod questions;
+mod receipts;
 pub mod region;
 pub mod relay;
 mod stored;

@@ -74,7 +74,7 @@ impl Relay {
                 Input::Authorized(link, Ok(Claims { expires_at, ..claims }))
             }
             Input::Signed(number, signature) => {
-                self.mesh.meetings.signed(number, signature.as_ref(), &mut self.holder, now);
+                self.mesh.signed(number, signature.as_ref(), &mut self.holder, now);
                 return self.settle();
             }
             input => input,
@@ -114,6 +114,9 @@ impl Relay {
             }
             Notice::Introduced(link, introduction) => {
                 self.mesh.meetings.introduced(link, introduction, &mut self.holder);
+            }
+            Notice::Inquired(link, inquiry) => {
+                self.mesh.inquired(link, &inquiry, &self.holder, self.now);
             }
             Notice::Signalled(link, signal) => {
                 self.mesh.meetings.signalled(link, signal, &mut self.holder, self.now);

@@ -41,7 +41,13 @@ impl StoredReports {
             let now =
                 known.map(|(log, upto)| Stored { region: region.into(), log, upto, is_linked, partition });
             all.push(now.clone());
-            let Some(now) = now else { continue };
+            let Some(now) = now else {
+                // Who comes meanwhile is told nothing: that it is linked again is news.
+                if let Some(before) = self.said.get_mut(region) {
+                    before.is_linked = false;
+                }
+                continue;
+            };
             let before = self.said.insert(region.to_owned(), now.clone());
             is_news |= before.as_ref() != Some(&now);
             if before.is_some_and(|before| before.log != now.log) {
@@ -91,7 +97,7 @@ fn forget(holder: &mut Holder, number: usize) {
 }
 
 /// What a region had stored when it was last linked, if that was not long ago.
-fn met_lately(holder: &Holder, region: &str, clock: Clock) -> Option<(LogId, u64)> {
+pub(super) fn met_lately(holder: &Holder, region: &str, clock: Clock) -> Option<(LogId, u64)> {
     let peer = holder.peers().iter().find(|peer| peer.region == region)?;
     let age = clock.host().checked_sub(peer.agreed_at?)?;
     (age < TOLD_FOR).then_some((peer.cursor.log, peer.whole_acked))

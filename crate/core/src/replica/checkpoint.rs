@@ -20,6 +20,7 @@ use crate::base::id_map::IdSet;
 use crate::base::position::Position;
 use crate::holder::notice::OwnerRequest;
 use crate::replica::indexed::{Indexed, Pages, decode_page};
+use crate::replica::own_tips::{OwnTips, StoredTips};
 use crate::replica::replica::Replica;
 use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageRequest, WriteBatch};
 
@@ -79,6 +80,9 @@ struct Head {
     chunks: u32,
     #[n(3)]
     rest: Vec<u64>,
+    /// The last own commits, as receipts name them.
+    #[n(4)]
+    tips: StoredTips,
 }
 
 /// Own commits in a chunk.
@@ -159,10 +163,10 @@ impl Replica {
             self.documents.changed = Pages::ALL;
         }
         self.checkpoint.head = head;
-        if let Ok(Some(Read { at, documents, authors, own })) = read {
+        if let Ok(Some(Read { at, documents, authors, own, tips })) = read {
             self.checkpoint.at = at.seq;
             self.documents.begin_with(documents);
-            self.own.begin_with(authors, own);
+            self.own.begin_with(authors, own, tips);
             self.follow.indexed = at.seq;
             // What the holder has yet to hear of is read for it.
             let stored = self.holder.stored();
@@ -217,7 +221,13 @@ impl Replica {
         for author in authors.iter() {
             batch.puts.push(([b"ja".as_slice(), &author.0].concat(), Vec::new()));
         }
-        let head = to_cbor(&Head { version: VERSION, at: self.follow.at, chunks, rest });
+        let head = to_cbor(&Head {
+            version: VERSION,
+            at: self.follow.at,
+            chunks,
+            rest,
+            tips: self.own.tips().to_stored(),
+        });
         batch.puts.push((HEAD_KEY.to_vec(), head.clone()));
         let pages = core::mem::take(&mut self.documents.changed);
         self.checkpoint.writing = Some(Writing { head, at: followed, pages, authors });
@@ -266,7 +276,9 @@ fn decode(entries: &Entries) -> Result<Option<Read>, Corrupt> {
     if key != HEAD_KEY || head.version != VERSION {
         return Ok(None);
     }
-    let mut read = Read { at: head.at, documents: Vec::new(), authors: IdSet::new(), own: Vec::new() };
+    let tips = OwnTips::from_stored(head.tips);
+    let (documents, authors, own) = (Vec::new(), IdSet::new(), Vec::new());
+    let mut read = Read { at: head.at, documents, authors, own, tips };
     let mut chunks = 0;
     let pages = entries[1..].chunk_by(|(a, _), (b, _)| a[..2] == b[..2]);
     for page in pages {
@@ -300,6 +312,7 @@ struct Read {
     documents: Vec<(DocId, Indexed)>,
     authors: IdSet<AuthorId>,
     own: Vec<u64>,
+    tips: OwnTips,
 }
 
 /// Log seqs in rising order as steps from one to the next, each with how often in a row it is made.

@@ -117,6 +117,12 @@ pub enum Event {
         /// What it says.
         bytes: Vec<u8>,
     },
+    /// What a region has stored, by the word of a relay, which comes by way of others. Nobody has checked the
+    /// signature: where a relay of this space has made it, give the receipt to `Replica::take_receipt`.
+    Receipt {
+        /// A [`Statement`](crate::wire::receipt::Statement) with its signature.
+        bytes: Vec<u8>,
+    },
     /// Another replica shows something else now.
     Present {
         /// Which.

@@ -14,6 +14,7 @@ use crate::commit::vector::Tip;
 use crate::log::log::Log;
 use crate::log::rows::Entry;
 use crate::replica::event::ReplicaError;
+use crate::replica::own_tips::OwnTips;
 
 #[derive(Clone, Debug)]
 pub(crate) struct OwnCommits {
@@ -42,6 +43,8 @@ pub(crate) struct OwnCommits {
     in_memory: IdMap<CommitId, u64>,
     /// Log seqs of all commits made by processes of this holder, in rising order.
     holder_seqs: Vec<u64>,
+    /// Of these the ones that receipts may name.
+    tips: OwnTips,
     /// How many of them were known before the log was read from its start again.
     holder_known: usize,
 }
@@ -73,6 +76,7 @@ impl OwnCommits {
             lacking: IdMap::new(),
             in_memory: IdMap::new(),
             holder_seqs: Vec::new(),
+            tips: OwnTips::default(),
             holder_known: 0,
         }
     }
@@ -94,7 +98,8 @@ impl OwnCommits {
     }
 
     /// What following the log up to some position has come to: who has written, and where that is in the log.
-    pub fn begin_with(&mut self, authors: IdSet<AuthorId>, seqs: Vec<u64>) {
+    pub fn begin_with(&mut self, authors: IdSet<AuthorId>, seqs: Vec<u64>, tips: OwnTips) {
+        self.tips = tips;
         self.authors.extend(authors.iter().copied());
         self.written = authors;
         self.holder_seqs = seqs;
@@ -224,6 +229,7 @@ impl OwnCommits {
                 self.unwritten.insert(header.author);
             }
             self.holder_seqs.push(entry.at.seq);
+            self.tips.push(entry.at.seq, Some(Tip { author: header.author, seq: header.seq, id }));
         }
         if self.is_in_log(id, entry.at.seq, in_memory) {
             return false;
@@ -246,6 +252,8 @@ impl OwnCommits {
             self.lacking.iter().filter(|(_, docs)| docs.is_empty()).map(|(id, _)| *id).collect();
         for id in whole {
             self.holder_seqs.push(entry.at.seq);
+            // The commit may be held by who does not have the delete.
+            self.tips.push(entry.at.seq, None);
             self.is_in_log(id, entry.at.seq, in_memory);
         }
     }
@@ -276,6 +284,7 @@ impl OwnCommits {
             self.pending.insert(id, number);
         }
         self.holder_seqs.clear();
+        self.tips.clear();
         self.lacking.clear();
     }
 
@@ -290,6 +299,11 @@ impl OwnCommits {
         let logged = self.holder_seqs.len() - self.holder_seqs.partition_point(|seq| *seq <= log_seq);
         let not_read_again = self.holder_known.saturating_sub(self.holder_seqs.len());
         (logged + not_read_again + self.pending.len()) as u64
+    }
+
+    /// The commits of this holder's processes that receipts may name.
+    pub fn tips(&self) -> &OwnTips {
+        &self.tips
     }
 
     /// The log seq of the last commit that a process of this holder made; 0 where there is none.

@@ -27,6 +27,7 @@ use crate::replica::dialer::{Dialer, Wish};
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
 use crate::replica::follow::Follow;
+use crate::replica::inquiries::Inquiries;
 use crate::replica::io::{Effect, Input};
 use crate::replica::own_commits::OwnCommits;
 use crate::replica::own_presence::OwnPresence;
@@ -81,6 +82,8 @@ pub struct Replica {
     pub(super) said: IdMap<LinkId, Said>,
     /// What relays know of this replica.
     pub(super) announced: Announced,
+    /// What is asked of regions by way of others.
+    pub(super) inquiries: Inquiries,
     /// What others see of it, where it shows anything.
     pub(super) presence: Option<OwnPresence>,
     /// Whether a relay has told which regions there are.
@@ -118,6 +121,7 @@ impl Replica {
             peers: RoundTrips::default(),
             said: IdMap::new(),
             announced: Announced::default(),
+            inquiries: Inquiries::default(),
             presence: None,
             has_regions: false,
             clock: Clock::new(now),
@@ -209,6 +213,7 @@ impl Replica {
             let relay = self.dialer.relay_up(&self.holder);
             self.announced.run(relay, &mut self.holder, self.now);
             self.run_presence();
+            self.run_receipts();
             self.open_documents();
             self.write_views(false);
             self.write_checkpoint(false);
@@ -282,6 +287,8 @@ impl Replica {
             }
             Notice::Introduced(_, introduction) => self.introduced(introduction),
             Notice::Signalled(_, signal) => self.signalled(signal),
+            Notice::Inquired(link, inquiry) => self.inquired(link, inquiry),
+            Notice::Receipt(receipt) => self.receipt_came(receipt),
             // The holder of a replica refuses it.
             Notice::Announced(..) => {}
             Notice::FreshAnswer(link, nonce, head) => self.waits.fresh_at(link, nonce, &head),

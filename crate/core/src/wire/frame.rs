@@ -29,6 +29,7 @@ use crate::wire::bodies::Want;
 use crate::wire::close::CloseCode;
 use crate::wire::meeting::{Announce, Introduction, Signal};
 use crate::wire::presence::Present;
+use crate::wire::receipt::{Inquiry, Receipt};
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,10 @@ pub enum Frame {
     Naming(bool),
     /// See [`Present`].
     Present(Present),
+    /// See [`Inquiry`].
+    Inquiry(Inquiry),
+    /// See [`Receipt`].
+    Receipt(Receipt),
     /// A frame of a newer version.
     Unknown,
 }
@@ -199,6 +204,8 @@ impl Frame {
             Frame::Signal(body) => to_cbor(&(19u8, body)),
             Frame::Naming(is_wanted) => to_cbor(&(20u8, is_wanted)),
             Frame::Present(body) => to_cbor(&(21u8, body)),
+            Frame::Inquiry(body) => to_cbor(&(22u8, body)),
+            Frame::Receipt(body) => to_cbor(&(23u8, body)),
             Frame::Unknown => to_cbor(&(u8::MAX, ())),
         }
     }
@@ -267,6 +274,8 @@ fn decode(bytes: &[u8], limits: &Limits, last: Option<&Last>) -> Result<Frame, F
         19 => Frame::Signal(d.decode()?),
         20 => Frame::Naming(d.decode()?),
         21 => Frame::Present(d.decode()?),
+        22 => Frame::Inquiry(d.decode()?),
+        23 => Frame::Receipt(d.decode()?),
         _ => {
             d.skip()?;
             Frame::Unknown
@@ -282,7 +291,7 @@ fn decode(bytes: &[u8], limits: &Limits, last: Option<&Last>) -> Result<Frame, F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::{AuthorId, CommitId, LogId, PeerKey, PresenceId};
+    use crate::base::id::{AuthorId, CommitId, InquiryId, LogId, PeerKey, PresenceId};
     use crate::base::position::Cursor;
     use crate::commit::descriptor::Descriptor;
     use crate::commit::vector::{Tip, Vector};
@@ -365,6 +374,8 @@ mod tests {
                     Presence { id: PresenceId([11; 16]), number: 8, age: 0, state: None },
                 ],
             }),
+            Frame::Inquiry(Inquiry { id: InquiryId([12; 16]), authors: vec![AuthorId([1; 16])], hops: 3 }),
+            Frame::Receipt(Receipt { id: InquiryId([12; 16]), bytes: vec![1].into() }),
             Frame::Bye(Bye { code: CloseCode::Denied as u16, reason: "no".into(), descriptor: None }),
         ]
     }

@@ -7,4 +7,5 @@ pub mod close;
 pub mod frame;
 pub mod meeting;
 pub mod presence;
+pub mod receipt;
 pub mod ticket;

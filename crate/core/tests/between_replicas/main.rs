@@ -4,5 +4,6 @@ mod liars;
 mod links;
 mod presence;
 mod prices;
+mod receipts;
 mod redundancy;
 mod world;

@@ -102,7 +102,9 @@ fn a_link_that_repeats_what_is_here_names_until_something_of_it_is_asked_for() {
     assert_eq!(wants(&world), 0);
     world.pass(200);
     assert_eq!(wants(&world), 1);
-    assert_eq!(world.sent.last().map(|(_, frame)| frame), Some(&Frame::Naming(false)));
+    // Some commits are of this replica's author, so it asks what regions have stored, too.
+    let last = world.sent.iter().rfind(|(_, frame)| !matches!(frame, Frame::Inquiry(_)));
+    assert_eq!(last.map(|(_, frame)| frame), Some(&Frame::Naming(false)));
 }
 
 #[test]

@@ -8,5 +8,6 @@ mod meetings;
 mod outgoing;
 mod presence;
 mod questions;
+mod receipts;
 mod vectors;
 mod waiting;

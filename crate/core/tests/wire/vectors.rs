@@ -1,6 +1,6 @@
 //! What links and storage agree on, with made-up ids: every frame, records, and what is hashed.
 
-use eyot_core::base::id::{AuthorId, CommitId, DocId, LogId, PeerKey};
+use eyot_core::base::id::{AuthorId, CommitId, DocId, InquiryId, LogId, PeerKey, PresenceId};
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Cursor, Mark, Marker, Position};
 use eyot_core::commit::commit::Commit;
@@ -17,6 +17,8 @@ use eyot_core::wire::bodies::{
 };
 use eyot_core::wire::frame::Frame;
 use eyot_core::wire::meeting::{Announce, Introduction, Signal};
+use eyot_core::wire::presence::{Presence, Present};
+use eyot_core::wire::receipt::{Inquiry, Receipt, Statement, space_of};
 use eyot_core::wire::ticket::Ticket;
 
 const KEY: PeerKey = PeerKey([14; 32]);
@@ -177,6 +179,20 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
             }),
         ),
         ("Naming", Frame::Naming(true)),
+        (
+            "Present",
+            Frame::Present(Present {
+                all: vec![
+                    Presence { id: PresenceId([10; 16]), number: 7, age: 250, state: Some(vec![1].into()) },
+                    Presence { id: PresenceId([11; 16]), number: 8, age: 0, state: None },
+                ],
+            }),
+        ),
+        (
+            "Inquiry",
+            Frame::Inquiry(Inquiry { id: InquiryId([16; 16]), authors: vec![AuthorId([1; 16])], hops: 3 }),
+        ),
+        ("Receipt", Frame::Receipt(Receipt { id: InquiryId([16; 16]), bytes: vec![4].into() })),
         ("Terms without an end", Frame::Terms(Terms { read_only: false, expires_in: None })),
     ]
 }
@@ -239,11 +255,20 @@ fn hashes() -> Vec<String> {
     });
     let ends = [(PeerKey([15; 32]), Right::Read), (KEY, Right::Write)];
     let ticket = Ticket { space: "team ü", ends, expires_at: 1_700_000_000_123 };
+    let statement = Statement {
+        id: InquiryId([16; 16]),
+        space: space_of("team ü"),
+        partition: 5,
+        region: "eu".into(),
+        log: LogId([3; 16]),
+        tips: vec![Tip { author: AuthorId([1; 16]), seq: 7, id: CommitId([2; 32]) }],
+    };
     vec![
         format!("descriptor plain: {bytes} {start}"),
         format!("running hash of three commits: {}", hex(&end().hash.0)),
         format!("mark of its end: {}", hex(&minicbor::to_vec(mark).unwrap())),
         format!("ticket to be signed: {}", hex(&ticket.to_sign())),
+        format!("receipt to be signed: {}", hex(&statement.to_sign())),
         format!("digest of nothing: {}", digest(&Vector::default())),
         format!("digest of three: {}", digest(&Vector::from_tips(tips()))),
         format!("digest of forty: {}", digest(&Vector::from_tips(many))),

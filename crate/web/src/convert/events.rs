@@ -73,6 +73,13 @@ pub enum EngineEvent {
         #[tsify(type = "Uint8Array")]
         bytes: Vec<u8>,
     },
+    /// What a region has stored, by the word of a relay: where one of this space has signed it, `takeReceipt` is to
+    /// be called. Nobody has checked it.
+    Receipt {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        bytes: Vec<u8>,
+    },
     /// Another replica shows something else now; nothing: it is not there any more.
     Present {
         #[serde(serialize_with = "values::bytes")]

@@ -65,6 +65,7 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
         Event::Signalled { key, region, bytes } => {
             news.event(EngineEvent::Signalled { key: key.0, region, bytes });
         }
+        Event::Receipt { bytes } => news.event(EngineEvent::Receipt { bytes }),
         Event::Present { id, state } => {
             news.event(EngineEvent::Present { id: id.0, state: state.unwrap_or_default() });
         }

@@ -59,6 +59,14 @@ impl Driver {
         self.call(|replica, now| Ok(replica.signal(key, region, bytes, now)))
     }
 
+    /// Takes in a receipt that a relay of this space has signed.
+    pub fn take_receipt(&self, receipt: &[u8]) -> Result<(), JsValue> {
+        self.call(|replica, now| {
+            replica.take_receipt(receipt, now);
+            Ok(())
+        })
+    }
+
     /// Ends all links to other replicas.
     pub(super) fn close_peers(&self) {
         for link in self.peers.links() {

@@ -65,7 +65,7 @@ pub const ROOMS: &[Room] = &[
             &["editor"],
             &["access"],
             &["host"],
-            &["cloudflare", "react", "codemirror", "conformance", "testing"],
+            &["cloudflare", "react", "inspector", "codemirror", "conformance", "testing", "server"],
             &["entries"],
         ],
         moved: true,

@@ -16,6 +16,8 @@ use crate::base::rng::Rng;
 
 /// Commits that an actor remembers.
 const HEARD_MAX: usize = 600;
+/// Receipts that it remembers.
+const RECEIPTS_MAX: usize = 100;
 
 /// How an actor misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +82,8 @@ pub struct Actor {
     pub logs: BTreeMap<usize, (LogId, Vec<Mark>)>,
     /// The commits it knows, in the order in which they came.
     pub heard: Vec<Commit>,
+    /// The receipts it has got.
+    pub receipts: Vec<Vec<u8>>,
     known: BTreeSet<CommitId>,
     pub author: AuthorId,
     pub start: CommitId,
@@ -105,6 +109,7 @@ impl Actor {
             lines: BTreeMap::new(),
             logs: BTreeMap::new(),
             heard: Vec::new(),
+            receipts: Vec::new(),
             known: BTreeSet::new(),
             author: AuthorId(rng.bytes()),
             start: Descriptor::plain("space").chain_start(0),
@@ -130,6 +135,7 @@ impl Actor {
             Role::Mask => self.act_as_another(rng, &mut deeds),
             Role::Rivals => self.bring_rivals(rng, &mut deeds),
         }
+        self.ask_for_receipts(rng, &mut deeds);
         let links: Vec<_> = self.lines.keys().copied().collect();
         for link in links {
             if self.lines[&link].is_up && rng.chance(200) {
@@ -207,6 +213,10 @@ impl Actor {
                     self.bring_husks(rng, &mut deeds);
                 }
             }
+            Frame::Receipt(receipt) if self.receipts.len() < RECEIPTS_MAX => {
+                self.receipts.push(receipt.bytes.into());
+            }
+            Frame::Inquiry(inquiry) if is_of_replica => self.answer_inquiry(link, &inquiry, rng, &mut deeds),
             Frame::Want(want) if self.may_write => deeds.push(Deed::Send(link, self.answer(&want, rng))),
             _ => {}
         }

@@ -148,7 +148,7 @@ impl Actor {
         }
     }
 
-    fn replicas_up(&self) -> Vec<LinkId> {
+    pub fn replicas_up(&self) -> Vec<LinkId> {
         let up = self.lines.iter().filter(|(_, line)| line.is_up && line.with >= self.regions);
         up.map(|(link, _)| *link).collect()
     }

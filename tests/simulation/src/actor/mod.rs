@@ -6,3 +6,4 @@ pub mod forks;
 pub mod husks;
 pub mod liars;
 pub mod noise;
+pub mod receipts;

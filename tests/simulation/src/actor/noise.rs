@@ -1,6 +1,6 @@
 //! A peer that sends frames of all kinds at any time.
 
-use eyot_core::base::id::{AuthorId, CommitId, LogId, PeerKey, PresenceId};
+use eyot_core::base::id::{AuthorId, CommitId, InquiryId, LogId, PeerKey, PresenceId};
 use eyot_core::base::position::Mark;
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
@@ -12,6 +12,7 @@ use eyot_core::wire::bodies::{
 use eyot_core::wire::frame::Frame;
 use eyot_core::wire::meeting::{Announce, Signal};
 use eyot_core::wire::presence::{Presence, Present};
+use eyot_core::wire::receipt::Receipt;
 
 use crate::actor::actor::{Actor, Deed};
 use crate::base::rng::Rng;
@@ -79,7 +80,7 @@ impl Actor {
     fn any_frame(&self, with: usize, rng: &mut Rng) -> Frame {
         let mark = self.any_mark(with, rng);
         // Those by which replicas meet would make a relay do for others what they did not ask for.
-        let kinds = if with >= self.regions { 26 } else { 22 };
+        let kinds = if with >= self.regions { 28 } else { 22 };
         match rng.below(kinds) {
             0 => {
                 let mut hello = self.hello();
@@ -144,6 +145,11 @@ impl Actor {
                 Frame::Signal(Signal { key: PeerKey(rng.bytes()), region: "us".into(), bytes, from: None })
             }
             24 | 25 => Frame::Naming(rng.chance(500)),
+            26 => Frame::Inquiry(self.inquiry(rng)),
+            27 => Frame::Receipt(Receipt {
+                id: InquiryId(rng.bytes()),
+                bytes: rng.bytes::<90>().to_vec().into(),
+            }),
             _ => Frame::Unknown,
         }
     }

@@ -128,7 +128,7 @@ impl World {
                 }
             }
             holder::Effect::Authorize(link, token) => self.authorize(id, link, token),
-            holder::Effect::Sign(number, _) => self.sign(id, number),
+            holder::Effect::Sign(number, bytes) => self.sign(id, number, bytes),
         }
     }
 
@@ -190,6 +190,7 @@ impl World {
                 self.at(wait, Happening::Signal(id, key, region));
             }
             Event::Signalled { key, bytes, .. } => self.signal_came(key, &bytes),
+            Event::Receipt { bytes } => self.receipt_came(id, bytes),
             Event::Present { id: who, state } => self.present_seen(id, who, state),
             Event::Opened { .. } | Event::Patches { .. } | Event::Saved { .. } | Event::Status => {}
             // Only a law asks for all values, of replicas of its own.

@@ -4,6 +4,7 @@ use eyot_core::base::id::PeerKey;
 use eyot_core::holder::io as holder;
 
 use crate::base::ids::ProcessId;
+use crate::host::receipts::SIGNATURE;
 use crate::world::happening::Happening;
 use crate::world::world::World;
 
@@ -33,13 +34,16 @@ impl World {
         self.at(wait, Happening::Announce(id));
     }
 
-    pub fn sign(&mut self, id: ProcessId, number: u64) {
+    pub fn sign(&mut self, id: ProcessId, number: u64, bytes: Vec<u8>) {
         let wait = self.rng.below(SIGNING);
-        self.at(wait, Happening::Signed(id, number));
+        self.at(wait, Happening::Signed(id, number, bytes));
     }
 
-    pub fn signed(&mut self, id: ProcessId, number: u64) {
-        let signature = (!self.rng.chance(100)).then_some([7; 64]);
+    pub fn signed(&mut self, id: ProcessId, number: u64, bytes: &[u8]) {
+        let signature = (!self.rng.chance(100)).then_some(SIGNATURE);
+        if signature.is_some() {
+            self.note_signed(bytes);
+        }
         if self.processes.contains_key(&id) {
             self.input(id, holder::Input::Signed(number, signature));
         }

@@ -8,4 +8,5 @@ pub mod links;
 pub mod meetings;
 pub mod network;
 pub mod processes;
+mod receipts;
 pub mod sleep;

@@ -12,7 +12,7 @@ use crate::world::world::World;
 impl World {
     /// Laws: no replica shows another what lets it in at relays; who may only read brings nothing; nothing is
     /// sent on before it is durable. Whether the frame moves anything: replicas ask one another for ever
-    /// whether they are there.
+    /// whether they are there, and what regions have stored.
     pub fn check_peer_frame(&mut self, id: ConnectionId, from: usize, frame: &Frame) -> bool {
         let Some(connection) = self.connections.get(&id) else { return true };
         let Some(rights) = connection.rights else { return true };
@@ -50,6 +50,6 @@ impl World {
             self.outcome.count("commits sent from replica to replica", commits.len() as u64);
             self.outcome.count("of these held already", again);
         }
-        !matches!(frame, Frame::Head(_))
+        !matches!(frame, Frame::Head(_) | Frame::Inquiry(_) | Frame::Receipt(_))
     }
 }

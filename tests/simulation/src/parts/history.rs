@@ -42,6 +42,8 @@ pub struct History {
     /// By region: all that somebody brought who may write.
     pub brought: Vec<BTreeSet<CommitId>>,
     pub promises: Vec<Promise>,
+    /// The receipts that relays have signed.
+    pub receipts: BTreeSet<Vec<u8>>,
     /// The disks of replicas that somebody kept commits from, and said that that was all.
     pub deceived: BTreeSet<usize>,
     /// The beginnings of commits that are brought to relays in pieces, of the stream or of an answer.
@@ -55,6 +57,7 @@ impl History {
             ever_whole: vec![BTreeSet::new(); regions],
             brought: vec![BTreeSet::new(); regions],
             promises: Vec::new(),
+            receipts: BTreeSet::new(),
             deceived: BTreeSet::new(),
             pieces: BTreeMap::new(),
         }

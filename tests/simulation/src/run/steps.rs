@@ -88,7 +88,8 @@ impl World {
                 self.authorized(process, life, link, token);
             }
             Happening::Announce(process) => self.announce(process),
-            Happening::Signed(process, number) => self.signed(process, number),
+            Happening::Signed(process, number, bytes) => self.signed(process, number, &bytes),
+            Happening::Receipt(process, bytes) => self.take_receipt(process, &bytes),
             Happening::Signal(process, to, region) => self.signal(process, to, region),
             Happening::Renew(process) => self.renew_token(process),
             Happening::Act if !self.healing => {

@@ -32,7 +32,9 @@ pub enum Happening {
     /// A replica lets relays tell others of it.
     Announce(ProcessId),
     /// A relay's host has signed something, or can't.
-    Signed(ProcessId, u64),
+    Signed(ProcessId, u64, Vec<u8>),
+    /// A replica's host has found that a relay has signed a receipt.
+    Receipt(ProcessId, Vec<u8>),
     /// A replica says something to another by way of relays.
     Signal(ProcessId, PeerKey, String),
     /// The application gives a replica a fresh token.

@@ -1,0 +1,170 @@
+//! The commits of this holder's processes that a receipt may name, by their log seqs. A receipt names a commit by its
+//! author, number and id: so the ids are kept here, of a bounded number of commits.
+
+use std::collections::VecDeque;
+
+use minicbor::{Decode, Encode};
+
+use crate::base::id::AuthorId;
+use crate::commit::vector::Tip;
+
+/// Beyond that every second commit of a run of one author's is forgotten: what the next one says holds for it.
+const KEPT_MAX: usize = 1_024;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnTips {
+    /// In the order of the log.
+    tips: VecDeque<(u64, Option<Tip>)>,
+    /// Up to there some were forgotten of which nothing can be said by others.
+    floor: u64,
+}
+
+/// The same in storage.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct StoredTips {
+    #[n(0)]
+    floor: u64,
+    #[n(1)]
+    tips: Vec<(u64, Option<Tip>)>,
+}
+
+impl OwnTips {
+    /// A commit is in the log. None: no receipt can speak for it.
+    pub fn push(&mut self, log_seq: u64, tip: Option<Tip>) {
+        self.tips.push_back((log_seq, tip));
+        if self.tips.len() <= KEPT_MAX {
+            return;
+        }
+        let author = |at: usize| self.tips.get(at).and_then(|(_, tip)| tip.map(|tip| tip.author));
+        let is_implied = |at: usize| {
+            at % 2 == 1
+                && author(at).is_some()
+                && author(at - 1) == author(at)
+                && author(at) == author(at + 1)
+        };
+        let kept: VecDeque<_> =
+            (0..self.tips.len()).filter(|at| !is_implied(*at)).map(|at| self.tips[at]).collect();
+        self.tips = kept;
+        while self.tips.len() > KEPT_MAX {
+            self.floor = self.tips.pop_front().map_or(self.floor, |(log_seq, _)| log_seq);
+        }
+    }
+
+    /// As it is kept apart from the log.
+    pub fn to_stored(&self) -> StoredTips {
+        StoredTips { floor: self.floor, tips: self.tips.iter().copied().collect() }
+    }
+
+    /// From there.
+    pub fn from_stored(stored: StoredTips) -> Self {
+        Self { floor: stored.floor, tips: stored.tips.into() }
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The authors of what is after that log seq, the earliest first.
+    pub fn authors_after(&self, log_seq: u64, most: usize) -> Vec<AuthorId> {
+        let mut authors = Vec::new();
+        for (_, tip) in self.after(log_seq) {
+            if let Some(tip) = tip
+                && authors.len() < most
+                && !authors.contains(&tip.author)
+            {
+                authors.push(tip.author);
+            }
+        }
+        authors
+    }
+
+    /// Up to which log seq all own commits are stored by who has stored them up to `log_seq`, and these chains.
+    pub fn stored(&self, log_seq: u64, chains: &[Tip]) -> u64 {
+        if log_seq < self.floor {
+            return log_seq;
+        }
+        // A tip that is not here may be of another branch of a fork.
+        let known: Vec<_> = chains
+            .iter()
+            .filter(|chain| self.tips.iter().any(|(_, tip)| tip.as_ref() == Some(chain)))
+            .collect();
+        let is_stored =
+            |tip: &Tip| known.iter().any(|chain| chain.author == tip.author && tip.seq <= chain.seq);
+        let stored = self.after(log_seq).take_while(|(_, tip)| tip.is_some_and(|tip| is_stored(&tip)));
+        stored.last().map_or(log_seq, |(stored, _)| *stored)
+    }
+
+    fn after(&self, log_seq: u64) -> impl Iterator<Item = &(u64, Option<Tip>)> {
+        self.tips.range(self.tips.partition_point(|(seq, _)| *seq <= log_seq)..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::CommitId;
+
+    fn tip(author: u8, seq: u64) -> Tip {
+        Tip { author: AuthorId([author; 16]), seq, id: CommitId([seq as u8; 32]) }
+    }
+
+    /// Commits with these authors and numbers, at every second place of the log.
+    fn tips(of: &[(u8, u64)]) -> OwnTips {
+        let mut tips = OwnTips::default();
+        for (at, (author, seq)) in of.iter().enumerate() {
+            tips.push(2 * at as u64 + 2, Some(tip(*author, *seq)));
+        }
+        tips
+    }
+
+    #[test]
+    fn a_chain_is_stored_up_to_the_commit_that_is_named() {
+        let tips = tips(&[(1, 1), (1, 2), (1, 3)]);
+        assert_eq!(tips.stored(0, &[tip(1, 2)]), 4);
+        assert_eq!(tips.stored(0, &[]), 0);
+        assert_eq!(tips.stored(6, &[tip(1, 2)]), 6, "more is known already");
+    }
+
+    #[test]
+    fn what_comes_after_a_commit_of_another_process_counts_once_that_one_is_stored() {
+        let tips = tips(&[(1, 1), (2, 1), (1, 2)]);
+        assert_eq!(tips.authors_after(0, 4), [tip(1, 1).author, tip(2, 1).author]);
+        assert_eq!(tips.stored(0, &[tip(1, 2)]), 2);
+        assert_eq!(tips.stored(0, &[tip(1, 2), tip(2, 1)]), 6);
+    }
+
+    #[test]
+    fn another_branch_of_a_fork_says_nothing() {
+        let tips = tips(&[(1, 1), (1, 2)]);
+        let other = Tip { id: CommitId([9; 32]), ..tip(1, 2) };
+        assert_eq!(tips.stored(0, &[other]), 0);
+    }
+
+    #[test]
+    fn a_commit_that_no_receipt_can_name_is_never_passed() {
+        let mut tips = tips(&[(1, 1)]);
+        tips.push(5, None);
+        tips.push(6, Some(tip(1, 2)));
+        assert_eq!(tips.stored(0, &[tip(1, 2)]), 2);
+        assert_eq!(tips.stored(5, &[tip(1, 2)]), 6);
+    }
+
+    #[test]
+    fn of_very_many_commits_some_are_kept_and_the_last_one_speaks_for_all() {
+        let many: Vec<_> = (1..=20_000).map(|seq| (1, seq)).collect();
+        let tips = tips(&many);
+        assert!(tips.tips.len() <= KEPT_MAX);
+        assert_eq!(tips.stored(0, &[tip(1, 20_000)]), 40_000);
+    }
+
+    #[test]
+    fn of_very_many_runs_the_first_are_forgotten_and_wait_for_a_relay() {
+        let many: Vec<_> = (1..=2_000).flat_map(|seq| [(1, seq), (2, seq)]).collect();
+        let tips = tips(&many);
+        assert!(tips.tips.len() <= KEPT_MAX);
+        let ends = [tip(1, 2_000), tip(2, 2_000)];
+        assert_eq!(tips.stored(0, &ends), 0);
+        assert_eq!(tips.stored(tips.floor, &ends), 8_000);
+    }
+}
