@@ -74,26 +74,39 @@ async function end() {
   await Promise.all([...spaces].map(remove));
 }
 
+/** The bytes that this process holds, once what is not used is gone. */
+function held() {
+  globalThis.gc?.();
+  return process.memoryUsage().rss;
+}
+
+/** Gives how much memory a replica takes that has no links to others. */
 async function star() {
   const relay = await startRelay();
-  for (let n = 0; n < REPLICAS; n++) await add(relay, false);
+  await add(relay, false);
+  const before = held();
+  for (let n = 1; n < REPLICAS; n++) await add(relay, false);
+  const each = (held() - before) / (REPLICAS - 1);
   const { bytes, ms } = await measure(200);
   console.log(`star: ${bytes.toFixed(0)} bytes to a replica for a commit, equal ${ms.toFixed(0)} ms after the last`);
   await end();
   await relay.stop();
+  return each;
 }
 
-async function mesh() {
+async function mesh(ofReplica) {
   const relay = await startRelay();
-  const memoryBefore = process.memoryUsage().rss;
+  const before = held();
   for (let n = 0; n < REPLICAS; n++) await add(relay, true);
   const linked = await until("all are linked", () => [...spaces].every((replica) => direct(replica).length >= 3));
   const links = [...spaces].map((replica) => direct(replica).length);
   const all = links.reduce((a, b) => a + b, 0);
-  const rss = process.memoryUsage().rss - memoryBefore;
+  const each = (held() - before) / REPLICAS;
   console.log(
     `mesh: ${REPLICAS} replicas with ${Math.min(...links)} to ${Math.max(...links)} links each, ` +
-      `${linked.toFixed(0)} ms after the last was opened; ${(rss / all / 1024).toFixed(0)} KiB an end of a link, replicas included`,
+      `${linked.toFixed(0)} ms after the last was opened; ` +
+      `${(each / 1024).toFixed(0)} KiB a replica, ${(ofReplica / 1024).toFixed(0)} without links: ` +
+      `${(((each - ofReplica) * REPLICAS) / all / 1024).toFixed(0)} KiB an end of a link`,
   );
   const deadline = performance.now() + SECONDS * 1000;
   const churnMs = 60_000 / ((REPLICAS * CHURN) / 100);
@@ -126,7 +139,7 @@ async function mesh() {
   await relay.stop();
 }
 
-await star();
+const ofReplica = await star();
 written = 0;
-await mesh();
+await mesh(ofReplica);
 process.exit(0);

@@ -1,7 +1,4 @@
-/**
- * SQLite in Node, as far as it is used here: the module that Node has from 22.13 on, or the package `better-sqlite3` where
- * that is installed. Both speak alike.
- */
+/** SQLite in Node, as far as it is used here: the module that Node has from 22.13 on. */
 
 export interface Statement {
   get(...values: unknown[]): Record<string, unknown> | undefined;
@@ -19,12 +16,11 @@ export type OpenDatabase = (path: string) => Database;
 
 type Class = new (path: string) => Database;
 
-const MISSING =
-  "there is no SQLite here: use Node 22.13 or later, or put the package better-sqlite3 beside eyot (npm install better-sqlite3)";
+const MISSING = "there is no SQLite here: use Node 22.13 or later";
 
 /** Finds SQLite. Rejects where there is none. */
 export async function findSqlite(): Promise<OpenDatabase> {
-  const found = (await inNode()) ?? (await inPackage());
+  const found = await inNode();
   if (found === undefined) throw new Error(MISSING);
   return (path) => new found(path);
 }
@@ -41,14 +37,5 @@ async function inNode(): Promise<Class | undefined> {
     return undefined;
   } finally {
     process.emitWarning = emitWarning;
-  }
-}
-
-async function inPackage(): Promise<Class | undefined> {
-  try {
-    const name = "better-sqlite3";
-    return ((await import(name)) as { default: Class }).default;
-  } catch {
-    return undefined;
   }
 }

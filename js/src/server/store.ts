@@ -176,7 +176,7 @@ export class Stores {
   }
 }
 
-/** Bytes as a plain array: `better-sqlite3` gives a `Buffer`. */
+/** Bytes that are nobody else's. */
 function bytesOf(value: unknown): Uint8Array {
   return new Uint8Array(value as Uint8Array);
 }

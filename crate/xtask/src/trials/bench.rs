@@ -92,7 +92,10 @@ impl Default for Mesh {
 impl Mesh {
     pub fn run(&self) -> Result<()> {
         package::build()?;
-        let mut bench = program("node", &["tests/bench/mesh.mjs", "--replicas", &self.replicas.to_string()]);
+        let mut bench = program(
+            "node",
+            &["--expose-gc", "tests/bench/mesh.mjs", "--replicas", &self.replicas.to_string()],
+        );
         show(bench.args(["--seconds", &self.seconds.to_string()]))
     }
 }
