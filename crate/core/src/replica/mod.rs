@@ -3,6 +3,7 @@
 mod announced;
 mod calls;
 mod checkpoint;
+mod checkpoints;
 pub mod dialer;
 mod documents;
 mod edits;
@@ -29,5 +30,6 @@ mod round_trips;
 mod said;
 pub mod status;
 pub mod tabs;
+mod viewing;
 mod views;
 pub mod waits;

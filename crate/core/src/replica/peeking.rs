@@ -43,7 +43,7 @@ impl Replica {
         if !self.documents.is_held(&doc) {
             return self.tell(Event::Peeked { wait, doc, value: None });
         }
-        if let Some(view) = self.documents.views.fresh(&doc).filter(|view| self.is_current(view)) {
+        if let Some(view) = self.documents.views.fresh_of(&doc).filter(|view| self.is_current(view)) {
             let value = Some(view.value.to_vec());
             return self.tell(Event::Peeked { wait, doc, value });
         }
@@ -103,7 +103,7 @@ impl Replica {
         let mut values = Vec::new();
         for doc in self.documents.index.keys() {
             let open = self.documents.open.get(doc).filter(|open| open.is_ready());
-            let views = [self.documents.views.fresh(doc), stored.get(doc)];
+            let views = [self.documents.views.fresh_of(doc), stored.get(doc)];
             let view = || views.into_iter().flatten().find(|view| self.is_current(view));
             let value =
                 open.map(|open| open.document.value()).or_else(|| view().map(|view| view.value.to_vec()));
