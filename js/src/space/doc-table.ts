@@ -121,9 +121,7 @@ export class DocTable {
     for (const [key, { bytes, seq }] of this.#released) {
       if (!this.#saves.has(seq)) continue;
       this.#released.delete(key);
-      if (this.#docs.has(key)) continue;
-      this.#context.run((engine) => engine.closeDoc(bytes));
-      this.#context.closed(bytes);
+      if (!this.#docs.has(key)) this.#context.run((engine) => engine.closeDoc(bytes));
     }
   }
 

@@ -22,7 +22,6 @@ pub enum Outcome {
     Value(DocId),
     Named(DocId),
     NotHeld,
-    Bytes(Vec<u8>),
     Failed(JsValue),
 }
 

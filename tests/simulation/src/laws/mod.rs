@@ -1,7 +1,6 @@
 //! What must hold at every moment and of every healed world. Each law is a checker that looks at the
 //! world from outside.
 
-pub mod checkpoints;
 pub mod credit;
 pub mod frames;
 pub mod healed;
