@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
 use eyot_core::automerge::{Prop, ScalarValue};
-use eyot_core::base::id::{AuthorId, CommitId, DocId, LinkId, LogId};
+use eyot_core::base::id::{AuthorId, CommitId, DocId, InquiryId, LinkId, LogId, PeerKey, PresenceId};
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::{Cursor, Mark};
 use eyot_core::commit::commit::Commit;
@@ -22,6 +22,9 @@ use eyot_core::wire::bodies::{
     Ack, Answer, Bye, ChainRange, Commits, Fresh, Head, Piece, Quiet, RegionHead, Stored, Terms, VectorPart, Want,
 };
 use eyot_core::wire::frame::Frame;
+use eyot_core::wire::meeting::{Announce, Introduction, Signal};
+use eyot_core::wire::presence::{Presence, Present};
+use eyot_core::wire::receipt::{Inquiry, Receipt};
 use eyot_fuzz::{DOC, Host, NOW, Out, commit, greeting, relay};
 use libfuzzer_sys::fuzz_target;
 
@@ -68,6 +71,13 @@ enum Word {
     Fresh(u64, Option<AnyMark>),
     Token(bool),
     Terms(bool, Option<u64>),
+    Announce(Option<u8>, bool),
+    Introduction { key: u8, to: Option<u8>, bytes: u8 },
+    Signal { key: u8, is_there: bool, bytes: u16, from: Option<u8> },
+    Naming(bool),
+    Present(Vec<(u8, u64, u64, Option<u16>)>),
+    Inquiry { id: u8, authors: Vec<u8>, hops: u64 },
+    Receipt { id: u8, bytes: u16 },
 }
 
 #[derive(Arbitrary, Debug)]
@@ -355,6 +365,41 @@ impl World {
             }
             Word::Token(is_other) => Frame::Token(if is_other { "other" } else { "same" }.into()),
             Word::Terms(read_only, expires_in) => Frame::Terms(Terms { read_only, expires_in }),
+            Word::Announce(key, has_terms) => Frame::Announce(Announce {
+                key: key.map(peer),
+                terms: has_terms.then(Terms::default),
+            }),
+            Word::Introduction { key, to, bytes } => Frame::Introduction(Introduction {
+                key: peer(key),
+                region: "us".into(),
+                ticket: vec![1; usize::from(bytes)].into(),
+                to: to.map(peer),
+            }),
+            Word::Signal { key, is_there, bytes, from } => Frame::Signal(Signal {
+                key: peer(key),
+                region: if is_there { "us" } else { "nowhere" }.into(),
+                bytes: vec![1; usize::from(bytes)].into(),
+                from: from.map(peer),
+            }),
+            Word::Naming(names) => Frame::Naming(names),
+            Word::Present(all) => {
+                let presence = |(id, number, age, bytes): (u8, u64, u64, Option<u16>)| Presence {
+                    id: PresenceId([id; 16]),
+                    number,
+                    age,
+                    state: bytes.map(|bytes| vec![1; usize::from(bytes)].into()),
+                };
+                Frame::Present(Present { all: all.into_iter().map(presence).collect() })
+            }
+            Word::Inquiry { id, authors, hops } => Frame::Inquiry(Inquiry {
+                id: InquiryId([id; 16]),
+                authors: authors.into_iter().map(|author| AuthorId([author; 16])).collect(),
+                hops,
+            }),
+            Word::Receipt { id, bytes } => Frame::Receipt(Receipt {
+                id: InquiryId([id; 16]),
+                bytes: vec![1; usize::from(bytes)].into(),
+            }),
         }
     }
 
@@ -425,4 +470,8 @@ impl World {
             }
         }
     }
+}
+
+fn peer(key: u8) -> PeerKey {
+    PeerKey([key % 4; 32])
 }

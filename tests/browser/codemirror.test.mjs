@@ -2,14 +2,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, beforeEach, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { startRelay } from "../relay.mjs";
+import { bundle, tests } from "./bundle.mjs";
 import { newProfile, serveSite } from "./site.mjs";
 
 const timeout = 120_000;
-
-const tests = fileURLToPath(new URL("..", import.meta.url));
 
 let site, relay, profiles;
 before(
@@ -36,21 +33,6 @@ after(async () => {
   await Promise.all([...profiles.map((profile) => profile.remove()), site.close()]);
   await relay.stop();
 });
-
-async function bundle(options) {
-  const { outputFiles } = await build({
-    absWorkingDir: tests,
-    bundle: true,
-    format: "esm",
-    jsx: "automatic",
-    write: false,
-    logLevel: "error",
-    logOverride: { "ignored-bare-import": "silent" },
-    define: { "process.env.NODE_ENV": '"development"' },
-    ...options,
-  });
-  return outputFiles[0].text;
-}
 
 /** What `docs/guide/editors.md` shows, with this test's relay. */
 async function example(name) {

@@ -2,12 +2,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { CHROMIUM } from "../chromium.mjs";
+import { freePorts } from "../free-ports.mjs";
 
 const DEMO = fileURLToPath(new URL("../../demo/", import.meta.url));
 const VITE = fileURLToPath(new URL("../../node_modules/vite/bin/vite.js", import.meta.url));
@@ -21,7 +21,7 @@ export async function serveDemo(variables) {
     const [code] = await once(building, "exit");
     if (code !== 0) throw new Error("the demo can't be built");
   }
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const server = vite(["preview", "--host", "127.0.0.1", "--strictPort", "--port", String(port), ...built]);
   await once(server.stdout, "data");
   const contexts = [];
@@ -85,12 +85,4 @@ export async function goToStart({ window }) {
 
 export function statusSays({ window }, words) {
   return window.waitForFunction((words) => document.querySelector("#status")?.textContent.includes(words), words);
-}
-
-async function freePort() {
-  const listener = createServer();
-  await once(listener.listen(0, "127.0.0.1"), "listening");
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
 }

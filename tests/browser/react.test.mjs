@@ -5,32 +5,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { build } from "esbuild";
+import { bundle } from "./bundle.mjs";
 import { newProfile, serveSite } from "./site.mjs";
 
 const timeout = 60_000;
-const tests = fileURLToPath(new URL("..", import.meta.url));
-
-/** One file of a program with that React. */
-async function bundle(entry, alias, options) {
-  const { outputFiles } = await build({
-    absWorkingDir: tests,
-    entryPoints: [entry],
-    alias,
-    bundle: true,
-    format: "esm",
-    jsx: "automatic",
-    write: false,
-    logLevel: "error",
-    logOverride: { "ignored-bare-import": "silent" },
-    define: { "process.env.NODE_ENV": '"development"' },
-    ...options,
-  });
-  return outputFiles[0].text;
-}
-
 for (const [version, alias] of [
   ["18", { react: "react-18", "react-dom": "react-dom-18" }],
   ["19", {}],
@@ -41,7 +20,10 @@ for (const [version, alias] of [
       async () => {
         const html = `<!doctype html><meta charset="utf-8"><title>React</title><link rel="icon" href="data:,">
           <body><script type="module">import * as all from "/scenarios.js"; globalThis.scenarios = all;</script>`;
-        const files = { "react.html": html, "scenarios.js": await bundle("browser/react/scenarios.jsx", alias) };
+        const files = {
+          "react.html": html,
+          "scenarios.js": await bundle({ entryPoints: ["browser/react/scenarios.jsx"], alias }),
+        };
         site = await serveSite(files);
         profile = await newProfile();
         page = await profile.visit(`${site.url}react.html`);
@@ -128,7 +110,10 @@ for (const [version, alias] of [
       try {
         const file = join(folder, "server.mjs");
         const banner = { js: 'import { createRequire } from "node:module"; const require = createRequire("/");' };
-        await writeFile(file, await bundle("browser/react/server.jsx", alias, { platform: "node", external, banner }));
+        await writeFile(
+          file,
+          await bundle({ entryPoints: ["browser/react/server.jsx"], alias, platform: "node", external, banner }),
+        );
         const { stdout } = await promisify(execFile)(process.execPath, [file]);
         assert.deepEqual(await happens("hydrates", stdout), { served: "opening", complaints: [] });
       } finally {

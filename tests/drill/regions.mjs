@@ -3,9 +3,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, open, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { freePorts } from "../free-ports.mjs";
 
 export const REGIONS = ["eu", "us", "ap"];
 
@@ -77,18 +77,4 @@ class Region {
   async wipe() {
     await rm(this.data, { recursive: true, force: true });
   }
-}
-
-/** All taken before any is let go, so that they differ. */
-async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await once(server.listen(0, "127.0.0.1"), "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

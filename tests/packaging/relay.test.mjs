@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { SignJWT } from "jose";
 import { WebSocket } from "ws";
+import { freePorts } from "../free-ports.mjs";
 import { project, run, start } from "./project.mjs";
 
 const timeout = 60_000;
@@ -47,15 +47,6 @@ async function relay(test, data, ...flags) {
   const { child, found } = await start(node, args, { stdio: ["ignore", "pipe", "ignore"] }, /ready (ws:\/\/\S+)/);
   test.after(() => child.kill("SIGKILL"));
   return { child, url: found[1] };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return String(port);
 }
 
 /** What is said by a relay that does not start. */
@@ -162,9 +153,19 @@ it("relays of two regions give each other what they store", { timeout }, async (
   await writeFile(secret, SECRET);
   await writeFile(peerToken, await token({ spaces: { "*": "write" }, relay: true }));
   const flags = ["--jwt-secret", secret, "--peer-token", peerToken];
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const eu = await relay(test, join(folder, "eu"), ...flags, "--peer", `us=ws://127.0.0.1:${port}`);
-  const us = ["relay", "--region", "us", "--data", join(folder, "us"), "--port", port, "--peer", `eu=${eu.url}`];
+  const us = [
+    "relay",
+    "--region",
+    "us",
+    "--data",
+    join(folder, "us"),
+    "--port",
+    String(port),
+    "--peer",
+    `eu=${eu.url}`,
+  ];
   const { child } = await start(node, [cli, ...us, ...flags], { stdio: ["ignore", "pipe", "ignore"] }, /ready/);
   test.after(() => child.kill("SIGKILL"));
   const write = await token({ spaces: { notes: "write" } });

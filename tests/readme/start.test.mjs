@@ -8,10 +8,11 @@ import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { serveSite } from "../browser/site.mjs";
 import { CHROMIUM } from "../chromium.mjs";
+import { freePorts } from "../free-ports.mjs";
 import { tarball } from "../packaging/project.mjs";
 import { startRelay } from "../relay.mjs";
 import { REPOSITORY, shown } from "./blocks.mjs";
-import { follow, freePort } from "./terminal.mjs";
+import { follow } from "./terminal.mjs";
 
 const timeout = 120_000;
 const RELAY = "cargo xtask relay --region eu --port 7701 --data .eyot/eu";
@@ -40,7 +41,7 @@ it(
   { timeout },
   async () => {
     const page = await readFile(join(REPOSITORY, "docs/start/page.md"), "utf8");
-    const [vite, packed] = [await freePort(), await tarball()];
+    const [[vite], packed] = [await freePorts(1), await tarball()];
     const { end } = await follow(page, {
       // A relay like that is there.
       skipped: [RELAY],

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { after, it } from "node:test";
 import { chromium } from "playwright-core";
 import { CHROMIUM } from "../chromium.mjs";
+import { freePorts } from "../free-ports.mjs";
 import { tarball } from "../packaging/project.mjs";
 import { REPOSITORY } from "./blocks.mjs";
-import { follow, freePort } from "./terminal.mjs";
+import { follow } from "./terminal.mjs";
 
 const timeout = 180_000;
 const closing = [];
@@ -17,7 +18,7 @@ after(async () => {
 
 it("ends with two windows in sync, a relay with tokens, and a test", { timeout }, async () => {
   const page = await readFile(join(REPOSITORY, "docs/start/tutorial.md"), "utf8");
-  const [relay, server, vite] = [await freePort(), await freePort(), await freePort()];
+  const [relay, server, vite] = await freePorts(3);
   const packed = await tarball();
   const { end } = await follow(page, {
     // It has been packed already.

@@ -3,7 +3,9 @@ import type { LinkInfo, Space } from "../space/types.js";
 import { draw } from "./dom.js";
 import { many, milliseconds } from "./format.js";
 
-const WIDTH = 620;
+const WIDTH = 380;
+/** Where the middle of a column is, from its side. */
+const COLUMN = 60;
 const X = WIDTH / 2;
 const [HEIGHT_MIN, ROW_HEIGHT] = [170, 64];
 const AT_MOST = 8;
@@ -37,8 +39,8 @@ export class Picture {
     this.element.setAttribute("aria-label", describe(relays, replicas, presence.others.size, status.unsaved));
     this.element.setAttribute("viewBox", `0 0 ${WIDTH} ${height}`);
     this.element.replaceChildren(
-      ...column(relays, 80, height),
-      ...column(replicas, WIDTH - 80, height),
+      ...column(relays, COLUMN, height),
+      ...column(replicas, WIDTH - COLUMN, height),
       draw("circle", { cx: String(X), cy: String(height / 2), r: "34", class: "me" }),
       label(X, height / 2 + 4, "here"),
       label(X, height / 2 + 52, waits, "waits"),

@@ -53,9 +53,9 @@ time { color: var(--quiet); font-variant-numeric: tabular-nums; flex: none; }
 /* The sign is not read out: aria-expanded is. */
 button[aria-expanded]::before { content: "▸ " / ""; }
 button[aria-expanded="true"]::before { content: "▾ " / ""; }
-svg { display: block; width: 100%; max-width: 620px; height: auto; margin: 0 auto; }
-svg text { fill: var(--ink); font: 12px system-ui, sans-serif; text-anchor: middle; }
-svg .what { fill: var(--quiet); font-size: 11px; }
+svg { display: block; width: 100%; max-width: 480px; height: auto; margin: 0 auto; }
+svg text { fill: var(--ink); font: 13px system-ui, sans-serif; text-anchor: middle; }
+svg .what { fill: var(--quiet); font-size: 12px; }
 svg circle, svg rect { fill: var(--raised); stroke: var(--line); stroke-width: 1.5; }
 svg .me { stroke: var(--accent); stroke-width: 3; }
 svg .up { stroke: var(--good); }

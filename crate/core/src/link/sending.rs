@@ -520,6 +520,7 @@ mod tests {
         });
         assert_eq!(places.collect::<Vec<_>>(), [64, 128, 192, 200]);
     }
+
     /// Credit for what is never sent does not come back: at last nothing could be sent any more (seed 440470).
     #[test]
     fn a_name_costs_credit_when_it_is_said_and_nothing_where_the_other_side_has_said_it() {

@@ -34,7 +34,8 @@ impl OwnTips {
         let kept: VecDeque<_> =
             (0..self.tips.len()).filter(|at| !is_implied(*at)).map(|at| self.tips[at]).collect();
         self.tips = kept;
-        while self.tips.len() > KEPT_MAX {
+        // Room for some more, or each commit would have all of them looked at.
+        while self.tips.len() > KEPT_MAX / 4 * 3 {
             self.floor = self.tips.pop_front().map_or(self.floor, |(log_seq, _)| log_seq);
         }
     }
