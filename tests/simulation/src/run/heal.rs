@@ -169,19 +169,20 @@ impl World {
         Ok(())
     }
 
+    /// Whether no replica has bytes of deleted documents, in storage either.
     fn are_scrubbed(&self) -> bool {
-        self.processes.values().all(|process| match &process.machine {
-            Machine::Replica(replica) => replica.is_scrubbed(),
-            _ => true,
-        })
+        let has_written = self.disks.iter().all(|disk| disk.is_idle());
+        has_written
+            && self.processes.values().all(|process| match &process.machine {
+                Machine::Replica(replica) => replica.is_scrubbed(),
+                _ => true,
+            })
     }
 
     /// Whether no relay has anything to do, and no replica has bytes of deleted documents. Every few minutes
     /// relays compare notes.
     fn is_idle(&self) -> bool {
-        let has_written = self.disks.iter().all(|disk| disk.is_idle());
-        has_written
-            && self.are_scrubbed()
+        self.are_scrubbed()
             && self.processes.values().all(|process| match &process.machine {
                 Machine::Relay(relay) => relay.is_idle(),
                 Machine::Replica(_) | Machine::Asleep(_) | Machine::Actor(_) => true,
