@@ -214,6 +214,26 @@ fn a_process_whose_writes_are_refused_answers_with_what_was_asked_for_although_o
     assert_eq!(world.commits(0, link).len(), 4, "what was in memory is in storage");
 }
 
+/// Seed 751593: it believed to be alone, and the other did not know that there was somebody to ask.
+#[test]
+fn what_a_process_shows_is_said_by_the_link_of_another_that_began_later() {
+    let mut world = World::new(1);
+    world.call(0, |replica, now| replica.show(Some(b"first".to_vec()), now)).expect("it is small");
+    world.pass(20_000);
+    let other = world.begin();
+    world.call(0, |replica, now| replica.show(Some(b"second".to_vec()), now)).expect("it is small");
+    world.pass(20_000);
+    let link = world.link(other, Side::Accepter, hello(9));
+    world.pass(1_000);
+    let sent = world.processes[other].sent.iter().filter(|(of, _)| *of == link);
+    let said = sent.filter_map(|(_, frame)| match frame {
+        Frame::Present(present) => Some(&present.all),
+        _ => None,
+    });
+    let states: Vec<_> = said.flatten().filter_map(|said| said.state.as_ref()).collect();
+    assert_eq!(states.last().map(|state| state.as_slice()), Some(b"second".as_slice()));
+}
+
 #[test]
 fn what_is_known_of_others_is_kept_in_memory_while_storage_refuses_it_and_written_later() {
     let mut world = World::new(1);
