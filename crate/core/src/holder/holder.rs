@@ -375,7 +375,7 @@ impl Holder {
     }
 
     /// Does what was due before this. A host's timer may come late: its clock has jumped, or it slept. So a
-    /// timer that runs is set again (seed 751593).
+    /// timer that runs is set again.
     pub fn catch_up(&mut self, now: Millis) {
         let may_have_jumped = now > self.now + JUMP_MIN;
         if self.deadline.is_some_and(|at| at <= now) {

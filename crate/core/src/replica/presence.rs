@@ -90,6 +90,13 @@ impl Replica {
         self.holder.set_presence_deadline(own.due(has_others));
     }
 
+    /// What was said while the log was being loaded may have been told to nobody (seed 751593).
+    pub(super) fn say_presence_again(&mut self) {
+        if let Some(own) = &mut self.presence {
+            own.is_due = true;
+        }
+    }
+
     /// An id of its own, although another process may be a copy of this one.
     fn new_presence(&mut self) -> PresenceId {
         let now = self.now.to_be_bytes();

@@ -222,7 +222,10 @@ impl Replica {
 
     fn notice(&mut self, notice: Notice) {
         match notice {
-            Notice::Opened => self.broadcast(&Message::Ask),
+            Notice::Opened => {
+                self.broadcast(&Message::Ask);
+                self.say_presence_again();
+            }
             Notice::Failed(fault, message) => self.tell(Event::Failed { fault, message }),
             Notice::Appended(entries) => {
                 self.broadcast(&Message::Grew);

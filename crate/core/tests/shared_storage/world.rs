@@ -164,6 +164,17 @@ impl World {
         records.flatten().map(|record| record.clone().open(&Limits::PROTOCOL).expect("a commit")).collect()
     }
 
+    /// What a process has said last on a link of somebody who is there.
+    pub fn shown(&self, process: usize, link: LinkId) -> Option<Vec<u8>> {
+        let sent = self.processes[process].sent.iter().filter(|(of, _)| *of == link);
+        let said = sent.filter_map(|(_, frame)| match frame {
+            Frame::Present(present) => Some(&present.all),
+            _ => None,
+        });
+        let state = said.flatten().filter_map(|said| said.state.as_ref()).last()?;
+        Some(state.to_vec())
+    }
+
     pub fn code(&self, process: usize, link: LinkId) -> Option<u16> {
         self.processes[process].closed.iter().find(|(of, _)| *of == link).map(|(_, code)| *code)
     }
