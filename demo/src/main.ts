@@ -44,7 +44,7 @@ try {
 
 if ("serviceWorker" in navigator && import.meta.env.PROD) {
   // Without it the page works as long as there is a network.
-  navigator.serviceWorker.register(new URL("/sw.js", location.href)).catch((error) => console.warn(error));
+  navigator.serviceWorker.register(new URL("sw.js", document.baseURI)).catch((error) => console.warn(error));
 }
 
 /** An address that is none is kept, for `openSpace` to say what is wrong with it. */
