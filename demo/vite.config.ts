@@ -30,5 +30,17 @@ export default defineConfig({
   base: "./",
   plugins: [serviceWorker()],
   worker: { format: "es" },
-  build: { target: "esnext", assetsInlineLimit: 0, rolldownOptions: { input: ["index.html", "map.html"] } },
+  build: {
+    target: "esnext",
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1_000,
+    rolldownOptions: {
+      input: ["index.html", "map.html"],
+      checks: { pluginTimings: false },
+      // "use client" is for servers that render, and there is none.
+      onLog(level, log, report) {
+        if (log.code !== "MODULE_LEVEL_DIRECTIVE") report(level, log);
+      },
+    },
+  },
 });

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import jsQR from "jsqr";
 import { chromium } from "playwright-core";
 import { CHROMIUM } from "../chromium.mjs";
 import { freePorts } from "../free-ports.mjs";
@@ -12,15 +13,19 @@ import { freePorts } from "../free-ports.mjs";
 const DEMO = fileURLToPath(new URL("../../demo/", import.meta.url));
 const VITE = fileURLToPath(new URL("../../node_modules/vite/bin/vite.js", import.meta.url));
 
+/** Builds the demo with these variables into a folder. */
+export async function buildDemo(folder, variables) {
+  const { VITE_RELAYS, VITE_CONTROL, ...env } = process.env;
+  const building = vite(["build", "--logLevel", "warn", "--emptyOutDir", "--outDir", folder], { ...env, ...variables });
+  const [code] = await once(building, "exit");
+  if (code !== 0) throw new Error("the demo can't be built");
+}
+
 /** Serves the demo. With `variables` it is built for this test with these, and otherwise as it is. */
 export async function serveDemo(variables) {
   const folder = await mkdtemp(join(tmpdir(), "eyot-demo-"));
   const built = variables === undefined ? [] : ["--outDir", join(folder, "dist")];
-  if (variables !== undefined) {
-    const building = vite(["build", "--logLevel", "warn", "--emptyOutDir", ...built], { ...process.env, ...variables });
-    const [code] = await once(building, "exit");
-    if (code !== 0) throw new Error("the demo can't be built");
-  }
+  if (variables !== undefined) await buildDemo(join(folder, "dist"), variables);
   const [port] = await freePorts(1);
   const server = vite(["preview", "--host", "127.0.0.1", "--strictPort", "--port", String(port), ...built]);
   await once(server.stdout, "data");
@@ -49,7 +54,7 @@ function vite(args, env = process.env) {
 
 /** The text that a window asks its person to carry. */
 export async function carried({ window }) {
-  await window.waitForFunction(() => document.querySelector("#carried").value !== "");
+  await window.waitForFunction(() => (document.querySelector("#carried")?.value ?? "") !== "");
   return window.getByTestId("carried").inputValue();
 }
 
@@ -85,4 +90,25 @@ export async function goToStart({ window }) {
 
 export function statusSays({ window }, words) {
   return window.waitForFunction((words) => document.querySelector("#status")?.textContent.includes(words), words);
+}
+
+/** What a camera reads of the QR code that a window shows in this element. */
+export async function scanned({ window }, selector) {
+  await window.locator(`${selector} svg`).waitFor();
+  const pixels = await window.evaluate(async (selector) => {
+    const size = 480;
+    const code = document.querySelector(`${selector} svg`).cloneNode(true);
+    code.setAttribute("width", size);
+    code.setAttribute("height", size);
+    const image = new Image();
+    image.src = `data:image/svg+xml,${encodeURIComponent(new XMLSerializer().serializeToString(code))}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, size, size);
+    context.drawImage(image, 0, 0);
+    return { size, data: [...context.getImageData(0, 0, size, size).data] };
+  }, selector);
+  return jsQR(Uint8ClampedArray.from(pixels.data), pixels.size, pixels.size)?.data;
 }

@@ -1,6 +1,6 @@
 /** The count that runs: how many changes were acknowledged, and whether each of them is still there. */
 import type { Acknowledged } from "./acknowledged.js";
-import type { Region } from "./regions.js";
+import type { Region } from "../control.js";
 import type { Site } from "./site.js";
 import { Watched } from "./watched.js";
 
@@ -59,7 +59,7 @@ export class Audit {
     const acknowledged = hashes.slice(this.#asked);
     this.#asked = hashes.length;
     const space = this.#sites[0]!.space.name;
-    const { looked, missing } = await this.#ask({ space, url: next.ways[next.region], acknowledged });
+    const { looked, missing } = await this.#ask({ space, url: next.ways[next.region]!, acknowledged });
     if (looked === undefined) return;
     const found = looked - missing.length;
     this.findings.value = { region: next.region, looked, found, lost: missing.length && this.#nowhere(missing) };

@@ -9,7 +9,7 @@ import { Audit } from "./audit.js";
 import { Ghost } from "./ghost.js";
 import { Page } from "./page.js";
 import { PLACES } from "./places.js";
-import { askRegions, HAS_RELAYS, type Region } from "./regions.js";
+import { askRegions, HAS_CONTROL, type Region } from "../control.js";
 import { openSite, type Site } from "./site.js";
 
 declare global {
@@ -24,7 +24,7 @@ const NAME_KEY = "eyot-map";
 const root = createRoot(document.querySelector("#map")!);
 
 try {
-  root.render(HAS_RELAYS ? await open(await askRegions()) : <NoRelays />);
+  root.render(HAS_CONTROL ? await open(await askRegions()) : <NoRelays />);
 } catch (error) {
   root.render(<Problem error={error} />);
 }

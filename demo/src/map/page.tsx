@@ -6,7 +6,7 @@ import type { Audit } from "./audit.js";
 import { Count } from "./count.js";
 import { cutWriteMerge, step, type Step } from "./experiment.js";
 import type { Ghost } from "./ghost.js";
-import { useRegions, type Deed, type Region } from "./regions.js";
+import { useRegions, type Deed, type Region } from "../control.js";
 import { Replica } from "./replica.js";
 import type { Site } from "./site.js";
 import { useWatched } from "./watched.js";

@@ -5,7 +5,7 @@ import { useState, type CSSProperties, type ReactNode } from "react";
 
 import { Editor } from "./editor.js";
 import { nameOf } from "./places.js";
-import type { Deed, Region } from "./regions.js";
+import type { Deed, Region } from "../control.js";
 import type { Site } from "./site.js";
 import type { Stopwatch } from "./stopwatch.js";
 import { useWatched } from "./watched.js";

@@ -4,7 +4,7 @@ import { indexedDb, openSpace, type Doc, type Space } from "eyot";
 import type { Acknowledged } from "./acknowledged.js";
 import { NOTE, type Note } from "./note.js";
 import type { Place } from "./places.js";
-import type { Region } from "./regions.js";
+import type { Region } from "../control.js";
 import { Stopwatch } from "./stopwatch.js";
 
 /** A replica with a store and a link of its own. */
@@ -26,7 +26,7 @@ export async function openSite(
   acknowledged: Acknowledged,
 ): Promise<Site> {
   const space = await openSpace(name, {
-    relays: regions.map(({ ways }) => ways[place.region]),
+    relays: regions.map(({ ways }) => ways[place.region]!),
     storage: indexedDb({ database: `eyot-map-${place.region}` }),
   });
   const note = await space.named<Note>(NOTE, { text: "" });

@@ -5,7 +5,7 @@ import { useEffect, useRef, type CSSProperties, type ReactNode } from "react";
 import { HEIGHT, LAND, WIDTH } from "./land.js";
 import { nameOf, PLACES, WAYS, type Place } from "./places.js";
 import { showTravel, wayId } from "./travel.js";
-import type { Region } from "./regions.js";
+import type { Region } from "../control.js";
 import type { Site } from "./site.js";
 
 interface Props {
@@ -13,8 +13,10 @@ interface Props {
   regions: readonly Region[];
 }
 
-/** From here on down a replica's link leads to its editor. */
-const FOOT = HEIGHT + 40;
+/** What is shown of the map, and below it where the links of the replicas lead to their editors. */
+const TOP = 20;
+const BOTTOM = HEIGHT - 14;
+const FOOT = HEIGHT + 12;
 
 export function World({ sites, regions }: Props): ReactNode {
   const picture = useRef<SVGSVGElement>(null);
@@ -23,8 +25,8 @@ export function World({ sites, regions }: Props): ReactNode {
   const down = PLACES.filter((place) => !isUp(place)).map(({ name }) => name);
   const label = `A map of the regions Virginia, Frankfurt and Singapore. ${down.length === 0 ? "All are up." : `Down: ${down.join(", ")}.`}`;
   return (
-    <svg className="world" ref={picture} viewBox={`0 0 ${WIDTH} ${FOOT}`} role="img" aria-label={label}>
-      <svg width={WIDTH} height={HEIGHT}>
+    <svg className="world" ref={picture} viewBox={`0 ${TOP} ${WIDTH} ${FOOT - TOP}`} role="img" aria-label={label}>
+      <svg width={WIDTH} height={BOTTOM}>
         <path className="land" d={LAND} />
       </svg>
       {WAYS.map(({ from, to, ms }) => {

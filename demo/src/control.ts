@@ -1,13 +1,12 @@
-/** The regions: which are up, how each place reaches them, and what kills, revives and wipes them. */
+/** The regions of `cargo xtask demo`: which are up, and what kills, revives and wipes them. */
 import { useCallback, useEffect, useRef, useState } from "react";
 
-import type { RegionName } from "./places.js";
-
 export interface Region {
-  region: RegionName;
+  region: string;
+  url: string;
   up: boolean;
   /** The address of its relay for who is in each region: what is sent there takes as long as from that place. */
-  ways: Readonly<Record<RegionName, string>>;
+  ways: Readonly<Record<string, string>>;
 }
 
 export type Deed = "kill" | "revive" | "wipe";
@@ -17,14 +16,15 @@ export interface Regions {
   list: readonly Region[];
   /** The control did not answer the last time that it was asked. */
   isLost: boolean;
-  act: (region: RegionName, deed: Deed) => Promise<void>;
+  /** Resolves once it is done, and `list` says so. */
+  act: (region: string, deed: Deed) => Promise<void>;
 }
 
 const ASK_EVERY_MS = 1_000;
-/** Where `cargo xtask demo` starts and ends regions; empty in a folder of `--static`. */
+/** Where regions are started and ended; empty in a folder of `--static`. */
 const CONTROL = String(import.meta.env.VITE_CONTROL ?? "");
 
-export const HAS_RELAYS = CONTROL !== "";
+export const HAS_CONTROL = CONTROL !== "";
 
 export async function askRegions(path = "/regions", method: "GET" | "POST" = "GET"): Promise<readonly Region[]> {
   const response = await fetch(CONTROL + path, { method });
@@ -32,7 +32,7 @@ export async function askRegions(path = "/regions", method: "GET" | "POST" = "GE
   return (await response.json()) as Region[];
 }
 
-export function useRegions(first: readonly Region[]): Regions {
+export function useRegions(first: readonly Region[] = []): Regions {
   const [list, setList] = useState(first);
   const [isLost, setLost] = useState(false);
   /** One question after the other, or an old answer would be shown after a new one. */
@@ -55,12 +55,13 @@ export function useRegions(first: readonly Region[]): Regions {
   }, []);
 
   useEffect(() => {
+    void ask("/regions", "GET");
     const timer = setInterval(() => {
       if (document.visibilityState === "visible" && waiting.current === 0) void ask("/regions", "GET");
     }, ASK_EVERY_MS);
     return () => clearInterval(timer);
   }, [ask]);
 
-  const act = useCallback((region: RegionName, deed: Deed) => ask(`/regions/${region}/${deed}`, "POST"), [ask]);
+  const act = useCallback((region: string, deed: Deed) => ask(`/regions/${region}/${deed}`, "POST"), [ask]);
   return { list, isLost, act };
 }
