@@ -6,7 +6,7 @@ import { QrCode } from "./qr.js";
 
 export function Share({ name }: { name: string }): ReactNode {
   const [isOpen, setOpen] = useState(false);
-  const [isCopied, setCopied] = useState(false);
+  const [isCopied, setCopied] = useState<boolean>();
   const id = useId();
   const url = new URL(location.href);
   url.searchParams.set("space", name);
@@ -28,7 +28,7 @@ export function Share({ name }: { name: string }): ReactNode {
               <p>This address is of this machine alone. A phone needs one of a host that it reaches.</p>
             )}
             <button type="button" onClick={() => void copy(url.href).then(setCopied)}>
-              {isCopied ? "Copied" : "Copy link"}
+              {isCopied === undefined ? "Copy link" : isCopied ? "Copied" : "Copy it by hand"}
             </button>
           </>
         )}
