@@ -8,6 +8,7 @@ import { Watched } from "./watched.js";
 
 const KEY_MS = 70;
 const BREATH_MS = 500;
+const TELL_MAX_MS = 5_000;
 /** It does not fill disks while nobody looks on. */
 const ROUNDS_MAX = 6;
 
@@ -28,6 +29,8 @@ export class Ghost {
   readonly place = new Watched<RegionName | undefined>(undefined);
   readonly isOn = new Watched(false);
   readonly #sites: readonly Site[];
+  /** How often it has begun: of two that overlap the later one goes on. */
+  #runs = 0;
   /** Everything in the note is the ghost's, so it may clear it away. */
   #isAlone: boolean;
 
@@ -55,14 +58,20 @@ export class Ghost {
   }
 
   async #haunt(): Promise<void> {
+    const run = ++this.#runs;
+    const goesOn = (): boolean => this.isOn.value && this.#runs === run;
+    let last = this.#sites[0]!;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       for (const [region, line] of LINES) {
         const site = this.#sites.find(({ place }) => place.region === region)!;
+        await toBeTold(site, last);
+        if (!goesOn()) return;
+        last = site;
         this.place.value = region;
-        if (!(await write(site, line, () => this.isOn.value))) return;
+        if (!(await write(site, line, goesOn))) return;
       }
       await pause(4 * BREATH_MS);
-      if (!this.isOn.value) return;
+      if (!goesOn()) return;
       if (this.#isAlone) this.#sites[0]!.note.change((draft) => void (draft.text = ""));
     }
     this.stop();
@@ -97,6 +106,23 @@ export async function write({ note, space }: Site, line: string, goesOn: () => b
   } finally {
     if (space.status.state !== "closed") space.presence.setPart("caret", undefined);
   }
+}
+
+/** Resolves once one replica shows what the other does. It may be offline, and then it is not waited for. */
+function toBeTold({ note }: Site, from: Site): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (note.value.text === from.note.value.text) done();
+    };
+    const done = (): void => {
+      stop();
+      clearTimeout(timer);
+      resolve();
+    };
+    const stop = note.subscribe(look);
+    const timer = setTimeout(done, TELL_MAX_MS);
+    look();
+  });
 }
 
 export function pause(ms: number): Promise<void> {
