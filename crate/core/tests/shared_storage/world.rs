@@ -47,7 +47,7 @@ pub struct Process {
     pub closed: Vec<(LinkId, u16)>,
     /// Links that are dialled.
     pub dialled: Vec<LinkId>,
-    timer: Option<u64>,
+    pub timer: Option<u64>,
 }
 
 impl World {
