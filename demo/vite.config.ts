@@ -13,12 +13,8 @@ function serviceWorker(): Plugin {
       // After the page is there: it decides with the rest what this build is.
       order: "post",
       handler(_, bundle) {
-        const files = [
-          "/",
-          ...Object.keys(bundle)
-            .filter((name) => name !== "index.html")
-            .map((name) => `/${name}`),
-        ];
+        // As the worker's own address has them: the folder may be anywhere on a host.
+        const files = ["./", ...Object.keys(bundle).filter((name) => name !== "index.html")];
         const contents = Object.values(bundle).map((file) => (file.type === "asset" ? file.source : file.code));
         const hash = createHash("sha256");
         for (const content of contents) hash.update(content);
@@ -30,4 +26,21 @@ function serviceWorker(): Plugin {
   };
 }
 
-export default defineConfig({ plugins: [serviceWorker()], build: { target: "esnext", assetsInlineLimit: 0 } });
+export default defineConfig({
+  base: "./",
+  plugins: [serviceWorker()],
+  worker: { format: "es" },
+  build: {
+    target: "esnext",
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1_000,
+    rolldownOptions: {
+      input: ["index.html", "map.html"],
+      checks: { pluginTimings: false },
+      // "use client" is for servers that render, and there is none.
+      onLog(level, log, report) {
+        if (log.code !== "MODULE_LEVEL_DIRECTIVE") report(level, log);
+      },
+    },
+  },
+});

@@ -23,7 +23,9 @@ self.addEventListener("activate", (event) => {
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   if (event.request.method !== "GET" || url.origin !== location.origin) return;
-  const key = event.request.mode === "navigate" ? "/" : event.request;
+  const isPage = event.request.mode === "navigate";
+  // Whatever follows a page's address is for the page.
+  const key = isPage ? (url.pathname.endsWith("/map.html") ? "map.html" : "./") : event.request;
   event.respondWith(
     caches.match(key, { cacheName: NAME, ignoreVary: true }).then((held) => held ?? fetch(event.request)),
   );

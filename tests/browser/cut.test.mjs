@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import jsQR from "jsqr";
 import { startRelay } from "../relay.mjs";
-import { carried, noteIs, paste, rewrite, serveDemo, statusSays } from "./demo.mjs";
+import { carried, noteIs, paste, rewrite, scanned, serveDemo, statusSays } from "./demo.mjs";
 
 const timeout = 120_000;
 
@@ -44,11 +43,11 @@ test(
     // By keyboard alone.
     await ada.window.getByTestId("invite").focus();
     await ada.window.keyboard.press("Enter");
-    const invitation = await scanned(ada);
+    const invitation = await scanned(ada, "#qr");
     assert.equal(invitation, await carried(ada));
     await paste(eve, invitation);
     await carried(eve);
-    await paste(ada, await scanned(eve));
+    await paste(ada, await scanned(eve, "#qr"));
     await linkedTo(eve, 1);
     for (const { window } of [ada, eve]) await window.getByTestId("qr").waitFor({ state: "hidden" });
     await noteIs(eve, "No relay, no matter.");
@@ -68,27 +67,6 @@ function linkedTo({ window }, others) {
 
 function peopleAre({ window }, count) {
   return window.waitForFunction((count) => document.querySelectorAll("#people li").length === count, count);
-}
-
-/** What a camera reads of the QR code that a window shows. */
-async function scanned({ window }) {
-  await window.locator("#qr svg").waitFor();
-  const pixels = await window.evaluate(async () => {
-    const size = 480;
-    const code = document.querySelector("#qr svg").cloneNode(true);
-    code.setAttribute("width", size);
-    code.setAttribute("height", size);
-    const image = new Image();
-    image.src = `data:image/svg+xml,${encodeURIComponent(new XMLSerializer().serializeToString(code))}`;
-    await image.decode();
-    const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
-    const context = canvas.getContext("2d");
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, size, size);
-    context.drawImage(image, 0, 0);
-    return { size, data: [...context.getImageData(0, 0, size, size).data] };
-  });
-  return jsQR(Uint8ClampedArray.from(pixels.data), pixels.size, pixels.size)?.data;
 }
 
 function regionIs(window, state) {

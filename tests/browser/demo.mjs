@@ -5,6 +5,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import jsQR from "jsqr";
 import { chromium } from "playwright-core";
 import { CHROMIUM } from "../chromium.mjs";
 import { freePorts } from "../free-ports.mjs";
@@ -15,6 +16,14 @@ const VITE = fileURLToPath(new URL("../../node_modules/vite/bin/vite.js", import
 /** No address of this machine: a page from there by plain HTTP is not in a secure context. */
 const PLAIN_HOST = "192.0.2.1";
 
+/** Builds the demo with these variables into a folder. */
+export async function buildDemo(folder, variables) {
+  const { VITE_RELAYS, VITE_CONTROL, ...env } = process.env;
+  const building = vite(["build", "--logLevel", "warn", "--emptyOutDir", "--outDir", folder], { ...env, ...variables });
+  const [code] = await once(building, "exit");
+  if (code !== 0) throw new Error("the demo can't be built");
+}
+
 /** Serves the demo. With `variables` it is built for this test with these, and otherwise as it is, but for these files. */
 export async function serveDemo(variables, without = []) {
   const folder = await mkdtemp(join(tmpdir(), "eyot-demo-"));
@@ -23,11 +32,7 @@ export async function serveDemo(variables, without = []) {
     await cp(join(DEMO, "dist"), join(folder, "dist"), { recursive: true });
     for (const file of without) await rm(join(folder, "dist", file));
   }
-  if (variables !== undefined) {
-    const building = vite(["build", "--logLevel", "warn", "--emptyOutDir", ...built], { ...process.env, ...variables });
-    const [code] = await once(building, "exit");
-    if (code !== 0) throw new Error("the demo can't be built");
-  }
+  if (variables !== undefined) await buildDemo(join(folder, "dist"), variables);
   const [port] = await freePorts(1);
   const server = vite(["preview", "--host", "127.0.0.1", "--strictPort", "--port", String(port), ...built]);
   await once(server.stdout, "data");
@@ -64,7 +69,7 @@ function vite(args, env = process.env) {
 
 /** The text that a window asks its person to carry. */
 export async function carried({ window }) {
-  await window.waitForFunction(() => document.querySelector("#carried").value !== "");
+  await window.waitForFunction(() => (document.querySelector("#carried")?.value ?? "") !== "");
   return window.getByTestId("carried").inputValue();
 }
 
@@ -100,4 +105,25 @@ export async function goToStart({ window }) {
 
 export function statusSays({ window }, words) {
   return window.waitForFunction((words) => document.querySelector("#status")?.textContent.includes(words), words);
+}
+
+/** What a camera reads of the QR code that a window shows in this element. */
+export async function scanned({ window }, selector) {
+  await window.locator(`${selector} svg`).waitFor();
+  const pixels = await window.evaluate(async (selector) => {
+    const size = 480;
+    const code = document.querySelector(`${selector} svg`).cloneNode(true);
+    code.setAttribute("width", size);
+    code.setAttribute("height", size);
+    const image = new Image();
+    image.src = `data:image/svg+xml,${encodeURIComponent(new XMLSerializer().serializeToString(code))}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, size, size);
+    context.drawImage(image, 0, 0);
+    return { size, data: [...context.getImageData(0, 0, size, size).data] };
+  }, selector);
+  return jsQR(Uint8ClampedArray.from(pixels.data), pixels.size, pixels.size)?.data;
 }

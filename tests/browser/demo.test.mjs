@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startRelay } from "../relay.mjs";
-import { goToStart, noteIs, rewrite, serveDemo, statusSays } from "./demo.mjs";
+import { goToStart, noteIs, rewrite, scanned, serveDemo, statusSays } from "./demo.mjs";
 
 let relay, demo, ada, bob;
 
@@ -93,6 +93,46 @@ test("a task that two move at once stays one task", async () => {
   assert.equal(held, 3);
 });
 
+test("a card goes over the board by the keyboard, which keeps its place", async () => {
+  await ada.window.getByTestId("new-card").fill("Paint the hull");
+  await ada.window.keyboard.press("Enter");
+  await ada.window.getByRole("button", { name: "Move Paint the hull to Doing" }).press("Enter");
+  await bob.window.getByRole("region", { name: "Doing" }).getByText("Paint the hull").waitFor();
+  await ada.window
+    .getByRole("button", { name: "Move Paint the hull to Done" })
+    .and(ada.window.locator(":focus"))
+    .waitFor();
+  await ada.window.keyboard.press("Enter");
+  const done = bob.window.getByRole("region", { name: "Done", exact: true });
+  await done.getByText("Paint the hull").waitFor();
+  await bob.window.getByRole("button", { name: "Delete Paint the hull" }).click();
+  await ada.window.getByTestId("card").waitFor({ state: "detached" });
+});
+
+test("a task goes on the board in one step, and is back by one undo", async () => {
+  const tasks = await ada.window.getByTestId("task").count();
+  await ada.window.getByRole("button", { name: "Put Bake bread on the board" }).press("Enter");
+  const toDo = bob.window.getByRole("region", { name: "To do" });
+  await toDo.getByText("Bake bread").waitFor();
+  assert.equal(await bob.window.getByTestId("task").count(), tasks - 1);
+  await ada.window.getByRole("button", { name: "Undo" }).press("Enter");
+  await toDo.getByText("Bake bread").waitFor({ state: "detached" });
+  assert.equal(await bob.window.getByTestId("task").count(), tasks);
+  await ada.window.getByRole("button", { name: "Redo" }).press("Enter");
+  await toDo.getByText("Bake bread").waitFor();
+  assert.equal(await bob.window.getByTestId("task").count(), tasks - 1);
+});
+
+test("a phone joins by a QR code of the link", async () => {
+  const button = ada.window.getByRole("button", { name: "Join from a phone" });
+  await button.press("Enter");
+  const url = new URL(await scanned(ada, "[data-testid=share-qr]"));
+  assert.equal(url.searchParams.get("space"), "demo-test");
+  await ada.window.getByRole("button", { name: "Copy link" }).waitFor();
+  await button.press("Enter");
+  await ada.window.getByTestId("share-qr").waitFor({ state: "detached" });
+});
+
 test("two windows that have met go on when the relay is gone", async () => {
   for (const { window } of [ada, bob]) await window.locator('#badges li[data-to="replica"]').waitFor();
   await relay.stop();
@@ -128,8 +168,10 @@ test("by plain HTTP, without a clipboard, tasks can be added and the link is sho
   await window.getByTestId("new-task").fill("Bake bread");
   await window.keyboard.press("Enter");
   await window.getByTestId("task").waitFor();
-  await window.locator("#share").click();
-  await window.locator("#share", { hasText: "space=plain" }).waitFor();
+  await window.getByRole("button", { name: "Join from a phone" }).click();
+  await window.getByRole("link", { name: /space=plain/ }).waitFor();
+  await window.getByRole("button", { name: "Copy link" }).click();
+  await window.getByRole("button", { name: "Copy it by hand" }).waitFor();
   assert.deepEqual(errors, []);
 });
 

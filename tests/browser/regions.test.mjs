@@ -1,29 +1,17 @@
 /** `cargo xtask demo` as it is started: a region is killed and revived from the page while somebody types. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { CHROMIUM } from "../chromium.mjs";
 import { noteIs } from "./demo.mjs";
+import { startXtaskDemo } from "./xtask-demo.mjs";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const REGIONS = ["eu", "us", "ap"];
 
-let folder, demo, browser, page, ada, bob, killed;
+let demo, browser, ada, bob, killed;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "eyot-regions-"));
-  demo = spawn("cargo", ["xtask", "demo", "--data", join(folder, "data")], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  page = await address(demo);
+  demo = await startXtaskDemo();
   browser = await chromium.launch(CHROMIUM);
   ada = await open();
   bob = await open();
@@ -31,11 +19,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  if (demo?.exitCode === null) {
-    demo.kill("SIGTERM");
-    await once(demo, "exit");
-  }
-  await rm(folder, { recursive: true, force: true });
+  await demo?.stop();
 });
 
 test("every region shows, one of them linked, and each comes to have what is typed", async () => {
@@ -75,7 +59,7 @@ test("a revived region gets what it missed", async () => {
 async function open() {
   const context = await browser.newContext();
   const window = await context.newPage();
-  await window.goto(page);
+  await window.goto(demo.demo);
   await window.getByTestId("note").waitFor();
   await linked(window);
   return window;
@@ -90,16 +74,4 @@ async function linked(window) {
 
 function says(window, region, words) {
   return window.locator(`#region-list [data-region="${region}"]`, { hasText: words }).waitFor();
-}
-
-async function address(demo) {
-  const lines = createInterface({ input: demo.stdout });
-  for await (const line of lines) {
-    const found = /^\s+demo\s+(\S+)/.exec(line);
-    if (found !== null) {
-      demo.stdout.resume();
-      return found[1];
-    }
-  }
-  throw new Error("the demo ended before it was ready");
 }

@@ -24,7 +24,8 @@ Usage: cargo xtask COMMAND
 
   check                                  what to run while working: format, clippy, docs, imports, tsc, the fast tests
   test [--only STAGE[,STAGE…]] [--list]  everything that must pass before a change lands, cheapest first
-  demo [--data DIR]                      three regions and the demo page, until Ctrl-C
+  demo [--data DIR]                      three regions and the demo's pages, until Ctrl-C
+  demo --static                          the pages as a folder for any web host; its path is the last line
   relay --region R --port P --data DIR   one relay on workerd, in the foreground
   drill [--rounds N] [--json]            three regions, each killed in its turn while replicas write
   bench documents [--only PART]          what a change costs in a document, made here or come from another
@@ -225,13 +226,18 @@ fn mesh(mut arguments: lexopt::Parser) -> Result<()> {
 }
 
 fn demo(mut arguments: lexopt::Parser) -> Result<()> {
-    let mut data = ".eyot".into();
+    let (mut data, mut is_static) = (".eyot".into(), false);
     while let Some(argument) = arguments.next()? {
         match argument {
+            Long("static") => is_static = true,
             // The relays run in the workspace's folder, whoever types this may be elsewhere.
             Long("data") => data = std::path::absolute(arguments.value()?)?,
             other => return Err(other.unexpected().into()),
         }
+    }
+    if is_static {
+        println!("{}", demo::build()?.display());
+        return Ok(());
     }
     demo::serve(&data)
 }

@@ -1,11 +1,14 @@
-//! How the demo's page kills and revives regions: a little HTTP on a loopback port, for that page alone. Whatever other
+//! How the demo's page kills, revives and wipes regions: a little HTTP on a loopback port, for that page alone. Whatever other
 //! page the browser shows can reach this port too, so the origin and the host of each request are checked.
 //!
 //! ```text
-//! GET  /regions               [{"region":"eu","url":"ws://127.0.0.1:7701","up":true}, …]
+//! GET  /regions               [{"region":"eu","url":"ws://127.0.0.1:7701","up":true,"ways":{"us":"ws://…", …}}, …]
 //! POST /regions/NAME/kill     the same, afterwards
 //! POST /regions/NAME/revive   the same, afterwards
+//! POST /regions/NAME/wipe     the same, afterwards
 //! ```
+//!
+//! `ways` are the region's addresses for who is in each region.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,7 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::regions::Regions;
+use super::regions::{Region, Regions};
 use crate::base::run::say;
 
 const HEAD_BYTES_MAX: usize = 8 * 1024;
@@ -61,7 +64,7 @@ impl Control {
         let path: Vec<_> = request.path.split('/').skip(1).collect();
         match (request.method, &path[..]) {
             ("GET", ["regions"]) => Answer("200 OK", self.list()),
-            ("POST", ["regions", name, what @ ("kill" | "revive")]) => self.switch(name, what),
+            ("POST", ["regions", name, what @ ("kill" | "revive" | "wipe")]) => self.switch(name, what),
             _ => Answer("404 Not Found", String::new()),
         }
     }
@@ -72,9 +75,15 @@ impl Control {
             return Answer("404 Not Found", String::new());
         };
         say(format!("{what} {name}"));
-        if what == "kill" {
-            region.kill();
-        } else if let Err(error) = region.revive() {
+        let done = match what {
+            "kill" => {
+                region.kill();
+                Ok(())
+            }
+            "wipe" => region.wipe(),
+            _ => region.revive(),
+        };
+        if let Err(error) = done {
             say(format!("{error:#}"));
             return Answer("500 Internal Server Error", String::new());
         }
@@ -88,7 +97,10 @@ impl Control {
             .iter_mut()
             .map(|region| {
                 let up = region.is_up();
-                format!(r#"{{"region":"{}","url":"{}","up":{up}}}"#, region.name, region.url)
+                let ways: Vec<_> =
+                    region.ways.iter().map(|(from, url)| format!(r#""{from}":"{url}""#)).collect();
+                let Region { name, url, .. } = region;
+                format!(r#"{{"region":"{name}","url":"{url}","up":{up},"ways":{{{}}}}}"#, ways.join(","))
             })
             .collect();
         format!("[{}]", each.join(","))

@@ -1,6 +1,6 @@
-//! The demo: three regions on this machine, as far from each other as on the globe, and the page.
+//! The demo: three regions on this machine, as far from each other as on the globe, and the pages.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
@@ -17,7 +17,15 @@ use crate::build::{native, package};
 const PAGE_PORT: u16 = 7700;
 const CONTROL_PORT: u16 = 7704;
 
-/// Three relays and the page, until a signal comes or the page's server ends. A region may end and come back.
+/// The pages as a folder for any web host, without relays of their own.
+pub fn build() -> Result<PathBuf> {
+    package::build()?;
+    say("building the demo");
+    run(npm_script("build", "demo").env_remove("VITE_RELAYS").env_remove("VITE_CONTROL"))?;
+    Ok(workspace::root().join("demo/dist"))
+}
+
+/// Three relays and the pages, until a signal comes or the pages' server ends. A region may end and come back.
 pub fn serve(data: &Path) -> Result<()> {
     package::build()?;
     let relay = native::relay()?;
@@ -33,7 +41,7 @@ pub fn serve(data: &Path) -> Result<()> {
     drop(page_listener);
     let page_url = format!("http://127.0.0.1:{page_port}");
     let control_url = format!("http://{}", control_listener.local_addr()?);
-    let mut regions = regions(&relay, data, ports);
+    let mut regions = regions(&relay, data, ports)?;
 
     say("building the demo");
     let urls: Vec<_> = regions.iter().map(|region| region.url.as_str()).collect();
@@ -50,7 +58,8 @@ pub fn serve(data: &Path) -> Result<()> {
     let mut page = Service::start(&mut vite)?;
     page.await_port(page_port)?;
 
-    println!("\n  demo  {page_url}   open it in two windows");
+    println!("\n  map   {page_url}/map.html   three replicas on a map: cut them off, kill a region, wipe it");
+    println!("  demo  {page_url}            the application: open it in two windows");
     for region in &regions {
         println!("  {:<4}  {}", region.name, region.url);
     }

@@ -4,5 +4,6 @@ pub mod demo;
 pub mod workerd;
 
 mod control;
+mod distance;
 mod regions;
 mod service;

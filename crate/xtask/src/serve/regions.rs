@@ -1,18 +1,24 @@
-//! The demo's regions: native relays that can be killed and started again.
+//! The demo's regions: native relays that can be killed, started again and wiped.
 
-use std::path::Path;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::service::Service;
+use super::distance;
+use super::service::{Service, listen};
 use crate::base::run::program;
 
 /// By name, with the port each wants to listen at.
 pub const REGIONS: [(&str, u16); 3] = [("eu", 7701), ("us", 7702), ("ap", 7703)];
-/// How long what one region sends takes to the other.
-const DELAYS_MS: [(&str, &str, u32); 3] = [("eu", "us", 40), ("us", "ap", 80), ("eu", "ap", 120)];
+/// How long what one region sends takes to the other: Frankfurt, Virginia and Singapore, over the cables there are.
+const DELAYS_MS: [(&str, &str, u32); 3] = [("eu", "us", 45), ("us", "ap", 110), ("eu", "ap", 80)];
+/// How long what somebody sends takes to a relay in the same region.
+const NEAR_MS: u32 = 5;
 
 /// All of the demo's regions. Once they have ended there are none.
 pub struct Regions(pub Mutex<Vec<Region>>);
@@ -38,6 +44,9 @@ impl Regions {
 pub struct Region {
     pub name: &'static str,
     pub url: String,
+    /// Its addresses for who is in each region: what is sent there takes as long as from that place.
+    pub ways: Vec<(&'static str, String)>,
+    data: PathBuf,
     command: Command,
     relay: Option<Service>,
 }
@@ -51,6 +60,19 @@ impl Region {
         if let Some(relay) = self.relay.take() {
             relay.kill();
         }
+    }
+
+    /// Deletes all that it has stored. A region that is up is killed for that, and starts again with nothing.
+    pub fn wipe(&mut self) -> Result<()> {
+        let was_up = self.is_up();
+        self.kill();
+        match fs::remove_dir_all(&self.data) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("deleting {}", self.data.display()));
+            }
+            _ => {}
+        }
+        if was_up { self.revive() } else { Ok(()) }
     }
 
     /// Returns once it serves. What it missed the others tell it.
@@ -67,19 +89,30 @@ impl Region {
 }
 
 /// The regions at these ports, not started yet.
-pub fn regions(relay: &Path, data: &Path, ports: [u16; REGIONS.len()]) -> Vec<Region> {
+pub fn regions(relay: &Path, data: &Path, ports: [u16; REGIONS.len()]) -> Result<Vec<Region>> {
     let url = |port| format!("ws://127.0.0.1:{port}");
     let named = REGIONS.map(|(name, _)| name).into_iter().zip(ports);
-    let region = |(name, port): (&'static str, u16)| {
+    let region = |(name, port): (&'static str, u16)| -> Result<Region> {
         let mut command = program(relay, &["serve", "--region", name, "--auth", "open", "--log", "text"]);
         command.arg(format!("--listen=127.0.0.1:{port}")).arg("--data").arg(data.join(name));
         for (peer, port) in named.clone().filter(|(peer, _)| *peer != name) {
             command.arg(format!("--peer={peer}={}", url(port)));
             command.arg(format!("--simulate-delay={peer}={}", delay_ms(name, peer)));
         }
-        Region { name, url: url(port), command, relay: None }
+        let ways =
+            REGIONS.map(|(from, _)| Ok((from, way(from, name, port)?))).into_iter().collect::<Result<_>>()?;
+        Ok(Region { name, url: url(port), ways, data: data.join(name), command, relay: None })
     };
     named.clone().map(region).collect()
+}
+
+/// The address at which somebody in one region finds the relay of a region.
+fn way(from: &str, to: &str, port: u16) -> Result<String> {
+    let over_sea = if from == to { 0 } else { delay_ms(from, to) };
+    let listener = listen(0)?;
+    let address = listener.local_addr()?;
+    distance::put_between(listener, port, Duration::from_millis((NEAR_MS + over_sea).into()));
+    Ok(format!("ws://{address}"))
 }
 
 fn delay_ms(one: &str, other: &str) -> u32 {

@@ -71,10 +71,11 @@ impl Service {
         }
     }
 
-    /// Ends it as a crash would.
-    pub fn kill(self) {
+    /// Ends it as a crash would, and waits until it is gone.
+    pub fn kill(mut self) {
         // An error says that the whole group is gone already.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.wait();
     }
 }
 
