@@ -26,6 +26,7 @@ import { DocList } from "./doc-list.js";
 import { DocTable } from "./doc-table.js";
 import { Outbox } from "./outbox.js";
 import { OwnPresence } from "./presence.js";
+import { late } from "./status.js";
 import { StatusFeed } from "./status-feed.js";
 import { Transaction } from "./transaction.js";
 import type {
@@ -400,8 +401,12 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
   /** Waits for something that relays must answer. The engine can ask them once their addresses are known. */
   async #askRelays(limit: Limit, fn: (engine: Engine) => Promise<void>): Promise<void> {
     const { known } = this.#reach;
-    if (known !== undefined) await this.engine.wait(() => known, limit);
-    await this.engine.wait(fn, limit);
+    try {
+      if (known !== undefined) await this.engine.wait(() => known, limit);
+      await this.engine.wait(fn, limit);
+    } catch (error) {
+      throw error instanceof EyotError && error.code === "timeout" ? late(error, this.status) : error;
+    }
   }
 
   #link(online: boolean): void {

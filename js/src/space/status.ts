@@ -38,6 +38,21 @@ export function lastStatus(last: Status, error?: EyotError): Status {
   return freeze({ ...last, state: "closed", ...(error && { error }) });
 }
 
+const UNDONE: Readonly<Record<Status["state"], string>> = {
+  local: "this space has no relays",
+  connecting: "no relay has answered yet",
+  syncing: "the relay has not said so yet",
+  live: "the relay has not said so yet",
+  offline: "this space is offline",
+  denied: "the relay does not let this replica in",
+  closed: "this space is closed",
+};
+
+/** The error of a wait for relays that took too long, with what is wrong with them. */
+export function late({ message }: EyotError, { state, error }: Status): EyotError {
+  return new EyotError("timeout", `${message}: ${error?.message ?? UNDONE[state]}`, error && { cause: error });
+}
+
 function errorOf(last: EyotError | undefined, error: { code: string; message: string }): EyotError {
   if (last?.code === error.code && last.message === error.message) return last;
   return new EyotError(isCode(error.code) ? error.code : "wasm", error.message);

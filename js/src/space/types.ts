@@ -251,6 +251,7 @@ export interface Status {
    * whether the browser has promised not to evict it; undefined until it has answered, and where there is no browser to ask.
    */
   readonly storage: { readonly kind: string; readonly persisted?: boolean };
+  /** What is wrong now. Where there is no link to a relay: which, and what the last try failed by. */
   readonly error?: EyotError;
 }
 

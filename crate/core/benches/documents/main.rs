@@ -1,12 +1,13 @@
 //! What a change costs in a document, natively: made here, and come from another.
 //!
 //! `cargo bench -p eyot-core --features documents --bench documents -- [PART …]`. The parts are `typing`,
-//! `reading`, `map` and `writers`; without one, all of them.
+//! `reading`, `map`, `writers`, `budget`, `objects` and `boards`; without one, all of them.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "measures of real time")]
 
 mod author;
 mod history;
 mod map;
+mod opening;
 mod replica;
 mod text;
 
@@ -15,11 +16,14 @@ use std::time::Duration;
 fn main() {
     // Cargo itself adds `--bench`.
     let parts: Vec<String> = std::env::args().skip(1).filter(|part| !part.starts_with("--")).collect();
-    let all: [(&str, fn()); 4] = [
+    let all: [(&str, fn()); 7] = [
         ("typing", text::typing),
         ("reading", text::reading),
         ("map", map::in_turn),
         ("writers", map::at_once),
+        ("budget", opening::at_budget),
+        ("objects", opening::objects),
+        ("boards", opening::boards),
     ];
     for (name, measure) in all {
         if parts.is_empty() || parts.iter().any(|part| part == name) {

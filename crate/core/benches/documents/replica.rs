@@ -16,16 +16,20 @@ pub struct Typist {
 
 impl Typist {
     pub fn new() -> Self {
+        Self::on(MemoryStore::default(), 1)
+    }
+
+    fn on(store: MemoryStore, author: u8) -> Self {
         let config = ReplicaConfig {
             space: "space".into(),
-            author: AuthorId([1; 16]),
-            seed: [2; 32],
+            author: AuthorId([author; 16]),
+            seed: [author + 1; 32],
             relays: Vec::new(),
             token: None,
             descriptor: None,
             limits: Limits::PROTOCOL,
         };
-        let mut typist = Self { replica: Replica::new(config, 0), store: MemoryStore::default(), doc: None };
+        let mut typist = Self { replica: Replica::new(config, 0), store, doc: None };
         typist.run();
         typist
     }
@@ -38,6 +42,25 @@ impl Typist {
         };
         self.doc = Some(made.unwrap().doc);
         self.run();
+    }
+
+    /// Makes a document.
+    pub fn create(&mut self, ops: &[Op]) -> DocId {
+        let doc = self.replica.create(ops, None, 1000).unwrap().doc;
+        self.run();
+        doc
+    }
+
+    /// Another process on the same storage, once this one has ended.
+    pub fn reopened(self) -> Self {
+        Self::on(self.store, 2)
+    }
+
+    /// Opens a document and reads it as the application is given it.
+    pub fn open(&mut self, doc: DocId) {
+        self.replica.open(doc);
+        self.run();
+        std::hint::black_box(self.replica.value(doc).expect("it is held"));
     }
 
     fn run(&mut self) {

@@ -55,7 +55,10 @@ impl Holder {
             let timer = self.links.get(id).and_then(|link| link.next_timer(&self.limits));
             match timer.filter(|(at, _)| *at <= now) {
                 None => return,
-                Some((_, Timer::Greeting | Timer::Want | Timer::Silence | Timer::Piece)) => {
+                Some((_, Timer::Greeting)) => {
+                    return self.close(id, CloseCode::GoingAway, "the other side has not greeted in time");
+                }
+                Some((_, Timer::Want | Timer::Silence | Timer::Piece)) => {
                     return self.close(id, CloseCode::GoingAway, "the other side has gone silent");
                 }
                 Some((_, Timer::Expiry)) => {

@@ -358,6 +358,7 @@ impl Holder {
             Input::LinkOpened(link) => self.link_opened(link),
             Input::Received(link, frame) => self.received(link, &frame),
             Input::LinkClosed(link) => self.gone(link, None),
+            Input::LinkFailed(link, code, reason) => self.gone(link, Some((code, reason))),
             Input::Storage(id, answer) => self.storage_answered(id, answer),
             Input::Timer => {
                 self.deadline = None;

@@ -17,6 +17,8 @@ pub enum Input {
     Received(LinkId, Vec<u8>),
     /// The link is gone, or could not be opened.
     LinkClosed(LinkId),
+    /// As `LinkClosed`, where the host knows why: the close code of the WebSocket and what it was told.
+    LinkFailed(LinkId, u16, String),
     /// The answer to a [`StorageRequest`].
     Storage(RequestId, StorageAnswer),
     /// The deadline last set by [`Effect::SetTimer`] has come.

@@ -173,7 +173,8 @@ impl Row {
     fn entries(&self) -> Result<Vec<Entry>, Corrupt> {
         let mut at = self.before;
         let entries = self.records.iter().map(|RowRecord { record, origin }| {
-            // What is stored was within the limits when it came.
+            // What is stored was within the limits when it came. It is hashed again although this holder wrote it:
+            // an item that storage has damaged is told of here, and not sent to others, who would end the link for it.
             let commit = Commit::decode(record, &Limits::PROTOCOL)?;
             at = at.then(&commit.id());
             Ok(Entry { at, commit, own: *origin == OWN, again: *origin == AGAIN })
@@ -215,5 +216,34 @@ fn put_row(last: Position, row: &Row, limits: &Limits, puts: &mut Vec<(Vec<u8>, 
     for (number, piece) in (0u16..).zip(bytes.chunks(piece_bytes)) {
         let value = if number == 0 { [&count.to_be_bytes(), piece].concat() } else { piece.to_vec() };
         puts.push((row_key(last.seq, number), value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::{AuthorId, DocId};
+    use crate::commit::descriptor::Descriptor;
+    use crate::commit::kind::Kind;
+
+    #[test]
+    fn what_storage_has_damaged_of_an_item_is_told_of() {
+        let limits = Limits::PROTOCOL;
+        let start = Descriptor::plain("space").chain_start(0);
+        let items = vec![(DocId([2; 16]), Kind::Change, vec![7; 20])];
+        let commit =
+            Commit::new((AuthorId([1; 16]), 1, start), Vec::new(), 0, items, &limits).expect("small");
+        let at = Position::START.then(&commit.id());
+        let mut puts = Vec::new();
+        let entry = Entry { at, commit, own: true, again: false };
+        put_rows(Position::START, std::slice::from_ref(&entry), &limits, &mut puts);
+        assert_eq!(read_rows(&puts, false).expect("a row").entries.len(), 1);
+        let row = &puts[0].1;
+        let item = row.windows(20).position(|bytes| bytes == [7; 20]).expect("the item is in the row");
+        for byte in item..item + 20 {
+            let mut damaged = puts.clone();
+            damaged[0].1[byte] ^= 1;
+            assert!(read_rows(&damaged, false).is_err(), "byte {byte}");
+        }
     }
 }

@@ -112,6 +112,7 @@ impl Replica {
             status.state = view.state();
             status.relay = view.relay.clone();
             status.synced |= view.synced;
+            status.error = view.error();
             // Of replicas those that this process is linked to.
             let own = self.holder.links().sessions().filter(|(id, _)| self.peers.contains(*id)).count();
             status.peers = u32::from(view.relay.is_some()) + own as u32;
@@ -125,7 +126,8 @@ impl Replica {
             status.unsent = missing(acked.values().copied().max().unwrap_or(0));
         }
         status.behind = acked.into_iter().map(|(region, acked)| (region, missing(acked))).collect();
-        if status.unsent > 0 && self.dialer.is_muted(&self.holder) {
+        let is_muted = status.relay.as_ref().is_some_and(|relay| relay.is_read_only);
+        if status.unsent > 0 && is_muted {
             let reason = "this token does not allow writing".to_owned();
             status.error.get_or_insert(("denied", reason));
         }

@@ -13,8 +13,12 @@ use crate::wire::close::CloseCode;
 const PING_WAIT: Millis = 20_000;
 /// How long it may take to say so.
 const PONG_WAIT: Millis = 8_000;
+/// A link that takes longer to be greeted on is told of.
+const GREETING_WAIT: Millis = 3_000;
 /// After so long on a link its relay counts as reliable again.
 const TRUST_WAIT: Millis = 600_000;
+/// The close code that WebSockets report where there was none.
+const BROKEN_OFF: u16 = 1006;
 /// How long a replica whose commits are refused for a quota only reads before it tries again.
 const READ_ONLY_WAIT: Millis = 60_000;
 
@@ -28,6 +32,8 @@ pub(crate) struct Dialer {
     /// A link to a better relay, which replaces the other once it is up.
     next: Option<Linked>,
     refused: Option<(u16, String)>,
+    /// What is wrong with the last try to link, until one gets further.
+    failure: Option<Failure>,
     /// Until then nothing is brought to relays, since a quota is used up.
     read_only_until: Option<Millis>,
     /// What a fresh token was last asked for: see `Link::renew_at`.
@@ -38,10 +44,18 @@ pub(crate) struct Dialer {
 struct Linked {
     id: LinkId,
     url: String,
+    dialed_at: Millis,
     up_at: Option<Millis>,
     is_live: bool,
     /// Asked whether it is there.
     pinged_at: Option<Millis>,
+}
+
+#[derive(Clone, Debug)]
+struct Failure {
+    url: String,
+    was_up: bool,
+    what: String,
 }
 
 /// What the dialer wants besides links.
@@ -50,6 +64,8 @@ pub(crate) enum Wish {
     Probe(String),
     Ping(LinkId),
     Token,
+    /// The application is told that `error` is another one.
+    TellStatus,
 }
 
 impl Dialer {
@@ -61,6 +77,7 @@ impl Dialer {
             link: None,
             next: None,
             refused: None,
+            failure: None,
             read_only_until: None,
             renewing: None,
         }
@@ -74,6 +91,7 @@ impl Dialer {
     pub fn set_relays(&mut self, relays: Vec<String>, holder: &mut Holder, now: Millis) {
         let is_first = self.placement.len() == 0;
         self.placement.set_relays(relays);
+        self.failure.take_if(|failure| !self.placement.is_known(&failure.url));
         if is_first {
             self.placement.look(now);
         }
@@ -88,6 +106,7 @@ impl Dialer {
         self.online = online;
         self.placement.hurry(now);
         if !online {
+            self.failure = None;
             for linked in [self.link.clone(), self.next.clone()].into_iter().flatten() {
                 holder.close(linked.id, CloseCode::GoingAway, "going offline");
             }
@@ -102,10 +121,11 @@ impl Dialer {
             wishes.extend(probes.into_iter().map(Wish::Probe));
             self.dial(holder, now);
             self.watch(holder, now, &mut wishes);
+            self.note_slow_greeting(now, &mut wishes);
         }
         let dial = self.placement.dial_due(now).filter(|_| self.link.is_none() && self.relays() > 0);
         let watch = self.watch_due(holder);
-        let due = [dial, watch, self.placement.probe_due()].into_iter().flatten().min();
+        let due = [dial, watch, self.slow_at(), self.placement.probe_due()].into_iter().flatten().min();
         holder.set_owner_deadline(due.filter(|_| self.online));
         wishes
     }
@@ -113,14 +133,30 @@ impl Dialer {
     fn dial(&mut self, holder: &mut Holder, now: Millis) {
         if self.link.is_none() {
             if let Some(url) = self.placement.choose(now).map(str::to_owned) {
-                self.link = Some(Linked::new(holder.dial(url.clone(), now), url));
+                self.link = Some(Linked::new(holder.dial(url.clone(), now), url, now));
             }
         } else if let (Some(linked), None) = (&self.link, &self.next)
             && linked.up_at.is_some()
             && let Some(url) = self.placement.better_than(&linked.url, now).map(str::to_owned)
         {
-            self.next = Some(Linked::new(holder.dial(url.clone(), now), url));
+            self.next = Some(Linked::new(holder.dial(url.clone(), now), url, now));
         }
+    }
+
+    fn note_slow_greeting(&mut self, now: Millis, wishes: &mut Vec<Wish>) {
+        if self.slow_at().is_some_and(|at| at <= now)
+            && let Some(linked) = &self.link
+        {
+            let what = format!("no greeting within {} seconds", GREETING_WAIT / 1_000);
+            self.failure = Some(Failure { url: linked.url.clone(), was_up: false, what });
+            wishes.push(Wish::TellStatus);
+        }
+    }
+
+    /// When the link that is dialled has taken so long that it is told of, unless something is told already.
+    fn slow_at(&self) -> Option<Millis> {
+        let linked = self.link.as_ref().filter(|linked| linked.up_at.is_none() && self.failure.is_none())?;
+        Some(linked.dialed_at + GREETING_WAIT)
     }
 
     /// Pings what has been silent, gives up what stays so, and minds what ends with time.
@@ -175,12 +211,14 @@ impl Dialer {
         let Some(linked) = &mut self.link else { return };
         let Some(session) = holder.session(linked.id) else { return };
         linked.up_at.get_or_insert(now);
+        self.failure.take_if(|failure| !failure.was_up || failure.url != linked.url);
         if !holder.reads_only() {
             self.refused = None;
         }
         if !linked.is_live && session.is_caught_up(holder.stored()) {
             linked.is_live = true;
             self.was_live = true;
+            self.failure = None;
             // A relay that greets but stores nothing, its disk being full, is not to be hammered.
             self.placement.works(&linked.url);
         }
@@ -188,7 +226,8 @@ impl Dialer {
 
     pub fn link_closed(&mut self, id: LinkId, why: Option<(u16, String)>, holder: &mut Holder, now: Millis) {
         let is_it = |linked: &Option<Linked>| linked.as_ref().is_some_and(|linked| linked.id == id);
-        let ended = if is_it(&self.link) {
+        let is_main = is_it(&self.link);
+        let ended = if is_main {
             self.placement.look(now);
             self.link.take()
         } else if is_it(&self.next) {
@@ -216,11 +255,28 @@ impl Dialer {
         } else {
             Ending::Failed { was_up }
         };
-        let is_word = ending == Ending::Refused || holder.reads_only() || is(CloseCode::Expired);
-        if let Some(why) = why.filter(|_| is_word) {
-            self.refused = Some(why);
+        if ending == Ending::Refused || is(CloseCode::Full) || is(CloseCode::Expired) {
+            self.refused = why;
+        } else if is_main && matches!(ending, Ending::Failed { .. }) {
+            self.note_failure(&linked, why);
         }
         self.placement.ended(&linked.url, ending, now, holder.rng());
+    }
+
+    /// A link has ended by a failure. That one broke which worked is not told: the next try follows.
+    fn note_failure(&mut self, linked: &Linked, why: Option<(u16, String)>) {
+        let is_word = why.as_ref().is_some_and(|(code, _)| {
+            *code >= CloseCode::Malformed as u16 && *code != CloseCode::GoingAway as u16
+        });
+        let is_wanted = self.online && self.placement.is_known(&linked.url);
+        if is_wanted && (is_word || !linked.is_live) {
+            let what = match why {
+                Some((_, what)) if !what.is_empty() => what,
+                Some((code, _)) if code != BROKEN_OFF => format!("it was closed with code {code}"),
+                _ => "the connection can't be made, or broke off".to_owned(),
+            };
+            self.failure = Some(Failure { url: linked.url.clone(), was_up: linked.up_at.is_some(), what });
+        }
     }
 
     fn session<'a>(&self, holder: &'a Holder) -> Option<&'a Session> {
@@ -237,11 +293,6 @@ impl Dialer {
     pub fn relay_up(&self, holder: &Holder) -> Option<LinkId> {
         let is_relay = self.session(holder)?.peer.region.is_some();
         self.link.as_ref().filter(|_| is_relay).map(|linked| linked.id)
-    }
-
-    /// Whether the relay lets this replica read and not write.
-    pub fn is_muted(&self, holder: &Holder) -> bool {
-        self.session(holder).is_some_and(|session| session.send.is_muted)
     }
 
     pub fn relay(&self, holder: &Holder) -> Option<RelayStatus> {
@@ -274,8 +325,12 @@ impl Dialer {
         }
     }
 
+    /// Why there is no link, or what a relay refuses.
     pub fn error(&self) -> Option<(&'static str, String)> {
-        let (code, reason) = self.refused.as_ref()?;
+        let Some((code, reason)) = self.refused.as_ref() else {
+            let Failure { url, what, .. } = self.failure.as_ref()?;
+            return Some(("unavailable", format!("no link to the relay {url}: {what}")));
+        };
         let is = |wanted: CloseCode| *code == wanted as u16;
         let name = if is(CloseCode::Denied) {
             "denied"
@@ -293,8 +348,8 @@ impl Dialer {
 }
 
 impl Linked {
-    fn new(id: LinkId, url: String) -> Self {
-        Self { id, url, up_at: None, is_live: false, pinged_at: None }
+    fn new(id: LinkId, url: String, now: Millis) -> Self {
+        Self { id, url, dialed_at: now, up_at: None, is_live: false, pinged_at: None }
     }
 }
 

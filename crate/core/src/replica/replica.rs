@@ -205,6 +205,7 @@ impl Replica {
                     Wish::Probe(url) => Effect::Probe(url),
                     Wish::Ping(link) => Effect::Ping(link),
                     Wish::Token => Effect::App(Event::TokenExpiring),
+                    Wish::TellStatus => Effect::App(Event::Status),
                 });
             }
             let relay = self.dialer.relay_up(&self.holder);
@@ -471,8 +472,8 @@ impl Replica {
         let on_disk = self.holder.on_disk();
         let acked = self.acked().into_iter().map(|(region, upto)| (region, upto.min(on_disk))).collect();
         let relay = self.dialer.relay(&self.holder);
-        let view =
-            LeaderView::new(self.dialer.state(), relay, self.dialer.was_live, acked, self.known_regions());
+        let (state, error, regions) = (self.dialer.state(), self.dialer.error(), self.known_regions());
+        let view = LeaderView::new(state, relay, self.dialer.was_live, acked, regions, error);
         if let Some(message) = self.tabs.news(view) {
             self.broadcast(&message);
         }

@@ -41,6 +41,10 @@ impl State {
     }
 }
 
+/// The codes of what may be wrong with links.
+pub(crate) const LINK_ERRORS: [&str; 6] =
+    ["denied", "expired", "incompatible", "too-large", "quota", "unavailable"];
+
 /// How a replica is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{from_cbor, to_cbor};
-use crate::replica::status::{RelayStatus, State};
+use crate::replica::status::{LINK_ERRORS, RelayStatus, State};
 use crate::wire::presence::Presence;
 
 /// How the process that links to relays is doing.
@@ -25,6 +25,9 @@ pub(crate) struct LeaderView {
     /// How many regions there are, once a relay has told.
     #[n(4)]
     pub regions: Option<u32>,
+    /// What is wrong with its links: a code and what happened.
+    #[n(5)]
+    error: Option<(String, String)>,
 }
 
 impl LeaderView {
@@ -34,9 +37,17 @@ impl LeaderView {
         synced: bool,
         acked: BTreeMap<String, u64>,
         regions: Option<usize>,
+        error: Option<(&'static str, String)>,
     ) -> Self {
         let regions = regions.map(|regions| regions as u32);
-        Self { state: state.name().into(), relay, synced, acked, regions }
+        let error = error.map(|(code, what)| (code.to_owned(), what));
+        Self { state: state.name().into(), relay, synced, acked, regions, error }
+    }
+
+    pub fn error(&self) -> Option<(&'static str, String)> {
+        let (code, what) = self.error.as_ref()?;
+        let code = LINK_ERRORS.into_iter().find(|known| *known == *code)?;
+        Some((code, what.clone()))
     }
 
     pub fn state(&self) -> State {

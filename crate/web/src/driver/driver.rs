@@ -37,7 +37,7 @@ use crate::io::peers::Peers;
 use crate::io::storage::Storage;
 use crate::io::tabs::Tabs;
 use crate::io::timer::Timer;
-use crate::io::websocket::Sockets;
+use crate::io::websocket::{BROKEN_OFF, Sockets};
 
 pub struct Driver {
     pub(super) this: Weak<Driver>,
@@ -348,8 +348,10 @@ impl Driver {
                     let token = driver.replica.borrow().token().map(str::to_owned);
                     driver.sockets.dial(link, &url, token.as_deref());
                 }
-                // There is no token to open the link with.
-                Err(_) if is_wanted => driver.inbox.push(HolderInput::LinkClosed(link)),
+                Err(_) if is_wanted => {
+                    let why = "there is no token to open it with".to_owned();
+                    driver.inbox.push(HolderInput::LinkFailed(link, BROKEN_OFF, why));
+                }
                 _ => {}
             }
         });

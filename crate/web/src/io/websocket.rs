@@ -25,6 +25,8 @@ const PROTOCOL: &str = "eyot.v1";
 /// Offered beside it: the token, for hosts that judge it before they answer the handshake. Scripts of
 /// a page can give a WebSocket no other header.
 const TOKEN_PREFIX: &str = "eyot.token.";
+/// The close code that is reported where there was none.
+pub const BROKEN_OFF: u16 = 1006;
 /// A close reason can't be longer, in bytes.
 const REASON_BYTES_MAX: usize = 123;
 /// Asks whether a link is alive. Hosts answer this text without waking the relay.
@@ -47,6 +49,8 @@ struct Socket {
     /// By the kind of event.
     listeners: [(&'static str, Listener); 4],
     heard: Cell<Heard>,
+    /// What an error event said. Pages are told nothing.
+    trouble: RefCell<String>,
     traffic: Traffic,
 }
 
@@ -71,9 +75,10 @@ impl Sockets {
             Ok(socket) => {
                 self.sockets.borrow_mut().insert(link, Rc::new(socket));
             }
-            Err(_) => {
+            Err(error) => {
                 self.inbox.push(Message::Unreachable);
-                self.inbox.push(HolderInput::LinkClosed(link));
+                let what = text_of(&error, "message").unwrap_or_default();
+                self.inbox.push(HolderInput::LinkFailed(link, BROKEN_OFF, what));
             }
         }
     }
@@ -132,16 +137,16 @@ impl Sockets {
             ("open", self.listener(move |sockets, _| sockets.opened(link))),
             ("message", self.listener(move |sockets, event| sockets.received(link, &event))),
             // In Node an error that nobody listens to ends the process. A close event follows.
-            ("error", self.listener(|_, _| {})),
-            ("close", self.listener(move |sockets, _| sockets.closed(link))),
+            ("error", self.listener(move |sockets, event| sockets.troubled(link, &event))),
+            ("close", self.listener(move |sockets, event| sockets.closed(link, &event))),
         ];
         for (kind, listener) in &listeners {
             raw.add_event_listener_with_callback(kind, listener.as_ref().unchecked_ref())?;
         }
         self.resources.add(&raw);
         let resources = self.resources.clone();
-        let (heard, traffic) = (Cell::new(Heard::Nothing), Traffic::default());
-        Ok(Socket { raw, resources, listeners, heard, traffic })
+        let (heard, trouble, traffic) = (Cell::new(Heard::Nothing), RefCell::default(), Traffic::default());
+        Ok(Socket { raw, resources, listeners, heard, trouble, traffic })
     }
 
     fn listener(&self, listen: impl Fn(&Self, Event) + 'static) -> Listener {
@@ -178,12 +183,20 @@ impl Sockets {
         self.inbox.push(input);
     }
 
-    fn closed(&self, link: LinkId) {
+    fn troubled(&self, link: LinkId, event: &Event) {
+        if let Some(socket) = self.get(link) {
+            *socket.trouble.borrow_mut() = text_of(event, "message").unwrap_or_default();
+        }
+    }
+
+    fn closed(&self, link: LinkId, event: &Event) {
         if let Some(socket) = self.take(link) {
             if socket.heard.get() == Heard::Nothing {
                 self.inbox.push(Message::Unreachable);
             }
-            self.inbox.push(HolderInput::LinkClosed(link));
+            let code = js::get(event, "code").as_f64().map_or(BROKEN_OFF, |code| code as u16);
+            let what = text_of(event, "reason").unwrap_or_else(|| socket.trouble.take());
+            self.inbox.push(HolderInput::LinkFailed(link, code, what));
         }
     }
 
@@ -216,6 +229,12 @@ impl Drop for Socket {
         self.resources.remove(&self.raw);
         self.stop_listening();
     }
+}
+
+/// A text of an event or an error, as long as a close reason may be; none where it is empty.
+fn text_of(object: &JsValue, name: &str) -> Option<String> {
+    let text = js::get(object, name).as_string().filter(|text| !text.is_empty())?;
+    Some(shortened(&text).to_owned())
 }
 
 fn is_token_character(byte: u8) -> bool {
