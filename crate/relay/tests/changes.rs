@@ -95,7 +95,7 @@ async fn only_whoever_may_read_the_space_is_told_and_mistakes_have_a_code() {
         assert_eq!((got, &body["code"]), (status, &json!(code)), "{query}");
     }
     // Nobody has made a space by asking.
-    assert_eq!(relay.metric("eyot_spaces_loaded_total").await, 0.0);
+    assert_eq!(relay.metric("eyot_relays_loaded_total").await, 0.0);
     let (status, ..) = request(relay.address(), "POST /v1/team/changes HTTP/1.1", &[]).await;
     assert_eq!(status, 405);
     let (status, ..) = request(relay.address(), "GET /v1/%f0/changes HTTP/1.1", &[]).await;

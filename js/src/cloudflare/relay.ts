@@ -88,14 +88,16 @@ export class SpaceRelay {
       const answer = refusedBy(new Refused(CLOSE_EXPIRED, REVOKED));
       return new Response(answer.body, answer);
     }
-    this.#instance = startInstance();
+    const instance = startInstance();
     const storage = this.#context.storage;
     const store = hasStore(storage) ? sqlStore(storage) : NO_STORE;
     try {
       const page = this.#changes.answer(store, space, claims, query, Date.now(), caps?.subjectReadsPerSecond);
       return new Response(page.body, page);
     } catch (error) {
-      this.#fail(error);
+      // Nothing of the instance can be trusted any more. Links that are up by it end when they are used.
+      failInstance(instance);
+      console.error("eyot: a page of what is stored can't be made:", error);
       return new Response("the relay has failed\n", { status: 503 });
     }
   }
