@@ -1,7 +1,7 @@
 /** The built demo in browser windows, each with a profile of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,10 +12,17 @@ import { freePorts } from "../free-ports.mjs";
 const DEMO = fileURLToPath(new URL("../../demo/", import.meta.url));
 const VITE = fileURLToPath(new URL("../../node_modules/vite/bin/vite.js", import.meta.url));
 
-/** Serves the demo. With `variables` it is built for this test with these, and otherwise as it is. */
-export async function serveDemo(variables) {
+/** No address of this machine: a page from there by plain HTTP is not in a secure context. */
+const PLAIN_HOST = "192.0.2.1";
+
+/** Serves the demo. With `variables` it is built for this test with these, and otherwise as it is, but for these files. */
+export async function serveDemo(variables, without = []) {
   const folder = await mkdtemp(join(tmpdir(), "eyot-demo-"));
-  const built = variables === undefined ? [] : ["--outDir", join(folder, "dist")];
+  const built = variables === undefined && without.length === 0 ? [] : ["--outDir", join(folder, "dist")];
+  if (without.length > 0) {
+    await cp(join(DEMO, "dist"), join(folder, "dist"), { recursive: true });
+    for (const file of without) await rm(join(folder, "dist", file));
+  }
   if (variables !== undefined) {
     const building = vite(["build", "--logLevel", "warn", "--emptyOutDir", ...built], { ...process.env, ...variables });
     const [code] = await once(building, "exit");
@@ -28,12 +35,20 @@ export async function serveDemo(variables) {
   return {
     /** A window of somebody. */
     async open(name, query = "") {
-      const context = await chromium.launchPersistentContext(join(folder, name), CHROMIUM);
+      const opened = await this.visit(name, query);
+      await opened.window.getByTestId("note").waitFor();
+      return opened;
+    },
+    /** A window that may show anything, and the errors in it that nobody has handled. */
+    async visit(name, query = "", { isSecure = true } = {}) {
+      const args = [...CHROMIUM.args, `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`];
+      const context = await chromium.launchPersistentContext(join(folder, name), { ...CHROMIUM, args });
       contexts.push(context);
       const window = await context.newPage();
-      await window.goto(`http://127.0.0.1:${port}/${query}`);
-      await window.getByTestId("note").waitFor();
-      return { context, window };
+      const errors = [];
+      window.on("pageerror", (error) => errors.push(error.message));
+      await window.goto(`http://${isSecure ? "127.0.0.1" : PLAIN_HOST}:${port}/${query}`);
+      return { context, window, errors };
     },
     async close() {
       await Promise.all(contexts.map((context) => context.close()));

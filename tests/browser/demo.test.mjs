@@ -112,3 +112,37 @@ test("somebody can look inside the replica", async () => {
   await ada.window.getByText("Look inside this replica").click();
   await ada.window.getByRole("img").waitFor({ state: "hidden" });
 });
+
+test("what stands in the address in place of a relay is told of", async () => {
+  const { window, errors } = await demo.visit("typo", "?space=typo&relay=nonsense");
+  await window.locator("#problem", { hasText: "a relay's address is ws://… or wss://…" }).waitFor();
+  assert.deepEqual(errors, []);
+});
+
+test("by plain HTTP, without a clipboard, tasks can be added and the link is shown", async () => {
+  const { window, errors } = await demo.visit("plain", "?space=plain", { isSecure: false });
+  assert.equal(
+    await window.evaluate(() => isSecureContext || "randomUUID" in crypto || "clipboard" in navigator),
+    false,
+  );
+  await window.getByTestId("new-task").fill("Bake bread");
+  await window.keyboard.press("Enter");
+  await window.getByTestId("task").waitFor();
+  await window.locator("#share").click();
+  await window.locator("#share", { hasText: "space=plain" }).waitFor();
+  assert.deepEqual(errors, []);
+});
+
+test("without its service worker the page works, and nothing is left unhandled", async () => {
+  const bare = await serveDemo(undefined, ["sw.js"]);
+  try {
+    const { window, errors } = await bare.visit("bare", "?space=bare");
+    const refused = window.waitForEvent("console", (message) => /service ?worker/i.test(message.text()));
+    await window.reload();
+    await refused;
+    await window.getByTestId("note").waitFor();
+    assert.deepEqual(errors, []);
+  } finally {
+    await bare.close();
+  }
+});

@@ -106,6 +106,32 @@ async fn a_connection_answers_one_request() {
     assert_eq!(answers.matches("HTTP/1.1 200").count(), 1, "{answers}");
 }
 
+/// They stayed open for as long as their clients liked.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_does_not_read_the_answer_keeps_no_connection_open() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start_with(data.path(), &["--region", "eu", "--comer-ms", "300"]);
+    let open = || fs::read_dir(format!("/proc/{}/fd", relay.child.id())).unwrap().count();
+    relay.get("/metrics").await;
+    let before = open();
+    let mut unread = Vec::new();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        unread.push(stream);
+    }
+    // Its answer shows that the relay has accepted all of them.
+    relay.get("/health").await;
+    let closed = async {
+        while open() > before {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    timeout(DEADLINE, closed).await.expect("the relay closes them");
+    drop(unread);
+}
+
 #[tokio::test]
 async fn what_comes_instead_of_a_greeting_is_told_why_it_is_none() {
     let data = tempfile::tempdir().unwrap();

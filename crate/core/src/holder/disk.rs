@@ -86,7 +86,11 @@ impl Kept {
         entries.into_iter().collect()
     }
 
-    /// All of them in one.
+    /// All of them in one write, which is as large as what was kept. A part would break the log: of a key that was
+    /// written more than once only the last value is here, and that is true of the log's end alone. Whoever ends
+    /// between two parts would leave tips and chains that name commits without rows, and the marker that other
+    /// processes check has one value for all of it. What bounds the write is the memory in which it is all along:
+    /// a process keeps what it made and what links brought since storage failed, and no relay keeps anything.
     pub fn batch(&self, guard: Option<Guard>) -> WriteBatch {
         let puts = self.entries(b"", b"~", Vec::new());
         let deletes = self.0.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone());

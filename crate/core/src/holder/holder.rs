@@ -56,6 +56,9 @@ pub(crate) struct HolderConfig {
     pub seed: [u8; 32],
 }
 
+/// A host's clock that shows so much more than before may have been set.
+const JUMP_MIN: Millis = 1_000;
+
 /// How far the log is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LogState {
@@ -371,10 +374,16 @@ impl Holder {
         self.pump();
     }
 
-    /// Does what was due before this. A host's timer may come late: its clock has jumped, or it slept.
+    /// Does what was due before this. A host's timer may come late: its clock has jumped, or it slept. So a
+    /// timer that runs is set again (seed 751593).
     pub fn catch_up(&mut self, now: Millis) {
+        let may_have_jumped = now > self.now + JUMP_MIN;
         if self.deadline.is_some_and(|at| at <= now) {
             self.handle(Input::Timer, now);
+        } else if may_have_jumped {
+            self.now = now;
+            self.deadline = None;
+            self.schedule();
         }
     }
 

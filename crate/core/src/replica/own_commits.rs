@@ -193,7 +193,8 @@ impl OwnCommits {
         if entry.own || header.author == self.author {
             self.authors.insert(header.author);
             self.holder_seqs.push(entry.at.seq);
-            self.tips.push(entry.at.seq, Some(Tip { author: header.author, seq: header.seq, id }));
+            let tip = Tip { author: header.author, seq: header.seq, id };
+            self.tips.push(entry.at.seq, tip, &header.prev);
         }
         if self.is_in_log(id, entry.at.seq, in_memory) {
             return false;
@@ -217,7 +218,7 @@ impl OwnCommits {
         for id in whole {
             self.holder_seqs.push(entry.at.seq);
             // The commit may be held by who does not have the delete.
-            self.tips.push(entry.at.seq, None);
+            self.tips.push_unnamed(entry.at.seq);
             self.is_in_log(id, entry.at.seq, in_memory);
         }
     }

@@ -70,7 +70,7 @@ impl Replica {
     pub(super) fn run_presence(&mut self) {
         let Heard { is_asked, asks_others, contest, has_others } = self.holder.take_heard_present();
         let now = self.now;
-        if asks_others && self.tabs.show_presence {
+        if asks_others {
             self.broadcast(&Message::Present(Vec::new()));
         }
         let another = (matches!(contest, Some(Contest::Doubled)) && self.presence.is_some())
@@ -102,7 +102,6 @@ impl Replica {
 
     /// What another process that shares the log knows.
     pub(super) fn heard_present(&mut self, all: Vec<Presence>) {
-        self.tabs.show_presence = true;
         if all.is_empty() {
             self.holder.share_all_present();
         }

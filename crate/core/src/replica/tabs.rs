@@ -51,8 +51,6 @@ pub(crate) struct Tabs {
     leader: Option<LeaderView>,
     /// The view that this process broadcast last, where it links to relays.
     broadcast: Option<LeaderView>,
-    /// Others show who is there.
-    pub show_presence: bool,
 }
 
 impl Tabs {

@@ -1,5 +1,6 @@
 //! Links between replicas, with no relay.
 
+mod full_disk;
 mod liars;
 mod links;
 mod presence;

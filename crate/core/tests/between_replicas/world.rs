@@ -15,7 +15,7 @@ use eyot_core::replica::event::{Event, Made};
 use eyot_core::replica::io::Effect;
 use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::storage::request::StorageRequest;
+use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 use eyot_core::wire::access::{Right, Side};
 use eyot_core::wire::batch::Last;
 use eyot_core::wire::bodies::{Commits, Hello};
@@ -25,6 +25,8 @@ pub struct Node {
     pub replica: Replica,
     pub store: MemoryStore,
     pub events: Vec<Event>,
+    /// Whether storage refuses writes.
+    pub is_full: bool,
     timer: Option<u64>,
 }
 
@@ -91,7 +93,8 @@ impl World {
             limits: self.limits,
         };
         let replica = Replica::new(config, self.now);
-        self.nodes.push(Node { replica, store: MemoryStore::default(), events: Vec::new(), timer: None });
+        let (store, events) = (MemoryStore::default(), Vec::new());
+        self.nodes.push(Node { replica, store, events, is_full: false, timer: None });
         self.run();
         self.nodes.len() - 1
     }
@@ -203,7 +206,10 @@ impl World {
                     let put = batch.puts.iter().map(|(key, _)| key);
                     self.written.push((number, put.chain(&batch.deletes).cloned().collect()));
                 }
-                let answer = node.store.answer(&request);
+                let answer = match &request {
+                    StorageRequest::Write(_) if node.is_full => StorageAnswer::Failed("it is full".into()),
+                    request => node.store.answer(request),
+                };
                 node.replica.handle(holder::Input::Storage(id, answer), now);
             }
             Effect::Holder(holder::Effect::Send(link, frame)) => {

@@ -6,6 +6,7 @@ mod forks;
 mod hostile_relay;
 mod mesh;
 mod net;
+mod opening;
 mod peers;
 mod reload;
 mod waiting;

@@ -11,7 +11,7 @@ use eyot_core::replica::event::Event;
 use eyot_core::replica::io as replica;
 use eyot_core::replica::replica::Replica;
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::storage::request::StorageRequest;
+use eyot_core::storage::request::{StorageAnswer, StorageRequest};
 use eyot_core::wire::access::Claims;
 use eyot_core::wire::batch::Last;
 use eyot_core::wire::bodies::Bye;
@@ -33,6 +33,8 @@ pub struct Asked {
     pub scans: usize,
     /// Those of rows of commits.
     pub row_scans: usize,
+    /// Bytes that scans gave.
+    pub bytes_scanned: usize,
     /// Keys put or deleted.
     pub rows_written: usize,
     pub largest_value: usize,
@@ -252,6 +254,9 @@ impl Net {
                     }
                 }
                 let answer = it.store.answer(&request);
+                if let StorageAnswer::Scanned { entries, .. } = &answer {
+                    it.asked.bytes_scanned += entries.iter().map(|(_, value)| value.len()).sum::<usize>();
+                }
                 self.input(node, Input::Storage(id, answer));
             }
         }

@@ -1,11 +1,13 @@
 //! What the tests begin with: relays, replicas, and a raw peer that brings commits.
 
+use eyot_core::automerge::{Prop, ScalarValue};
 use eyot_core::base::id::{AuthorId, CommitId, LinkId, LogId};
 use eyot_core::base::limits::Limits;
 use eyot_core::base::position::Mark;
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::commit::header::After;
+use eyot_core::document::value::{Op, Value};
 use eyot_core::holder::caps::Caps;
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::relay::relay::{Relay, RelayConfig};
@@ -34,6 +36,10 @@ pub fn relay(net: &mut Net, region: &str, peers: &[&str], caps: Caps, store: Mem
 }
 
 pub fn replica(net: &mut Net, relays: &[&str], disk_delay: u64) -> NodeId {
+    replica_on(net, relays, disk_delay, MemoryStore::default())
+}
+
+pub fn replica_on(net: &mut Net, relays: &[&str], disk_delay: u64, store: MemoryStore) -> NodeId {
     let number = net.nodes.len() as u8 + 1;
     let config = ReplicaConfig {
         space: "space".into(),
@@ -45,9 +51,13 @@ pub fn replica(net: &mut Net, relays: &[&str], disk_delay: u64) -> NodeId {
         limits: net.limits,
     };
     let replica = Replica::new(config, net.now);
-    let node = net.add(Machine::Replica(Box::new(replica)), MemoryStore::default());
+    let node = net.add(Machine::Replica(Box::new(replica)), store);
     net.nodes[node].disk_delay = disk_delay;
     node
+}
+
+pub fn put(key: &str, value: i64) -> Op {
+    Op::Put { path: vec![Prop::Map(key.into())], value: Value::Scalar(ScalarValue::Int(value)) }
 }
 
 /// A peer for which the test speaks, linked to a relay.

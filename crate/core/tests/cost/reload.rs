@@ -7,7 +7,7 @@ use eyot_core::wire::bodies::{ChainRange, Want};
 use eyot_core::wire::frame::Frame;
 
 use crate::net::Net;
-use crate::peers::{Raw, chain, relay};
+use crate::peers::{Raw, chain, commit, relay, start};
 use eyot_core::base::id::AuthorId;
 
 /// A question is under way, and so is a write that another process overtakes.
@@ -51,4 +51,29 @@ fn a_question_that_was_asked_of_the_log_as_it_was_is_answered_from_the_log_as_it
         assert!(records.iter().all(|author| *author == 3), "{records:?} after {delay} ms");
         assert_eq!(net.relay(relay).stored(), 12);
     }
+}
+
+/// It would wait until its link ended, although what it waits for is in the log.
+#[test]
+fn who_waits_for_a_cause_that_another_process_appends_is_let_in() {
+    let mut net = Net::new(Limits::PROTOCOL);
+    let relay = relay(&mut net, "eu", &[], Caps::default(), MemoryStore::default());
+    let raw = Raw::new(&mut net, relay);
+    raw.bring(&mut net, &chain(4, 1));
+    let cause = commit(1, 1, start(), Vec::new(), 0);
+    raw.bring(&mut net, &[commit(2, 1, start(), vec![cause.name()], 0)]);
+    net.run(100);
+    assert_eq!(net.relay(relay).stored(), 1);
+
+    let mut other = Net::new(Limits::PROTOCOL);
+    let second = self::relay(&mut other, "eu", &[], Caps::default(), net.nodes[relay].store.clone());
+    other.run(10);
+    Raw::new(&mut other, second).bring(&mut other, &[cause]);
+    other.run(100);
+    net.nodes[relay].store = other.nodes[second].store.clone();
+
+    // Its next write is refused, and it reads the log anew.
+    Raw::new(&mut net, relay).bring(&mut net, &chain(3, 1));
+    net.run(1_000);
+    assert_eq!((net.relay(relay).failure(), net.relay(relay).stored()), (None, 4));
 }

@@ -14,6 +14,7 @@ use eyot_core::holder::io::Input;
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::wire::bodies::Commits;
 use eyot_core::wire::bodies::Hello;
+use eyot_core::wire::bodies::Piece;
 use eyot_core::wire::bodies::Want;
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
@@ -140,6 +141,28 @@ fn a_link_with_a_partial_commit_a_waiting_one_or_an_answer_under_way_does_not_sl
     host.read_all(other);
     host.send(other, &commits(&[after(2, &chain(3, 2, 10)[1])]));
     assert!(host.relay.attachment(other).is_empty(), "a waiting commit");
+}
+
+/// The frame after the last piece acknowledged a commit that sleep had dropped.
+#[test]
+fn a_commit_whose_last_piece_has_come_is_stored_and_acknowledged_with_the_frame_after_it() {
+    let mut host = crate::common::host();
+    let link = host.come("write");
+    host.read_all(link);
+    let record = chain(3, 1, 2_500)[0].encode();
+    let count = record.len().div_ceil(1_000);
+    for (number, bytes) in record.chunks(1_000).enumerate() {
+        let bytes = bytes.to_vec().into();
+        host.send(link, &Frame::Piece(Piece { bytes, last: number + 1 == count, answer: false }));
+        assert!(host.relay.attachment(link).is_empty(), "it would be forgotten in sleep");
+    }
+    let acked = |frames: &[Frame]| frames.iter().any(|frame| matches!(frame, Frame::Ack(_)));
+    assert!(!acked(&host.read_all(link)) && host.relay.stored() == 0);
+    let to = Some(Mark::START);
+    host.send(link, &Frame::Commits(Commits { records: Vec::new(), to, named: Vec::new() }));
+    assert_eq!((host.relay.stored(), host.code(link)), (1, None));
+    assert!(acked(&host.read_all(link)));
+    assert!(!host.relay.attachment(link).is_empty());
 }
 
 #[test]

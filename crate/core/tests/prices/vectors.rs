@@ -78,6 +78,23 @@ fn many_tips_of_one_author_are_not_kept() {
     assert_eq!(host.code(link), None);
 }
 
+/// They count together with those of all links, so that many of one author would end the links of others.
+#[test]
+fn many_tips_of_one_author_take_no_room_from_others() {
+    let tiny = Limits { vector_tips_max: 300, frame_bytes_max: 20_000, ..limits() };
+    let (mut host, _) = filled(tiny, Caps::default(), &chain(1, 3, 10));
+    let links: Vec<_> = (0..20)
+        .map(|_| {
+            let link = host.greet(Hello { tips: None, ..host.hello("read", 77) });
+            host.read_all(link);
+            host.send(link, &vector((0..250).map(|id| tip(1, 9, id)).collect(), false, false));
+            link
+        })
+        .collect();
+    let ended: Vec<_> = links.iter().filter_map(|link| host.code(*link)).collect();
+    assert_eq!(ended, Vec::<u16>::new());
+}
+
 #[test]
 fn a_large_vector_goes_out_in_parts_as_they_are_read() {
     let held: Vec<_> = (1..=200).flat_map(|author| chain(author, 1, 10)).collect();

@@ -47,7 +47,7 @@ pub struct Process {
     pub closed: Vec<(LinkId, u16)>,
     /// Links that are dialled.
     pub dialled: Vec<LinkId>,
-    timer: Option<u64>,
+    pub timer: Option<u64>,
 }
 
 impl World {
@@ -149,6 +149,16 @@ impl World {
         let sent = self.processes[process].sent.iter().filter(|(of, _)| *of == link);
         let records = sent.filter_map(|(_, frame)| match frame {
             Frame::Commits(commits) => Some(&commits.records),
+            _ => None,
+        });
+        records.flatten().map(|record| record.clone().open(&Limits::PROTOCOL).expect("a commit")).collect()
+    }
+
+    /// The commits with which a process has answered on a link.
+    pub fn answers(&self, process: usize, link: LinkId) -> Vec<Commit> {
+        let sent = self.processes[process].sent.iter().filter(|(of, _)| *of == link);
+        let records = sent.filter_map(|(_, frame)| match frame {
+            Frame::Answer(answer) => Some(&answer.records),
             _ => None,
         });
         records.flatten().map(|record| record.clone().open(&Limits::PROTOCOL).expect("a commit")).collect()
