@@ -65,6 +65,7 @@ export default defineConfig({
           page("Bundlers and platforms", "docs/guide/platforms"),
           page("Errors", "docs/guide/errors"),
           page("Operations", "docs/guide/operations"),
+          page("Following from a server", "docs/guide/changes"),
           page("Limits", "docs/guide/limits"),
           page("Security", "SECURITY"),
         ],

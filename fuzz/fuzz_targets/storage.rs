@@ -7,6 +7,7 @@ use eyot_core::holder::io::Input;
 use eyot_core::holder::records;
 use eyot_core::log::meta::Meta;
 use eyot_core::log::rows::read_rows;
+use eyot_core::relay::changes::{After, ChangesPage};
 use eyot_core::storage::request::WriteBatch;
 use eyot_fuzz::{Host, NOW, hello, relay};
 use libfuzzer_sys::fuzz_target;
@@ -67,6 +68,12 @@ fuzz_target!(|disk: Disk| {
         host.handle(Input::Received(LinkId(1), hello(1)), NOW);
     }
     host.store.write(&WriteBatch { puts, ..WriteBatch::default() });
+    let mut page = ChangesPage::new(After::START, 100);
+    while let Some(request) = page.go_on() {
+        if page.learn(host.store.answer(&request)).is_err() {
+            break;
+        }
+    }
     // The relay is made again over it, and somebody comes.
     let mut again = Host { store: std::mem::take(&mut host.store), ..Host::bare(relay()) };
     again.run(NOW);

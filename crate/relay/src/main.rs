@@ -30,7 +30,7 @@ use clap::Parser;
 use tracing::Level;
 use tracing_appender::non_blocking::WorkerGuard;
 
-use crate::commands::{Command, Flags, LogFormat, inspect, repair, serve};
+use crate::commands::{Command, Flags, LogFormat, inspect, repair, revoke, serve};
 
 // The system's allocator keeps most of the memory of spaces that have gone to sleep: ten thousand of
 // them take as much as ten thousand that are awake. This one gives it back.
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         }
         Command::Inspect(flags) => inspect(&flags).map_err(Into::into),
         Command::Repair(flags) => repair(&flags).map_err(Into::into),
+        Command::Revoke(flags) => revoke(&flags).map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

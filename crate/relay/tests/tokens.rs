@@ -3,29 +3,15 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use common::{Client, Relay, Stream, close_code, connect, hello, next_frame, now, send};
+use common::{
+    Client, Relay, SECRET, Stream, close_code, connect, guarded, hello, next_frame, now, send, token_of,
+};
 use eyot_core::replica::event::Event;
 use eyot_core::replica::status::State;
 use eyot_core::wire::bodies::Bye;
 use eyot_core::wire::frame::Frame;
-use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
-
-const SECRET: &str = "a secret that nobody would ever guess";
-
-/// A relay that asks for tokens signed with the secret.
-fn guarded(folder: &Path, flags: &[&str]) -> (Relay, PathBuf) {
-    let file = folder.join("secret");
-    fs::write(&file, format!("{SECRET}\n")).unwrap();
-    let flags = [flags, &["--jwt-secret", file.to_str().unwrap()]].concat();
-    (Relay::start_with(&folder.join("data"), &flags), file)
-}
-
-fn token_of(secret: &str, claims: &Value) -> String {
-    encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
-}
 
 /// Good for so many seconds.
 fn token(seconds: i64, spaces: &Value) -> String {

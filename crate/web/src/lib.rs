@@ -15,6 +15,8 @@
 #![allow(clippy::module_inception)]
 
 mod base;
+#[cfg(feature = "relay")]
+mod changes;
 mod convert;
 #[cfg(feature = "replica")]
 mod driver;
@@ -25,6 +27,8 @@ mod io;
 mod relay;
 
 pub use base::clock::set_clock;
+#[cfg(feature = "relay")]
+pub use changes::changes_page;
 #[cfg(feature = "replica")]
 pub use engine::Engine;
 #[cfg(feature = "relay")]

@@ -105,6 +105,12 @@ impl RelayEngine {
         write::object(RelayCounters::from(self.relay.borrow().counters()))
     }
 
+    /// Whose token let a link in, once it did.
+    pub fn subject(&self, link: f64) -> Result<Option<String>, JsValue> {
+        death::check()?;
+        Ok(self.relay.borrow().subject(link_id(link)).map(str::to_owned))
+    }
+
     /// What to keep of a link so that it survives the loss of this object's memory.
     pub fn attachment(&self, link: f64) -> Result<Vec<u8>, JsValue> {
         death::check()?;

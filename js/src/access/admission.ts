@@ -1,5 +1,6 @@
 /** Decides who may come in to a space of a relay, with the keys that there are now. */
 
+import { clock } from "../base/clock.js";
 import { CLOSE_DENIED, CLOSE_GOING_AWAY, CLOSE_TOO_LARGE } from "../base/close-codes.js";
 import type { RelayClaims } from "../../wasm/eyot_web_relay.js";
 import { type Keys, NoKeys } from "./keys.js";
@@ -18,6 +19,8 @@ export interface Comer {
   claims: RelayClaims;
   /** The token that says so. Absent: none was needed. */
   token?: string;
+  /** When the token was issued, in milliseconds since 1970; absent where it does not say. */
+  issuedAt?: number;
 }
 
 /** A relay of another region of the same host. */
@@ -65,7 +68,8 @@ export async function admit(
   authorize?: Authorize,
 ): Promise<Comer> {
   if (keys === "open") {
-    return { claims: authorize === undefined ? anybody(hasPeers) : forSpace(await asked(authorize, {}), space) };
+    if (authorize === undefined) return { claims: anybody(hasPeers) };
+    return { claims: forSpace(await asked(authorize, {}), space), issuedAt: clock.now() };
   }
   if (token === undefined) throw new Refused(CLOSE_DENIED, "a token is needed");
   if (token.length > TOKEN_BYTES_MAX) throw new Refused(CLOSE_TOO_LARGE, "a token over the limit");
@@ -74,7 +78,9 @@ export async function admit(
     if (!(error instanceof NoKeys)) console.error("eyot: a token can't be checked:", String(error));
     throw new Refused(CLOSE_GOING_AWAY, "the relay can't get its keys; try again");
   });
-  return { claims: forSpace(authorize === undefined ? readClaims(said) : await asked(authorize, said), space), token };
+  const { iat } = said;
+  const claims = forSpace(authorize === undefined ? readClaims(said) : await asked(authorize, said), space);
+  return { claims, token, ...(typeof iat === "number" && { issuedAt: iat * 1000 }) };
 }
 
 /** What the application makes of claims. It can't make a token live longer. */

@@ -6,6 +6,8 @@ export interface Attachment {
   link: number;
   /** When the connection's token expires, in milliseconds since 1970. */
   expiresAt: number;
+  /** When the connection's token was issued, if it says so. */
+  issuedAt?: number | undefined;
   /** The core's part. Empty until the link can be resumed. */
   state: Uint8Array;
 }

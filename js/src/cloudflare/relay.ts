@@ -18,17 +18,21 @@ import { closeSocket } from "./close.js";
 import { addressOf, dial } from "./dial.js";
 import { failInstance, type RelayClaims, RelayEngine, type RelayOutput, startInstance } from "./instance.js";
 import { isDialled, Links } from "./links.js";
+import { ChangesFeed, type ChangesQuery, refusedBy } from "../host/changes.js";
 import { counters } from "../host/metrics.js";
 import { peerToken } from "./object.js";
 import type { Context, Socket } from "./platform.js";
 import { askWorker } from "./renewal.js";
+import { Revoked, type RevokedSubject } from "./revoked.js";
 import { readSetup, saveSetup, type Setup, toldBy } from "./setup.js";
-import { sqlStore } from "./store.js";
+import { hasStore, NO_STORE, sqlStore } from "./store.js";
 import { signTicket, TICKET_KEY } from "../access/ticket-key.js";
 import { Wakes } from "./wakes.js";
 
 /** An object may hold 10 GB. The rest is for what the rows of the log take besides commits. */
 const SPACE_BYTES_MAX = 8 * 2 ** 30;
+
+const REVOKED = "the token was revoked";
 
 /** The relay of one space in one region: a Durable Object with SQLite storage. */
 export class SpaceRelay {
@@ -38,6 +42,8 @@ export class SpaceRelay {
   readonly #links = new Links();
   /** Who has come, by link, until the core asks. */
   readonly #comers = new Map<number, Comer>();
+  readonly #changes = new ChangesFeed();
+  readonly #revoked: Revoked;
   #setup: Setup | undefined;
   #engine: RelayEngine | undefined;
   /** The Wasm instance of the engine. */
@@ -47,6 +53,7 @@ export class SpaceRelay {
   constructor(context: unknown, env: unknown) {
     this.#context = context as Context;
     this.#env = env;
+    this.#revoked = new Revoked(this.#context.storage);
     this.#wakes = new Wakes(this.#context.storage, () => this.#due());
     void this.#context.blockConcurrencyWhile(() => this.#wakes.load());
     // Answered by the platform, so that clients that measure their distance to this relay do not wake it.
@@ -57,6 +64,8 @@ export class SpaceRelay {
   async fetch(request: Request): Promise<Response> {
     const told = toldBy(request);
     if (told === undefined) return new Response("a relay is reached through routeRelay\n", { status: 403 });
+    if (told.changes !== undefined) return this.#page(told.setup, told.comer, told.changes);
+    if (told.revoke !== undefined) return this.#revoke(told.revoke);
     this.#learn(told.setup, told.from);
     const engine = this.#wake();
     if (engine === undefined) return new Response("the relay can't read its storage\n", { status: 503 });
@@ -71,6 +80,40 @@ export class SpaceRelay {
     this.#run(engine, () => engine.opened(link));
     const headers = { "sec-websocket-protocol": PROTOCOL };
     return new Response(null, { status: 101, webSocket: client, headers } as ResponseInit);
+  }
+
+  /** A page of what is stored. The object stores nothing for it, and its relay need not run. */
+  #page({ space, caps }: Setup, { claims, issuedAt }: Comer, query: ChangesQuery): Response {
+    if (this.#revoked.has(claims.subject, issuedAt)) {
+      const answer = refusedBy(new Refused(CLOSE_EXPIRED, REVOKED));
+      return new Response(answer.body, answer);
+    }
+    const instance = startInstance();
+    const storage = this.#context.storage;
+    const store = hasStore(storage) ? sqlStore(storage) : NO_STORE;
+    try {
+      const page = this.#changes.answer(store, space, claims, query, Date.now(), caps?.subjectReadsPerSecond);
+      return new Response(page.body, page);
+    } catch (error) {
+      // Nothing of the instance can be trusted any more. Links that are up by it end when they are used.
+      failInstance(instance);
+      console.error("eyot: a page of what is stored can't be made:", error);
+      return new Response("the relay has failed\n", { status: 503 });
+    }
+  }
+
+  /** Somebody's tokens count no more: links that are up by one of them end, also those that slept. */
+  #revoke(revoked: RevokedSubject): Response {
+    this.#revoked.add(revoked);
+    const sockets = this.#context.getWebSockets();
+    const engine = sockets.length === 0 ? undefined : this.#wake();
+    for (const socket of sockets) {
+      const { link, issuedAt } = readAttachment(socket);
+      const subject = engine?.subject(link);
+      if (engine === undefined || subject === undefined || this.#engine !== engine) continue;
+      if (this.#revoked.has(subject, issuedAt)) this.#run(engine, () => engine.refused(link, true, REVOKED), link);
+    }
+    return new Response();
   }
 
   webSocketMessage(socket: Socket, message: ArrayBuffer | string): void {
@@ -250,8 +293,12 @@ export class SpaceRelay {
     const comer = this.#comers.get(link);
     this.#comers.delete(link);
     let claims: RelayClaims;
+    let issuedAt: number | undefined;
     try {
-      claims = claimsOf(comer, token) ?? (await askWorker(this.#context, this.#setup!.space, token ?? ""));
+      const isOfAnother = token !== undefined && comer?.token !== undefined && comer.token !== token;
+      const known = isOfAnother ? undefined : comer;
+      ({ claims, issuedAt } = known ?? (await askWorker(this.#context, this.#setup!.space, token ?? "")));
+      if (this.#revoked.has(claims.subject, issuedAt)) throw new Refused(CLOSE_EXPIRED, REVOKED);
     } catch (error) {
       if (this.#engine !== engine || this.#links.get(link) === undefined) return;
       if (error instanceof Refused && error.code !== CLOSE_GOING_AWAY) {
@@ -265,7 +312,7 @@ export class SpaceRelay {
     const socket = this.#links.get(link);
     if (this.#engine !== engine || socket === undefined) return;
     const { expiresAt = Infinity } = claims;
-    writeAttachment(socket, { ...readAttachment(socket), expiresAt });
+    writeAttachment(socket, { ...readAttachment(socket), expiresAt, issuedAt });
     this.#wakes.expires(expiresAt);
     this.#run(engine, () => engine.authorized(link, claims), link);
   }
@@ -301,10 +348,4 @@ export class SpaceRelay {
     for (const socket of this.#context.getWebSockets()) closeSocket(socket, CLOSE_STORAGE, reason);
     console.error("eyot: the relay has failed:", isStorage ? message : error);
   }
-}
-
-/** What the Worker has found out about whoever greets with this token; undefined if it was of another token. */
-function claimsOf(comer: Comer | undefined, token: string | undefined): RelayClaims | undefined {
-  const isOfAnother = token !== undefined && comer?.token !== undefined && comer.token !== token;
-  return isOfAnother ? undefined : comer?.claims;
 }

@@ -4,12 +4,13 @@ import { admit, type Authorize, PROTOCOL, protocolsOf, tokenOffered } from "../a
 import type { Keys } from "../access/keys.js";
 import type { TokenClaims } from "../access/token.js";
 import { Refused } from "../access/refused.js";
+import { readQuery, refusedBy } from "../host/changes.js";
 import { counters, metrics } from "../host/metrics.js";
 import { relayObject } from "./object.js";
 import { checkOptions, isRegion, type RelayOptions } from "./options.js";
 import { type ClientPlace, defaultRegions, isWithin, nearest } from "./place.js";
 import { refuse } from "./refusal.js";
-import { judge } from "./renewal.js";
+import { bearer, judge } from "./renewal.js";
 import { type Peer, type Setup, tell } from "./setup.js";
 import { publishedKeys } from "../access/ticket-key.js";
 
@@ -19,7 +20,7 @@ const NAME_BYTES_MAX = 256;
  * Answers a request to one of a relay's addresses. Resolves with undefined for any other request, so that you can answer
  * it yourself.
  *
- * `GET /v1/SPACE` (WebSocket), `GET /v1/SPACE/token`, `GET /health`, `GET /metrics`, `GET /v1/regions`, `GET /v1/keys`. `/at/REGION`
+ * `GET /v1/SPACE` (WebSocket), `GET /v1/SPACE/token`, `GET /v1/SPACE/changes`, `GET /health`, `GET /metrics`, `GET /v1/regions`, `GET /v1/keys`. `/at/REGION`
  * before any of them names the region.
  */
 export async function routeRelay(
@@ -56,15 +57,20 @@ export async function routeRelay(
       return text(200, metrics(), { "content-type": "text/plain; version=0.0.4" });
     case "space":
     case "token":
+    case "changes":
       if (route.space === undefined) return text(400, `a space has a name of at most ${NAME_BYTES_MAX} bytes`);
       const authorize = options.authorize && ((claims: TokenClaims) => options.authorize!(request, claims));
       if (route.kind === "token") return judge(request, route.space, keys, hasPeers(options), authorize);
+      if (route.kind === "changes") {
+        return changes(request, env, keys, authorize, setupOf(route.space, region, regions, options));
+      }
       return connect(request, env, keys, authorize, setupOf(route.space, region, regions, options));
   }
 }
 
 type Route =
-  { kind: "health" | "metrics" | "regions" | "keys" } | { kind: "space" | "token"; space: string | undefined };
+  | { kind: "health" | "metrics" | "regions" | "keys" }
+  | { kind: "space" | "token" | "changes"; space: string | undefined };
 
 const ROUTES: Readonly<Record<string, Route>> = {
   "/health": { kind: "health" },
@@ -79,9 +85,9 @@ function isUpgrade({ headers }: Request): boolean {
 
 /** A space may be named like a page: who wants a WebSocket means the space. */
 function readRoute(path: string, isUpgrade: boolean): Route | undefined {
-  const [, name, token] = /^\/v1\/([^/]+)(\/token)?$/.exec(path) ?? [];
+  const [, name, kind = "space"] = /^\/v1\/([^/]+)(?:\/(token|changes))?$/.exec(path) ?? [];
   if (Object.hasOwn(ROUTES, path) && !(isUpgrade && name !== undefined)) return ROUTES[path];
-  return name === undefined ? undefined : { kind: token === undefined ? "space" : "token", space: readSpace(name) };
+  return name === undefined ? undefined : { kind: kind as "space" | "token" | "changes", space: readSpace(name) };
 }
 
 /** Decodes the name of a space in a URL; undefined if it is malformed or too long. */
@@ -100,7 +106,7 @@ function hasPeers({ peers = {} }: RelayOptions): boolean {
 }
 
 /** The regions that have objects here. Empty: any region that `region` returns has one. */
-function regionsOf({ regions, region, jurisdiction, peers }: RelayOptions): readonly string[] {
+export function regionsOf({ regions, region, jurisdiction, peers }: RelayOptions): readonly string[] {
   return regions ?? (region === undefined && peers === undefined ? defaultRegions(jurisdiction) : []);
 }
 
@@ -126,7 +132,7 @@ function relayList(
 }
 
 /** What the object of a space in a region is told. */
-function setupOf(space: string, region: string, regions: readonly string[], options: RelayOptions): Setup {
+export function setupOf(space: string, region: string, regions: readonly string[], options: RelayOptions): Setup {
   const { peers = {}, caps, binding, jurisdiction } = options;
   const elsewhere: Peer[] = Object.entries(peers).map(([name, url]) => ({ region: name, url }));
   const here: Peer[] = regions.filter((name) => !Object.hasOwn(peers, name)).map((name) => ({ region: name }));
@@ -164,6 +170,29 @@ async function connect(
   } catch (error) {
     if (error instanceof Refused) return refuse(error);
     throw error;
+  }
+}
+
+/** Asks the object of the space for a page of what is stored, once it is known who asks. */
+async function changes(
+  request: Request,
+  env: unknown,
+  keys: Keys | "open",
+  authorize: Authorize | undefined,
+  setup: Setup,
+): Promise<Response> {
+  const query = readQuery(new URL(request.url).searchParams);
+  if ("status" in query) return new Response(query.body, query);
+  try {
+    const comer = await admit(bearer(request), setup.space, keys, false, authorize);
+    // Of the request the object needs nothing else.
+    return await relayObject(env, setup).fetch(
+      new Request(request.url, { headers: tell({ setup, comer, changes: query }) }),
+    );
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const answer = refusedBy(error);
+    return new Response(answer.body, answer);
   }
 }
 

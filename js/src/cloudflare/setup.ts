@@ -5,9 +5,11 @@
  */
 
 import type { Comer } from "../access/admission.js";
+import type { ChangesQuery } from "../host/changes.js";
 import type { RelayCaps } from "./options.js";
 import type { Jurisdiction } from "./place.js";
 import type { SqlStorage } from "./platform.js";
+import type { RevokedSubject } from "./revoked.js";
 
 export interface Setup {
   space: string;
@@ -32,6 +34,10 @@ export interface Told {
   comer: Comer;
   /** The region of the relay that sends the request, if an object of the same namespace does. */
   from?: string;
+  /** A page of what is stored is asked for, and no connection. */
+  changes?: ChangesQuery;
+  /** Somebody's tokens count no more, and no connection is asked for. */
+  revoke?: RevokedSubject;
 }
 
 /**

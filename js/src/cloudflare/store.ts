@@ -3,6 +3,19 @@
 import type { StoreScan, StoreWrite, SyncStore } from "./instance.js";
 import type { SqlStorage } from "./platform.js";
 
+/** Whether anything was ever kept here. */
+export function hasStore({ sql }: SqlStorage): boolean {
+  for (const _ of sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'kv'")) return true;
+  return false;
+}
+
+/** The store of an object that has none. */
+export const NO_STORE: SyncStore = {
+  get: (keys) => keys.map(() => undefined),
+  scan: () => ({ keys: [], values: [], more: false }),
+  write: () => false,
+};
+
 /** One table, ordered by key. `WITHOUT ROWID` makes a write cost one row instead of two. */
 export function sqlStore(storage: SqlStorage): SyncStore {
   const { sql } = storage;

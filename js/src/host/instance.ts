@@ -4,6 +4,7 @@
  */
 import {
   __wbg_reset_state,
+  changesPage,
   initSync,
   type RelayClaims,
   RelayEngine,
@@ -15,7 +16,15 @@ import {
 } from "../../wasm/eyot_web_relay.js";
 import { clock } from "../base/clock.js";
 
-export { RelayEngine, type RelayClaims, type RelayOutput, type StoreScan, type StoreWrite, type SyncStore };
+export {
+  changesPage,
+  RelayEngine,
+  type RelayClaims,
+  type RelayOutput,
+  type StoreScan,
+  type StoreWrite,
+  type SyncStore,
+};
 
 /** Number of the current instance: how many have failed so far. */
 let current = 0;

@@ -5,6 +5,8 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { PROTOCOL } from "../access/admission.js";
 import { publishedKeys, TICKET_KEY } from "../access/ticket-key.js";
+import { messageOf } from "../base/error.js";
+import { type ChangesAnswer, type ChangesQuery, readQuery } from "../host/changes.js";
 import { counters, metrics } from "../host/metrics.js";
 import type { HostSocket } from "../host/relay.js";
 import type { Settings } from "./flags.js";
@@ -15,11 +17,13 @@ const SPACE_BYTES_MAX = 256;
 const CONNECTIONS_MAX = 10_000;
 /** How long whoever comes may take for a request. */
 const REQUEST_MS = 10_000;
+const CHANGES = /^(\/v1\/[^/]+)\/changes$/;
 
 export interface Pages extends Pick<Settings, "region" | "peers" | "publicUrl" | "origins"> {
   isOpen: boolean;
   ticketKey: string;
   accept(socket: HostSocket, space: string): void;
+  changes(space: string, token: string | undefined, query: ChangesQuery): Promise<ChangesAnswer>;
 }
 
 interface Answer {
@@ -37,8 +41,14 @@ export function httpServer(pages: Pages): Server {
     handleProtocols: () => PROTOCOL,
   });
   const server = createServer((request, response) => {
-    const { status, body, headers } = answer(request, pages);
-    response.writeHead(status, { connection: "close", ...headers }).end(body);
+    const respond = ({ status, body, headers }: Answer): void => {
+      response.writeHead(status, { connection: "close", ...headers }).end(body);
+    };
+    if (!CHANGES.test(pathOf(request))) return respond(answer(request, pages));
+    changes(request, pages).then(respond, (error: unknown) => {
+      console.error(`eyot: a page of what is stored can't be made: ${messageOf(error)}`);
+      respond(text(503, "the relay has failed"));
+    });
   });
   server.requestTimeout = server.headersTimeout = REQUEST_MS;
   server.maxConnections = CONNECTIONS_MAX;
@@ -59,6 +69,18 @@ function refusal(request: IncomingMessage, pages: Pages): Answer | undefined {
   const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
   if (!offered.includes(PROTOCOL)) return text(400, `the subprotocol ${PROTOCOL} must be asked for`);
   return undefined;
+}
+
+/** `GET /v1/SPACE/changes`. */
+async function changes(request: IncomingMessage, pages: Pages): Promise<Answer> {
+  if (request.method !== "GET") return onlyGet();
+  const { origin, authorization = "" } = request.headers;
+  if (!isAllowed(origin, pages)) return forbidden();
+  const space = spaceOf(pathOf(request).replace(CHANGES, "$1"));
+  if (space === undefined) return text(400, `a space has a name of at most ${SPACE_BYTES_MAX} bytes`);
+  const query = readQuery(new URL(request.url ?? "", "http://relay").searchParams);
+  if ("status" in query) return query;
+  return pages.changes(space, /^bearer (.+)$/i.exec(authorization)?.[1], query);
 }
 
 function answer(request: IncomingMessage, pages: Pages): Answer {

@@ -43,7 +43,8 @@ export async function serve(settings: Settings, module: WebAssembly.Module): Pro
   };
   const spaces = new Spaces(options, stores);
   const accept = spaces.accept.bind(spaces);
-  const server = httpServer({ ...settings, isOpen: keys === "open", ticketKey, accept });
+  const changes = spaces.changes.bind(spaces);
+  const server = httpServer({ ...settings, isOpen: keys === "open", ticketKey, accept, changes });
   try {
     await listen(server, host, port);
   } catch (error) {

@@ -5,7 +5,8 @@ import { Refused } from "../access/refused.js";
 import { signTicket, TICKET_KEY } from "../access/ticket-key.js";
 import { CLOSE_DENIED, CLOSE_GOING_AWAY, CLOSE_STORAGE } from "../base/close-codes.js";
 import { messageOf } from "../base/error.js";
-import type { RelayClaims } from "../host/instance.js";
+import { type ChangesAnswer, ChangesFeed, type ChangesQuery, refusedBy } from "../host/changes.js";
+import { failInstance, type RelayClaims, startInstance } from "../host/instance.js";
 import { counters } from "../host/metrics.js";
 import { HostedRelay, type HostSocket, type RelayHost } from "../host/relay.js";
 import type { Peer } from "./flags.js";
@@ -30,6 +31,7 @@ export class Spaces implements RelayHost {
   readonly module: WebAssembly.Module;
   readonly #options: SpacesOptions;
   readonly #stores: Stores;
+  readonly #changes = new ChangesFeed();
   readonly #relays = new Map<string, HostedRelay>();
   /** Those that were idle when it was looked last. */
   #idle = new Set<HostedRelay>();
@@ -48,6 +50,25 @@ export class Spaces implements RelayHost {
     const relay = this.#relay(space);
     if (relay === undefined) socket.close(CLOSE_STORAGE, "the relay can't read its storage");
     else relay.accept(socket);
+  }
+
+  /** A page of what is stored, for whoever has a good token. */
+  async changes(space: string, token: string | undefined, query: ChangesQuery): Promise<ChangesAnswer> {
+    let claims: RelayClaims;
+    try {
+      claims = await this.admit(token, space);
+    } catch (error) {
+      if (error instanceof Refused) return refusedBy(error);
+      throw error;
+    }
+    await new Promise<void>((resolve) => this.#stores.whenDurable(resolve));
+    const instance = startInstance(this.module);
+    try {
+      return this.#changes.answer(this.#stores.store(space), space, claims, query, Date.now());
+    } catch (error) {
+      failInstance(instance);
+      throw error;
+    }
   }
 
   /** What is here goes to other regions that lack it. */

@@ -97,6 +97,11 @@ export class Stores {
     else this.#waiting.push(then);
   }
 
+  /** Calls this once, when everything that is written is on disk: what it reads is durable. */
+  whenDurable(then: () => void): void {
+    this.afterWrites(() => (this.#waiting === undefined ? then() : this.whenDurable(then)));
+  }
+
   /** Writes what is under way. */
   close(): void {
     this.#commit();

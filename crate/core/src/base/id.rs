@@ -5,7 +5,7 @@ use core::fmt;
 use minicbor::decode::{Decode, Decoder, Error as DecodeError};
 use minicbor::encode::{Encode, Encoder, Error as EncodeError, Write};
 
-use crate::base::hash::hash16;
+use crate::base::hash::{hash16, hash32};
 
 macro_rules! byte_id {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
@@ -105,15 +105,34 @@ impl DocId {
     pub fn named(name: &str, generation: u64) -> Self {
         Self(hash16(&[b"eyot named", &[0], name.as_bytes(), &[0], &generation.to_be_bytes()]))
     }
+
+    /// As applications know it: `automerge:` and the id in base58check.
+    pub fn to_url(&self) -> String {
+        let checksum = hash32(&[&hash32(&[&self.0])]);
+        format!("automerge:{}", bs58::encode([&self.0, &checksum[..4]].concat()).into_string())
+    }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()
         .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
         .map(char::from)
         .collect()
+}
+
+/// The bytes of lower-case hexadecimal; none of anything else.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    bytes.collect::<Option<_>>().filter(|_| rest.is_empty())
 }
 
 /// One connection, numbered by whoever opened it: the core for links it dials, the host for links

@@ -8,7 +8,7 @@ pub mod id_map;
 pub(crate) mod leb128;
 pub mod limits;
 pub mod mutation;
-pub(crate) mod pace;
+pub mod pace;
 pub mod position;
 pub mod rng;
 pub mod time;

@@ -4,15 +4,17 @@ use crate::base::time::Millis;
 
 /// So much a second, and so much at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rate {
+pub struct Rate {
+    /// So much a second.
     pub per_second: u64,
+    /// As much more at once.
     pub burst: u64,
 }
 
 /// What was taken at a [`Rate`] (the generic cell rate algorithm: only the time is kept at which all
 /// that was taken is paid for).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pace {
+pub struct Pace {
     /// In thousandths of a millisecond.
     paid_at: u64,
 }

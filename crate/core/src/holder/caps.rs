@@ -59,7 +59,8 @@ impl Caps {
         Rate { per_second: self.connection_reads_per_second, burst: Self::READ_BURST }
     }
 
-    pub(super) fn subject_reads(&self) -> Rate {
+    /// How fast storage is read for a subject.
+    pub fn subject_reads(&self) -> Rate {
         Rate { per_second: self.subject_reads_per_second, burst: 4 * Self::READ_BURST }
     }
 }

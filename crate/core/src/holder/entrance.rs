@@ -63,6 +63,11 @@ impl Holder {
         }
     }
 
+    /// Whose token let a link in, once it did.
+    pub fn subject(&self, id: LinkId) -> Option<&str> {
+        self.links.get(id)?.grant().map(|grant| grant.subject.as_str())
+    }
+
     /// Nobody is counted for this link any more.
     fn forget_grant(&mut self, id: LinkId) {
         let session = self.links.session_mut(id).and_then(|session| session.accepted());

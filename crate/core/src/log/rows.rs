@@ -54,6 +54,8 @@ const AGAIN: u8 = 2;
 /// What a scan of rows gave.
 #[derive(Debug)]
 pub struct RowsRead {
+    /// The position before the first; none where there are none.
+    pub before: Option<Position>,
     /// The commits, in order, of every row that was read whole.
     pub entries: Vec<Entry>,
     /// The first row was not read whole: scan again for at least this many bytes.
@@ -79,15 +81,21 @@ pub struct RowEdits {
 /// Storage holds what this code did not write.
 pub fn read_rows(scanned: &[(Vec<u8>, Vec<u8>)], more: bool) -> Result<RowsRead, Corrupt> {
     let mut entries = Vec::new();
+    let mut before = None;
     for pieces in pieces_of_rows(scanned) {
         let Some(row) = read_row(pieces)? else {
             // Only the last row may be cut, by the scan's end.
             let bytes_needed = entries.is_empty().then_some(row_bytes_needed(pieces)?);
-            return if more { Ok(RowsRead { entries, bytes_needed, more }) } else { Err(incomplete()) };
+            return if more {
+                Ok(RowsRead { before, entries, bytes_needed, more })
+            } else {
+                Err(incomplete())
+            };
         };
+        before.get_or_insert(row.before);
         entries.extend(row.entries()?);
     }
-    Ok(RowsRead { entries, bytes_needed: None, more })
+    Ok(RowsRead { before, entries, bytes_needed: None, more })
 }
 
 /// So many bytes must be scanned for the first row of these pieces to be whole.

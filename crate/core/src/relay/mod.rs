@@ -1,5 +1,6 @@
 //! The relay: a holder that never opens a document.
 
+pub mod changes;
 mod meetings;
 mod mesh;
 mod questions;

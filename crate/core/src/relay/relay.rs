@@ -143,6 +143,11 @@ impl Relay {
         self.holder.token()
     }
 
+    /// Whose token let a link in, once it did.
+    pub fn subject(&self, link: LinkId) -> Option<&str> {
+        self.holder.subject(link)
+    }
+
     /// What a link needs to go on after this relay was dropped and made again. Empty while the link
     /// could not: it must be closed then. An older attachment costs only bytes sent twice.
     pub fn attachment(&self, link: LinkId) -> Vec<u8> {

@@ -4,11 +4,18 @@
 //! see [`eyot_core::wire::access`].
 
 mod key;
-mod policy;
+mod key_file;
+mod revoked;
 #[cfg(test)]
 mod tests;
 mod ticket_key;
 mod token;
+mod tokens;
+mod webhook;
 
-pub use policy::{AccessPolicy, KeyFile, KeyFileContent, KeyFileError};
+pub use key_file::{KeyFile, KeyFileContent, KeyFileError};
+pub use revoked::{Revoked, RevokedError, RevokedFile};
 pub use ticket_key::{TicketKey, TicketKeyError};
+pub use token::TokenFacts;
+pub use tokens::{AccessPolicy, Admitted, Tokens};
+pub use webhook::Webhook;

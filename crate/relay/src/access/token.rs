@@ -14,23 +14,45 @@ use super::key::Key;
 /// How far apart the clocks of this host and the signer may be.
 pub(super) const CLOCK_SKEW: Millis = 5_000;
 
+/// What a token says, once it is verified.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// What it allows.
+    pub claims: Claims,
+    /// By what it can be revoked.
+    pub facts: TokenFacts,
+}
+
+/// By what a token can be revoked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenFacts {
+    /// Whose it is.
+    pub subject: String,
+    /// When it was issued, in seconds since 1970, if it says so.
+    pub issued_at: Option<f64>,
+    /// Its `jti`.
+    pub id: Option<String>,
+}
+
 /// The payload of a token. Other fields are ignored.
 #[derive(Deserialize)]
 struct Payload {
     sub: Option<String>,
     exp: Option<f64>,
     nbf: Option<f64>,
+    iat: Option<f64>,
+    jti: Option<String>,
     spaces: Option<serde_json::Map<String, Value>>,
     #[serde(default)]
     relay: bool,
 }
 
-/// The claims of a token that one of the keys has signed and that is valid at `now`.
+/// What a token says that one of the keys has signed and that is valid at `now`.
 ///
 /// # Errors
 /// Why the token is refused.
-pub(super) fn verify(keys: &[Key], token: &str, now: Millis) -> Result<Claims, Refusal> {
-    claims(signed_payload(keys, token)?, now)
+pub(super) fn verify(keys: &[Key], token: &str, now: Millis) -> Result<Verified, Refusal> {
+    verified(signed_payload(keys, token)?, now)
 }
 
 fn signed_payload(keys: &[Key], token: &str) -> Result<Payload, Refusal> {
@@ -50,7 +72,7 @@ fn signed_payload(keys: &[Key], token: &str) -> Result<Payload, Refusal> {
     }
     let may_be_meant = |key: &Key| header.kid.is_none() || key.id.is_none() || key.id == header.kid;
     for Key { algorithm, key, .. } in usable.filter(|key| may_be_meant(key)) {
-        // Times are checked in `claims`, against a clock that tests can set.
+        // Times are checked in `verified`, against a clock that tests can set.
         let mut validation = Validation::new(*algorithm);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
@@ -70,7 +92,7 @@ fn algorithm_refused() -> Refusal {
     Refusal::denied("the token's algorithm is not accepted here")
 }
 
-fn claims(payload: Payload, now: Millis) -> Result<Claims, Refusal> {
+fn verified(payload: Payload, now: Millis) -> Result<Verified, Refusal> {
     let subject = payload
         .sub
         .filter(|subject| !subject.is_empty())
@@ -90,7 +112,9 @@ fn claims(payload: Payload, now: Millis) -> Result<Claims, Refusal> {
         _ => Err(Refusal::denied("the token says a right that is neither read nor write")),
     };
     let spaces = spaces.into_iter().map(right).collect::<Result<_, _>>()?;
-    Ok(Claims { subject, spaces, expires_at: Some(expires_at), is_relay: payload.relay })
+    let facts = TokenFacts { subject: subject.clone(), issued_at: payload.iat, id: payload.jti };
+    let claims = Claims { subject, spaces, expires_at: Some(expires_at), is_relay: payload.relay };
+    Ok(Verified { claims, facts })
 }
 
 /// Converts a time of a token, which is in seconds and may have a fraction.

@@ -31,6 +31,8 @@ pub enum Command {
     /// Rebuild the databases of a folder that are damaged, without the spaces that can't be read. They
     /// are filled again by other regions and by clients. No relay may be serving the folder.
     Repair(Repair),
+    /// Make tokens count no more before they expire. Relays that are serving end their links within seconds.
+    Revoke(Revoke),
 }
 
 /// `inspect`.
@@ -53,6 +55,27 @@ pub struct Repair {
     /// Leave this space out though it can be read. May be repeated.
     #[arg(long, value_name = "SPACE")]
     pub leave_out: Vec<String>,
+}
+
+/// `revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// Folder with the relay's data, in which the file is.
+    #[arg(long, value_name = "DIR", required_unless_present = "file", conflicts_with = "file")]
+    pub data: Option<PathBuf>,
+    /// The file that relays were given with --revoked.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Whose tokens (`sub`) count no more, if they were issued (`iat`) until now, or do not say when. Later
+    /// ones count. May be repeated.
+    #[arg(long = "subject", value_name = "SUBJECT", required_unless_present = "tokens")]
+    pub subjects: Vec<String>,
+    /// A token (`jti`) that counts no more. May be repeated.
+    #[arg(long = "token", value_name = "ID")]
+    pub tokens: Vec<String>,
+    /// In place of now: seconds since 1970.
+    #[arg(long, value_name = "TIME", requires = "subjects")]
+    pub before: Option<u64>,
 }
 
 /// `serve`.
@@ -85,6 +108,14 @@ pub struct Serve {
     /// it is left out. SIGHUP reads the file again.
     #[arg(long, value_name = "FILE")]
     pub jwt_secret: Option<PathBuf>,
+    /// File of what is revoked, see `revoke`. It is looked at each second. Default: revoked.json in the data
+    /// folder.
+    #[arg(long, value_name = "FILE")]
+    pub revoked: Option<PathBuf>,
+    /// URL of the application, which has the last word on who may come in: it is asked by POST for each token
+    /// that is good.
+    #[arg(long, value_name = "URL", value_parser = web_url, conflicts_with = "auth")]
+    pub authorize: Option<Uri>,
     /// File with the private key (Ed25519, as JWK) that signs tickets, by which replicas link to each other
     /// directly. Default: a key of its own, which is kept in the data folder.
     #[arg(long, value_name = "FILE")]
@@ -218,6 +249,17 @@ fn url(text: &str) -> Result<String, String> {
     }
 }
 
+fn web_url(text: &str) -> Result<Uri, String> {
+    let url: Uri = text.parse().map_err(|error| format!("not an address: {error}"))?;
+    match (url.scheme_str(), url.authority()) {
+        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
+            Err("an address has no user and no password".to_owned())
+        }
+        (Some("http" | "https"), Some(authority)) if !authority.host().is_empty() => Ok(url),
+        _ => Err("an address begins with http:// or https:// and names a host".to_owned()),
+    }
+}
+
 fn origin(text: &str) -> Result<String, String> {
     let is_origin = |url: Uri| {
         let is_web = matches!(url.scheme_str(), Some("http" | "https"));
@@ -269,6 +311,14 @@ mod tests {
 
     #[test]
     fn addresses_and_peers_are_checked() {
+        for right in ["http://127.0.0.1:8080", "https://app.example/may?they=in"] {
+            assert_eq!(web_url(right).map(|url| url.to_string().starts_with(right)), Ok(true));
+        }
+        for wrong in
+            ["", "app.example", "ws://app.example", "https://", "https://ada:secret@app.example", "/a"]
+        {
+            assert!(web_url(wrong).is_err(), "{wrong}");
+        }
         let us = RelayPeer { region: "us".to_owned(), url: "ws://127.0.0.1:7702".to_owned() };
         assert_eq!(peer("us=ws://127.0.0.1:7702/"), Ok(us));
         for wrong in [

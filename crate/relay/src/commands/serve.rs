@@ -24,19 +24,27 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::flags::{Auth, Limits, Serve};
-use crate::access::{AccessPolicy, KeyFile, KeyFileContent, KeyFileError, TicketKey, TicketKeyError};
+use super::revoke::REVOKED_FILE;
+use crate::access::{
+    AccessPolicy, KeyFile, KeyFileContent, KeyFileError, RevokedError, RevokedFile, TicketKey,
+    TicketKeyError, Tokens, Webhook,
+};
 use crate::base::Config;
 use crate::metrics::Metrics;
-use crate::net::{ConnectionContext, Door, HttpServer, MetricsPage, Origins, accept, run_dialer};
+use crate::net::{
+    ChangesFeed, ConnectionContext, Door, HttpServer, MetricsPage, Origins, accept, run_dialer,
+};
 use crate::queues::{DialQueue, Events, Inbox, Inboxes, ShardEvent, WaitingBytes};
 use crate::spaces::{Shard, ShardContext};
-use crate::storage::{FilesGone, FolderError, FolderLock, Layout, OpenError, Store};
+use crate::storage::{FilesGone, FolderError, FolderLock, Layout, OpenError, Reader, Store};
 
 /// Pause after a connection could not be accepted, because no file descriptors are left, for example.
 const ACCEPT_WAIT: Duration = Duration::from_millis(100);
 /// How long connections have to send what is left and to close.
 const STOP_WAIT: Duration = Duration::from_millis(2_500);
 
+/// How often it is looked whether something else is revoked.
+const REVOKED_CHECK: Duration = Duration::from_secs(1);
 /// How often it is looked whether the folder is still there.
 const FOLDER_CHECK: Duration = Duration::from_secs(1);
 /// Files that are open beside those of connections.
@@ -66,6 +74,12 @@ pub enum StartError {
         "without tokens this address is open to everybody: give --jwt-key FILE or --jwt-secret FILE, or --auth open"
     )]
     Auth,
+    /// The file of what is revoked can't be used.
+    #[error(transparent)]
+    Revoked(#[from] RevokedError),
+    /// There are no tokens for the application to judge.
+    #[error("--authorize judges tokens: give --jwt-key FILE or --jwt-secret FILE")]
+    AuthorizeAlone,
     /// The token for relays of other regions can't be used.
     #[error("{0}: {1}")]
     PeerToken(PathBuf, String),
@@ -134,8 +148,11 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         waiting_bytes,
         failure,
     };
-    let shards = start_shards(&layout, events, shard_context)?;
+    let (shards, readers) = start_shards(&layout, events, shard_context)?;
     runtime.spawn(run_dialer(dial_requests, context.clone()));
+    if let AccessPolicy::Tokens(tokens) = &context.policy {
+        runtime.spawn(watch_revoked(tokens.clone()));
+    }
     info!(
         region = config.region,
         data = %flags.data.display(),
@@ -148,6 +165,7 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         commit_bytes_max = limits::Limits::PROTOCOL.commit_bytes_max,
         "serving"
     );
+    let changes = ChangesFeed::new(readers, &config.caps);
     let server = Arc::new(HttpServer {
         config,
         context: context.clone(),
@@ -155,6 +173,7 @@ pub fn serve(flags: Serve) -> Result<(), StartError> {
         public_url: flags.public_url,
         ticket_key,
         metrics_page: MetricsPage::default(),
+        changes,
         next_link: AtomicU64::new(1),
     });
     let ended = runtime.block_on(async {
@@ -187,18 +206,19 @@ async fn until_gone(lock: &FolderLock, mut failures: UnboundedReceiver<FilesGone
     }
 }
 
-/// Opens the databases and starts a thread for each.
+/// Opens the databases and starts a thread for each. Returns what reads beside them.
 fn start_shards(
     layout: &Layout,
     events: Vec<Events>,
     context: ShardContext,
-) -> Result<Vec<JoinHandle<()>>, StartError> {
+) -> Result<(Vec<JoinHandle<()>>, Vec<Reader>), StartError> {
     let context = Arc::new(context);
-    let mut threads = Vec::new();
+    let (mut threads, mut readers) = (Vec::new(), Vec::new());
     for (id, events) in layout.shards().zip(events) {
-        let file = layout.database(id);
-        let store =
-            Store::open(&file, layout.place(id)).map_err(|error| StartError::Database(file, error))?;
+        let (file, place) = (layout.database(id), layout.place(id));
+        let failed = |error| StartError::Database(file.clone(), error);
+        let store = Store::open(&file, place).map_err(failed)?;
+        readers.push(Reader::open(&file, place).map_err(failed)?);
         let shard = Shard::new(context.clone(), store, events);
         let run = move || {
             if catch_unwind(AssertUnwindSafe(|| shard.run())).is_err() {
@@ -209,7 +229,7 @@ fn start_shards(
         };
         threads.push(thread::Builder::new().name(format!("shard-{}", id.index())).spawn(run)?);
     }
-    Ok(threads)
+    Ok((threads, readers))
 }
 
 fn check_regions(flags: &Serve) -> Result<(), StartError> {
@@ -244,7 +264,16 @@ fn access_policy(flags: &Serve) -> Result<AccessPolicy, StartError> {
         (None, file) => file.as_ref().map(|file| (file, KeyFileContent::Secret)),
     };
     match (file, flags.auth) {
-        (Some((file, content)), _) => Ok(AccessPolicy::Keys(Arc::new(KeyFile::open(file, content)?))),
+        (Some((file, content)), _) => {
+            let revoked = flags.revoked.clone().unwrap_or_else(|| flags.data.join(REVOKED_FILE));
+            let webhook = flags.authorize.clone().map(|url| Webhook::new(url, &flags.region));
+            Ok(AccessPolicy::Tokens(Arc::new(Tokens {
+                keys: KeyFile::open(file, content)?,
+                revoked: RevokedFile::open(&revoked)?,
+                webhook: webhook.transpose()?,
+            })))
+        }
+        (None, _) if flags.authorize.is_some() => Err(StartError::AuthorizeAlone),
         (None, Some(Auth::Open)) => Ok(AccessPolicy::Open),
         (None, None) if flags.listen.ip().is_loopback() => {
             warn!(
@@ -261,7 +290,7 @@ fn origins(listed: Vec<String>, policy: &AccessPolicy) -> Origins {
         _ if listed.iter().any(|origin| origin == "*") => Origins::All,
         _ if !listed.is_empty() => Origins::Listed(listed),
         AccessPolicy::Open => Origins::Loopback,
-        AccessPolicy::Keys(_) => Origins::All,
+        AccessPolicy::Tokens(_) => Origins::All,
     }
 }
 
@@ -305,10 +334,24 @@ async fn accept_until_stopped(listener: TcpListener, server: Arc<HttpServer>) ->
 }
 
 fn reload_keys(policy: &AccessPolicy) {
-    let AccessPolicy::Keys(keys) = policy else { return };
-    match keys.reload() {
+    let AccessPolicy::Tokens(tokens) = policy else { return };
+    match tokens.keys.reload() {
         Ok(count) => info!(count, "keys were read again"),
         Err(error) => error!(%error, "the keys can't be read again; the old ones stay in use"),
+    }
+}
+
+/// Looks at the file of what is revoked again and again.
+async fn watch_revoked(tokens: Arc<Tokens>) {
+    loop {
+        sleep(REVOKED_CHECK).await;
+        match tokens.revoked.look() {
+            Ok(false) => {}
+            Ok(true) => info!("what is revoked was read again"),
+            Err(error) => {
+                error!(%error, "what is revoked can't be read again; what was revoked before still is")
+            }
+        }
     }
 }
 

@@ -8,13 +8,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tracing::debug;
 
+use super::door::Comer;
 use super::server::HttpServer;
 
 /// The longest request with its headers. Tokens are not among them: they travel in frames.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// How long whoever has shown a good token may take to read the answer.
+const ANSWER_WAIT: Duration = Duration::from_secs(60);
 /// Silence after which the operating system probes whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
@@ -37,12 +40,19 @@ pub fn accept(stream: TcpStream, server: Arc<HttpServer>) {
         .with_upgrades();
     tokio::spawn(async move {
         tokio::select! {
-            done = timeout(wait, connection) => match done {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%error, "a request failed"),
-                Err(_) => debug!("a client took too long to send a request or to read the answer"),
+            done = connection => if let Err(error) = done {
+                debug!(%error, "a request failed");
             },
-            () = comer.shown_out() => debug!("a client had to go before its request was answered"),
+            () = overdue(&comer, wait) => debug!("a client took too long, or had to go before it was answered"),
         }
     });
+}
+
+/// Waits until a client has had all the time there is for a request and its answer.
+async fn overdue(comer: &Comer, wait: Duration) {
+    tokio::select! {
+        () = sleep(wait) => {}
+        () = comer.shown_out() => {}
+        () = comer.came_in() => sleep(ANSWER_WAIT).await,
+    }
 }

@@ -10,11 +10,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use eyot_core::base::limits::Limits;
-use eyot_core::wire::access::{Claims, Refusal};
+use eyot_core::wire::access::Refusal;
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use super::context::ConnectionContext;
@@ -22,7 +23,7 @@ use super::door::Comer;
 use super::receive::receive;
 use super::send_buffer::{Payload, SendBuffer};
 use super::timeouts::{CLOSE_WAIT, STALL};
-use crate::access::AccessPolicy;
+use crate::access::{AccessPolicy, Admitted, TokenFacts};
 use crate::base::{PING, PONG, TEXT_REFUSED};
 use crate::queues::{LinkEvent, LinkInbox, Outbox, Outgoing, TOO_SLOW};
 use crate::websocket::{Decoder, Message, Opcode, ProtocolError, close_payload};
@@ -46,6 +47,8 @@ pub struct Connection {
     pub comer: Mutex<Option<Arc<Comer>>>,
     /// Its place among those that are in.
     pub place: OnceLock<OwnedSemaphorePermit>,
+    /// By what the token can be revoked that let it in.
+    pub facts: Mutex<Option<TokenFacts>>,
 }
 
 /// Why reading has ended.
@@ -85,7 +88,8 @@ impl Connection {
                 Err(end) => end,
             }
         };
-        let writing = self.write(stream, outbox);
+        let (renewals, renewed) = mpsc::unbounded_channel();
+        let writing = self.write(stream, outbox, &renewals);
         tokio::pin!(reading, writing);
         tokio::select! {
             end = &mut reading => {
@@ -113,6 +117,12 @@ impl Connection {
                 WriteEnd::Stalled => TOO_SLOW,
                 WriteEnd::Broken => ABNORMAL,
             },
+            Refusal { code, reason } = self.guard(renewed) => {
+                outbox.close(code as u16, &reason);
+                self.push_closed();
+                let _ = timeout(CLOSE_WAIT, writing).await;
+                code as u16
+            }
             () = outbox.overflowed() => {
                 self.push_closed();
                 let _ = timeout(CLOSE_WAIT, writing).await;
@@ -135,16 +145,22 @@ impl Connection {
                 None => std::future::pending().await,
             }
         };
-        let first = tokio::select! {
-            first = timeout(self.context.comer_wait, self.next_frame(stream, decoder, outbox)) => first,
+        let silent = |_| ReadEnd::Refused(CloseCode::GoingAway, "the other side has gone silent".to_owned());
+        let coming = async {
+            let first = timeout(self.context.comer_wait, self.next_frame(stream, decoder, outbox)).await;
+            let frame = first.map_err(silent)??;
+            match self.judge(&frame).await {
+                Ok(admitted) => Ok((frame, admitted)),
+                Err(Refusal { code, reason }) => Err(ReadEnd::Refused(code, reason)),
+            }
+        };
+        let (frame, admitted) = tokio::select! {
+            came = coming => came?,
             () = shown_out => {
                 let reason = "there is no time to wait for a greeting; connect again".to_owned();
                 return Err(ReadEnd::Refused(CloseCode::GoingAway, reason));
             }
         };
-        let silent = || ReadEnd::Refused(CloseCode::GoingAway, "the other side has gone silent".to_owned());
-        let frame = first.map_err(|_| silent())??;
-        let claims = self.judge(&frame).map_err(|Refusal { code, reason }| ReadEnd::Refused(code, reason))?;
         let Ok(place) = self.context.places.clone().try_acquire_owned() else {
             let reason = "this relay has all the connections it takes".to_owned();
             return Err(ReadEnd::Refused(CloseCode::Full, reason));
@@ -153,14 +169,16 @@ impl Connection {
         let _ = self.place.set(place);
         drop(self.comer().take());
         decoder.raise_message_bytes_max(Limits::PROTOCOL.frame_bytes_max);
+        let (claims, facts) = admitted.map(|Admitted { claims, facts }| (claims, facts)).unzip();
+        *self.facts() = facts;
         self.inbox.push(LinkEvent::Opened(outbox.clone(), claims));
         self.inbox.push_frame(frame).await;
         Ok(())
     }
 
-    /// What the token of a greeting allows in this space; none where no tokens are asked for. The core
-    /// judges the rest of the greeting.
-    fn judge(&self, frame: &[u8]) -> Result<Option<Claims>, Refusal> {
+    /// Who greets with a token for this space; none where no tokens are asked for. The core judges the rest
+    /// of the greeting.
+    async fn judge(&self, frame: &[u8]) -> Result<Option<Admitted>, Refusal> {
         let hello = match Frame::decode(frame, &Limits::PROTOCOL) {
             Ok(Frame::Hello(hello)) => hello,
             Ok(_) => {
@@ -169,14 +187,7 @@ impl Connection {
             }
             Err(error) => return Err(Refusal { code: CloseCode::Malformed, reason: error.to_string() }),
         };
-        let claims = match &self.context.policy {
-            AccessPolicy::Open => return Ok(None),
-            AccessPolicy::Keys(keys) => keys.verify(hello.token.as_deref())?,
-        };
-        match claims.right_in(&self.space) {
-            Some(_) => Ok(Some(claims)),
-            None => Err(Refusal::denied("this token is not for this space")),
-        }
+        self.context.admit(hello.token.as_deref(), &self.space).await
     }
 
     async fn read(&self, stream: &TcpStream, decoder: &mut Decoder, outbox: &Outbox) -> ReadEnd {
@@ -219,7 +230,12 @@ impl Connection {
         }
     }
 
-    async fn write(&self, stream: &TcpStream, outbox: &Outbox) -> WriteEnd {
+    async fn write(
+        &self,
+        stream: &TcpStream,
+        outbox: &Outbox,
+        renewals: &UnboundedSender<Option<String>>,
+    ) -> WriteEnd {
         loop {
             let mut buffer = SendBuffer::default();
             let mut close_code = None;
@@ -234,7 +250,8 @@ impl Connection {
                         buffer.push(Opcode::Close, Payload::Owned(close_payload(code, &reason)));
                         close_code = Some(code);
                     }
-                    Outgoing::Authorize(token) => self.authorize(token.as_deref()),
+                    // Whoever judges it lives as long as this.
+                    Outgoing::Authorize(token) => drop(renewals.send(token)),
                 }
             }
             while !buffer.is_empty() {
@@ -250,10 +267,35 @@ impl Connection {
         }
     }
 
-    fn authorize(&self, token: Option<&str>) {
-        if let AccessPolicy::Keys(keys) = &self.context.policy {
-            self.inbox.push(LinkEvent::Authorized(keys.verify(token)));
+    /// Judges the tokens by which the link goes on. Returns when the last one that counted was revoked. The
+    /// space may be asleep meanwhile.
+    async fn guard(&self, mut renewals: UnboundedReceiver<Option<String>>) -> Refusal {
+        let AccessPolicy::Tokens(tokens) = &self.context.policy else { return std::future::pending().await };
+        let mut changes = tokens.revoked.changes();
+        loop {
+            tokio::select! {
+                Some(token) = renewals.recv() => match tokens.admit(token.as_deref(), &self.space).await {
+                    Ok(Admitted { claims, facts }) => {
+                        *self.facts() = Some(facts);
+                        self.inbox.push(LinkEvent::Authorized(Ok(claims)));
+                    }
+                    // The link goes on by the token that it has, until that expires.
+                    Err(refusal) if refusal.code == CloseCode::GoingAway => {}
+                    Err(refusal) => self.inbox.push(LinkEvent::Authorized(Err(refusal))),
+                },
+                Ok(()) = changes.changed() => {
+                    let facts = self.facts().clone();
+                    if let Some(Err(refusal)) = facts.map(|facts| tokens.revoked.check(&facts)) {
+                        return refusal;
+                    }
+                }
+                else => return std::future::pending().await,
+            }
         }
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Option<TokenFacts>> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn comer(&self) -> MutexGuard<'_, Option<Arc<Comer>>> {

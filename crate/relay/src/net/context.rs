@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eyot_core::wire::access::Refusal;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::door::Door;
-use crate::access::AccessPolicy;
+use crate::access::{AccessPolicy, Admitted};
 use crate::metrics::Metrics;
 use crate::queues::{Inboxes, WaitingBytes};
 
@@ -30,4 +31,17 @@ pub struct ConnectionContext {
     pub comer_wait: Duration,
     /// What waits in all outboxes.
     pub waiting_bytes: WaitingBytes,
+}
+
+impl ConnectionContext {
+    /// Who comes to a space with a token; none where no tokens are asked for.
+    ///
+    /// # Errors
+    /// Its bearer may not come in.
+    pub async fn admit(&self, token: Option<&str>, space: &str) -> Result<Option<Admitted>, Refusal> {
+        match &self.policy {
+            AccessPolicy::Open => Ok(None),
+            AccessPolicy::Tokens(tokens) => tokens.admit(token, space).await.map(Some),
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! from those who are in. Where too many come at once, whoever has stood there longest is shown out:
 //! an honest comer needs moments.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +31,10 @@ pub struct Comer {
     door: Arc<Door>,
     number: u64,
     shown_out: CancellationToken,
+    /// Cancelled once it has left the door, and came in.
+    came_in: CancellationToken,
+    /// What is given back once it has gone.
+    kept: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Door {
@@ -49,7 +54,13 @@ impl Door {
         let number = standing.next;
         standing.next += 1;
         standing.comers.insert(number, shown_out.clone());
-        Comer { door: self.clone(), number, shown_out }
+        Comer {
+            door: self.clone(),
+            number,
+            shown_out,
+            came_in: CancellationToken::new(),
+            kept: Mutex::default(),
+        }
     }
 
     /// Shows everybody out.
@@ -66,6 +77,22 @@ impl Comer {
     /// Waits until this one has to go, because others have come.
     pub async fn shown_out(&self) {
         self.shown_out.cancelled().await;
+    }
+
+    /// It has shown that it may come in, and stands in nobody's way any more.
+    pub fn come_in(&self) {
+        self.door.standing().comers.remove(&self.number);
+        self.came_in.cancel();
+    }
+
+    /// Keeps what this one takes until it has gone.
+    pub fn keep(&self, taken: impl Any + Send) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(taken));
+    }
+
+    /// Waits until this one is let in.
+    pub async fn came_in(&self) {
+        self.came_in.cancelled().await;
     }
 }
 
@@ -89,6 +116,11 @@ mod tests {
         drop(third);
         let fourth = door.come();
         assert!(!second.shown_out.is_cancelled() && !fourth.shown_out.is_cancelled());
+        // Whoever is in takes no place at the door.
+        second.come_in();
+        let fifth = door.come();
+        assert!(!second.shown_out.is_cancelled() && !fourth.shown_out.is_cancelled());
+        drop(fifth);
         drop((first, second, fourth));
         assert!(door.standing().comers.is_empty());
     }

@@ -4,6 +4,7 @@
 //! the inbox of the shard that has the space, and come from the connection's outbox.
 
 mod accept;
+mod changes;
 mod connection;
 mod context;
 mod dial;
@@ -17,6 +18,7 @@ mod server;
 mod timeouts;
 
 pub use accept::accept;
+pub use changes::ChangesFeed;
 pub use context::ConnectionContext;
 pub use dial::run_dialer;
 pub use door::Door;

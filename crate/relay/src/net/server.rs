@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::debug;
 
+use super::changes::{ChangesFeed, no_space};
 use super::connection::Connection;
 use super::context::ConnectionContext;
 use super::door::Comer;
@@ -44,6 +45,8 @@ pub struct HttpServer {
     pub ticket_key: Arc<TicketKey>,
     /// The metrics page.
     pub metrics_page: MetricsPage,
+    /// What is stored, for servers.
+    pub changes: Arc<ChangesFeed>,
     /// Number of the next accepted link.
     pub next_link: AtomicU64,
 }
@@ -96,6 +99,8 @@ enum Route {
     Keys,
     /// A space by name. None if the name is too long or not valid.
     Space(Option<String>),
+    /// What is stored of a space.
+    Changes(Option<String>),
 }
 
 impl HttpServer {
@@ -132,6 +137,11 @@ impl HttpServer {
                 with(answer(StatusCode::OK, page), [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)])
             }
             Route::Space(space) => self.connect(space, &mut request, comer),
+            Route::Changes(None) => no_space(),
+            Route::Changes(Some(space)) => {
+                let (query, headers) = (request.uri().query(), request.headers());
+                self.changes.answer(&self.context, &space, query, headers, &comer).await
+            }
         })
     }
 
@@ -148,10 +158,7 @@ impl HttpServer {
     /// Checks a WebSocket handshake (RFC 6455, section 4.2) and answers it.
     fn connect(&self, space: Option<String>, request: &mut Request<Incoming>, comer: Arc<Comer>) -> Answer {
         let headers = request.headers();
-        let Some(space) = space else {
-            let most = Limits::PROTOCOL.space_name_bytes_max;
-            return text(StatusCode::BAD_REQUEST, &format!("a space has a name of at most {most} bytes"));
-        };
+        let Some(space) = space else { return no_space() };
         let upgrade = [(header::UPGRADE, "websocket"), (header::CONNECTION, "upgrade")];
         if !is_upgrade(headers)
             || !has_value(headers, header::CONNECTION, |option| option.eq_ignore_ascii_case("upgrade"))
@@ -180,6 +187,7 @@ impl HttpServer {
             space,
             comer: Mutex::new(Some(comer)),
             place: OnceLock::new(),
+            facts: Mutex::default(),
         };
         self.context.tasks.spawn(run(connection, hyper::upgrade::on(request)));
         let accepted =
@@ -216,10 +224,13 @@ fn route(path: &str, is_upgrade: bool) -> Option<Route> {
         "/v1/regions" if !is_upgrade => Some(Route::Regions),
         "/v1/keys" if !is_upgrade => Some(Route::Keys),
         _ => {
-            let name = path.strip_prefix("/v1/").filter(|name| !name.is_empty() && !name.contains('/'))?;
+            let path = path.strip_prefix("/v1/")?;
+            let of_changes = path.strip_suffix("/changes");
+            let name = of_changes.unwrap_or(path);
+            let is_name = !name.is_empty() && !name.contains('/');
             let space =
                 percent_decode(name).filter(|space| space.len() <= Limits::PROTOCOL.space_name_bytes_max);
-            Some(Route::Space(space))
+            is_name.then(|| if of_changes.is_some() { Route::Changes(space) } else { Route::Space(space) })
         }
     }
 }

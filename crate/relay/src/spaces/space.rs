@@ -260,7 +260,7 @@ impl Space {
             (Some(claims), _) => claims,
             (None, AccessPolicy::Open) if context.shard.config.peers.is_empty() => Claims::open(),
             (None, AccessPolicy::Open) => Claims::open_with_peers(),
-            (None, AccessPolicy::Keys(_)) => {
+            (None, AccessPolicy::Tokens(_)) => {
                 self.links.push(id, Outgoing::Authorize(token));
                 return;
             }

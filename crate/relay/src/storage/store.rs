@@ -72,10 +72,7 @@ impl Store {
     /// # Errors
     /// SQLite's.
     pub fn find(&self, space: &str) -> rusqlite::Result<SpaceRow> {
-        let sql = "SELECT id, unsettled FROM space WHERE name = ?";
-        let mut select = self.group.database().prepare_cached(sql)?;
-        let found = |row: &rusqlite::Row| Ok(SpaceRow { id: row.get(0)?, is_unsettled: row.get(1)? });
-        Ok(select.query_row([space.as_bytes()], found).optional()?.unwrap_or_default())
+        find(self.group.database(), space)
     }
 
     /// Names of the spaces that may hold commits that another region lacks.
@@ -89,17 +86,7 @@ impl Store {
 
     /// Answers a request that only reads.
     pub fn read(&self, space: SpaceRow, request: &StorageRequest) -> StorageAnswer {
-        let database = self.group.database();
-        let answer = match request {
-            StorageRequest::Get(keys) => keys
-                .iter()
-                .map(|key| get(database, space, key))
-                .collect::<Result<_, _>>()
-                .map(StorageAnswer::Values),
-            StorageRequest::Scan { from, to, bytes_max } => scan(database, space, from, to, *bytes_max),
-            StorageRequest::Write(_) => Ok(StorageAnswer::Failed("this is no read".to_owned())),
-        };
-        answer.unwrap_or_else(|error| StorageAnswer::Failed(error.to_string()))
+        answer(self.group.database(), space, request)
     }
 
     /// Adds a batch to the transaction that the next commit ends.
@@ -155,6 +142,28 @@ impl Store {
     pub fn checkpoint(&self) -> rusqlite::Result<()> {
         self.group.database().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
+}
+
+/// The row of a space; the default if nothing was ever written to it.
+pub(super) fn find(database: &Connection, space: &str) -> rusqlite::Result<SpaceRow> {
+    let sql = "SELECT id, unsettled FROM space WHERE name = ?";
+    let mut select = database.prepare_cached(sql)?;
+    let found = |row: &rusqlite::Row| Ok(SpaceRow { id: row.get(0)?, is_unsettled: row.get(1)? });
+    Ok(select.query_row([space.as_bytes()], found).optional()?.unwrap_or_default())
+}
+
+/// Answers a request that only reads.
+pub(super) fn answer(database: &Connection, space: SpaceRow, request: &StorageRequest) -> StorageAnswer {
+    let answer = match request {
+        StorageRequest::Get(keys) => keys
+            .iter()
+            .map(|key| get(database, space, key))
+            .collect::<Result<_, _>>()
+            .map(StorageAnswer::Values),
+        StorageRequest::Scan { from, to, bytes_max } => scan(database, space, from, to, *bytes_max),
+        StorageRequest::Write(_) => Ok(StorageAnswer::Failed("this is no read".to_owned())),
+    };
+    answer.unwrap_or_else(|error| StorageAnswer::Failed(error.to_string()))
 }
 
 fn get(database: &Connection, space: SpaceRow, key: &[u8]) -> rusqlite::Result<Option<Vec<u8>>> {

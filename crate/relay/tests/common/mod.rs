@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +26,8 @@ use eyot_core::wire::batch::BatchError;
 use eyot_core::wire::bodies::Hello;
 use eyot_core::wire::frame::{Frame, FrameError};
 use futures_util::{SinkExt, StreamExt};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::Value as Json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -133,6 +136,20 @@ impl Drop for Relay {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+pub const SECRET: &str = "a secret that nobody would ever guess";
+
+/// A relay that asks for tokens signed with the secret, and the file of that.
+pub fn guarded(folder: &Path, flags: &[&str]) -> (Relay, PathBuf) {
+    let file = folder.join("secret");
+    fs::write(&file, format!("{SECRET}\n")).unwrap();
+    let flags = [flags, &["--jwt-secret", file.to_str().unwrap()]].concat();
+    (Relay::start_with(&folder.join("data"), &flags), file)
+}
+
+pub fn token_of(secret: &str, claims: &Json) -> String {
+    encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
 /// One request and its answer: status, headers as text, body.

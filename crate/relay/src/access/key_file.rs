@@ -1,27 +1,18 @@
-//! The relay's access policy, and the file that its keys come from.
+//! The file that keys come from.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
-use eyot_core::wire::access::{Claims, Refusal};
+use eyot_core::wire::access::Refusal;
 
 use super::key::{Key, parse, parse_secret};
-use super::token::verify;
+use super::token::{Verified, verify};
 use crate::base::now;
 
 /// The largest file of keys.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// Who may connect to spaces.
-#[derive(Clone, Debug)]
-pub enum AccessPolicy {
-    /// Everybody, with every right.
-    Open,
-    /// Holders of a token that one of these keys has signed.
-    Keys(Arc<KeyFile>),
-}
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +64,11 @@ impl KeyFile {
         Ok(count)
     }
 
-    /// Verifies a token and returns its claims.
+    /// Verifies a token and returns what it says.
     ///
     /// # Errors
     /// There is no token, or it is not valid now.
-    pub fn verify(&self, token: Option<&str>) -> Result<Claims, Refusal> {
+    pub fn verify(&self, token: Option<&str>) -> Result<Verified, Refusal> {
         let token = token.ok_or_else(|| Refusal::denied("a token is needed"))?;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         verify(&keys, token, now())
