@@ -242,11 +242,11 @@ fn a_hole_limits_what_is_whole_for_the_copy_of_a_log_that_had_its_bytes_and_not_
         bench.frame(link, &Frame::Commits(Commits { records, to: Some(mark(to)), named: Vec::new() }));
     };
     let acks = |bench: &mut Bench, link| {
-        let acks = bench.take(link).into_iter().filter_map(|frame| match frame {
+        let mut acks = bench.take(link).into_iter().filter_map(|frame| match frame {
             Frame::Ack(ack) => Some((ack.read, ack.whole)),
             _ => None,
         });
-        acks.last()
+        acks.next_back()
     };
     bench.greet(CLIENT, 1, |hello| hello.head = mark(9));
     bring(&mut bench, CLIENT, &[&gone], 1);

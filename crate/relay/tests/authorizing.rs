@@ -15,12 +15,15 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// The status and body of an answer; none is never given.
+type Answer = Option<(u16, String)>;
+
 /// An application: what it was asked, and what it answers, in turn; the last answer again and again.
 #[derive(Clone)]
 struct Application {
     url: String,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
-    answers: Arc<Mutex<VecDeque<Option<(u16, String)>>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
 }
 
 impl Application {

@@ -171,7 +171,7 @@ impl World {
             Frame::Present(present) => Some(&present.all),
             _ => None,
         });
-        let state = said.flatten().filter_map(|said| said.state.as_ref()).last()?;
+        let state = said.flatten().filter_map(|said| said.state.as_ref()).next_back()?;
         Some(state.to_vec())
     }
 
