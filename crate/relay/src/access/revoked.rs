@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use eyot_core::wire::access::Refusal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::token::TokenFacts;
@@ -75,7 +76,8 @@ impl Revoked {
         if text.len() as u64 > FILE_BYTES_MAX {
             return Err(invalid(format!("more than {FILE_BYTES_MAX} bytes")));
         }
-        serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
+        let read = || serde_json::from_value(Value::Object(serde_json::from_str(&text)?));
+        read().map_err(|error: serde_json::Error| invalid(error.to_string()))
     }
 
     /// Writes the file and renames it into place: a crash leaves the old one or the new one.

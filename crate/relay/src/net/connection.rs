@@ -14,16 +14,16 @@ use eyot_core::wire::access::Refusal;
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::context::ConnectionContext;
 use super::door::Comer;
 use super::receive::receive;
+use super::renewals::Renewals;
 use super::send_buffer::{Payload, SendBuffer};
 use super::timeouts::{CLOSE_WAIT, STALL};
-use crate::access::{AccessPolicy, Admitted, TokenFacts};
+use crate::access::{AccessPolicy, Admitted, TokenFacts, Tokens};
 use crate::base::{PING, PONG, TEXT_REFUSED};
 use crate::queues::{LinkEvent, LinkInbox, Outbox, Outgoing, TOO_SLOW};
 use crate::websocket::{Decoder, Message, Opcode, ProtocolError, close_payload};
@@ -88,7 +88,7 @@ impl Connection {
                 Err(end) => end,
             }
         };
-        let (renewals, renewed) = mpsc::unbounded_channel();
+        let renewals = Renewals::default();
         let writing = self.write(stream, outbox, &renewals);
         tokio::pin!(reading, writing);
         tokio::select! {
@@ -117,7 +117,7 @@ impl Connection {
                 WriteEnd::Stalled => TOO_SLOW,
                 WriteEnd::Broken => ABNORMAL,
             },
-            Refusal { code, reason } = self.guard(renewed) => {
+            Refusal { code, reason } = self.guard(&renewals) => {
                 outbox.close(code as u16, &reason);
                 self.push_closed();
                 let _ = timeout(CLOSE_WAIT, writing).await;
@@ -230,12 +230,7 @@ impl Connection {
         }
     }
 
-    async fn write(
-        &self,
-        stream: &TcpStream,
-        outbox: &Outbox,
-        renewals: &UnboundedSender<Option<String>>,
-    ) -> WriteEnd {
+    async fn write(&self, stream: &TcpStream, outbox: &Outbox, renewals: &Renewals) -> WriteEnd {
         loop {
             let mut buffer = SendBuffer::default();
             let mut close_code = None;
@@ -250,8 +245,7 @@ impl Connection {
                         buffer.push(Opcode::Close, Payload::Owned(close_payload(code, &reason)));
                         close_code = Some(code);
                     }
-                    // Whoever judges it lives as long as this.
-                    Outgoing::Authorize(token) => drop(renewals.send(token)),
+                    Outgoing::Authorize(token) => renewals.put(token),
                 }
             }
             while !buffer.is_empty() {
@@ -269,12 +263,19 @@ impl Connection {
 
     /// Judges the tokens by which the link goes on. Returns when the last one that counted was revoked. The
     /// space may be asleep meanwhile.
-    async fn guard(&self, mut renewals: UnboundedReceiver<Option<String>>) -> Refusal {
-        let AccessPolicy::Tokens(tokens) = &self.context.policy else { return std::future::pending().await };
+    async fn guard(&self, renewals: &Renewals) -> Refusal {
+        match &self.context.policy {
+            AccessPolicy::Open => std::future::pending().await,
+            // Apart, or connections without tokens would have room for it, too.
+            AccessPolicy::Tokens(tokens) => Box::pin(self.guard_by(tokens, renewals)).await,
+        }
+    }
+
+    async fn guard_by(&self, tokens: &Tokens, renewals: &Renewals) -> Refusal {
         let mut changes = tokens.revoked.changes();
         loop {
             tokio::select! {
-                Some(token) = renewals.recv() => match tokens.admit(token.as_deref(), &self.space).await {
+                token = renewals.take() => match tokens.admit(token.as_deref(), &self.space).await {
                     Ok(Admitted { claims, facts }) => {
                         *self.facts() = Some(facts);
                         self.inbox.push(LinkEvent::Authorized(Ok(claims)));
@@ -283,13 +284,13 @@ impl Connection {
                     Err(refusal) if refusal.code == CloseCode::GoingAway => {}
                     Err(refusal) => self.inbox.push(LinkEvent::Authorized(Err(refusal))),
                 },
+                // Whoever tells of changes lives as long as this.
                 Ok(()) = changes.changed() => {
                     let facts = self.facts().clone();
                     if let Some(Err(refusal)) = facts.map(|facts| tokens.revoked.check(&facts)) {
                         return refusal;
                     }
                 }
-                else => return std::future::pending().await,
             }
         }
     }

@@ -12,6 +12,7 @@ mod door;
 mod pages;
 mod peers;
 mod receive;
+mod renewals;
 mod response;
 mod send_buffer;
 mod server;
