@@ -142,7 +142,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
       const held = await this.#docs.load<T>(bytes, limit);
       if (held !== undefined) return held;
       if (this.#reach.isWanted) {
-        await limit.race(Promise.race([arrival, this.#askRelays(limit, (engine) => engine.synced())]));
+        await Promise.race([arrival, this.#askRelays(limit, (engine) => engine.synced())]);
         const found = await this.#docs.load<T>(bytes, limit);
         if (found !== undefined) return found;
       }
