@@ -134,14 +134,14 @@ it("has scripts that one can read, with their sources", async () => {
 // Time that tests can move is 0.5 kB of `index.js` and of `eyot.wasm`, and 0.3 of `eyot-relay.wasm`.
 // `codemirror.js`: 5 kB of it are drafts, which `index.js` has too.
 // `eyot-relay.wasm`: introducing replicas and passing on their signals are 10 kB, who is there 4, batches of commits 3, and
-// pages of what is stored 5; the aim is 220,000.
+// pages of what is stored 7; the aim is 220,000.
 const BUDGET = {
   "index.js": 54_000,
   "react.js": 2_000,
   "inspector.js": 7_000,
   "codemirror.js": 9_600,
   "eyot.wasm": 860_000,
-  "eyot-relay.wasm": 243_000,
+  "eyot-relay.wasm": 245_000,
 };
 
 it("is no larger than its budget", async () => {
