@@ -199,14 +199,14 @@ test("each bad first frame is answered with a code and a reason, also one that n
     return Buffer.from(text.replace(find, put), "latin1");
   };
   const cases = [
-    ["never", undefined, GOING_AWAY, /silent/],
+    ["never", undefined, GOING_AWAY, /not greeted in time/],
     ["empty", Buffer.alloc(0), MALFORMED, /malformed/],
     ["huge", Buffer.alloc(40_000, hello), TOO_LARGE, /limit/],
     ["text", "hello", MALFORMED, /text/],
     ["ends early", hello.subarray(0, 20), MALFORMED, /malformed/],
     ["goes on", Buffer.concat([hello, hello]), MALFORMED, /malformed/],
     ["of no type", Uint8Array.of(0x81, 0xf6), MALFORMED, /malformed/],
-    ["of an unknown type", Uint8Array.of(0x82, 0x18, 0x63, 0xa0), GOING_AWAY, /silent/],
+    ["of an unknown type", Uint8Array.of(0x82, 0x18, 0x63, 0xa0), GOING_AWAY, /not greeted in time/],
     ["of another type", Uint8Array.of(0x82, 7, 0xa0), MALFORMED, /malformed/],
     ["a Credit", Uint8Array.of(0x82, 5, 1), OUT_OF_ORDER, /before the greeting/],
     ["a Hello of nothing", Uint8Array.of(0x82, HELLO, 0xa0), MALFORMED, /malformed/],

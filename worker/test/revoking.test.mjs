@@ -15,7 +15,7 @@ const REVOKED = "the token was revoked";
 async function start(context) {
   const place = await world(context, WORKER);
   const key = secretKey();
-  const token = (sub, iat = at(-10_000)) => sign(key, { sub, iat });
+  const token = (sub, iat = at(-10_000)) => sign(key, iat === null ? { sub } : { sub, iat });
   return {
     place,
     token,
