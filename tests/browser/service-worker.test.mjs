@@ -50,8 +50,9 @@ it("fetches its files past the browser's own cache", async () => {
   assert.deepEqual(
     requests.map(({ url, cache }) => [url, cache]),
     [
-      ["/", "reload"],
-      ["/app.js", "reload"],
+      // As the worker's own address has them.
+      ["./", "reload"],
+      ["app.js", "reload"],
     ],
   );
 });
