@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use minicbor::{Decode, Encode};
+
 use crate::base::id::AuthorId;
 use crate::commit::vector::Tip;
 
@@ -15,6 +17,16 @@ pub(crate) struct OwnTips {
     tips: VecDeque<(u64, Option<Tip>)>,
     /// Up to there some were forgotten of which nothing can be said by others.
     floor: u64,
+}
+
+/// The same in storage.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct StoredTips {
+    #[n(0)]
+    floor: u64,
+    #[n(1)]
+    tips: Vec<(u64, Option<Tip>)>,
 }
 
 impl OwnTips {
@@ -38,6 +50,16 @@ impl OwnTips {
         while self.tips.len() > KEPT_MAX / 4 * 3 {
             self.floor = self.tips.pop_front().map_or(self.floor, |(log_seq, _)| log_seq);
         }
+    }
+
+    /// As it is kept apart from the log.
+    pub fn to_stored(&self) -> StoredTips {
+        StoredTips { floor: self.floor, tips: self.tips.iter().copied().collect() }
+    }
+
+    /// From there.
+    pub fn from_stored(stored: StoredTips) -> Self {
+        Self { floor: stored.floor, tips: stored.tips.into() }
     }
 
     pub fn clear(&mut self) {

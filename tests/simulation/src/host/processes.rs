@@ -94,6 +94,7 @@ impl World {
             token,
             online: true,
             open: BTreeSet::new(),
+            peeked: BTreeMap::new(),
             is_ready: false,
             made: Vec::new(),
             waits: BTreeMap::new(),

@@ -44,6 +44,8 @@ pub struct Process {
     pub online: bool,
     /// Documents the application has open.
     pub open: BTreeSet<DocId>,
+    /// Values of documents as the application was last told, where it wants to know of those that it has not open.
+    pub peeked: BTreeMap<DocId, Vec<u8>>,
     pub is_ready: bool,
     /// The commits it made.
     pub made: Vec<CommitId>,
