@@ -3,12 +3,14 @@
 #[allow(dead_code)]
 mod common;
 
-use common::{World, int, put};
+use common::{Node, World, int, put};
 use eyot_core::base::id::DocId;
+use eyot_core::holder::io as holder;
 use eyot_core::log::keys::row_seq;
+use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::Replica;
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::storage::request::WriteBatch;
+use eyot_core::storage::request::{StorageRequest, WriteBatch};
 use eyot_core::wire::access::Refusal;
 
 /// Twelve documents of several commits each, and the storage of who made them.
@@ -122,4 +124,42 @@ fn two_processes_of_one_holder_write_one_checkpoint_after_the_other() {
     let store = world.nodes[0].store.clone();
     let third = world.join(8, without_rows(&store));
     assert_eq!(world.nodes[third].replica.documents(), expected);
+}
+
+/// What is read of the log comes while the process reads again what is deleted, because another one has written.
+#[test]
+fn a_document_that_was_deleted_before_the_checkpoint_does_not_come_back() {
+    let (mut world, docs, _) = used();
+    let editor = world.join(5, MemoryStore::default());
+    assert!(world.open(editor, docs[0]));
+    world.set_online(editor, false);
+    world.call(editor, |replica, now| replica.change(docs[0], &[put("n", int(50))], None, now)).unwrap();
+    world.call(0, |replica, now| replica.delete(docs[0], now)).unwrap();
+    world.call(0, |replica, now| replica.leave(now));
+    let store = world.nodes[0].store.clone();
+    let other = world.join(7, store);
+    world.set_online(other, false);
+    world.nodes[0].told.clear();
+    world.set_online(editor, true);
+    world.pass(10);
+    let Node { told, store, .. } = &world.nodes[0];
+    let (told, store, now) = (told.clone(), store.clone(), world.now);
+    assert_eq!(world.nodes[0].replica.documents().len(), docs.len() - 1);
+    let node = &mut world.nodes[other];
+    node.store = store;
+    node.replica.create(&[], None, now).unwrap();
+    for message in told {
+        node.replica.handle(Input::Broadcast(message), now);
+    }
+    // Its write is refused, and what it has asked of the log is told before it knows the log again.
+    while let Some(effect) = node.replica.poll_effect() {
+        let Effect::Holder(holder::Effect::Storage(id, request)) = effect else { continue };
+        let answer = node.store.answer(&request);
+        node.replica.handle(holder::Input::Storage(id, answer), now);
+        if matches!(&request, StorageRequest::Scan { from, .. } if row_seq(from).is_some()) {
+            break;
+        }
+    }
+    world.pass(10);
+    assert_eq!(world.nodes[other].replica.documents().len(), docs.len(), "one was deleted, and one made");
 }

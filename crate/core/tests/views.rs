@@ -7,6 +7,7 @@ use common::{World, int, put};
 use eyot_core::base::id::DocId;
 use eyot_core::log::keys::row_seq;
 use eyot_core::replica::event::Event;
+use eyot_core::replica::io::Effect;
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::storage::request::WriteBatch;
 
@@ -153,4 +154,25 @@ fn who_watches_is_told_what_changes_in_documents_that_are_not_open() {
     let before = changed(&world);
     set(&mut world, 10);
     assert_eq!(changed(&world), before, "its patches are told");
+    world.call(other, |replica, _| replica.close_document(docs[0]));
+    set(&mut world, 11);
+    assert_eq!(changed(&world), before + 1, "it is not open any more");
+}
+
+#[test]
+fn a_document_that_this_process_has_deleted_has_no_value_before_the_log_has_the_delete() {
+    let (mut world, docs) = used(2);
+    close(&mut world, 0);
+    let now = world.now;
+    let replica = &mut world.nodes[0].replica;
+    replica.delete(docs[0], now).unwrap();
+    let peeked = replica.peek(docs[0]);
+    assert_eq!(replica.documents().len(), 2);
+    let mut told = Vec::new();
+    while let Some(effect) = replica.poll_effect() {
+        if let Effect::App(Event::Peeked { wait, value, .. }) = effect {
+            told.push((wait, value));
+        }
+    }
+    assert_eq!(told, [(peeked, None)]);
 }

@@ -21,13 +21,18 @@ use crate::storage::request::Entries;
 
 #[derive(Clone, Default)]
 pub(crate) struct Documents {
+    /// What the log holds, as far as it was followed, and nothing else: a delete of this process's counts here once the
+    /// log has it.
     pub(super) index: IdMap<DocId, Indexed>,
     /// Pages of the index that storage has as they were before.
     pub(super) changed: Pages,
     pub(super) open: IdMap<DocId, Open>,
     /// Closed for the application, and kept until the log has all that was made in them.
     pub(super) closing: IdSet<DocId>,
+    /// Deletes of them were followed.
     deleted: IdSet<DocId>,
+    /// This process has deleted them, and the delete is not in the log that was followed.
+    leaving: IdSet<DocId>,
     pub(super) views: Views,
     /// Values that are asked for, and those of which the view is being read.
     pub(super) peeks: VecDeque<(WaitId, DocId)>,
@@ -58,12 +63,22 @@ impl Documents {
     // What is held.
 
     pub fn is_held(&self, doc: &DocId) -> bool {
-        self.index.contains_key(doc)
+        self.held(doc).is_some()
+    }
+
+    /// What is known of a document that is held.
+    pub(super) fn held(&self, doc: &DocId) -> Option<&Indexed> {
+        self.index.get(doc).filter(|_| !self.leaving.contains(doc))
+    }
+
+    /// All that is held.
+    pub(super) fn all_held(&self) -> impl Iterator<Item = (&DocId, &Indexed)> {
+        self.index.iter().filter(|(doc, _)| !self.leaving.contains(doc))
     }
 
     /// Whether it is known to have a name, or was made here under one.
     pub fn is_named(&self, doc: &DocId) -> bool {
-        self.index.get(doc).is_some_and(|indexed| indexed.name.is_some())
+        self.held(doc).is_some_and(|indexed| indexed.name.is_some())
     }
 
     pub fn is_known(&self, doc: &DocId) -> bool {
@@ -71,12 +86,12 @@ impl Documents {
     }
 
     pub fn is_deleted(&self, doc: &DocId, log: &Log) -> bool {
-        self.deleted.contains(doc) || log.is_deleted(doc)
+        self.deleted.contains(doc) || self.leaving.contains(doc) || log.is_deleted(doc)
     }
 
     /// All that is held, and named documents that are open and not in the log yet.
     pub fn list(&self) -> Vec<DocInfo> {
-        let held = self.index.iter().map(|(id, doc)| {
+        let held = self.all_held().map(|(id, doc)| {
             let Indexed { name, bytes, commits, .. } = doc;
             (*id, DocInfo { id: *id, name: name.clone(), bytes: *bytes, commits: *commits })
         });
@@ -141,13 +156,30 @@ impl Documents {
         }
     }
 
-    /// The document is deleted.
+    /// This process has deleted the document.
     pub fn delete(&mut self, doc: DocId) {
-        self.closing.remove(&doc);
-        let (was_held, open) = (self.index.remove(&doc).is_some(), self.open.remove(&doc));
+        let was_held = self.is_held(&doc);
+        if !self.deleted.contains(&doc) {
+            self.leaving.insert(doc);
+        }
+        self.is_deleted_now(doc, was_held);
+    }
+
+    /// The delete of a document was followed.
+    fn delete_followed(&mut self, doc: DocId) {
+        let was_held = self.is_held(&doc);
+        self.leaving.remove(&doc);
+        self.deleted.insert(doc);
+        self.index.remove(&doc);
         self.changed.add(&doc);
         self.views.remove(doc);
-        if self.deleted.insert(doc) && (was_held || open.is_some()) {
+        self.is_deleted_now(doc, was_held);
+    }
+
+    fn is_deleted_now(&mut self, doc: DocId, was_held: bool) {
+        self.closing.remove(&doc);
+        let open = self.open.remove(&doc);
+        if was_held || open.is_some() {
             self.tell(Event::Deleted { doc });
         }
         if let Some(open) = open {
@@ -174,6 +206,7 @@ impl Documents {
     /// The log is followed from its start again.
     pub fn log_restarts(&mut self) {
         self.index.clear();
+        self.leaving.extend(core::mem::take(&mut self.deleted).iter().copied());
     }
 
     /// Takes in commits in log order: documents that are open change, all are indexed. `is_ready`:
@@ -188,12 +221,15 @@ impl Documents {
                     Some(Kind::Delete) => {
                         gone.insert(doc);
                     }
-                    _ if gone.contains(&doc) || self.is_deleted(&doc, log) => {}
+                    _ if gone.contains(&doc) || self.is_deleted_at(&doc, entry, log) => {}
                     kind => {
                         let name = kind.and_then(|kind| name_of(doc, kind, bytes));
                         // A commit with bytes that it lacked is indexed where it is first.
                         let is_new = self.index_item(doc, entry, item.len, name);
-                        if is_new && is_ready {
+                        if self.leaving.contains(&doc) {
+                            continue;
+                        }
+                        if is_new && is_ready && !log.is_deleted(&doc) {
                             self.tell(Event::Held { doc });
                         }
                         let is_told = self.open.get(&doc).is_some_and(Open::is_usable);
@@ -218,8 +254,13 @@ impl Documents {
             self.tell(Event::Changed { doc: *doc });
         }
         for doc in gone {
-            self.delete(doc);
+            self.delete_followed(doc);
         }
+    }
+
+    /// Whether the delete of a document is in the log before this entry.
+    fn is_deleted_at(&self, doc: &DocId, entry: &Entry, log: &Log) -> bool {
+        self.deleted.contains(doc) || log.is_deleted_by(doc, entry.at.seq)
     }
 
     /// Takes note of an item of an entry. Whether the document was not held before.
@@ -279,6 +320,7 @@ mod tests {
     use crate::base::position::{Marker, Position};
     use crate::document::value::Value;
     use crate::log::log::Keeping;
+    use crate::replica::indexed::decode_page;
 
     const OTHER: AuthorId = AuthorId([2; 16]);
 
@@ -325,6 +367,59 @@ mod tests {
         assert_eq!(documents.list()[0].commits, 1);
         documents.open.get_mut(&doc).unwrap().phase = Phase::Ready;
         assert!(!documents.document(doc).unwrap().heads().is_empty());
+    }
+
+    /// What storage would have of the document in a checkpoint: how many commits, and up to which position.
+    fn in_checkpoint(documents: &Documents, doc: DocId) -> Option<(u64, u64)> {
+        let page = decode_page(&documents.page(doc.0[0])).expect("it was just made");
+        page.iter().find(|(id, _)| *id == doc).map(|(_, indexed)| (indexed.commits, indexed.last))
+    }
+
+    /// It was lost with the process, and who began with the checkpoint of that process lacked the changes that
+    /// came before it (seed 610994).
+    #[test]
+    fn a_delete_that_is_not_in_the_log_yet_takes_nothing_out_of_a_checkpoint() {
+        let doc = DocId([3; 16]);
+        let mut documents = documents(doc, Phase::Ready);
+        documents.delete(doc);
+        assert!(!documents.is_held(&doc) && documents.list().is_empty());
+        assert_eq!(in_checkpoint(&documents, doc), Some((1, 1)));
+        let follow = |documents: &mut Documents, seq, kind| {
+            let bytes = if kind == Kind::Delete { Vec::new() } else { vec![1] };
+            let entry = Entry { again: false, ..entry(seq, vec![(doc, kind, bytes)]) };
+            documents.follow(&[entry], &log(), true);
+        };
+        follow(&mut documents, 2, Kind::Change);
+        assert!(!documents.is_held(&doc) && documents.list().is_empty());
+        assert_eq!(in_checkpoint(&documents, doc), Some((2, 2)));
+        follow(&mut documents, 3, Kind::Delete);
+        assert_eq!(in_checkpoint(&documents, doc), None);
+        follow(&mut documents, 4, Kind::Change);
+        assert_eq!(in_checkpoint(&documents, doc), None);
+        let told: Vec<_> = core::iter::from_fn(|| documents.poll_event()).collect();
+        assert!(matches!(told[..], [Event::Deleted { .. }]), "{told:?}");
+    }
+
+    /// The same of a delete that a link has brought and that is being written.
+    #[test]
+    fn a_checkpoint_is_of_what_was_followed_although_the_log_ends_later() {
+        let doc = DocId([3; 16]);
+        let (mut documents, mut log) = (Documents::default(), log());
+        for (seq, kind, bytes) in
+            [(1, Kind::Change, vec![1]), (2, Kind::Delete, Vec::new()), (3, Kind::Change, vec![1])]
+        {
+            let place = (OTHER, seq, CommitId([7; 32]));
+            let commit =
+                Commit::new(place, Vec::new(), 0, vec![(doc, kind, bytes)], &Limits::PROTOCOL).unwrap();
+            log.stage(commit, false, None);
+        }
+        let entries = log.take_staged().expect("three commits").entries;
+        documents.follow(&entries[..1], &log, true);
+        assert_eq!(in_checkpoint(&documents, doc), Some((1, 1)));
+        documents.follow(&entries[1..2], &log, true);
+        documents.deleted.clear();
+        documents.follow(&entries[2..], &log, true);
+        assert_eq!(in_checkpoint(&documents, doc), None, "the log knows where it was deleted");
     }
 
     #[test]

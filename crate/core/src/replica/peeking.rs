@@ -101,7 +101,7 @@ impl Replica {
         }
         let stored = views::newest(&read);
         let mut values = Vec::new();
-        for doc in self.documents.index.keys() {
+        for (doc, _) in self.documents.all_held() {
             let open = self.documents.open.get(doc).filter(|open| open.is_ready());
             let views = [self.documents.views.fresh_of(doc), stored.get(doc)];
             let view = || views.into_iter().flatten().find(|view| self.is_current(view));

@@ -41,6 +41,11 @@ impl Replica {
     /// Storage has answered.
     pub(super) fn log_read(&mut self, answer: StorageAnswer) {
         self.follow.is_reading = false;
+        if !self.holder.is_open() {
+            // The holder reads again what is deleted.
+            self.follow.is_due = true;
+            return;
+        }
         let fault = StorageFault::of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
@@ -63,7 +68,12 @@ impl Replica {
 
     /// The holder has appended these.
     pub(super) fn appended(&mut self, entries: Vec<Entry>) {
-        let is_next = entries.first().is_some_and(|first| first.at.seq == self.follow.seq + 1);
+        let first = entries.first().map_or(0, |first| first.at.seq);
+        if self.holder.disk_failed() && first <= self.follow.indexed {
+            // In memory the log goes on from where it was before another process wrote what was indexed.
+            return self.log_restarts();
+        }
+        let is_next = first == self.follow.seq + 1;
         if is_next && self.checkpoint.is_read() {
             self.follow_entries(&entries);
         } else {

@@ -17,7 +17,7 @@ impl Replica {
         if self.holder.limits().is_mutated(Mutation::BelieveViews) {
             return true;
         }
-        is_followed && self.documents.index.get(&view.id).is_some_and(|doc| view.at >= doc.last)
+        is_followed && self.documents.held(&view.id).is_some_and(|doc| view.at >= doc.last)
     }
 
     /// Takes note of the value of an open document, where it is what the log in storage makes it.
@@ -25,8 +25,7 @@ impl Replica {
         let at = self.follow.seq;
         let is_stored = !self.holder.disk_failed() && at <= self.holder.on_disk();
         let is_followed = self.follow.is_ready && at >= self.follow.indexed;
-        let (Some(open), Some(indexed)) = (self.documents.open.get(&doc), self.documents.index.get(&doc))
-        else {
+        let (Some(open), Some(indexed)) = (self.documents.open.get(&doc), self.documents.held(&doc)) else {
             return;
         };
         let is_of_log = open.is_ready() && open.document.beginning().is_none() && !self.own.has_pending();

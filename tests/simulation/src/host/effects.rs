@@ -137,7 +137,8 @@ impl World {
         match event {
             Event::Ready => {
                 process.is_ready = true;
-                if process.disk.is_multiple_of(2) {
+                process.is_watching = process.disk.is_multiple_of(2);
+                if process.is_watching {
                     self.call(id, |replica, _| replica.watch(true));
                 }
                 self.may_announce(id);

@@ -44,7 +44,9 @@ pub struct Process {
     pub online: bool,
     /// Documents the application has open.
     pub open: BTreeSet<DocId>,
-    /// Values of documents as the application was last told, where it wants to know of those that it has not open.
+    /// Whether its application wants to hear what changes in documents that are not open.
+    pub is_watching: bool,
+    /// Values of documents as it was last told then.
     pub peeked: BTreeMap<DocId, Vec<u8>>,
     pub is_ready: bool,
     /// The commits it made.
