@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use eyot_core::base::id::{AuthorId, DocId, LinkId, LogId, ShortId};
 use eyot_core::base::limits::Limits;
-use eyot_core::base::position::{Cursor, Mark};
+use eyot_core::base::position::{Cursor, Mark, Marker, Position};
 use eyot_core::commit::commit::Commit;
 use eyot_core::commit::descriptor::Descriptor;
 use eyot_core::commit::header::After;
@@ -225,6 +225,41 @@ fn a_relay_that_had_holes_when_it_greeted_says_what_is_whole() {
     let frames = bench.take(OTHER);
     assert!(frames.iter().any(|frame| matches!(frame, Frame::Hello(hello) if hello.holes == 1)));
     assert!(frames.iter().any(|frame| matches!(frame, Frame::Ack(Ack { whole: None, .. }))));
+}
+
+/// Seed 455348: one copy of a log had said that the bytes are deleted and was never seen again, and the other one's
+/// `durable` waited for that delete for ever.
+#[test]
+fn a_hole_limits_what_is_whole_for_the_copy_of_a_log_that_had_its_bytes_and_not_for_the_one_that_lacks_them()
+{
+    let mut bench = Bench::new();
+    let mut gone = commit(1);
+    gone.justify(|_| Some(After { author: AuthorId([99; 16]), seq: 1, short: ShortId([99; 16]) }));
+    let marker = Marker::new(LogId([1; 16]), [5; 32], 0);
+    let mark = |seq| marker.mark(Position { seq, ..Position::START });
+    let bring = |bench: &mut Bench, link, commits: &[&Commit], to| {
+        let records = commits.iter().map(|commit| commit.encode().into()).collect();
+        bench.frame(link, &Frame::Commits(Commits { records, to: Some(mark(to)), named: Vec::new() }));
+    };
+    let acks = |bench: &mut Bench, link| {
+        let acks = bench.take(link).into_iter().filter_map(|frame| match frame {
+            Frame::Ack(ack) => Some((ack.read, ack.whole)),
+            _ => None,
+        });
+        acks.last()
+    };
+    bench.greet(CLIENT, 1, |hello| hello.head = mark(9));
+    bring(&mut bench, CLIENT, &[&gone], 1);
+    assert_eq!(acks(&mut bench, CLIENT), Some((1, Some(0))));
+    bench.input(Input::LinkClosed(CLIENT));
+    bench.greet(OTHER, 1, |hello| hello.head = mark(9));
+    bring(&mut bench, OTHER, &[&husk(&commit(1)), &commit(2)], 2);
+    assert_eq!(acks(&mut bench, OTHER), Some((2, None)));
+    // The copy that had the bytes comes back.
+    bench.input(Input::LinkClosed(OTHER));
+    bench.greet(LinkId(4), 1, |hello| hello.head = mark(9));
+    bring(&mut bench, LinkId(4), &[&commit(3)], 3);
+    assert_eq!(acks(&mut bench, LinkId(4)), Some((3, Some(0))));
 }
 
 /// Seed 452878: it was told nothing, and its `durable` waited for ever.

@@ -27,7 +27,7 @@ impl Holder {
         for id in core::mem::take(&mut self.touched) {
             let Some(session) = self.links.session_mut(id) else { continue };
             let has_moved = session.receive.advance().is_some() || session.send.later.is_ack_owed();
-            let whole = self.log.holes().whole_of(&session.peer.log);
+            let whole = self.log.holes().whole_of(&session.peer.log, &session.receive.lacking);
             let whole = whole.filter(|_| !self.limits.is_mutated(Mutation::WholeIsRead));
             if !has_moved && whole == session.receive.whole_told {
                 continue;

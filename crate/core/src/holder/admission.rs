@@ -309,7 +309,8 @@ impl Holder {
 
     /// Up to which number everything from the other side's log is whole here.
     pub(super) fn whole_before(&self, session: &Session) -> u64 {
-        let whole = self.log.holes().whole_of(&session.peer.log).unwrap_or(u64::MAX);
+        let holes = self.log.holes();
+        let whole = holes.whole_of(&session.peer.log, &session.receive.lacking).unwrap_or(u64::MAX);
         whole.min(session.receive.read.seq)
     }
 
@@ -351,16 +352,27 @@ impl Holder {
         self.notices.push_back(Notice::Appended(flight.entries));
     }
 
+    /// The commit at that position lacks bytes, and came from there.
+    fn hole_arrived(&mut self, seq: u64, origin: &Origin) {
+        let Some((log, word)) = self.bringer(origin) else { return };
+        let Some(session) = origin.link().and_then(|link| self.links.session_mut(link)) else { return };
+        self.log.brought_hole(seq, (log, word), session.receive.read.seq);
+        let holes = self.log.holes();
+        if word != Word::Lacks {
+            session.receive.lacking.remove(&seq);
+        } else if holes.limits(seq, &log) {
+            session.receive.lacking.retain(|other| holes.get(*other).is_some());
+            session.receive.lacking.insert(seq);
+        }
+    }
+
     /// The commit is in the log: whoever sent it need not send it again.
     pub(super) fn arrived(&mut self, origins: &[Origin], commit: &Commit) {
         let now = self.now;
         let hole = self.log.holes().seq_of(&commit.id());
         for origin in origins {
-            if let Some(seq) = hole
-                && let Some(bringer) = self.bringer(origin)
-                && let Some(session) = origin.link().and_then(|link| self.links.session(link))
-            {
-                self.log.brought_hole(seq, bringer, session.receive.read.seq);
+            if let Some(seq) = hole {
+                self.hole_arrived(seq, origin);
             }
             match origin {
                 Origin::Stream(id, frame, bytes, _) => {

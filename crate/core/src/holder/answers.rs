@@ -145,7 +145,9 @@ impl Holder {
             if left.front() != Some(&entry.at.seq) {
                 continue;
             }
-            if used >= room {
+            // A row may hold more than an answer may (seed 720370).
+            let is_full = answering.bytes + used as u64 >= limits.answer_bytes && answering.begun.is_none();
+            if used >= room || is_full {
                 break;
             }
             self.log.justify_by(&mut entry.commit, self.stored.seq);

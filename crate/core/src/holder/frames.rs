@@ -38,6 +38,7 @@ impl Holder {
         if let Frame::Head(Head { nonce, at: Some(_) }) = frame
             && self.links.unread_mut(id).is_some_and(|unread| unread.answered(nonce, &self.limits))
         {
+            self.presence_link_has_read(id);
             return self.feed(id);
         }
         if is_paid(&frame) {

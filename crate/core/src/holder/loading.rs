@@ -195,15 +195,14 @@ impl Holder {
         self.load();
     }
 
-    /// Storage works again, but another process has written meanwhile: what was kept in memory
-    /// comes in once more, after that.
+    /// Storage has failed, and another process has written meanwhile: what was kept in memory comes in once
+    /// more, after that. If storage still fails, the next write tells.
     pub(super) fn overtaken(&mut self) -> Result<(), Corrupt> {
         if let Disk::Failing { kept, since, .. } = core::mem::replace(&mut self.disk, Disk::Healthy) {
             self.take_again(&kept, since)?;
         }
         self.notices.push_back(Notice::Reloaded);
         self.notices.push_back(Notice::DiskRecovered);
-        self.writing -= 1;
         self.reload();
         Ok(())
     }

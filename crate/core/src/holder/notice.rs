@@ -22,6 +22,8 @@ pub(crate) enum Notice {
     Appended(Vec<Entry>),
     /// So many of the process's own commits, from the first, are durable.
     Saved(u64),
+    /// Storage refuses writes, for this reason; the holder goes on from memory.
+    DiskFails(String),
     /// Own commits up to this could not be written; the holder goes on from memory.
     SaveFailed(u64, String),
     /// Storage works again.

@@ -14,6 +14,7 @@ use crate::holder::holder::{Holder, LogState};
 use crate::holder::notice::Notice;
 use crate::holder::presences::{PRESENT_FOR, Source};
 use crate::holder::showing::{GRACE, SLOT, Showing};
+use crate::link::session::Session;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 use crate::wire::presence::{Presence, Present};
@@ -89,6 +90,13 @@ impl Holder {
         showing.asks |= is_mesh;
     }
 
+    /// The other side has read: it is told what there was no room for (seed 621234).
+    pub(super) fn presence_link_has_read(&mut self, id: LinkId) {
+        let has_room = |session: &Session| session.unread.room(&self.limits) > 0;
+        let session = self.links.session(id).filter(|session| session.presences_wait);
+        self.showing.is_due |= session.is_some_and(has_room);
+    }
+
     pub(super) fn presence_link_gone(&mut self, id: LinkId) {
         let links = &self.links;
         // Two who had it from each other, too, would go on believing each other.
@@ -138,7 +146,11 @@ impl Holder {
             let is_told = !is_relay || session.is_mesh || session.shows_presence;
             // Who is alone says so once: when somebody comes, all is told that is new by then.
             let is_enough = told == presences.version || (told > 0 && is_alone);
-            if !is_told || is_enough || session.unread.room(&limits) == 0 {
+            if !is_told || is_enough {
+                continue;
+            }
+            session.presences_wait = session.unread.room(&limits) == 0;
+            if session.presences_wait {
                 continue;
             }
             session.presences_told = presences.version;

@@ -6,6 +6,7 @@ use crate::holder::disk::{Disk, Kept};
 use crate::holder::holder::Holder;
 use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::pending::{InFlight, Incoming, Origin, Pending, unexpected};
+use crate::log::chain::names_later;
 use crate::log::keys::row_seq;
 use crate::log::rows::read_rows;
 use crate::storage::request::{Corrupt, Entries, StorageAnswer, StorageFault, StorageRequest, WriteBatch};
@@ -41,6 +42,14 @@ impl Holder {
 
     pub(super) fn storage_answered(&mut self, id: RequestId, answer: StorageAnswer) {
         let Some((pending, request)) = self.pending.remove(&id) else { return };
+        if self.shows_what_others_wrote(&pending, &request, &answer) {
+            // Its answer is void, like those of the other reads under way.
+            self.pending.insert(id, (pending, request));
+            if let Err(error) = self.overtaken() {
+                self.fail(StorageFault::Corrupt, error.to_string());
+            }
+            return;
+        }
         let answer = match (&pending, &answer) {
             // Of a document that is in storage only a part is in memory.
             (Pending::Owner(OwnerRequest::Document(_, from)), StorageAnswer::Failed(_))
@@ -53,6 +62,30 @@ impl Holder {
         let fault = StorageFault::of(&answer);
         if let Err(error) = self.answered(pending, &request, answer) {
             self.fail(fault, error.to_string());
+        }
+    }
+
+    /// While storage refuses writes, another process has appended to the log: the index tells of positions that
+    /// are other commits in what is kept in memory (seed 620283).
+    fn shows_what_others_wrote(
+        &self,
+        pending: &Pending,
+        request: &StorageRequest,
+        answer: &StorageAnswer,
+    ) -> bool {
+        let Disk::Failing { since, .. } = &self.disk else { return false };
+        if !matches!(pending, Pending::Lookup | Pending::FindFor(_)) {
+            return false;
+        }
+        match (request, answer) {
+            (StorageRequest::Get(keys), StorageAnswer::Values(values)) => {
+                let there = keys.iter().zip(values).filter_map(|(key, value)| Some((key, value.as_ref()?)));
+                there.into_iter().any(|(key, value)| names_later(key, value, *since))
+            }
+            (_, StorageAnswer::Scanned { entries, .. }) => {
+                entries.iter().any(|(key, value)| names_later(key, value, *since))
+            }
+            _ => false,
         }
     }
 
@@ -164,7 +197,10 @@ impl Holder {
                 self.writing -= 1;
                 self.notices.push_back(Notice::DiskRecovered);
             }
-            (Pending::Flush, StorageAnswer::GuardFailed) => self.overtaken()?,
+            (Pending::Flush, StorageAnswer::GuardFailed) => {
+                self.writing -= 1;
+                self.overtaken()?;
+            }
             (Pending::Flush, _) => {
                 self.writing -= 1;
                 self.retry_later();
@@ -234,6 +270,7 @@ impl Holder {
         kept.write(&batch);
         let retry_at = self.now + RETRY_WAIT;
         let guard = batch.guard.or_else(|| Some(self.log.guard()));
+        self.notices.push_back(Notice::DiskFails(reason.clone()));
         self.disk = Disk::Failing { kept, guard, since: self.stored.seq, reason, retry_at };
     }
 

@@ -1,7 +1,7 @@
 //! What comes in on a link: which frames are not in the log yet, and how much more may come.
 
 use crate::base::id::CommitId;
-use crate::base::id_map::IdMap;
+use crate::base::id_map::{IdMap, IdSet};
 use crate::base::limits::Limits;
 use crate::base::position::Mark;
 use crate::base::time::Millis;
@@ -43,6 +43,9 @@ pub(crate) struct Receive {
     pub grant_at: Millis,
     /// Up to which number the peer was told that nothing is missing, if something is.
     pub whole_told: Option<u64>,
+    /// The positions of holes in ours that the peer has said it lacks, too, although its log had their bytes
+    /// once: two copies of one log say so. Such a hole limits what is whole for the other copy alone.
+    pub lacking: IdSet<u64>,
     /// The last commit that came in the stream, from which the next frame may go on.
     pub last: Option<Last>,
 }
@@ -127,6 +130,7 @@ impl Receive {
             owed: 0,
             grant_at: 0,
             whole_told: None,
+            lacking: IdSet::new(),
             last: None,
         }
     }

@@ -67,6 +67,8 @@ pub(crate) struct Session {
     pub shows_presence: bool,
     /// Up to which version it was told who is there.
     pub presences_told: u64,
+    /// There was no room to tell it: it is to be told once it has read.
+    pub presences_wait: bool,
     pub unread: Unread,
     /// What was read from storage for this link.
     pub work: Pace,
@@ -287,6 +289,7 @@ impl Session {
             answering: None,
             shows_presence: false,
             presences_told: 0,
+            presences_wait: false,
             unread: Unread::default(),
             work: Pace::default(),
             work_at: None,

@@ -238,6 +238,19 @@ impl HotChains {
     }
 }
 
+/// Whether this entry of the index tells of a commit after that position of the log. What can't be read tells
+/// of none: whoever takes it in says so.
+#[cfg_attr(not(feature = "documents"), allow(dead_code))]
+pub fn names_later(key: &[u8], value: &[u8], log_seq: u64) -> bool {
+    let is_later = |slots: Vec<Slot>| slots.last().is_some_and(|slot| slot.log_seq > log_seq);
+    match key.first() {
+        Some(b't') => from_cbor(value).is_ok_and(|chain: Chain| is_later(chain.recent)),
+        Some(b'c') => from_cbor(value).is_ok_and(is_later),
+        Some(b's') => from_cbor(value).is_ok_and(|at: u64| at > log_seq),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

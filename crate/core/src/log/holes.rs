@@ -103,9 +103,20 @@ impl Holes {
         self.by_seq.get(&seq)
     }
 
-    /// Up to which number everything that came from that log is whole, if not all is.
-    pub fn whole_of(&self, log: &LogId) -> Option<u64> {
-        self.whole.get(log)?.keys().next().copied()
+    /// Up to which number everything that came from that log is whole, if not all is. The holes at these
+    /// positions do not count.
+    pub fn whole_of(&self, log: &LogId, except: &IdSet<u64>) -> Option<u64> {
+        let counts = self.whole.get(log)?;
+        if except.is_empty() {
+            return counts.keys().next().copied();
+        }
+        let counted = self.by_seq.iter().filter(|(seq, _)| !except.contains(seq));
+        counted.filter_map(|(_, hole)| hole.whole_in(log)).min()
+    }
+
+    /// Whether the commit at that position limits what is whole of that log.
+    pub fn limits(&self, seq: u64, log: &LogId) -> bool {
+        self.by_seq.get(&seq).is_some_and(|hole| hole.whole_in(log).is_some())
     }
 
     pub(super) fn insert(&mut self, seq: u64, hole: Hole) {
@@ -177,6 +188,12 @@ impl Holes {
 }
 
 impl Hole {
+    /// Up to which number everything from that log is whole, as far as this commit says.
+    fn whole_in(&self, log: &LogId) -> Option<u64> {
+        let known = self.bringers.iter().find(|(other, _)| other == log);
+        known.map(|(_, whole)| *whole).filter(|whole| *whole != LACKS)
+    }
+
     /// The commit comes after this number in that log. Two copies of one log may have it at different places
     /// until one of them takes another id; whether this is the first of them.
     fn is_after(&mut self, log: LogId, read: u64) -> bool {
@@ -234,28 +251,28 @@ mod tests {
     fn what_is_said_to_be_whole_ends_before_what_came_as_whole_and_is_not() {
         let (mut holes, log) = (holes(), LogId([3; 16]));
         assert!(holes.brought(5, (log, Word::Whole(7)), 9));
-        assert_eq!(holes.whole_of(&log), Some(7));
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), Some(7));
         assert!(!holes.brought(5, (log, Word::Whole(9)), 9));
         // A copy of that log may lack the bytes.
         assert!(!holes.brought(5, (log, Word::Lacks), 9));
-        assert_eq!(holes.whole_of(&log), Some(7));
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), Some(7));
         holes.remove(5);
-        assert_eq!(holes.whole_of(&log), None);
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), None);
     }
 
     #[test]
     fn who_has_named_a_commit_and_brings_it_without_its_bytes_has_said_nothing_of_them() {
         let (mut holes, log) = (holes(), LogId([3; 16]));
         assert!(holes.brought(5, (log, Word::Named(7)), 9));
-        assert_eq!(holes.whole_of(&log), Some(7));
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), Some(7));
         assert!(holes.brought(5, (log, Word::Lacks), 9));
-        assert_eq!(holes.whole_of(&log), None);
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), None);
         assert!(!holes.brought(5, (log, Word::Named(7)), 9));
         // Until it brings them after all.
         assert!(holes.brought(5, (log, Word::Whole(8)), 9));
-        assert_eq!(holes.whole_of(&log), Some(8));
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), Some(8));
         holes.close(&DocId([2; 16]));
-        assert_eq!(holes.whole_of(&log), None);
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), None);
     }
 
     /// A clone that came first had the commit after its 90th place, this one has it after its 20th (seed 444100).
@@ -264,13 +281,13 @@ mod tests {
         let (mut holes, log) = (holes(), LogId([3; 16]));
         assert!(holes.brought(5, (log, Word::Whole(90)), 150));
         assert!(holes.brought(5, (log, Word::Whole(20)), 20));
-        assert_eq!(holes.whole_of(&log), Some(20));
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), Some(20));
         assert!(!holes.brought(5, (log, Word::Named(90)), 150));
-        assert_eq!(holes.whole_of(&log), Some(20));
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), Some(20));
         // Nothing is said of what no copy has.
         holes.remove(5);
         assert!(!holes.brought(5, (log, Word::Whole(20)), 20));
-        assert_eq!(holes.whole_of(&log), None);
+        assert_eq!(holes.whole_of(&log, &IdSet::new()), None);
     }
 
     #[test]

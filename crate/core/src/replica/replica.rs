@@ -238,8 +238,11 @@ impl Replica {
                 self.tell(Event::Saved { seq: number });
                 self.tell(Event::Status);
             }
+            Notice::DiskFails(message) => {
+                self.storage_error = Some(message);
+                self.tell(Event::Status);
+            }
             Notice::SaveFailed(number, message) => {
-                self.storage_error = Some(message.clone());
                 self.tell(Event::SaveFailed { seq: number, message });
                 self.tell(Event::Status);
             }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use eyot_core::base::id::{LinkId, PresenceId};
 use eyot_core::base::limits::Limits;
+use eyot_core::base::position::Mark;
 use eyot_core::replica::event::{Event, ReplicaError};
 use eyot_core::wire::access::{Right, Side};
+use eyot_core::wire::bodies::Head;
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 use eyot_core::wire::presence::{Presence, Present};
@@ -215,6 +217,31 @@ fn two_that_begin_to_show_at_once_after_everybody_had_left_see_each_other() {
     show(&mut world, 1, "two");
     world.pass(1_000);
     assert_eq!((shown(&world, 0), shown(&world, 1)), (vec!["two".into()], vec!["one".into()]));
+}
+
+/// Nobody heard of it: whoever had no room for it did not know that there was something to ask for (seed 621234).
+#[test]
+fn what_is_shown_while_a_link_has_no_room_is_told_once_it_has_read() {
+    let mut world = World::new(0);
+    world.limits = Limits { unread_bytes: 1_000, probe_bytes: 100, ..Limits::PROTOCOL };
+    world.add("space", None);
+    for number in 0..100 {
+        world.write(0, number);
+    }
+    let link = world.relay(0, hello(50));
+    show(&mut world, 0, "here");
+    world.pass(500);
+    assert_eq!(told(&world, 0), 0, "there is no room");
+    for answered in 0.. {
+        let asked = world.sent.iter().filter_map(|(_, frame)| match frame {
+            Frame::Head(Head { nonce, at: None }) => Some(*nonce),
+            _ => None,
+        });
+        let Some(nonce) = asked.into_iter().nth(answered) else { break };
+        world.say(0, link, &Frame::Head(Head { nonce, at: Some(Mark::START) }));
+    }
+    world.pass(500);
+    assert_eq!((world.commits_of(0), told(&world, 0)), (100, 1));
 }
 
 #[test]

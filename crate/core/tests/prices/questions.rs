@@ -43,6 +43,19 @@ fn ranges_that_are_asked_for_many_times_are_looked_up_and_read_once() {
     assert_eq!(chunks.len(), 5, "each chunk once");
 }
 
+/// A row may hold more than an answer may: whoever had asked closed the link (seed 720370).
+#[test]
+fn an_answer_ends_with_the_commit_that_fills_it() {
+    let small = Limits { answer_bytes: 1_000, ..limits() };
+    let brought = chain(1, 40, 200);
+    let (mut host, reader) = filled(small, Caps::default(), &brought);
+    host.send(reader, &Frame::Want(Want { nonce: 1, ranges: vec![range(1, 1, 40)] }));
+    let frames = host.read_all(reader);
+    assert_eq!(answered(&frames), [(1, true)]);
+    let most = 1_000 / brought[0].encoded_len() + 1;
+    assert!((1..=most).contains(&records(&frames)), "{} commits", records(&frames));
+}
+
 #[test]
 fn reading_for_an_answer_holds_nobody_up() {
     let (mut host, reader) =

@@ -12,7 +12,7 @@ use eyot_core::commit::kind::Kind;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::replica::event::Event;
 use eyot_core::wire::access::{Right, Side};
-use eyot_core::wire::bodies::{Ack, Commits, Hello};
+use eyot_core::wire::bodies::{Ack, ChainRange, Commits, Hello, Want};
 use eyot_core::wire::close::CloseCode;
 use eyot_core::wire::frame::Frame;
 
@@ -177,6 +177,41 @@ fn a_process_whose_writes_are_refused_sends_no_row_that_another_process_has_scru
     assert_eq!(sent.len(), 4);
     let sent = [world.commits(0, while_refused), sent].concat();
     assert!(sent.iter().all(|commit| !commit.has_holes()), "each says which delete has taken its bytes");
+}
+
+/// Seed 620283: the index told at which positions another process had written commits, and in memory others were
+/// there: who asked for the one was sent the other.
+#[test]
+fn a_process_whose_writes_are_refused_answers_with_what_was_asked_for_although_others_append() {
+    let mut world = World::new(1);
+    let marker = Marker::new(LogId([9; 16]), [5; 32], 0);
+    let commits = chain(3, 2);
+    let brought = |world: &mut World, process, log, commits: &[Commit]| {
+        let to = end(&marker, commits);
+        let link = world.link(process, Side::Dialer, Hello { resumed: true, head: to, ..hello(log) });
+        world.say(process, link, &bring(commits, to));
+    };
+    brought(&mut world, 0, 9, &commits[..1]);
+    world.write(0, 1);
+    let full = world.begin();
+    world.is_deaf = true;
+    world.refused.insert(full);
+    world.write(full, 2);
+    // Both write at one position.
+    brought(&mut world, 0, 9, &commits);
+    brought(&mut world, full, 8, &commits);
+    let asker = world.link(full, Side::Accepter, hello(7));
+    let range = ChainRange { author: commits[1].header().author, from: 2, to: 2, branch: None };
+    world.say(full, asker, &Frame::Want(Want { nonce: 1, ranges: vec![range] }));
+    let answers = world.answers(full, asker);
+    assert_eq!(answers.iter().map(Commit::id).collect::<Vec<_>>(), [commits[1].id()]);
+    assert!(world.processes[full].replica.status().error.is_some(), "storage still fails");
+    world.refused.clear();
+    world.is_deaf = false;
+    world.pass(60_000);
+    assert!(world.processes[full].replica.status().error.is_none());
+    let link = world.link(0, Side::Accepter, hello(6));
+    assert_eq!(world.commits(0, link).len(), 4, "what was in memory is in storage");
 }
 
 #[test]

@@ -154,6 +154,16 @@ impl World {
         records.flatten().map(|record| record.clone().open(&Limits::PROTOCOL).expect("a commit")).collect()
     }
 
+    /// The commits with which a process has answered on a link.
+    pub fn answers(&self, process: usize, link: LinkId) -> Vec<Commit> {
+        let sent = self.processes[process].sent.iter().filter(|(of, _)| *of == link);
+        let records = sent.filter_map(|(_, frame)| match frame {
+            Frame::Answer(answer) => Some(&answer.records),
+            _ => None,
+        });
+        records.flatten().map(|record| record.clone().open(&Limits::PROTOCOL).expect("a commit")).collect()
+    }
+
     pub fn code(&self, process: usize, link: LinkId) -> Option<u16> {
         self.processes[process].closed.iter().find(|(of, _)| *of == link).map(|(_, code)| *code)
     }
