@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { decodePatches, decodeValue, encode } from "../src/value/codec.js";
+import { decodeAny, decodePatches, decodeValue, encode } from "../src/value/codec.js";
 import { patchesOf, DELETE, INCREMENT, INSERT, PUT, RETEXT, SPLICE, type Op } from "../src/value/op.js";
 import { applyPatches } from "../src/value/apply.js";
 import { record, splice } from "../src/draft/record.js";
@@ -110,6 +110,43 @@ it("numbers keep their kind: whole ones as integers, others as 64-bit floats, mi
   }
   assert.equal(encode(1.5).length, 9);
   assert.equal(decodeValue(Uint8Array.of(0x81, 0x1b, 0x40, 0, 0, 0, 0, 0, 0, 0))[0 as Any], 2 ** 62);
+});
+
+describe("for any bytes", () => {
+  it("what is cut, or has more after it, is no value", () => {
+    fc.assert(
+      fc.property(json.value, fc.nat(1000), (value, cut) => {
+        const bytes = encode(value);
+        assert.throws(() => decodeAny(bytes.subarray(0, cut % bytes.length)));
+        assert.throws(() => decodeAny(Uint8Array.of(...bytes, 0)));
+      }),
+    );
+  });
+
+  it("they are a value or an error, and no length takes memory for what is not there", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        try {
+          decodeAny(bytes);
+        } catch (error) {
+          assert.ok(error instanceof Error);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+    for (const major of [0x5a, 0x7a, 0x9a, 0xba]) {
+      assert.throws(() => decodeAny(Uint8Array.of(major, 0xff, 0xff, 0xff, 0xff, 0)));
+    }
+    assert.throws(() => decodeAny(new Uint8Array(100_000).fill(0x81)));
+    assert.throws(() => decodeAny(Uint8Array.of(0xa1, 1, 2)), "keys are texts");
+  });
+});
+
+it("texts keep every character, short or long, a byte order mark too", () => {
+  for (const text of ["", "é", "\ufeffa", "a\ufeff", "x".repeat(23), "x".repeat(24), "é".repeat(99), "__proto__"]) {
+    assert.equal(decodeAny(encode(text)), text);
+    assert.deepEqual(Object.keys(decodeValue(encode(Object.fromEntries([[text, 1]])))), [text]);
+  }
 });
 
 function forAll(law: (before: Any, edits: Any[]) => void): void {

@@ -1,5 +1,4 @@
 /** Applies patches to a document's value. The result shares all parts that no patch touches with the old value. */
-import { freezeDecoded } from "./codec.js";
 import type { Patch, Path } from "./patch.js";
 import { Counter, isContainer, isMap, orderKeys, setKey, spliceList, type Container, type ValueMap } from "./value.js";
 
@@ -104,11 +103,11 @@ class Edition {
 
   /** Copies a patch's value, because the patch itself is given to subscribers and must not change. */
   #take(value: unknown): unknown {
-    if (!isContainer(value)) return freezeDecoded(value);
+    if (!isContainer(value)) return value;
     const own = this.#own(value);
     for (const key of Object.keys(own)) {
       const inner = (own as ValueMap)[key];
-      if (typeof inner === "object" || typeof inner === "bigint") setKey(own as ValueMap, key, this.#take(inner));
+      if (typeof inner === "object") setKey(own as ValueMap, key, this.#take(inner));
     }
     return own;
   }

@@ -1,12 +1,8 @@
 /** The CBOR in which values, edits and patches cross into the core and back, see `crate/core/docs/values.md`. */
-import { decode as decodeCbor, encode as encodeCbor, Token, Type } from "cborg";
+import { encode as encodeCbor, Token, Type } from "cborg";
+import { ATOMIC_STRING, COUNTER, DATE, decode } from "./decode.js";
 import type { Patch } from "./patch.js";
-import { AtomicString, Counter, freezeDate, isMap, type ValueMap } from "./value.js";
-
-// CBOR tags.
-const COUNTER = 40001;
-const ATOMIC_STRING = 40002;
-const DATE = 40003;
+import { AtomicString, Counter, type ValueMap } from "./value.js";
 
 const encoding: Parameters<typeof encodeCbor>[1] = {
   float64: true,
@@ -24,14 +20,6 @@ const encoding: Parameters<typeof encodeCbor>[1] = {
   },
 };
 
-const decoding: Parameters<typeof decodeCbor>[1] = {
-  tags: {
-    [COUNTER]: (content) => Object.freeze(new Counter(Number(content()))),
-    [ATOMIC_STRING]: (content) => Object.freeze(new AtomicString(content() as string)),
-    [DATE]: (content) => freezeDate(new Date(Number(content()))),
-  },
-};
-
 /** Encodes a value of a document, or an array of edits. */
 export function encode(value: unknown): Uint8Array {
   return encodeCbor(value, encoding);
@@ -39,37 +27,16 @@ export function encode(value: unknown): Uint8Array {
 
 /** Decodes a document's whole value and freezes it. */
 export function decodeValue(bytes: Uint8Array): ValueMap {
-  return freezeDecoded(decodeCbor(bytes, decoding)) as ValueMap;
+  return decode(bytes) as ValueMap;
 }
 
 /** Decodes any value and freezes it. */
 export function decodeAny(bytes: Uint8Array): unknown {
-  return freezeDecoded(decodeCbor(bytes, decoding));
+  return decode(bytes);
 }
 
 export function decodePatches(bytes: Uint8Array): Patch[] {
-  return decodeCbor(bytes, decoding) as Patch[];
-}
-
-/** Freezes a decoded value. Integers beyond 53 bits become the nearest number, as in Automerge's own package. */
-export function freezeDecoded(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      const item: unknown = value[index];
-      if (typeof item === "object" || typeof item === "bigint") value[index] = freezeDecoded(item);
-    }
-    return Object.freeze(value);
-  }
-  if (isMap(value)) {
-    for (const key of Object.keys(value)) {
-      const item = value[key];
-      // Safe for a key `__proto__` too: it is an own property here, so the assignment does not set the prototype.
-      if (typeof item === "object" || typeof item === "bigint") value[key] = freezeDecoded(item);
-    }
-    return Object.freeze(value);
-  }
-  return value;
+  return decode(bytes) as Patch[];
 }
 
 function integer(value: number): Token {
