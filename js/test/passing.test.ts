@@ -77,6 +77,7 @@ describe("without a relay", () => {
     await world.add();
     assert.ok(await world.passes(300, () => world.isConnected), "all are linked to the one between");
     world.isRelayThere = false;
-    assert.ok(await world.passes(300, () => world.hasAtLeast(3)));
+    // Nobody hangs by a single link any more. Some stay one short of what they look for: see `LINKS_MIN`.
+    assert.ok(await world.passes(300, () => world.hasAtLeast(2)));
   });
 });
