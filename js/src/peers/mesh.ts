@@ -341,6 +341,8 @@ export class Mesh {
     const attempt = this.#attempts.get(other.name);
     // Both have made an offer: that of the lower key counts.
     if (attempt?.isOwn === true && compare(this.#identity!.key, other.key) < 0) return;
+    // It has come by way of two others, and is being answered: another answer would be for a connection of its own.
+    if (attempt?.isOwn === false && compare(attempt.id, offer.id) === 0) return;
     // Whoever passes something on could make it up.
     const ofVia = [...this.#attempts.values()].filter(({ other: { via } }) => via !== undefined && via === other.via);
     if (ofVia.length >= OF_ONE_MAX) return;
