@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{
-    Client, Relay, SECRET, close_code, connect, eyot_relay, guarded, hello, next_frame, now, send, token_of,
+    Client, Relay, SECRET, close_code, connect, eyot_relay, guarded, hello, next_frame, now, refusal, send,
+    token_of,
 };
-use eyot_core::wire::bodies::{Bye, Hello};
+use eyot_core::wire::bodies::Hello;
 use eyot_core::wire::frame::Frame;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -78,17 +79,6 @@ fn token(subject: &str) -> String {
     token_of(SECRET, &json!({ "sub": subject, "exp": exp, "role": "editor", "spaces": { "*": "write" } }))
 }
 
-/// With what a greeting is refused.
-async fn refusal(relay: &Relay, token: &str) -> (u16, String) {
-    let mut stream = connect(&relay.url, "team").await;
-    send(&mut stream, &Frame::Hello(Hello { token: Some(token.to_owned()), ..hello("team") })).await;
-    let Some(Frame::Bye(Bye { code, reason, .. })) = next_frame(&mut stream).await else {
-        panic!("it was let in");
-    };
-    assert_eq!(close_code(&mut stream).await, Some(code));
-    (code, reason)
-}
-
 #[tokio::test]
 async fn the_application_is_told_what_the_token_says_and_not_the_token_and_may_narrow_the_right() {
     let application = Application::start(&[
@@ -139,13 +129,13 @@ async fn whom_the_application_refuses_is_denied_and_where_it_fails_one_may_come_
     let mut relay = application.relay(folder.path());
     for subject in ["a", "b"] {
         assert_eq!(
-            refusal(&relay, &token(subject)).await,
+            refusal(&relay, "team", Some(token(subject))).await,
             (4004, "the application does not let you in".to_owned())
         );
     }
     let same = token("c");
     for _ in 0..6 {
-        let (code, reason) = refusal(&relay, &same).await;
+        let (code, reason) = refusal(&relay, "team", Some(same.clone())).await;
         assert_eq!(
             (code, reason.as_str()),
             (4009, "the application can't be asked whether you may come in; try again")
@@ -165,7 +155,7 @@ async fn an_answer_counts_for_a_while_and_a_token_that_is_bad_is_not_asked_about
     let folder = tempfile::tempdir().unwrap();
     let relay = application.relay(folder.path());
     let forged = token_of("another secret that somebody did guess", &json!({ "sub": "eve" }));
-    assert_eq!(refusal(&relay, &forged).await.0, 4004);
+    assert_eq!(refusal(&relay, "team", Some(forged)).await.0, 4004);
     let good = token("ada");
     for _ in 0..5 {
         let mut stream = connect(&relay.url, "team").await;

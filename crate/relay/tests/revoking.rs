@@ -7,11 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{
-    Client, DEADLINE, Relay, SECRET, Stream, close_code, connect, eyot_relay, guarded, hello, next_frame,
-    now, send, token_of,
+    Client, DEADLINE, Relay, SECRET, Stream, close_code, eyot_relay, greet, guarded, next_frame, now,
+    refusal, token_of,
 };
 use eyot_core::replica::event::Event;
-use eyot_core::wire::bodies::{Bye, Hello};
 use eyot_core::wire::frame::Frame;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -29,25 +28,12 @@ fn token(subject: &str, issued: i64, more: &Value) -> String {
     token_of(SECRET, &claims)
 }
 
-async fn greet(relay: &Relay, space: &str, token: String) -> (Stream, Option<Frame>) {
-    let mut stream = connect(&relay.url, space).await;
-    send(&mut stream, &Frame::Hello(Hello { token: Some(token), ..hello(space) })).await;
-    let first = next_frame(&mut stream).await;
-    (stream, first)
-}
-
 /// Somebody who is let in.
 async fn let_in(relay: &Relay, space: &str, token: String) -> Stream {
-    let (stream, first) = greet(relay, space, token).await;
+    let mut stream = greet(relay, space, Some(token)).await;
+    let first = next_frame(&mut stream).await;
     assert!(matches!(first, Some(Frame::Hello(_))), "{first:?}");
     stream
-}
-
-fn refused(first: Option<Frame>) -> (u16, String) {
-    match first {
-        Some(Frame::Bye(Bye { code, reason, .. })) => (code, reason),
-        other => panic!("it was let in: {other:?}"),
-    }
 }
 
 fn revoke(flags: &[&str]) -> (bool, String) {
@@ -94,8 +80,8 @@ async fn what_is_revoked_is_refused_after_a_restart_too_and_a_later_token_counts
     let unnamed =
         token_of(SECRET, &json!({ "sub": "ada", "exp": now() / 1000 + 600, "spaces": { "*": "write" } }));
     for token in [token("ada", -10, &json!({})), unnamed, token("ben", 60, &json!({ "jti": "seven" }))] {
-        let (_, first) = greet(&relay, "team", token).await;
-        assert_eq!(refused(first), (4010, "the token was revoked".to_owned()));
+        let refused = refusal(&relay, "team", Some(token)).await;
+        assert_eq!(refused, (4010, "the token was revoked".to_owned()));
     }
     let_in(&relay, "team", token("ada", 60, &json!({ "jti": "eight" }))).await;
 }

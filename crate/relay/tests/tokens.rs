@@ -5,33 +5,16 @@ mod common;
 use std::fs;
 
 use common::{
-    Client, Relay, SECRET, Stream, close_code, connect, guarded, hello, next_frame, now, send, token_of,
+    Client, SECRET, close_code, connect, greet, guarded, hello, next_frame, now, refusal, send, token_of,
 };
 use eyot_core::replica::event::Event;
 use eyot_core::replica::status::State;
-use eyot_core::wire::bodies::Bye;
 use eyot_core::wire::frame::Frame;
 use serde_json::{Value, json};
 
 /// Good for so many seconds.
 fn token(seconds: i64, spaces: &Value) -> String {
     token_of(SECRET, &json!({ "sub": "ada", "exp": now() as i64 / 1000 + seconds, "spaces": spaces }))
-}
-
-async fn greet(relay: &Relay, space: &str, token: Option<String>) -> Stream {
-    let mut stream = connect(&relay.url, space).await;
-    send(&mut stream, &Frame::Hello(eyot_core::wire::bodies::Hello { token, ..hello(space) })).await;
-    stream
-}
-
-/// With what a greeting is refused: the farewell and the code agree.
-async fn refusal(relay: &Relay, space: &str, token: Option<String>) -> (u16, String) {
-    let mut stream = greet(relay, space, token).await;
-    let Some(Frame::Bye(Bye { code, reason, .. })) = next_frame(&mut stream).await else {
-        panic!("it was let in");
-    };
-    assert_eq!(close_code(&mut stream).await, Some(code));
-    (code, reason)
 }
 
 #[tokio::test]

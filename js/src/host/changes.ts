@@ -55,6 +55,11 @@ export function refusedBy({ code, message }: Refused): ChangesAnswer {
   return refused(401, code === CLOSE_EXPIRED ? "expired" : "denied", message);
 }
 
+/** The answer where too many pages are being sent. */
+export function busy(): ChangesAnswer {
+  return later(503, "unavailable", "this relay is busy; ask later", 1_000);
+}
+
 /** What the pages of a relay may cost: of many spaces, or of one. */
 export class ChangesFeed {
   /** When all that a subject has had is paid for, in milliseconds. */

@@ -6,7 +6,7 @@ import { WebSocketServer } from "ws";
 import { PROTOCOL } from "../access/admission.js";
 import { publishedKeys, TICKET_KEY } from "../access/ticket-key.js";
 import { messageOf } from "../base/error.js";
-import { type ChangesAnswer, type ChangesQuery, readQuery } from "../host/changes.js";
+import { busy, type ChangesAnswer, type ChangesQuery, readQuery } from "../host/changes.js";
 import { counters, metrics } from "../host/metrics.js";
 import type { HostSocket } from "../host/relay.js";
 import type { Settings } from "./flags.js";
@@ -17,6 +17,9 @@ const SPACE_BYTES_MAX = 256;
 const CONNECTIONS_MAX = 10_000;
 /** How long whoever comes may take for a request. */
 const REQUEST_MS = 10_000;
+/** Bytes of pages of what is stored that are being sent, and how long whoever asked may take to read one. */
+const SENDING_BYTES_MAX = 64 * 2 ** 20;
+const SENDING_MS = 60_000;
 const CHANGES = /^(\/v1\/[^/]+)\/changes$/;
 
 export interface Pages extends Pick<Settings, "region" | "peers" | "publicUrl" | "origins"> {
@@ -40,12 +43,26 @@ export function httpServer(pages: Pages): Server {
     maxPayload: FRAME_BYTES_MAX,
     handleProtocols: () => PROTOCOL,
   });
+  let sending = 0;
   const server = createServer((request, response) => {
     const respond = ({ status, body, headers }: Answer): void => {
       response.writeHead(status, { connection: "close", ...headers }).end(body);
     };
     if (!CHANGES.test(pathOf(request))) return respond(answer(request, pages));
-    changes(request, pages).then(respond, (error: unknown) => {
+    const send = (page: Answer): void => {
+      // Whoever has gone is sent nothing.
+      if (response.destroyed) return;
+      const { length } = page.body;
+      if (sending + length > SENDING_BYTES_MAX) return respond(busy());
+      sending += length;
+      const timer = setTimeout(() => response.destroy(), SENDING_MS);
+      response.once("close", () => {
+        clearTimeout(timer);
+        sending -= length;
+      });
+      respond(page);
+    };
+    changes(request, pages).then(send, (error: unknown) => {
       console.error(`eyot: a page of what is stored can't be made: ${messageOf(error)}`);
       respond(text(503, "the relay has failed"));
     });

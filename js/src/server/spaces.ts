@@ -61,14 +61,18 @@ export class Spaces implements RelayHost {
       if (error instanceof Refused) return refusedBy(error);
       throw error;
     }
-    await new Promise<void>((resolve) => this.#stores.whenDurable(resolve));
-    const instance = startInstance(this.module);
-    try {
-      return this.#changes.answer(this.#stores.store(space), space, claims, query, Date.now());
-    } catch (error) {
-      failInstance(instance);
-      throw error;
-    }
+    // It is read at that very moment: a turn later something may be written that is not on disk.
+    return new Promise((resolve, reject) =>
+      this.#stores.whenDurable(() => {
+        const instance = startInstance(this.module);
+        try {
+          resolve(this.#changes.answer(this.#stores.store(space), space, claims, query, Date.now()));
+        } catch (error) {
+          failInstance(instance);
+          reject(error as Error);
+        }
+      }),
+    );
   }
 
   /** What is here goes to other regions that lack it. */

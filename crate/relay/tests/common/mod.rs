@@ -23,7 +23,7 @@ use eyot_core::replica::status::State;
 use eyot_core::replica::waits::WaitId;
 use eyot_core::storage::memory::MemoryStore;
 use eyot_core::wire::batch::BatchError;
-use eyot_core::wire::bodies::Hello;
+use eyot_core::wire::bodies::{Bye, Hello};
 use eyot_core::wire::frame::{Frame, FrameError};
 use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header, encode};
@@ -434,6 +434,23 @@ fn address(relay: &str, space: &str) -> String {
 /// The greeting of a replica that holds nothing.
 pub fn hello(space: &str) -> Hello {
     Hello::empty(Descriptor::plain(space), LogId([9; 16]), 1 << 30)
+}
+
+/// A connection on which somebody greets with a token.
+pub async fn greet(relay: &Relay, space: &str, token: Option<String>) -> Stream {
+    let mut stream = connect(&relay.url, space).await;
+    send(&mut stream, &Frame::Hello(Hello { token, ..hello(space) })).await;
+    stream
+}
+
+/// With what a greeting is refused: the farewell and the code agree.
+pub async fn refusal(relay: &Relay, space: &str, token: Option<String>) -> (u16, String) {
+    let mut stream = greet(relay, space, token).await;
+    let Some(Frame::Bye(Bye { code, reason, .. })) = next_frame(&mut stream).await else {
+        panic!("it was let in");
+    };
+    assert_eq!(close_code(&mut stream).await, Some(code));
+    (code, reason)
 }
 
 pub async fn send(stream: &mut Stream, frame: &Frame) {
