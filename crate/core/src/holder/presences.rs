@@ -2,7 +2,8 @@
 //!
 //! Whoever holds this says on what is newer than what was there before, on each link what that link has not
 //! brought. Nothing proves who has said it. It is dropped when it is too old, also counted over all who have passed
-//! it on, so it can't go round for ever.
+//! it on. How long it was on its way nobody knows, so each link makes it older: it can't go round for ever, where all
+//! who have passed it on have dropped it by the time it comes again.
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use crate::wire::presence::Presence;
 
 /// How long what a replica has said of itself counts.
 pub const PRESENT_FOR: Millis = 10_000;
+/// So much older is what comes over a link.
+const WAY: Millis = 250;
 /// What is said of a replica by others may have a number that is higher by so much.
 const LEAP_MAX: u64 = 1_000;
 
@@ -95,6 +98,7 @@ impl Presences {
     /// would count until then.
     pub fn take(&mut self, said: Presence, from: Source, most: usize, until: Millis) -> bool {
         let Presence { id, number, age, state } = said;
+        let age = if from.link().is_some() { age.saturating_add(WAY) } else { age };
         let state: Option<Arc<[u8]>> = state.map(|state| Vec::from(state).into());
         if self.own == Some(id) && from != Source::Own {
             self.hear_of_own(number, state.is_none());
@@ -287,7 +291,32 @@ mod tests {
         assert!(!presences.take(said(7), second, 10, 10_000), "the same by another way is no news");
         assert!(presences.take(said(8), second, 10, 10_000));
         let news = presences.since(told, 0, |from, _| from != second);
-        assert_eq!(news, [Presence { number: 5, ..said(7) }]);
+        assert_eq!(news, [Presence { number: 5, age: WAY, ..said(7) }]);
+    }
+
+    /// Each had dropped it by the time it came again, so it was news for ever (seed 808973).
+    #[test]
+    fn what_nobody_repeats_does_not_go_round_in_a_ring_of_slow_links() {
+        let mut ring = [Presences::default(), Presences::default(), Presences::default()];
+        let from = Source::Link(LinkId(1));
+        let state = Some(vec![7].into());
+        let mut said = Presence { id: PresenceId([1; 16]), number: 7, age: PRESENT_FOR - 1_000, state };
+        let mut now = 0;
+        for hop in 0.. {
+            let holder = &mut ring[hop % 3];
+            holder.expire(now);
+            let told = holder.version;
+            if !holder.take(said.clone(), from, 10, now + PRESENT_FOR) {
+                break;
+            }
+            assert!(hop < 10, "it goes round");
+            said = holder.since(told, now, |_, _| true).remove(0);
+            now += 500;
+        }
+        ring.iter_mut().for_each(|holder| {
+            holder.expire(now + PRESENT_FOR);
+            assert!(holder.is_empty());
+        });
     }
 
     /// With a number that can't be counted on from, a liar would silence somebody for good.

@@ -180,6 +180,11 @@ impl Relay {
         self.holder.is_at_rest() && self.mesh.is_idle(&self.holder, self.clock, self.now)
     }
 
+    /// Whether the bytes of all documents that are deleted are gone from storage.
+    pub fn is_scrubbed(&self) -> bool {
+        !self.holder.log().deleted().has_unscrubbed()
+    }
+
     /// Closes what was dialled, so that this machine can be dropped. Links that were accepted go on
     /// by their attachments.
     pub fn suspend(&mut self, now: Millis) {

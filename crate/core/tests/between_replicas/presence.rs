@@ -108,8 +108,8 @@ fn what_is_not_said_again_for_ten_seconds_is_not_shown_any_more() {
 fn what_was_said_does_not_get_younger_by_being_passed_on() {
     let mut world = World::new(1);
     let link = raw(&mut world, 50);
-    world.say(0, link, &present(vec![Presence { age: 9_000, ..said(9, 1, 1) }]));
-    world.say(0, link, &present(vec![Presence { age: 10_000, ..said(8, 1, 1) }]));
+    world.say(0, link, &present(vec![Presence { age: 8_500, ..said(9, 1, 1) }]));
+    world.say(0, link, &present(vec![Presence { age: 9_750, ..said(8, 1, 1) }]));
     assert_eq!(shown(&world, 0), ["x"]);
     world.add("space", None);
     world.link(0, 1, WRITE);

@@ -183,17 +183,18 @@ impl World {
         Ok(())
     }
 
-    /// Whether no replica has bytes of deleted documents, in storage either.
+    /// Whether nobody has bytes of deleted documents, in storage either.
     fn are_scrubbed(&self) -> bool {
         let has_written = self.disks.iter().all(|disk| disk.is_idle());
         has_written
             && self.processes.values().all(|process| match &process.machine {
                 Machine::Replica(replica) => replica.is_scrubbed(),
-                _ => true,
+                Machine::Relay(relay) => relay.is_scrubbed(),
+                Machine::Asleep(_) | Machine::Actor(_) => true,
             })
     }
 
-    /// Whether no relay has anything to do, and no replica has bytes of deleted documents. Every few minutes
+    /// Whether no relay has anything to do, and nobody has bytes of deleted documents. Every few minutes
     /// relays compare notes.
     fn is_idle(&self) -> bool {
         self.are_scrubbed()
