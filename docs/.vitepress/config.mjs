@@ -51,6 +51,7 @@ export default defineConfig({
           page("Editors", "docs/guide/editors"),
           page("Transactions", "docs/guide/transactions"),
           page("Undo", "docs/guide/undo"),
+          page("Queries", "docs/guide/queries"),
           page("Offline and storage", "docs/guide/offline"),
           page("Durability", "docs/guide/durability"),
           page("Regions", "docs/guide/regions"),

@@ -263,6 +263,23 @@ const table: Record<string, Row[]> = {
     [() => space.subscribeDocuments(listener as Any), "invalid", /a listener of documents is a function, not/],
     [() => doc.subscribe(listener as Any), "invalid", /a listener of a document is a function, not/],
   ]),
+  query: [
+    [() => space.query(5 as Any), "invalid", /query\(\) takes its options as an object/],
+    [() => space.query({ order: "n" } as Any), "invalid", /query\(\) has no option order/],
+    ...[null, 5, "x", []].map((where): Row => [
+      () => space.query({ where } as Any),
+      "invalid",
+      /where is a function, or/,
+    ]),
+    [() => space.query({ orderBy: 5 } as Any), "invalid", /orderBy is a key, not a number/],
+    [() => space.query({ descending: 1 } as Any), "invalid", /descending is true or false/],
+    ...[-1, 1.5, NaN, "1", null].map((limit): Row => [
+      () => space.query({ limit } as Any),
+      "invalid",
+      /limit is a whole/,
+    ]),
+    [() => space.query({}).subscribe(5 as Any), "invalid", /a listener of a query is a function, not/],
+  ],
   setOnline: [undefined, null, 0, "no"].map((online): Row => [
     () => space.setOnline(online as Any),
     "invalid",

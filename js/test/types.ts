@@ -19,7 +19,7 @@ interface Tasks {
 
 // The names that are there, no more and no fewer than these.
 type Later = {
-  space: "query" | "claims" | "moveTo";
+  space: "claims" | "moveTo";
 };
 type Ours = {
   doc: "created";
@@ -34,6 +34,9 @@ holds<Same<keyof contract.Status, keyof eyot.Status>>();
 holds<Same<keyof contract.DocInfo, keyof eyot.DocInfo>>();
 holds<Same<keyof contract.LinkInfo, keyof eyot.LinkInfo>>();
 holds<Same<keyof contract.Invitation, keyof eyot.Invitation>>();
+holds<Same<keyof contract.LiveQuery<Tasks>, keyof eyot.LiveQuery<Tasks>>>();
+holds<Same<keyof contract.Query<Tasks>, keyof eyot.Query<Tasks>>>();
+holds<Same<eyot.LiveQuery<Tasks>["results"][number], { readonly id: eyot.DocId; readonly value: eyot.Value<Tasks> }>>();
 holds<Same<keyof contract.Presence, Exclude<keyof eyot.Presence, Ours["presence"]>>>();
 holds<Same<keyof contract.ChangeEvent, Exclude<keyof eyot.ChangeEvent, Ours["event"]>>>();
 holds<Same<keyof contract.Storage, keyof eyot.Storage>>();
@@ -46,7 +49,10 @@ holds<Same<ReturnType<eyot.Doc<Tasks>["at"]>, eyot.Value<Tasks>>>();
 holds<Same<eyot.Value<Tasks>, { readonly title: string; readonly done: readonly boolean[] }>>();
 holds<Same<eyot.Draft<Readonly<Tasks>>, Tasks>>();
 holds<Same<ReturnType<eyot.Doc<Tasks>["change"]>, eyot.Commit>>();
-type ContractSpace = Omit<contract.Space, Later["space"] | "open" | "create" | "named" | typeof Symbol.asyncDispose>;
+type ContractSpace = Omit<
+  contract.Space,
+  Later["space"] | "open" | "create" | "named" | "query" | typeof Symbol.asyncDispose
+>;
 fits<ContractDoc, eyot.Doc<Tasks>>();
 fits<ContractSpace, eyot.Space>();
 fits<AsyncDisposable, eyot.Space>();
@@ -95,12 +101,15 @@ holds<Same<contract.RelayOptions["binding"], cloudflare.RelayOptions["binding"]>
 holds<Same<contract.RelayOptions["authorize"], cloudflare.RelayOptions["authorize"]>>();
 holds<Same<contract.RelayOptions["jurisdiction"], cloudflare.RelayOptions["jurisdiction"]>>();
 
-// Hooks. Those of the contract that are not there yet stand on what is not there yet.
-type LaterHooks = "useQuery";
+// Hooks.
 type HooksOf<M> = Extract<keyof M, `use${string}`>;
-holds<Same<Exclude<HooksOf<typeof contract>, LaterHooks>, Exclude<HooksOf<typeof react>, "useSpace" | "useNamed">>>();
+holds<Same<HooksOf<typeof contract>, Exclude<HooksOf<typeof react>, "useSpace" | "useNamed">>>();
 fits<(space: eyot.Space, id: eyot.DocId | eyot.DocUrl) => eyot.Doc<Tasks>, typeof react.useDocument<Tasks>>();
 fits<(space: eyot.Space) => readonly contract.DocInfo[], typeof react.useDocuments>();
+fits<
+  (space: eyot.Space, query: Omit<contract.Query<Tasks>, "where">) => eyot.LiveQuery<Tasks>["results"],
+  typeof react.useQuery<Tasks>
+>();
 fits<(space: eyot.Space) => contract.Status, typeof react.useStatus>();
 fits<(space: eyot.Space) => { undo(): void; redo(): void; canUndo: boolean; canRedo: boolean }, typeof react.useUndo>();
 fits<(space: eyot.Space, own?: number) => ReadonlyMap<string, number>, typeof react.usePresence<number>>();

@@ -100,6 +100,10 @@ for (const [version, alias] of [
       },
     );
 
+    it("queries are followed, and what does not match renders nothing", { timeout }, async () => {
+      assert.equal(await happens("queries"), 0);
+    });
+
     it("components that outlive their space and document show the last value", { timeout }, async () => {
       await happens("outlives");
     });

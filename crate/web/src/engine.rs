@@ -91,6 +91,28 @@ impl Engine {
         self.driver.wait(Answer::Named, |replica| replica.named(name, &initial))
     }
 
+    /// Resolves with the value of a document, open or not, or with undefined where storage does not hold it.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array | undefined>")]
+    pub fn peek(&self, doc: &[u8]) -> Result<Promise, JsValue> {
+        let doc = values::doc_id(doc)?;
+        self.driver.wait(Answer::Nothing, |replica| Ok(replica.peek(doc)))
+    }
+
+    /// Resolves with the values of documents, as far as they can be had at once: of each its id, how many bytes its
+    /// value has (4 bytes; all set: `peek` must build it), and these.
+    #[wasm_bindgen(unchecked_return_type = "Promise<Uint8Array>")]
+    pub fn values(&self) -> Result<Promise, JsValue> {
+        self.driver.wait(Answer::Nothing, |replica| Ok(replica.values()))
+    }
+
+    /// Whether to tell which documents change that are not open.
+    pub fn watch(&self, is_watched: bool) -> Result<(), JsValue> {
+        self.driver.call(|replica, _| {
+            replica.watch(is_watched);
+            Ok(())
+        })
+    }
+
     /// The value of an open document.
     pub fn value(&self, doc: &[u8]) -> Result<Vec<u8>, JsValue> {
         let doc = values::doc_id(doc)?;

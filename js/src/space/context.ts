@@ -23,6 +23,10 @@ export interface SpaceContext {
   changedHere(doc: EditedDoc, change: HereChange): void;
   /** An open document was changed by others, or read anew (without patches). */
   changedElsewhere(doc: EditedDoc, patches?: readonly Patch[]): void;
+  /** All documents that are open. */
+  openDocs(): Iterable<EditedDoc>;
+  /** A document was closed in the engine. */
+  closed(bytes: Uint8Array): void;
   /** Calls the engine, and `then` with the result. Events that the engine sends meanwhile are handled after that. */
   run<R>(fn: (engine: Engine) => R, then?: (result: R) => void): R;
   /** The public form of a commit that the engine has made. */

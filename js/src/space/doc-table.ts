@@ -121,7 +121,9 @@ export class DocTable {
     for (const [key, { bytes, seq }] of this.#released) {
       if (!this.#saves.has(seq)) continue;
       this.#released.delete(key);
-      if (!this.#docs.has(key)) this.#context.run((engine) => engine.closeDoc(bytes));
+      if (this.#docs.has(key)) continue;
+      this.#context.run((engine) => engine.closeDoc(bytes));
+      this.#context.closed(bytes);
     }
   }
 

@@ -24,8 +24,10 @@ import { NO_COMMIT, OwnCommit, regionsOf, Saves } from "./commit.js";
 import type { EditedDoc, HereChange, Kept, SpaceContext } from "./context.js";
 import { DocList } from "./doc-list.js";
 import { DocTable } from "./doc-table.js";
+import { DocValues } from "./doc-values.js";
 import { Outbox } from "./outbox.js";
 import { OwnPresence } from "./presence.js";
+import { OpenQuery } from "./query.js";
 import { late } from "./status.js";
 import { StatusFeed } from "./status-feed.js";
 import { Transaction } from "./transaction.js";
@@ -33,6 +35,8 @@ import type {
   Commit,
   Doc,
   DocInfo,
+  LiveQuery,
+  Query,
   RegionsWait,
   Space,
   SpaceOptions,
@@ -63,6 +67,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
   transaction: Transaction | undefined;
   readonly #docs = new DocTable(this, this.#saves);
   readonly #list = new DocList(this);
+  readonly #values = new DocValues(this);
   readonly undoing = new Undo(this);
   readonly #beginnings = new Beginnings();
   readonly #reach: Reach;
@@ -239,6 +244,11 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
     return this.#list.subscribe(listener);
   }
 
+  query<T extends object>(query: Query<T>): LiveQuery<T> {
+    this.check();
+    return new OpenQuery<T>(this, this.#values, query);
+  }
+
   get status(): Status {
     return this.#status.status;
   }
@@ -338,16 +348,22 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
   }
 
   changedHere(doc: EditedDoc, change: HereChange): void {
+    this.#values.touched(doc);
     this.undoing.made(doc, change, this.transaction);
   }
 
   changedElsewhere(doc: EditedDoc, patches?: readonly Patch[]): void {
+    this.#values.touched(doc);
     if (patches === undefined) this.undoing.forget(doc);
     else this.undoing.passed(doc, patches);
   }
 
   openDocs(): Iterable<EditedDoc> {
     return this.#docs.open;
+  }
+
+  closed(bytes: Uint8Array): void {
+    this.#values.changed(bytes);
   }
 
   commitRedo(changes: readonly Redoing[]): Commit {
@@ -462,6 +478,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
     this.presence.end();
     this.#saves.end(error);
     this.#list.end();
+    this.#values.end();
     this.#unfollow?.();
   }
 
@@ -477,6 +494,7 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
     if (this.outbox.calls > 0) return;
     for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) this.#handle(event);
     this.#docs.refresh();
+    this.#values.refresh();
     this.presence.refresh();
     this.outbox.flush();
   }
@@ -486,10 +504,16 @@ export class OpenSpace implements Space, SpaceContext, PeerContext, UndoHost {
       case "patches":
       case "reset":
         this.#docs.handle(event);
+        // It is closed here, and not in the engine yet.
+        if (this.#docs.shared(event.doc) === undefined) this.#values.changed(event.doc);
+        break;
+      case "changed":
+        this.#values.changed(event.doc);
         break;
       case "held":
       case "deleted":
         this.#docs.handle(event);
+        if (event.type === "deleted") this.#values.deleted(event.doc);
         this.#list.changed();
         break;
       case "saved":

@@ -82,6 +82,12 @@ export interface Space extends AsyncDisposable {
   documents(): readonly DocInfo[];
   /** Calls the listener when `documents()` has changed. New sizes of documents are told within a fifth of a second. */
   subscribeDocuments(listener: (documents: readonly DocInfo[]) => void): Unsubscribe;
+  /**
+   * A live query over the values of all documents, without opening any or loading their history. What matches `where` is in
+   * `results`, ordered by the key `orderBy` (and by id where that is the same), at most `limit` of it. Close it when it
+   * is not needed any more: until then it follows every document.
+   */
+  query<T extends object>(query: Query<T>): LiveQuery<T>;
 
   /** Immutable; a new object whenever anything in it changes. */
   readonly status: Status;
@@ -253,6 +259,39 @@ export interface Status {
   readonly storage: { readonly kind: string; readonly persisted?: boolean };
   /** What is wrong now. Where there is no link to a relay: which, and what the last try failed by. */
   readonly error?: EyotError;
+}
+
+/** What to look for in all documents of a space. */
+export interface Query<T> {
+  /**
+   * What a document's value must be: a function that looks at it, or an object of which each key must be equal to that of
+   * the value, deeply. Without it: all documents. A function that throws for a document leaves that out.
+   */
+  where?: Partial<T> | ((value: Value<T>) => boolean) | undefined;
+  /**
+   * The key of the value that documents are ordered by, from the least: what is absent comes first, then null, booleans,
+   * numbers, dates and strings.
+   */
+  orderBy?: (keyof T & string) | undefined;
+  descending?: boolean | undefined;
+  limit?: number | undefined;
+}
+
+/** The documents that match a query, as they are. */
+export interface LiveQuery<T> {
+  /** Resolves once `results` are those of all documents. Before that there are none. */
+  readonly ready: Promise<void>;
+  /** Immutable; another list whenever anything in it is different. What has not changed in it is the same object. */
+  readonly results: readonly QueryResult<T>[];
+  subscribe(listener: (results: LiveQuery<T>["results"]) => void): Unsubscribe;
+  /** `results` stay what they were. */
+  close(): void;
+}
+
+/** A document that matches a query. */
+export interface QueryResult<T> {
+  readonly id: DocId;
+  readonly value: Value<T>;
 }
 
 export interface DocInfo {

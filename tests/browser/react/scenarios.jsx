@@ -8,6 +8,7 @@ import {
   useDocuments,
   useNamed,
   usePresence,
+  useQuery,
   useSpace,
   useStatus,
   useUndo,
@@ -310,6 +311,41 @@ export async function lists() {
   // What was there last stays, where a component renders once more.
   await until(() => place.text() === "closed: 1");
   place.leave();
+}
+
+/** What matches is followed, by an object and by a function that is another one at each render. */
+export async function queries() {
+  const space = await plain("queries");
+  const [first, second] = [space.create({ n: 2, tag: "a" }), space.create({ n: 1, tag: "a" })];
+  space.create({ n: 3, tag: "b" });
+  second.close();
+  let renders = 0;
+  const List = ({ least }) => {
+    renders += 1;
+    const tagged = useQuery(space, { where: { tag: "a" }, orderBy: "n" });
+    const large = useQuery(space, { where: ({ n }) => n >= least, orderBy: "n" });
+    return [tagged, large].map((results) => results.map(({ value }) => value.n).join()).join(" ");
+  };
+  const Page = () => {
+    const [least, setLeast] = useState(2);
+    Page.setLeast = setLeast;
+    return <List least={least} />;
+  };
+  const place = show(<Page />);
+  await until(() => place.text() === "1,2 2,3");
+  first.change((draft) => void (draft.n = 5));
+  await until(() => place.text() === "1,5 3,5");
+  Page.setLeast(4);
+  await until(() => place.text() === "1,5 5");
+  space.delete(second.id);
+  await until(() => place.text() === "5 5");
+  const before = renders;
+  space.create({ n: 0, tag: "c" });
+  await space.saved();
+  const rendered = renders - before;
+  await space.close();
+  place.leave();
+  return rendered;
 }
 
 export async function undoes() {

@@ -116,6 +116,9 @@ pub struct Limits {
     pub echo_ranges_max: usize,
     /// Acknowledgements that a link remembers with the position they were made at.
     pub ack_marks_max: usize,
+    /// So many commits, and more where many documents have changed, are followed before what that has come to is
+    /// written for whoever opens the space next.
+    pub checkpoint_commits: u64,
     /// The deliberate fault of this run.
     #[cfg(feature = "mutations")]
     pub mutation: Option<Mutation>,
@@ -174,6 +177,7 @@ impl Limits {
         hot_chains_max: 1024,
         echo_ranges_max: 64,
         ack_marks_max: 1024,
+        checkpoint_commits: 256,
         #[cfg(feature = "mutations")]
         mutation: None,
     };

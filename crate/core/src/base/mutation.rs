@@ -27,6 +27,8 @@ pub enum Mutation {
     NamedCounts,
     /// Of the credit owed to a peer nothing is kept while a relay sleeps.
     ForgetOwed,
+    /// A view is shown although its document has changed since.
+    BelieveViews,
     /// A relay sleeps although frames on its links are not settled.
     SleepOnFrames,
     /// `durable` is content with one region less.
@@ -67,7 +69,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AppendWithoutCauses,
         Self::AnyChainStart,
         Self::HoleIsHeld,
@@ -78,6 +80,7 @@ impl Mutation {
         Self::WaitingCounts,
         Self::NamedCounts,
         Self::ForgetOwed,
+        Self::BelieveViews,
         Self::SleepOnFrames,
         Self::DurableOneShort,
         Self::FreshOneShort,

@@ -73,11 +73,21 @@ pub(crate) enum Notice {
     Reloaded,
 }
 
-/// Reads that the owner asks for.
+/// What the owner asks of storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnerRequest {
     /// The log, from where the owner has got to.
     Follow,
     /// A document's commits, from this one of the log on.
     Document(DocId, u64),
+    /// The view of a document.
+    View(DocId),
+    /// All views.
+    Views,
+    /// Pages of views, to be changed.
+    ViewPages,
+    /// What following the log has come to.
+    Checkpoint,
+    /// The same, to be written.
+    CheckpointWrite,
 }

@@ -14,6 +14,8 @@
 //! | `p` log-id(16) | how far another holder's log has been read, and ours by it |
 //! | `q` | with which regions a relay has compared all it holds |
 //! | `r` region | how much of this log another region has stored |
+//! | `i`, `j` | of a replica, what following the log has come to: see `replica/checkpoint.rs` |
+//! | `v`, `w` | of a replica, values of documents: see `replica/views.rs` |
 //! | `u` subject(16) | what of a quota is used; without a subject, that of the whole space |
 
 use crate::base::id::{AuthorId, DocId, ShortId};

@@ -172,6 +172,11 @@ impl Log {
         self.deleted.contains(doc)
     }
 
+    /// Whether its delete is at that position or before.
+    pub fn is_deleted_by(&self, doc: &DocId, seq: u64) -> bool {
+        self.deleted.delete_of(doc, seq).is_some()
+    }
+
     /// Brings a commit that was read from storage up to what the log knows: bytes of deleted
     /// documents are gone. Whether it is different now.
     pub fn justify(&self, commit: &mut Commit) -> bool {

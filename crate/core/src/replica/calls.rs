@@ -38,8 +38,31 @@ impl Replica {
         Ok(wait)
     }
 
+    /// The value of a document, which need not be open; [`Event::Peeked`](crate::replica::event::Event::Peeked) follows.
+    pub fn peek(&mut self, doc: DocId) -> WaitId {
+        let wait = self.waits.add(Wait::Peek { doc });
+        self.advance();
+        wait
+    }
+
+    /// The values of all documents of which they cost no more than reading them;
+    /// [`Event::Values`](crate::replica::event::Event::Values) follows.
+    pub fn values(&mut self) -> WaitId {
+        let wait = self.waits.add(Wait::Values);
+        self.advance();
+        wait
+    }
+
+    /// Whether the application wants to hear what changes in documents that are not open:
+    /// [`Event::Changed`](crate::replica::event::Event::Changed).
+    pub fn watch(&mut self, is_watched: bool) {
+        self.documents.is_watched = is_watched;
+        self.note_opened();
+    }
+
     /// Lets go of an open document. What was made in it stays.
     pub fn close_document(&mut self, doc: DocId) {
+        self.note_view(doc);
         self.documents.close(doc, self.own.has_pending());
     }
 
@@ -216,6 +239,8 @@ impl Replica {
     /// Resolves once all that was made is on disk, or can't be; [`Event::Waited`](crate::replica::event::Event::Waited) follows.
     pub fn flush(&mut self) -> WaitId {
         self.holder.save_peers();
+        self.note_views();
+        self.write_views(true);
         let wait = self.waits.add(Wait::Flush { number: self.own.made() });
         self.advance();
         wait

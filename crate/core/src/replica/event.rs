@@ -42,6 +42,27 @@ pub enum Event {
         /// What storage said.
         message: String,
     },
+    /// The value of a document that was asked for; none where storage does not hold it.
+    Peeked {
+        /// Which.
+        wait: WaitId,
+        /// The document.
+        doc: DocId,
+        /// The value.
+        value: Option<Vec<u8>>,
+    },
+    /// The values of documents that were asked for.
+    Values {
+        /// Which.
+        wait: WaitId,
+        /// Of all documents that are held; none where the document would have to be built.
+        values: Vec<(DocId, Option<Vec<u8>>)>,
+    },
+    /// A document that is not open has changed, where the application wants to hear of that.
+    Changed {
+        /// The document.
+        doc: DocId,
+    },
     /// An open document was changed by others.
     Patches {
         /// The document.

@@ -9,6 +9,7 @@ use crate::holder::notice::OwnerRequest;
 use crate::holder::pending::rows_of;
 use crate::log::keys::rows_after;
 use crate::log::log::Log;
+use crate::log::rows::Entry;
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
 use crate::replica::open::{Named, Open, Phase};
@@ -27,6 +28,9 @@ impl Documents {
             _ => return,
         };
         self.closing.remove(&doc);
+        if let Some(open) = self.open.get_mut(&doc) {
+            open.is_shown = true;
+        }
         let Some(open) = self.open.get_mut(&doc) else {
             if named.is_none() && !self.is_held(&doc) {
                 return self.tell(Event::Opened { wait, doc, held: false });
@@ -34,7 +38,7 @@ impl Documents {
             let document = Document::new(author, Budget::of_run(holder.limits()));
             let (waits, named_waits) =
                 if named.is_some() { (Vec::new(), vec![wait]) } else { (vec![wait], Vec::new()) };
-            let phase = Phase::Loading { read: 0, waits, named_waits, named };
+            let phase = Phase::Loading { next: 1, waits, named_waits, peeks: Vec::new(), named };
             self.open.insert(doc, Open::new(document, phase));
             return self.load(doc, holder.limits().read_bytes, holder);
         };
@@ -68,22 +72,39 @@ impl Documents {
         }
     }
 
+    /// Builds a document for who wants to know its value.
+    pub(super) fn build(&mut self, doc: DocId, peeks: Vec<WaitId>, author: AuthorId, holder: &mut Holder) {
+        let (waits, named_waits) = (Vec::new(), Vec::new());
+        let phase = Phase::Loading { next: 1, waits, named_waits, peeks, named: None };
+        let document = Document::new(author, Budget::of_run(holder.limits()));
+        self.open.insert(doc, Open { is_shown: false, ..Open::new(document, phase) });
+        self.load(doc, holder.limits().read_bytes, holder);
+    }
+
+    /// Tells the value of a document that has all its commits.
+    pub(super) fn tell_peeked(&mut self, doc: DocId, peeks: Vec<WaitId>) {
+        let value = self.open.get(&doc).filter(|_| !peeks.is_empty()).map(|open| open.document.value());
+        for wait in peeks {
+            self.tell(Event::Peeked { wait, doc, value: value.clone() });
+        }
+    }
+
     /// Asks storage for the next commits of a document that is being read, or opens it after the last.
     fn load(&mut self, doc: DocId, bytes: usize, holder: &mut Holder) {
-        let log_seqs = self.index.get(&doc).map_or(&[] as &[u64], |indexed| &indexed.log_seqs);
         let Some(open) = self.open.get_mut(&doc) else { return };
-        let Phase::Loading { read, .. } = &open.phase else { return };
-        if let Some(seq) = log_seqs.get(*read) {
+        let Phase::Loading { next, .. } = &open.phase else { return };
+        if let Some((seq, is_dense)) = self.index.get(&doc).and_then(|indexed| indexed.next(*next)) {
             // Where the next ones are far apart, one row is enough.
-            let is_dense = log_seqs.get(*read + 8).is_some_and(|next| next - seq < 64);
             let bytes = if is_dense { bytes } else { bytes.min(holder.limits().row_bytes) };
-            return holder.ask_storage(OwnerRequest::Document(doc, *seq), rows_after(seq - 1, bytes));
+            return holder.ask_storage(OwnerRequest::Document(doc, seq), rows_after(seq - 1, bytes));
         }
         let phase = core::mem::replace(&mut open.phase, Phase::Ready);
-        let Phase::Loading { waits, named_waits, named, .. } = phase else { return };
+        let Phase::Loading { waits, named_waits, peeks, named, .. } = phase else { return };
         if let Some(named) = named {
             self.begin(doc, named);
         }
+        self.built.push(doc);
+        self.tell_peeked(doc, peeks);
         for wait in waits.into_iter().chain(named_waits) {
             self.tell(Event::Opened { wait, doc, held: true });
         }
@@ -97,9 +118,12 @@ impl Documents {
 
     /// A document that was open, or being read, is deleted.
     pub(super) fn closed_by_delete(&mut self, doc: DocId, open: Open) {
-        let Phase::Loading { waits, named_waits, named, .. } = open.phase else { return };
+        let Phase::Loading { waits, named_waits, peeks, named, .. } = open.phase else { return };
         for wait in waits {
             self.tell(Event::Opened { wait, doc, held: false });
+        }
+        for wait in peeks {
+            self.tell(Event::Peeked { wait, doc, value: None });
         }
         if let Some(Named { name, initial, .. }) = named {
             let again = |wait| (wait, Wait::Named { name: name.clone(), initial: initial.clone() });
@@ -116,8 +140,8 @@ impl Documents {
         };
         let Some(indexed) = self.index.get(&doc) else { return };
         let Some(open) = self.open.get_mut(&doc) else { return };
-        let Phase::Loading { read, .. } = &mut open.phase else { return };
-        if indexed.log_seqs.get(*read) != Some(&from) {
+        let Phase::Loading { next, .. } = &mut open.phase else { return };
+        if indexed.next(*next).is_none_or(|(seq, _)| seq != from) {
             // Asked before the document was closed and opened again.
             return;
         }
@@ -127,18 +151,18 @@ impl Documents {
         let Some(last) = rows.entries.last().map(|entry| entry.at.seq) else {
             return self.not_opened(doc, StorageFault::Corrupt, "commits of the document are missing");
         };
-        let wanted = &indexed.log_seqs[*read..];
-        let of_doc = rows.entries.iter().filter(|entry| wanted.binary_search(&entry.at.seq).is_ok());
+        let has_doc = |entry: &&Entry| entry.commit.items().any(|(item, _)| item.doc == Some(doc));
+        let of_doc = rows.entries.iter().filter(|entry| entry.at.seq >= from).filter(has_doc);
         open.document.apply_commits(doc, of_doc.map(|entry| &entry.commit));
-        *read += wanted.partition_point(|seq| *seq <= last);
+        *next = last + 1;
         self.load(doc, holder.limits().read_bytes, holder);
     }
 
     /// Whoever waits for the document is told why it can't be read. It may be opened again.
     fn not_opened(&mut self, doc: DocId, fault: StorageFault, message: &str) {
         let Some(open) = self.open.remove(&doc) else { return };
-        let Phase::Loading { waits, named_waits, .. } = open.phase else { return };
-        for wait in waits.into_iter().chain(named_waits) {
+        let Phase::Loading { waits, named_waits, peeks, .. } = open.phase else { return };
+        for wait in waits.into_iter().chain(named_waits).chain(peeks) {
             self.tell(Event::NotOpened { wait, fault, message: message.to_owned() });
         }
     }

@@ -21,6 +21,10 @@ pub(crate) struct OwnCommits {
     author: AuthorId,
     /// All processes of this holder that have written.
     authors: IdSet<AuthorId>,
+    /// Of these the ones of which storage says so apart from the log.
+    written: IdSet<AuthorId>,
+    /// And those of which it is to say so.
+    unwritten: IdSet<AuthorId>,
     /// Seq and id of the last commit of the author's chain.
     prev: Option<(u64, CommitId)>,
     /// Tips that commits of this process come after which are not in the log yet.
@@ -61,6 +65,8 @@ impl OwnCommits {
         Self {
             author,
             authors: IdSet::from([author]),
+            written: IdSet::new(),
+            unwritten: IdSet::new(),
             prev: None,
             covered: BTreeSet::new(),
             made: 0,
@@ -89,6 +95,33 @@ impl OwnCommits {
     /// Whether this is the actor of a process of this holder.
     pub fn is_own(&self, actor: &[u8]) -> bool {
         AuthorId::from_slice(actor).is_some_and(|author| self.authors.contains(&author))
+    }
+
+    /// What following the log up to some position has come to: who has written, and where that is in the log.
+    pub fn begin_with(&mut self, authors: IdSet<AuthorId>, seqs: Vec<u64>, tips: OwnTips) {
+        self.tips = tips;
+        self.authors.extend(authors.iter().copied());
+        self.written = authors;
+        self.holder_seqs = seqs;
+    }
+
+    /// Log seqs of all commits made by processes of this holder.
+    pub fn seqs(&self) -> &[u64] {
+        &self.holder_seqs
+    }
+
+    /// Processes of this holder of which storage does not say apart from the log that they have written.
+    pub fn take_unwritten_authors(&mut self) -> IdSet<AuthorId> {
+        self.written.extend(self.unwritten.iter().copied());
+        core::mem::take(&mut self.unwritten)
+    }
+
+    /// What was taken could not be written.
+    pub fn put_back_unwritten_authors(&mut self, authors: IdSet<AuthorId>) {
+        for author in authors.iter() {
+            self.written.remove(author);
+        }
+        self.unwritten.extend(authors.iter().copied());
     }
 
     /// How many commits this process has made: the number of the last one.
@@ -192,6 +225,9 @@ impl OwnCommits {
         // Another process that shares the log may have got a commit of this one from a relay before.
         if entry.own || header.author == self.author {
             self.authors.insert(header.author);
+            if !self.written.contains(&header.author) {
+                self.unwritten.insert(header.author);
+            }
             self.holder_seqs.push(entry.at.seq);
             let tip = Tip { author: header.author, seq: header.seq, id };
             self.tips.push(entry.at.seq, tip, &header.prev);

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use minicbor::{Decode, Encode};
+
 use crate::base::id::{AuthorId, CommitId};
 use crate::commit::vector::Tip;
 
@@ -19,11 +21,26 @@ pub(crate) struct OwnTips {
     floor: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(array)]
 struct OwnTip {
+    #[n(0)]
     tip: Tip,
     /// Those of one chain come after one another, with no fork between them.
+    #[n(1)]
     chain: u64,
+}
+
+/// The same in storage.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct StoredTips {
+    #[n(0)]
+    floor: u64,
+    #[n(1)]
+    chains: u64,
+    #[n(2)]
+    tips: Vec<(u64, Option<OwnTip>)>,
 }
 
 impl OwnTips {
@@ -68,6 +85,16 @@ impl OwnTips {
         while self.tips.len() > KEPT_MAX / 4 * 3 {
             self.floor = self.tips.pop_front().map_or(self.floor, |(log_seq, _)| log_seq);
         }
+    }
+
+    /// As it is kept apart from the log.
+    pub fn to_stored(&self) -> StoredTips {
+        StoredTips { floor: self.floor, chains: self.chains, tips: self.tips.iter().copied().collect() }
+    }
+
+    /// From there.
+    pub fn from_stored(stored: StoredTips) -> Self {
+        Self { floor: stored.floor, chains: stored.chains, tips: stored.tips.into() }
     }
 
     pub fn clear(&mut self) {

@@ -59,6 +59,7 @@ impl Replica {
             self.holder.set_presence_deadline(None);
         }
         self.advance();
+        self.write_checkpoint(true);
     }
 
     /// Of how many replicas it knows that they are there, or were a moment ago.

@@ -2,6 +2,7 @@
 //! storage where this process is behind.
 
 use crate::base::id::AuthorId;
+use crate::base::position::Position;
 use crate::holder::notice::OwnerRequest;
 use crate::holder::pending::rows_of;
 use crate::log::keys::rows_after;
@@ -14,6 +15,9 @@ use crate::storage::request::{StorageAnswer, StorageFault};
 impl Replica {
     /// Reads on where the log has more than was followed.
     pub(super) fn read_log(&mut self) {
+        if !self.has_checkpoint() {
+            return;
+        }
         let is_behind = self.follow.seq < self.holder.stored().seq;
         if !self.follow.is_reading && (is_behind || self.follow.is_due) {
             self.follow.is_due = false;
@@ -37,6 +41,11 @@ impl Replica {
     /// Storage has answered.
     pub(super) fn log_read(&mut self, answer: StorageAnswer) {
         self.follow.is_reading = false;
+        if !self.holder.is_open() {
+            // The holder reads again what is deleted.
+            self.follow.is_due = true;
+            return;
+        }
         let fault = StorageFault::of(&answer);
         let rows = match rows_of(answer) {
             Ok(rows) => rows,
@@ -59,7 +68,13 @@ impl Replica {
 
     /// The holder has appended these.
     pub(super) fn appended(&mut self, entries: Vec<Entry>) {
-        if entries.first().is_some_and(|first| first.at.seq == self.follow.seq + 1) {
+        let first = entries.first().map_or(0, |first| first.at.seq);
+        if self.holder.disk_failed() && first <= self.follow.indexed {
+            // In memory the log goes on from where it was before another process wrote what was indexed.
+            return self.log_restarts();
+        }
+        let is_next = first == self.follow.seq + 1;
+        if is_next && self.checkpoint.is_read() {
             self.follow_entries(&entries);
         } else {
             self.follow.is_due = true;
@@ -67,15 +82,24 @@ impl Replica {
     }
 
     fn follow_entries(&mut self, entries: &[Entry]) {
+        if let Some(last) = entries.last() {
+            (self.follow.seq, self.follow.at) = (last.at.seq, last.at);
+        }
+        let entries = &entries[entries.partition_point(|entry| entry.at.seq <= self.follow.indexed)..];
+        self.documents.views.is_stuck = false;
+        let mut is_all_logged = false;
         for entry in entries {
-            self.follow.seq = entry.at.seq;
             match self.own.logged(entry, self.holder.disk_failed()) {
-                Ownership::LastPending => self.documents.all_logged(),
+                Ownership::LastPending => is_all_logged = true,
                 Ownership::Impostor => self.change_author(),
                 Ownership::Other => {}
             }
         }
         self.documents.follow(entries, self.holder.log(), self.follow.is_ready);
+        if is_all_logged && !self.own.has_pending() {
+            self.note_closing_views();
+            self.documents.all_logged();
+        }
         self.tell_of_documents();
         self.tell(Event::Status);
     }
@@ -93,7 +117,8 @@ impl Replica {
     pub(super) fn log_restarts(&mut self) {
         self.own.log_restarts();
         self.documents.log_restarts();
-        self.follow.seq = 0;
+        (self.follow.seq, self.follow.at, self.follow.indexed) = (0, Position::START, 0);
+        self.checkpoint.log_restarts();
         self.waits.log_is_new();
         self.follow.is_due = true;
         self.documents.load_again(&mut self.holder);

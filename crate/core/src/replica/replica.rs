@@ -22,6 +22,7 @@ use crate::holder::notice::{Notice, OwnerRequest};
 use crate::holder::records::RegionRecord;
 use crate::holder::role::{Regions, Role};
 use crate::replica::announced::Announced;
+use crate::replica::checkpoint::Checkpoint;
 use crate::replica::dialer::{Dialer, Wish};
 use crate::replica::documents::Documents;
 use crate::replica::event::Event;
@@ -72,6 +73,7 @@ pub struct Replica {
     pub(super) documents: Documents,
     pub(super) own: OwnCommits,
     pub(super) follow: Follow,
+    pub(super) checkpoint: Checkpoint,
     pub(super) waits: Waits,
     pub(super) tabs: Tabs,
     /// The links to other replicas that the host opened.
@@ -113,6 +115,7 @@ impl Replica {
             documents: Documents::default(),
             own: OwnCommits::new(author),
             follow: Follow::default(),
+            checkpoint: Checkpoint::default(),
             waits: Waits::default(),
             tabs: Tabs::default(),
             peers: RoundTrips::default(),
@@ -213,6 +216,8 @@ impl Replica {
             self.run_presence();
             self.run_receipts();
             self.open_documents();
+            self.write_views(false);
+            self.write_checkpoint(false);
             self.check_waits();
             self.broadcast_view();
             if !self.holder.has_notices() {
@@ -254,9 +259,15 @@ impl Replica {
             }
             Notice::MarkerWritten => self.broadcast(&Message::Renewed),
             Notice::Storage(OwnerRequest::Follow, answer) => self.log_read(answer),
+            Notice::Storage(OwnerRequest::Checkpoint, answer) => self.checkpoint_read(answer),
+            Notice::Storage(OwnerRequest::CheckpointWrite, answer) => self.checkpoint_written(&answer),
+            Notice::Storage(OwnerRequest::View(doc), answer) => self.view_read(doc, answer),
+            Notice::Storage(OwnerRequest::Views, answer) => self.views_read(answer),
+            Notice::Storage(OwnerRequest::ViewPages, answer) => self.view_pages_answered(answer),
             Notice::Storage(OwnerRequest::Document(doc, from), answer) => {
                 self.documents.loaded(doc, from, answer, &mut self.holder);
                 self.tell_of_documents();
+                self.note_opened();
             }
             Notice::LinkChanged => {
                 self.dialer.link_changed(&mut self.holder, self.now);
@@ -316,9 +327,15 @@ impl Replica {
         }
         let again = self.documents.take_named_again();
         for (wait, request) in again.into_iter().chain(self.waits.take_opens()) {
-            self.documents.begin_open(wait, request, self.own.author(), &mut self.holder);
+            match request {
+                Wait::Peek { doc } => self.documents.peeks.push_back((wait, doc)),
+                Wait::Values => self.read_views(wait),
+                _ => self.documents.begin_open(wait, request, self.own.author(), &mut self.holder),
+            }
             self.tell_of_documents();
         }
+        self.note_opened();
+        self.run_peeks();
     }
 
     // Waits.
@@ -377,7 +394,7 @@ impl Replica {
             let nonce = self.holder.ask_fresh(link);
             self.waits.asked_fresh(nonce);
         }
-        let (holder, own) = (&self.holder, &self.own);
+        let (holder, own, views) = (&self.holder, &self.own, &self.documents.views);
         let has_relays = self.dialer.relays() > 0;
         let followed = if is_led { self.follow.seq.min(holder.on_disk()) } else { self.follow.seq };
         let has_read = |link: LinkId, seq: u64| {
@@ -410,8 +427,9 @@ impl Replica {
                 holder.is_settled()
                     && (own.saved() >= *number || holder.disk_failed())
                     && (!own.has_pending() || holder.is_failed())
+                    && (views.are_written() || holder.disk_failed() || !holder.is_open())
             }
-            Wait::Open { .. } | Wait::Named { .. } => false,
+            Wait::Open { .. } | Wait::Named { .. } | Wait::Peek { .. } | Wait::Values => false,
         });
         for (id, wait) in over {
             match wait {

@@ -23,6 +23,12 @@ pub(crate) enum Wait {
     Open {
         doc: DocId,
     },
+    /// For the value of a document.
+    Peek {
+        doc: DocId,
+    },
+    /// For the values of all documents that cost no more than reading them.
+    Values,
     Named {
         name: String,
         initial: Value,
@@ -72,7 +78,9 @@ impl Waits {
     }
 
     pub fn take_opens(&mut self) -> Vec<(WaitId, Wait)> {
-        self.take_if(true, |wait| matches!(wait, Wait::Open { .. } | Wait::Named { .. }))
+        self.take_if(true, |wait| {
+            matches!(wait, Wait::Open { .. } | Wait::Named { .. } | Wait::Peek { .. } | Wait::Values)
+        })
     }
 
     /// What some wait for is held, and this log ends here: whoever follows it so far has it. Those of

@@ -22,6 +22,8 @@ pub struct Node {
     pub replica: Replica,
     pub store: MemoryStore,
     pub events: Vec<Event>,
+    /// What it has told other processes that share its storage.
+    pub told: Vec<Vec<u8>>,
     dialled: Option<LinkId>,
 }
 
@@ -78,7 +80,7 @@ impl World {
             limits: Limits::PROTOCOL,
         };
         let replica = Replica::new(config, self.now);
-        self.nodes.push(Node { replica, store, events: Vec::new(), dialled: None });
+        self.nodes.push(Node { replica, store, events: Vec::new(), told: Vec::new(), dialled: None });
         self.run();
         self.nodes.len() - 1
     }
@@ -225,7 +227,8 @@ impl World {
                 }
             }
             Effect::App(event) => self.nodes[number].events.push(event),
-            Effect::Holder(holder::Effect::SetTimer(_)) | Effect::Broadcast(_) => {}
+            Effect::Broadcast(message) => self.nodes[number].told.push(message),
+            Effect::Holder(holder::Effect::SetTimer(_)) => {}
         }
     }
 }

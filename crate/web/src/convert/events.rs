@@ -33,6 +33,12 @@ pub enum EngineEvent {
         #[tsify(type = "Uint8Array")]
         doc: [u8; 16],
     },
+    /// A document that is not open has changed, which was asked to be told.
+    Changed {
+        #[serde(serialize_with = "values::bytes")]
+        #[tsify(type = "Uint8Array")]
+        doc: [u8; 16],
+    },
     /// A document was deleted.
     Deleted {
         #[serde(serialize_with = "values::bytes")]

@@ -1,5 +1,6 @@
 //! Turns what the replica reports into news for the application.
 
+use eyot_core::base::id::DocId;
 use eyot_core::document::patch::encode_patches;
 use eyot_core::replica::event::Event;
 use eyot_core::replica::waits::WaitId;
@@ -33,6 +34,17 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
             (true, Answer::Named) => Outcome::Named(doc),
             (true, _) => Outcome::Value(doc),
         }),
+        Event::Peeked { wait, value, .. } => {
+            if let Some((settle, _)) = promises.take(wait) {
+                news.settle(settle, value.map_or(Outcome::NotHeld, Outcome::Bytes));
+            }
+        }
+        Event::Values { wait, values } => {
+            if let Some((settle, _)) = promises.take(wait) {
+                news.settle(settle, Outcome::Bytes(packed(&values)));
+            }
+        }
+        Event::Changed { doc } => news.event(EngineEvent::Changed { doc: doc.0 }),
         Event::NotOpened { wait, fault, message } => {
             waited(wait, &|_| Outcome::Failed(error::coded(fault.code(), &message)));
         }
@@ -59,4 +71,16 @@ pub fn take(event: Event, news: &News, promises: &Promises) {
         }
         Event::TokenExpiring => news.event(EngineEvent::TokenExpiring),
     }
+}
+
+/// Of each document its id, how many bytes its value has (4 bytes; all set: it is not known), and these.
+fn packed(values: &[(DocId, Option<Vec<u8>>)]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    for (doc, value) in values {
+        packed.extend_from_slice(&doc.0);
+        let length = value.as_ref().map_or(u32::MAX, |value| value.len() as u32);
+        packed.extend_from_slice(&length.to_be_bytes());
+        packed.extend_from_slice(value.as_deref().unwrap_or_default());
+    }
+    packed
 }

@@ -94,6 +94,7 @@ fn answer_of(
 ) -> Result<JsValue, JsValue> {
     match outcome {
         Outcome::Done | Outcome::NotHeld => Ok(JsValue::UNDEFINED),
+        Outcome::Bytes(bytes) => Ok(js::bytes(&bytes).into()),
         Outcome::Value(doc) => value(doc).map(|value| js::bytes(&value).into()),
         Outcome::Named(doc) => write::object(Named::new(doc, value(doc)?)).map(JsValue::from),
         Outcome::Failed(error) => Err(error),

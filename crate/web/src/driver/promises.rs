@@ -22,6 +22,7 @@ pub enum Outcome {
     Value(DocId),
     Named(DocId),
     NotHeld,
+    Bytes(Vec<u8>),
     Failed(JsValue),
 }
 

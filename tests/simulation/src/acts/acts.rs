@@ -28,10 +28,7 @@ impl World {
             }
             2 => {
                 if let Some(doc) = self.rng.pick(&open).copied() {
-                    self.call(id, |replica, _| replica.close_document(doc));
-                    if let Some(process) = self.processes.get_mut(&id) {
-                        process.open.remove(&doc);
-                    }
+                    self.close_document(id, doc);
                     // Named documents are opened again: that is where replicas meet.
                     self.open_names(id);
                 }
@@ -52,6 +49,19 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The application keeps the value that it had last, and is told what changes from there on.
+    fn close_document(&mut self, id: ProcessId, doc: DocId) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.open.remove(&doc);
+        if let Machine::Replica(replica) = &process.machine
+            && process.is_watching
+            && let Ok(value) = replica.value(doc)
+        {
+            process.peeked.insert(doc, value);
+        }
+        self.call(id, |replica, _| replica.close_document(doc));
     }
 
     fn create(&mut self, id: ProcessId) {

@@ -65,7 +65,7 @@ impl World {
         let machine = machine.clone();
         let (clock, token) = (process.clock, process.token.clone());
         let links: Vec<_> = process.links.keys().copied().collect();
-        let open = process.open.clone();
+        let (open, is_watching, peeked) = (process.open.clone(), process.is_watching, process.peeked.clone());
         let disk = process.disk;
         let copy = self.disks[disk].clone();
         self.paths.places.push(self.paths.places[disk]);
@@ -74,7 +74,7 @@ impl World {
         self.shown.cloned(id, clone);
         self.add(clone, Machine::Replica(machine), self.disks.len() - 1, clock, token);
         if let Some(process) = self.processes.get_mut(&clone) {
-            process.open = open;
+            (process.open, process.is_watching, process.peeked) = (open, is_watching, peeked);
             process.is_ready = true;
             process.is_clone = true;
         }

@@ -137,6 +137,10 @@ impl World {
         match event {
             Event::Ready => {
                 process.is_ready = true;
+                process.is_watching = process.disk.is_multiple_of(2);
+                if process.is_watching {
+                    self.call(id, |replica, _| replica.watch(true));
+                }
                 self.may_announce(id);
             }
             // What it wrote is of another space than the one that another process has begun meanwhile.
@@ -154,6 +158,17 @@ impl World {
             }
             Event::Deleted { doc } => {
                 process.open.remove(&doc);
+                process.peeked.remove(&doc);
+            }
+            Event::Changed { doc } => self.call(id, |replica, _| {
+                replica.peek(doc);
+            }),
+            Event::Peeked { doc, value: Some(value), .. } => {
+                process.peeked.insert(doc, value);
+                self.count("values told");
+            }
+            Event::Peeked { doc, .. } => {
+                process.peeked.remove(&doc);
             }
             Event::Waited(wait) => match process.waits.remove(&wait) {
                 Some(waiting) => self.waited(id, &waiting),
@@ -179,6 +194,8 @@ impl World {
             Event::Receipt { bytes } => self.receipt_came(id, bytes),
             Event::Present { id: who, state } => self.present_seen(id, who, state),
             Event::Opened { .. } | Event::Patches { .. } | Event::Saved { .. } | Event::Status => {}
+            // Only a law asks for all values, of replicas of its own.
+            Event::Values { .. } => {}
         }
     }
 

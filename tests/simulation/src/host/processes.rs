@@ -94,6 +94,8 @@ impl World {
             token,
             online: true,
             open: BTreeSet::new(),
+            is_watching: false,
+            peeked: BTreeMap::new(),
             is_ready: false,
             made: Vec::new(),
             waits: BTreeMap::new(),

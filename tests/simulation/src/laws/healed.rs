@@ -33,6 +33,10 @@ impl World {
                 self.outcome.count("withheld and noticed", replica.withheld());
             }
         }
+        for (id, process) in &self.processes {
+            check_peeked(*id, process, &seen)?;
+        }
+        self.check_checkpoints()?;
         self.outcome.count("commits", logs[0].commits.len() as u64);
         Ok(())
     }
@@ -258,6 +262,20 @@ impl World {
         let changes = document.automerge().get_changes(&[]);
         changes.iter().map(|c| (c.actor_id().to_hex_string(), c.seq(), c.hash().to_string())).collect()
     }
+}
+
+/// Law: whoever looks at the value of each document that it is told has changed has its value in the end.
+fn check_peeked(
+    id: ProcessId,
+    process: &Process,
+    seen: &BTreeMap<DocId, (ProcessId, Vec<String>, Vec<u8>)>,
+) -> Result<(), String> {
+    for (doc, value) in process.peeked.iter().filter(|(doc, _)| !process.open.contains(doc)) {
+        if seen.get(doc).is_some_and(|(_, _, held)| held != value) {
+            return Err(format!("{id:?} was told another value of {doc:?} than it has"));
+        }
+    }
+    Ok(())
 }
 
 /// Law: a text is the initial text of one version of the application, edited, and not a mixture of two.

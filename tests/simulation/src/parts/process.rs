@@ -44,6 +44,10 @@ pub struct Process {
     pub online: bool,
     /// Documents the application has open.
     pub open: BTreeSet<DocId>,
+    /// Whether its application wants to hear what changes in documents that are not open.
+    pub is_watching: bool,
+    /// Values of documents as it was last told then.
+    pub peeked: BTreeMap<DocId, Vec<u8>>,
     pub is_ready: bool,
     /// The commits it made.
     pub made: Vec<CommitId>,

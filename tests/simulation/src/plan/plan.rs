@@ -215,6 +215,9 @@ fn draw_limits_at_once(seed: u64, limits: &mut Limits) {
             *limit = most;
         }
     }
+    if rng.chance(700) {
+        limits.checkpoint_commits = rng.between(1, 9);
+    }
 }
 
 fn draw_actors(rng: &mut Rng) -> Vec<(Role, Option<Right>)> {
