@@ -130,7 +130,7 @@ it("has scripts that one can read, with their sources", async () => {
 /** What users load, in bytes after gzip: scripts as their own bundler makes them. A budget is raised for a reason. */
 // `index.js`: 3.4 kB are the links that replicas make by themselves (`peerToPeer`).
 // Transactions, undo and rich text are 5 kB of it, and 20 kB of `eyot.wasm`: who is there is 7 more.
-// Views, the checkpoint and values for queries are 17 kB of `eyot.wasm`, and queries 2 of `index.js`.
+// Views, the checkpoint and values for queries are 20 kB of `eyot.wasm`, and queries 2 of `index.js`.
 // Receipts and signals that replicas pass on are 1 kB of `index.js`, 5 of `eyot.wasm` and 3 of `eyot-relay.wasm`.
 // Time that tests can move is 0.5 kB of `index.js` and of `eyot.wasm`, and 0.3 of `eyot-relay.wasm`.
 // `codemirror.js`: 5 kB of it are drafts, which `index.js` has too.
@@ -141,7 +141,7 @@ const BUDGET = {
   "react.js": 2_100,
   "inspector.js": 7_000,
   "codemirror.js": 9_600,
-  "eyot.wasm": 878_000,
+  "eyot.wasm": 882_000,
   "eyot-relay.wasm": 245_000,
 };
 

@@ -5,11 +5,12 @@ mod common;
 
 use common::{World, int, put};
 use eyot_core::base::id::DocId;
+use eyot_core::holder::io as holder;
 use eyot_core::log::keys::row_seq;
 use eyot_core::replica::event::Event;
 use eyot_core::replica::io::Effect;
 use eyot_core::storage::memory::MemoryStore;
-use eyot_core::storage::request::WriteBatch;
+use eyot_core::storage::request::{StorageRequest, WriteBatch};
 
 fn peek(world: &mut World, node: usize, doc: DocId) -> Option<Vec<u8>> {
     let awaited = world.call(node, |replica, _| replica.peek(doc));
@@ -75,6 +76,39 @@ fn values_are_read_from_views_without_a_look_at_the_log() {
     all.sort();
     expected.sort();
     assert_eq!(all, expected);
+}
+
+/// A space that was just downloaded has no views: rows are read once for all of their documents, and not once for each.
+#[test]
+fn values_without_views_are_built_from_a_few_reads_of_the_log() {
+    let (mut world, docs) = used(500);
+    let mut store = close(&mut world, 0);
+    let deletes = store.range(b"v", b"x").map(|(key, _)| key.clone()).collect();
+    store.write(&WriteBatch { deletes, ..WriteBatch::default() });
+    let other = world.join(7, store);
+    let node = &mut world.nodes[other];
+    for doc in &docs {
+        node.replica.peek(*doc);
+    }
+    let (mut reads, mut told) = (0, Vec::new());
+    while let Some(effect) = node.replica.poll_effect() {
+        match effect {
+            Effect::Holder(holder::Effect::Storage(id, request)) => {
+                let is_row = |from: &Vec<u8>| row_seq(from).is_some();
+                reads += u32::from(matches!(&request, StorageRequest::Scan { from, .. } if is_row(from)));
+                let answer = node.store.answer(&request);
+                node.replica.handle(holder::Input::Storage(id, answer), world.now);
+            }
+            Effect::App(Event::Peeked { doc, value: Some(value), .. }) => told.push((doc, value)),
+            _ => {}
+        }
+    }
+    told.sort();
+    let mut expected: Vec<_> =
+        docs.iter().map(|doc| (*doc, world.nodes[0].replica.value(*doc).unwrap())).collect();
+    expected.sort();
+    assert_eq!(told, expected);
+    assert!(reads <= 40, "{reads} reads for {} documents", docs.len());
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) struct Documents {
     leaving: IdSet<DocId>,
     pub(super) views: Views,
     /// Values that are asked for, and those of which the view is being read.
-    pub(super) peeks: VecDeque<(WaitId, DocId)>,
+    pub(super) peeks: IdMap<DocId, Vec<WaitId>>,
     pub(super) peeking: IdMap<DocId, Vec<WaitId>>,
     /// Who waits for all values, and what has been read of them.
     pub(super) bulk: Option<(Vec<WaitId>, Entries)>,

@@ -42,6 +42,11 @@ impl Indexed {
         self.last = self.last.max(log_seq);
     }
 
+    /// Whether all entries that have something for it are between these log seqs, for sure.
+    pub fn is_between(&self, first: u64, last: u64) -> bool {
+        self.last <= last && self.next(1).is_some_and(|(from, _)| from >= first)
+    }
+
     /// From this log seq on, where the next commits are to be looked for; and whether most that follow there are
     /// likely to be this document's.
     pub fn next(&self, from: u64) -> Option<(u64, bool)> {

@@ -24,31 +24,37 @@ impl Replica {
         while !self.documents.peeks.is_empty()
             && self.documents.peeking.len() + self.documents.building() < BUILDING_MAX
         {
-            let Some((wait, doc)) = self.documents.peeks.pop_front() else { return };
-            self.peek_at(wait, doc);
+            let Some((doc, waits)) = self.documents.peeks.pop_first() else { return };
+            self.peek_at(doc, waits);
             self.tell_of_documents();
         }
     }
 
-    fn peek_at(&mut self, wait: WaitId, doc: DocId) {
+    fn peek_at(&mut self, doc: DocId, waits: Vec<WaitId>) {
         if let Some(open) = self.documents.open.get_mut(&doc) {
             return match &mut open.phase {
-                Phase::Ready => self.documents.tell_peeked(doc, vec![wait]),
-                Phase::Loading { peeks, .. } => peeks.push(wait),
+                Phase::Ready => self.documents.tell_peeked(doc, waits),
+                Phase::Loading { peeks, .. } => peeks.extend(waits),
             };
         }
-        if let Some(waits) = self.documents.peeking.get_mut(&doc) {
-            return waits.push(wait);
+        if let Some(before) = self.documents.peeking.get_mut(&doc) {
+            return before.extend(waits);
         }
         if !self.documents.is_held(&doc) {
-            return self.tell(Event::Peeked { wait, doc, value: None });
+            return self.tell_all_peeked(doc, waits, None);
         }
         if let Some(view) = self.documents.views.fresh_of(&doc).filter(|view| self.is_current(view)) {
-            let value = Some(view.value.to_vec());
-            return self.tell(Event::Peeked { wait, doc, value });
+            let value = view.value.to_vec();
+            return self.tell_all_peeked(doc, waits, Some(value));
         }
-        self.documents.peeking.insert(doc, vec![wait]);
+        self.documents.peeking.insert(doc, waits);
         self.holder.ask_storage(OwnerRequest::View(doc), StorageRequest::Get(views::keys_of(&doc)));
+    }
+
+    fn tell_all_peeked(&mut self, doc: DocId, waits: Vec<WaitId>, value: Option<Vec<u8>>) {
+        for wait in waits {
+            self.tell(Event::Peeked { wait, doc, value: value.clone() });
+        }
     }
 
     /// Storage has answered with the view of a document.
@@ -59,9 +65,7 @@ impl Replica {
             _ => None,
         };
         if let Some(view) = view.filter(|view| self.is_current(view)) {
-            for wait in waits {
-                self.tell(Event::Peeked { wait, doc, value: Some(view.value.to_vec()) });
-            }
+            self.tell_all_peeked(doc, waits, Some(view.value.to_vec()));
         } else if let Some(open) = self.documents.open.get_mut(&doc) {
             // It was opened meanwhile.
             match &mut open.phase {
@@ -71,9 +75,7 @@ impl Replica {
         } else if self.documents.is_held(&doc) {
             self.documents.build(doc, waits, self.own.author(), &mut self.holder);
         } else {
-            for wait in waits {
-                self.tell(Event::Peeked { wait, doc, value: None });
-            }
+            self.tell_all_peeked(doc, waits, None);
         }
         self.tell_of_documents();
         self.note_opened();

@@ -265,7 +265,7 @@ impl Replica {
             Notice::Storage(OwnerRequest::Views, answer) => self.views_read(answer),
             Notice::Storage(OwnerRequest::ViewPages, answer) => self.view_pages_answered(answer),
             Notice::Storage(OwnerRequest::Document(doc, from), answer) => {
-                self.documents.loaded(doc, from, answer, &mut self.holder);
+                self.documents.loaded(doc, from, answer, self.own.author(), &mut self.holder);
                 self.tell_of_documents();
                 self.note_opened();
             }
@@ -328,7 +328,7 @@ impl Replica {
         let again = self.documents.take_named_again();
         for (wait, request) in again.into_iter().chain(self.waits.take_opens()) {
             match request {
-                Wait::Peek { doc } => self.documents.peeks.push_back((wait, doc)),
+                Wait::Peek { doc } => self.documents.peeks.get_or_default(doc).push(wait),
                 Wait::Values => self.read_views(wait),
                 _ => self.documents.begin_open(wait, request, self.own.author(), &mut self.holder),
             }
