@@ -259,13 +259,6 @@ impl Holder {
         let partition = self.log.marker().partition;
         self.rng.take_in(&self.now.to_be_bytes());
         let marker = Marker::new(LogId(self.rng.bytes16()), self.rng.bytes32(), partition);
-        if let Role::Relay(region) = &mut self.role {
-            region.log_is_new();
-        }
-        self.peers.log_is_new();
-        self.opened_as = Some(marker.log);
-        let written = self.log.renew(marker);
-        self.write_marker(written);
         for link in self.links.ids().into_iter().filter(|id| Some(*id) != except) {
             let has_greeted = self.links.get(link).is_some_and(|link| {
                 !matches!(link.phase, Phase::Dialing { .. } | Phase::Dialed { .. } | Phase::Arriving { .. })
@@ -274,12 +267,23 @@ impl Holder {
                 self.close(link, CloseCode::LogReplaced, "this holder's log was replaced by an older copy");
             }
         }
+        // A link that ends takes note of what was acknowledged on it, under the id before (seed 1002135).
+        if let Role::Relay(region) = &mut self.role {
+            region.log_is_new();
+        }
+        self.peers.log_is_new();
+        self.opened_as = Some(marker.log);
+        let written = self.log.renew(marker);
+        self.write_marker(written);
     }
 
     /// Writes what greetings tell of the log.
     fn write_marker(&mut self, (guard, put): (Guard, (Vec<u8>, Vec<u8>))) {
         self.marker_writes += 1;
-        self.write(Pending::Marker, WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() });
+        let mut batch = WriteBatch { guard: Some(guard), puts: vec![put], deletes: Vec::new() };
+        // What is known of others goes with the id that this log is known by there.
+        self.peers.take(usize::MAX, &mut batch);
+        self.write(Pending::Marker, batch);
     }
 
     /// What greetings tell of the log was written, or can't be.

@@ -87,6 +87,7 @@ impl Holder {
                 self.intake.drop_from(id);
             }
         }
+        self.peers.log_is_new();
     }
 
     fn load_range(&mut self, range: usize, from: Option<Vec<u8>>) {

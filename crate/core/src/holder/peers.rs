@@ -103,8 +103,9 @@ impl Peers {
     /// This log has another id now. Others remember by its id which bytes they lack, so what was read without all of
     /// its bytes is sent once more, under the new one.
     pub fn log_is_new(&mut self) {
-        for record in self.records.values_mut().filter(|record| record.read_acked > record.whole_acked) {
-            record.read_acked = record.whole_acked;
+        for record in self.records.values_mut() {
+            record.read_acked = record.read_acked.min(record.whole_acked);
+            // Storage may know more than memory does.
             self.dirty.insert(record.cursor.log);
         }
     }

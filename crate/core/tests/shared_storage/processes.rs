@@ -97,6 +97,32 @@ fn all_processes_greet_with_the_id_that_one_of_them_has_given_the_log() {
     assert_eq!(world.greeting(first, link).log, renewed);
 }
 
+/// Seed 1002135: the link that ended over it noted what was acknowledged under the id before. A relay that remembers by that id
+/// which bytes it lacks then said that all is whole.
+#[test]
+fn what_was_read_without_all_bytes_is_sent_again_once_the_log_has_another_id() {
+    let mut world = World::new(1);
+    world.write(0, 1);
+    let copy = world.store.clone();
+    world.write(0, 2);
+    let link = world.link(0, Side::Accepter, hello(9));
+    let lost = world.greeting(0, link);
+    let mut world = World::new(0);
+    world.store = copy;
+    let process = world.begin();
+    let lacking = || Hello { holes: 1, resumed: true, ..hello(8) };
+    let link = world.link(process, Side::Dialer, lacking());
+    let (read, at) = (world.greeting(process, link).head.seq, lacking().head);
+    let ack = |read, whole| Frame::Ack(Ack { read, whole, at, complete: true });
+    world.say(process, link, &ack(read, Some(0)));
+    let cursor = Cursor { log: lost.log, read: lost.head, seen: lost.head };
+    world.link(process, Side::Accepter, Hello { cursors: vec![cursor], ..hello(9) });
+    assert_eq!(world.code(process, link), Some(CloseCode::LogReplaced as u16));
+    let link = world.link(process, Side::Dialer, lacking());
+    world.say(process, link, &ack(0, None));
+    assert_eq!(world.commits(process, link).len() as u64, read);
+}
+
 /// Seed 209746: what a copy had acknowledged was not sent, and the delete that others' absent bytes speak of.
 #[test]
 fn a_link_goes_on_after_what_its_log_had_acknowledged_wherever_a_copy_has_acknowledged_more_meanwhile() {
