@@ -25,6 +25,8 @@ pub(crate) struct OwnCommits {
     written: IdSet<AuthorId>,
     /// And those of which it is to say so.
     unwritten: IdSet<AuthorId>,
+    /// The ids that this process has given up, each with the number of the last commit that it made under it.
+    former: Vec<(AuthorId, u64)>,
     /// Seq and id of the last commit of the author's chain.
     prev: Option<(u64, CommitId)>,
     /// Tips that commits of this process come after which are not in the log yet.
@@ -67,6 +69,7 @@ impl OwnCommits {
             authors: IdSet::from([author]),
             written: IdSet::new(),
             unwritten: IdSet::new(),
+            former: Vec::new(),
             prev: None,
             covered: BTreeSet::new(),
             made: 0,
@@ -87,9 +90,16 @@ impl OwnCommits {
 
     /// Begins a chain of its own under another author id.
     pub fn set_author(&mut self, author: AuthorId) {
+        if let Some((seq, _)) = self.prev.take() {
+            self.former.push((self.author, seq));
+        }
         self.author = author;
         self.authors.insert(author);
-        self.prev = None;
+    }
+
+    /// Whether a commit may be of this process. Where it has given up the id, it may also be of who has it now.
+    fn may_have_made(&self, author: AuthorId, seq: u64) -> bool {
+        author == self.author || self.former.iter().any(|(former, last)| *former == author && seq <= *last)
     }
 
     /// Whether this is the actor of a process of this holder.
@@ -223,7 +233,7 @@ impl OwnCommits {
         }
         let header = entry.commit.header();
         // Another process that shares the log may have got a commit of this one from a relay before.
-        if entry.own || header.author == self.author {
+        if entry.own || self.may_have_made(header.author, header.seq) {
             self.authors.insert(header.author);
             if !self.written.contains(&header.author) {
                 self.unwritten.insert(header.author);
@@ -343,6 +353,21 @@ mod tests {
         own.logged(&Entry { own: false, ..entry }, false);
         own.log_is_read();
         assert_eq!(own.missing(0), 0);
+    }
+
+    /// It was in memory only while storage failed, a copy of this process went on under its author id, and others had
+    /// the commit: it counted as stored in regions that never had it (seed 1005673).
+    #[test]
+    fn a_commit_that_was_made_under_an_id_given_up_since_is_counted_where_it_comes_from_others() {
+        let limits = Limits::PROTOCOL;
+        let marker = Marker::new(LogId([9; 16]), [9; 32], 0);
+        let log = Log::new(marker, Some(Descriptor::plain("space")), Keeping::Uncovered, limits.into());
+        let mut own = OwnCommits::new(AuthorId([1; 16]));
+        let commit = own.make(Vec::new(), Vec::new(), 0, &log, &limits).expect("small");
+        own.set_author(AuthorId([2; 16]));
+        let at = Position::START.then(&commit.id());
+        own.logged(&Entry { at, commit, own: false, again: false }, false);
+        assert_eq!((own.missing(0), own.missing(1)), (1, 0));
     }
 
     /// Its storage was full, and another process of this holder has got the commit from a relay, without the
