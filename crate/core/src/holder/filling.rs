@@ -32,6 +32,11 @@ impl Holder {
             return Ok(());
         }
         self.intake.lookups -= 1;
+        if self.writing > 0 {
+            // What was kept while storage failed is being written, and would not have this (seed 1100986).
+            self.intake.put_before([incoming]);
+            return Ok(());
+        }
         let mut filled = None;
         let edits = edit_rows(&scanned, &self.limits, |entry| {
             if entry.at.seq != seq {
