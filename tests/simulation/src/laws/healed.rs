@@ -207,8 +207,10 @@ impl World {
             let value = replica.value(*doc).map_err(|error| error.to_string())?;
             check_nothing_is_woven(&value).map_err(|error| format!("{id:?}: {doc:?}: {error}"))?;
             let info = replica.documents().into_iter().find(|info| info.id == *doc);
-            // A named document that nobody has edited is not in the log.
-            if info.is_some_and(|info| info.commits == 0) {
+            // A named document that nobody has edited is not in the log, and of one that is there without its bytes
+            // each has what it begins with itself (seed 1102435).
+            let bare = self.disks[process.disk].missing().filter(|(_, of)| *of == doc).count();
+            if info.is_some_and(|info| info.commits <= bare as u64) {
                 continue;
             }
             match seen.get(doc) {
