@@ -1,5 +1,6 @@
 //! Who may come in, and how much of what: a relay and what its clients see of its verdicts.
 
+#[allow(dead_code)]
 mod common;
 
 use common::{World, int, put};

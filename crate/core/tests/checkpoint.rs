@@ -3,7 +3,7 @@
 #[allow(dead_code)]
 mod common;
 
-use common::{Node, World, int, put};
+use common::{Node, World, int, put, without_rows};
 use eyot_core::base::id::DocId;
 use eyot_core::holder::io as holder;
 use eyot_core::log::keys::row_seq;
@@ -29,14 +29,6 @@ fn used() -> (World, Vec<DocId>, MemoryStore) {
     world.call(0, |replica, now| replica.leave(now));
     let store = world.nodes[0].store.clone();
     (world, docs, store)
-}
-
-/// Without the rows of the log: whoever reads them is stuck.
-fn without_rows(store: &MemoryStore) -> MemoryStore {
-    let mut store = store.clone();
-    let deletes = store.iter().map(|(key, _)| key.clone()).filter(|key| row_seq(key).is_some()).collect();
-    store.write(&WriteBatch { deletes, ..WriteBatch::default() });
-    store
 }
 
 #[test]

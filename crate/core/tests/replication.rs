@@ -1,5 +1,6 @@
 //! Replicas and a relay, the real machines, in one thread.
 
+#[allow(dead_code)]
 mod common;
 
 use std::collections::BTreeMap;

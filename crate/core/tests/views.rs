@@ -3,7 +3,7 @@
 #[allow(dead_code)]
 mod common;
 
-use common::{World, int, put};
+use common::{World, int, put, without_rows};
 use eyot_core::base::id::DocId;
 use eyot_core::holder::io as holder;
 use eyot_core::log::keys::row_seq;
@@ -52,13 +52,6 @@ fn used(numbers: i64) -> (World, Vec<DocId>) {
     let made = world.call(0, |replica, now| replica.create(&[put("text", text)], None, now)).unwrap();
     docs.push(made.doc);
     (world, docs)
-}
-
-fn without_rows(store: &MemoryStore) -> MemoryStore {
-    let mut store = store.clone();
-    let deletes = store.iter().map(|(key, _)| key.clone()).filter(|key| row_seq(key).is_some()).collect();
-    store.write(&WriteBatch { deletes, ..WriteBatch::default() });
-    store
 }
 
 #[test]

@@ -9,6 +9,7 @@ use eyot_core::base::limits::Limits;
 use eyot_core::document::value::{Op, Value};
 use eyot_core::holder::caps::Caps;
 use eyot_core::holder::io as holder;
+use eyot_core::log::keys::row_seq;
 use eyot_core::relay::region::RelayPeer;
 use eyot_core::relay::relay::{Relay, RelayConfig};
 use eyot_core::replica::event::Event;
@@ -16,6 +17,7 @@ use eyot_core::replica::io::{Effect, Input};
 use eyot_core::replica::replica::{Replica, ReplicaConfig};
 use eyot_core::replica::waits::WaitId;
 use eyot_core::storage::memory::MemoryStore;
+use eyot_core::storage::request::WriteBatch;
 use eyot_core::wire::access::{Claims, Refusal};
 
 pub struct Node {
@@ -252,4 +254,12 @@ pub fn put(key: &str, value: impl Into<Value>) -> Op {
 
 pub fn int(value: i64) -> Value {
     Value::Scalar(ScalarValue::Int(value))
+}
+
+/// Without the rows of the log: whoever reads them is stuck.
+pub fn without_rows(store: &MemoryStore) -> MemoryStore {
+    let mut store = store.clone();
+    let deletes = store.iter().map(|(key, _)| key.clone()).filter(|key| row_seq(key).is_some()).collect();
+    store.write(&WriteBatch { deletes, ..WriteBatch::default() });
+    store
 }
